@@ -1,0 +1,54 @@
+# `make` alone explains the commands. Each sets up what it needs in .venv; nothing has to be activated.
+PYTHON ?= python3
+STATE  ?= $(CURDIR)/.platform
+PORT   ?= 3000
+BIN    := .venv/bin
+READY  := .venv/ready
+
+export PLATFORM_STATE := $(STATE)
+export DAGSTER_HOME := $(STATE)/dagster
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test journeys check bench snapshot clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is older. Fix: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up .venv (about a minute, once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 -c constraints.txt -e '.[demo,dev]'
+	@touch $@
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p $(DAGSTER_HOME)
+	@cp $< $@
+
+demo: $(READY) $(DAGSTER_HOME)/dagster.yaml  ## the whole graph on real input, then where to look
+	@$(BIN)/platform demo
+
+dev: $(READY) $(DAGSTER_HOME)/dagster.yaml  ## the Dagster UI with its daemon on http://localhost:3000 (PORT=...)
+	@$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+
+test: $(READY)  ## all tests but the journeys
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not journey"
+
+journeys: $(READY)  ## a real dagster dev, a browser, S3: some ten minutes
+	@$(BIN)/python -m pytest -m journey
+
+check: $(READY)  ## lint, format, import laws, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+
+bench: $(READY)  ## benchmarks beside peers: prints ratios
+	@for each in load overhead checks; do $(BIN)/python benchmarks/$$each.py || exit 1; done
+
+snapshot: $(READY)  ## accept the asset graph as it is now
+	@UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests/architecture
+
+clean:  ## remove lake, landing folder and Dagster's history; .venv stays
+	@rm -rf $(STATE)
