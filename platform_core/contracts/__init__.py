@@ -1,0 +1,37 @@
+"""What a domain imports: the words in which a dataset is declared."""
+
+import polars as pl
+from pandera.polars import check, dataframe_check
+
+from platform_core.contracts.catalog import Catalog, catalog_of
+from platform_core.contracts.columns import Column
+from platform_core.contracts.dataset import Dataset, Transform
+from platform_core.contracts.model import DataFrameModel, Field
+from platform_core.contracts.partitions import Partitions, daily, hourly, monthly
+from platform_core.contracts.rules import (
+    CheckRule,
+    DatasetRule,
+    ReferenceRule,
+    RowRule,
+    Rule,
+    complete,
+    expression,
+    measure,
+    references,
+    unique,
+    volume,
+)
+from platform_core.contracts.ruleset import rules_of
+from platform_core.contracts.sla import Sla
+from platform_core.contracts.sources import Files, Generated
+from platform_core.contracts.stores import Delta, Parquet, Quarantine, within
+from platform_core.contracts.types import Day, UtcTimestamp
+
+col = pl.col
+
+__all__ = [
+    "Catalog", "CheckRule", "Column", "DataFrameModel", "Dataset", "DatasetRule", "Day", "Delta", "Field", "Files",
+    "Generated", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "RowRule", "Rule", "Sla", "Transform",
+    "UtcTimestamp", "catalog_of", "check", "col", "complete", "daily", "dataframe_check", "expression", "hourly",
+    "measure", "monthly", "references", "rules_of", "unique", "volume", "within",
+]  # fmt: skip

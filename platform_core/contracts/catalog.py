@@ -1,0 +1,119 @@
+"""All declared datasets together: what only shows across them is judged here, all at once."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from platform_core.contracts.dataset import Dataset, Transform
+from platform_core.contracts.problems import problems_in
+from platform_core.contracts.rules import ReferenceRule
+from platform_core.contracts.ruleset import rules_of
+from platform_core.errors import ContractError, Problem
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Datasets and transforms that have been judged together. Build it with `catalog_of`."""
+
+    datasets: Mapping[str, Dataset]
+    transforms: Mapping[str, Transform[..., object]]
+
+    def __getitem__(self, name: str) -> Dataset:
+        """The dataset of that name.
+
+        Raises:
+            KeyError: No such dataset; the message lists those there are.
+        """
+        try:
+            return self.datasets[name]
+        except KeyError:
+            raise KeyError(f"no dataset {name!r}; there are {', '.join(sorted(self.datasets))}") from None
+
+    def references_of(self, dataset: Dataset) -> tuple[ReferenceRule, ...]:
+        """The rules of a dataset that look into other datasets."""
+        return tuple(rule for rule in rules_of(dataset) if isinstance(rule, ReferenceRule))
+
+
+def catalog_of(datasets: Iterable[Dataset], transforms: Iterable[Transform[..., object]] = ()) -> Catalog:
+    """The catalog of the given declarations.
+
+    Raises:
+        ContractError: With every problem found, in every dataset.
+    """
+    declared, makers = tuple(datasets), tuple(transforms)
+    by_name = {dataset.name: dataset for dataset in declared}
+    problems = [problem for dataset in declared for problem in problems_in(dataset)]
+    problems += _duplicates(declared)
+    problems += _makers(by_name, makers)
+    problems += [problem for dataset in declared for problem in _references(by_name, dataset)]
+    problems += _cycles(by_name, makers)
+    if problems:
+        raise ContractError(problems)
+    return Catalog(by_name, {transform.dataset.name: transform for transform in makers})
+
+
+def _duplicates(datasets: tuple[Dataset, ...]) -> Iterator[Problem]:
+    for name, count in Counter(dataset.name for dataset in datasets).items():
+        if count > 1:
+            owners = ", ".join(sorted(dataset.owner for dataset in datasets if dataset.name == name))
+            yield Problem(name, "name", f"is declared {count} times, by {owners}.", "keep one, rename the others.")
+
+
+def _makers(by_name: Mapping[str, Dataset], transforms: tuple[Transform[..., object], ...]) -> Iterator[Problem]:
+    made = Counter(transform.dataset.name for transform in transforms)
+    for name, dataset in by_name.items():
+        if dataset.source is None and not made[name]:
+            yield Problem(name, "source", "is missing, and no transform makes the dataset.", "give source=..., or "
+                          f"decorate a function with @{dataset.title}.transform.")  # fmt: skip
+        if made[name] + (dataset.source is not None) > 1:
+            yield Problem(name, "transform", "is not the only maker of the dataset.", "keep one source or transform.")
+    for transform in transforms:
+        for parameter in transform.parameters:
+            wanted = transform.input_name(parameter)
+            if wanted not in by_name:
+                yield Problem(
+                    transform.dataset.name, f"transform parameter {parameter!r}", f"stands for {wanted!r}, "
+                    "which is not declared.", f"use one of {', '.join(sorted(by_name))}, or name the input: "
+                    f"@{transform.dataset.title}.transform({parameter}=...).")  # fmt: skip
+        for name in transform.inputs:
+            if name not in transform.parameters:
+                yield Problem(transform.dataset.name, f"transform input {name!r}", "is no parameter of the function.",
+                              f"use one of {', '.join(transform.parameters)}.")  # fmt: skip
+
+
+def _references(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Problem]:
+    for rule in rules_of(dataset):
+        if not isinstance(rule, ReferenceRule):
+            continue
+        target = by_name.get(rule.dataset)
+        culprit = f"rule {rule.id!r}"
+        if target is None:
+            yield Problem(dataset.name, culprit, f"looks into {rule.dataset!r}, which is not declared.",
+                          f"use one of {', '.join(sorted(by_name))}.")  # fmt: skip
+            continue
+        for name, into in zip(rule.columns, rule.to, strict=False):
+            column, own = target.column(into), dataset.column(name)
+            if column is None:
+                available = ", ".join(each.name for each in target.columns)
+                yield Problem(dataset.name, culprit, f"looks for column {into!r} of {target.name!r}, which is not "
+                              "there.", f"use one of {available}.")  # fmt: skip
+            elif own is not None and own.dtype != column.dtype:
+                yield Problem(dataset.name, culprit, f"compares {own.dtype} with {target.name}.{into}, which is "
+                              f"{column.dtype}.", "give both the same type.")  # fmt: skip
+
+
+def _cycles(by_name: Mapping[str, Dataset], transforms: tuple[Transform[..., object], ...]) -> Iterator[Problem]:
+    """A problem for the first cycle among inputs and references; Dagster would refuse it with less to go on."""
+    upstream = {name: set[str]() for name in by_name}
+    for transform in transforms:
+        inputs = {transform.input_name(parameter) for parameter in transform.parameters}
+        upstream.setdefault(transform.dataset.name, set()).update(inputs)
+    for name, dataset in by_name.items():
+        upstream[name] |= {rule.dataset for rule in rules_of(dataset) if isinstance(rule, ReferenceRule)} - {name}
+    done: set[str] = set()
+    while ready := {name for name, above in upstream.items() if name not in done and above & upstream.keys() <= done}:
+        done |= ready
+    stuck = sorted(set(upstream) - done)
+    if stuck:
+        yield Problem(stuck[0], "inputs and references", f"form a circle through {', '.join(stuck)}.",
+                      "take one of them out.")  # fmt: skip

@@ -1,0 +1,123 @@
+"""`Dataset`: the one declaration, and `Transform`: the pure function that fills a derived one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from platform_core.contracts.columns import Column, columns_of
+from platform_core.contracts.model import DataFrameModel
+from platform_core.contracts.partitions import Partitions
+from platform_core.contracts.rules import Rule
+from platform_core.contracts.sla import Sla
+from platform_core.contracts.sources import Source
+from platform_core.contracts.stores import Delta, Quarantine, Store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A declared dataset, equal only to itself.
+
+    Attributes:
+        name: `"domain/dataset"`, its identity in the graph, in the lake and in references. It never changes.
+        model: The Pandera model: the schema and the rules on columns.
+        owner: `"team:aviation"` or an e-mail address.
+        version: The contract's version, `major.minor.patch`; a new major is a new table beside the old one.
+        description: What one row is, for people; by default the model's docstring.
+        tags: Free labels.
+        key: The columns that identify a row; never null, no two rows alike.
+        source: Where rows come from; None for a dataset made by a transform.
+        partitions: How the table is divided by time.
+        store: Format and write mode.
+        rules: Rules beyond the columns' own.
+        quarantine: Where bad rows go. None means that one bad row writes nothing and the last good table stays.
+        freshness: The longest time without a materialisation.
+        sla: What is promised beside freshness.
+        schedule: A cron line, in UTC, by which the dataset is materialised; None leaves it to sensors and upstreams.
+    """
+
+    name: str
+    model: type[DataFrameModel]
+    owner: str = field(kw_only=True)
+    version: str = field(kw_only=True)
+    description: str = field(default="", kw_only=True)
+    tags: Sequence[str] = field(default=(), kw_only=True)
+    key: Sequence[str] = field(default=(), kw_only=True)
+    source: Source | None = field(default=None, kw_only=True)
+    partitions: Partitions | None = field(default=None, kw_only=True)
+    store: Store = field(default=Delta(), kw_only=True)
+    rules: Sequence[Rule] = field(default=(), kw_only=True)
+    quarantine: Quarantine | None = field(default=None, kw_only=True)
+    freshness: timedelta | None = field(default=None, kw_only=True)
+    sla: Sla | None = field(default=None, kw_only=True)
+    schedule: str | None = field(default=None, kw_only=True)
+
+    @property
+    def domain(self) -> str:
+        """The first part of the name."""
+        return self.name.partition("/")[0]
+
+    @property
+    def title(self) -> str:
+        """The last part of the name."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def major(self) -> int:
+        """The major version, which is part of the table's path."""
+        return int(self.version.split(".", maxsplit=1)[0])
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns in the order declared."""
+        return columns_of(self.model)
+
+    @cached_property
+    def about(self) -> str:
+        """The description, or the model's docstring."""
+        return self.description or (self.model.__doc__ or "").strip()
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    def transform(
+        self, function: Callable[P, R] | None = None, /, **inputs: "Dataset | str"
+    ) -> Any:  # Transform[P, R] or a decorator returning it; a checker sees the call through Transform.__call__
+        """A decorator that makes a pure function the maker of this dataset.
+
+        Each parameter names an input: a dataset of the same domain, or the one given by keyword
+        (`@marts.transform(flights=flights)`). Annotations choose the frame: `pl.LazyFrame`, `pl.DataFrame`,
+        `pd.DataFrame`, `pa.Table`, `duckdb.DuckDBPyRelation`.
+        """
+        if function is None:
+            return lambda decorated: Transform(self, decorated, inputs)
+        return Transform(self, function, inputs)
+
+
+@dataclass(frozen=True)
+class Transform(Generic[P, R]):
+    """A pure function from input frames to the rows of a dataset; calling it calls the function."""
+
+    dataset: Dataset
+    function: Callable[P, R]
+    inputs: Mapping[str, Dataset | str]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """What the function returns: a transform is tested as the plain function it is."""
+        return self.function(*args, **kwargs)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the function's parameters, in order."""
+        code = self.function.__code__
+        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+    def input_name(self, parameter: str) -> str:
+        """The name of the dataset that a parameter stands for."""
+        given = self.inputs.get(parameter, f"{self.dataset.domain}/{parameter}")
+        return given if isinstance(given, str) else given.name

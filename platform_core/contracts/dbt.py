@@ -1,0 +1,249 @@
+"""dbt's view of the contracts: every dataset as a source, every rule that SQL can judge as a test of it.
+
+Nothing here is written by hand in a dbt project, so a contract and its dbt source cannot drift apart. A rule that SQL
+cannot judge (a polars expression, a Python check) is named in the source's `meta`, never dropped in silence.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+
+from platform_core.contracts.columns import Column
+from platform_core.contracts.dataset import Dataset
+from platform_core.contracts.rules import DatasetRule, ReferenceRule, RowRule, Rule
+from platform_core.contracts.ruleset import rules_of
+
+DATABASE = "lake"
+"""The DuckDB catalog in which the sources appear; it is attached for a run and holds views on Arrow, no data."""
+
+PLUGIN = "lake"
+"""The dbt-duckdb plugin that hands a source's rows to DuckDB."""
+
+INGESTED_AT = "_ingested_at"
+
+Test = dict[str, Any]
+
+_DTYPES: Mapping[type[pl.DataType], str] = {
+    pl.Int8: "TINYINT", pl.Int16: "SMALLINT", pl.Int32: "INTEGER", pl.Int64: "BIGINT", pl.UInt8: "UTINYINT",
+    pl.UInt16: "USMALLINT", pl.UInt32: "UINTEGER", pl.UInt64: "UBIGINT", pl.Float32: "FLOAT", pl.Float64: "DOUBLE",
+    pl.String: "VARCHAR", pl.Boolean: "BOOLEAN", pl.Date: "DATE", pl.Time: "TIME", pl.Binary: "BLOB",
+    pl.Duration: "INTERVAL", pl.Enum: "VARCHAR", pl.Categorical: "VARCHAR",
+}  # fmt: skip
+
+
+def dbt_sources(datasets: Iterable[Dataset]) -> dict[str, Any]:
+    """A dbt properties file (`version: 2`) that declares every dataset as a table of its domain's source.
+
+    A dataset of another domain may be referenced, so give all datasets together.
+    """
+    by_domain: dict[str, list[Dataset]] = {}
+    for dataset in sorted(datasets, key=lambda each: each.name):
+        by_domain.setdefault(dataset.domain, []).append(dataset)
+    return {"version": 2, "sources": [_source(domain, tables) for domain, tables in by_domain.items()]}
+
+
+def data_type(dtype: pl.DataType) -> str:
+    """The DuckDB type that a column of this polars type arrives as."""
+    if isinstance(dtype, pl.Datetime):
+        return "TIMESTAMP" if dtype.time_zone is None else "TIMESTAMP WITH TIME ZONE"
+    if isinstance(dtype, pl.Decimal):
+        return f"DECIMAL({dtype.precision or 38}, {dtype.scale})"
+    if isinstance(dtype, pl.List | pl.Array):
+        return f"{data_type(_instance(dtype.inner))}[]"
+    if isinstance(dtype, pl.Struct):
+        fields = ", ".join(f"{field.name} {data_type(_instance(field.dtype))}" for field in dtype.fields)
+        return f"STRUCT({fields})"
+    return _DTYPES.get(type(dtype), "VARCHAR")
+
+
+def _instance(dtype: Any) -> pl.DataType:
+    """The data type itself where polars hands out its class."""
+    found: pl.DataType = dtype() if isinstance(dtype, type) else dtype
+    return found
+
+
+def _source(domain: str, datasets: Sequence[Dataset]) -> dict[str, Any]:
+    return {
+        "name": domain,
+        "database": DATABASE,
+        "schema": "main",
+        "description": f"Datasets of the domain {domain}, as their contracts declare them.",
+        "config": {"meta": {"plugin": PLUGIN, "save_mode": "ignore"}},
+        "tables": [_table(dataset) for dataset in datasets],
+    }
+
+
+def _table(dataset: Dataset) -> dict[str, Any]:
+    rules = rules_of(dataset)
+    tests = {rule.id: _test(dataset, rule) for rule in rules}
+    left_out = [rule.id for rule in rules if tests[rule.id] is None]
+    table = {
+        "name": dataset.title,
+        "identifier": dataset.name.replace("/", "__"),
+        "description": dataset.about,
+        "config": {"meta": _meta(dataset, left_out), **_freshness(dataset)},
+        "columns": [_column(column, _tests_of(rules, tests, column)) for column in dataset.columns],
+        "data_tests": [test for rule in rules if not _lone(rule) and (test := tests[rule.id])],
+    }
+    return {name: value for name, value in table.items() if value != []}
+
+
+def _meta(dataset: Dataset, left_out: Sequence[str]) -> dict[str, Any]:
+    partitioned = {"partition_column": dataset.partitions.column} if dataset.partitions else {}
+    return {
+        "table": {"path": f"{dataset.name}/v{dataset.major}", "format": dataset.store.format, **partitioned},
+        "dagster": {"asset_key": dataset.name.split("/"), "group": dataset.domain},
+        "owner": dataset.owner,
+        "contract_version": dataset.version,
+        "rules_without_a_dbt_test": list(left_out),
+    }
+
+
+def _freshness(dataset: Dataset) -> dict[str, Any]:
+    """Source freshness; only ingested rows say when they arrived."""
+    if dataset.freshness is None or dataset.source is None:
+        return {}
+    return {"loaded_at_field": INGESTED_AT, "freshness": {"warn_after": _period(dataset.freshness)}}
+
+
+def _period(age: timedelta) -> dict[str, Any]:
+    hours, rest = divmod(age, timedelta(hours=1))
+    if not rest:
+        return {"count": hours, "period": "hour"}
+    return {"count": max(1, round(age / timedelta(minutes=1))), "period": "minute"}
+
+
+def _column(column: Column, tests: list[Test]) -> dict[str, Any]:
+    meta = {"unit": column.unit, "pii": column.pii, "nullable": column.nullable}
+    said = {
+        "name": column.name,
+        "description": column.description,
+        "data_type": data_type(column.dtype),
+        "config": {"meta": {name: value for name, value in meta.items() if value is not None}},
+        "data_tests": tests,
+    }
+    return {name: value for name, value in said.items() if value != []}
+
+
+def _lone(rule: Rule) -> bool:
+    """Whether the rule is about one column, so that its test stands at the column."""
+    return len(rule.columns) == 1
+
+
+def _tests_of(rules: Sequence[Rule], tests: Mapping[str, Test | None], column: Column) -> list[Test]:
+    return [test for rule in rules if rule.columns == (column.name,) and (test := tests[rule.id])]
+
+
+def _test(dataset: Dataset, rule: Rule) -> Test | None:
+    """The dbt test of a rule, or None where SQL cannot judge it."""
+    said: tuple[str, dict[str, Any]] | None = None
+    if isinstance(rule, RowRule):
+        said = _row_test(rule)
+    elif isinstance(rule, ReferenceRule):
+        said = _reference_test(rule)
+    elif isinstance(rule, DatasetRule):
+        said = _dataset_test(dataset, rule)
+    if said is None:
+        return None
+    kind, arguments = said
+    name = f"{dataset.domain}_{dataset.title}_{rule.id}"
+    meta = {"dataset": dataset.name, "rule": rule.id}
+    test: Test = {"name": name, "description": rule.label, "config": {"severity": rule.severity, "meta": meta}}
+    return {kind: {**test, **({"arguments": arguments} if arguments else {})}}
+
+
+def _row_test(rule: RowRule) -> tuple[str, dict[str, Any]] | None:
+    make = _ROW_TESTS.get(rule.kind)
+    return make(rule) if make else None
+
+
+def _reference_test(rule: ReferenceRule) -> tuple[str, dict[str, Any]]:
+    domain, _, title = rule.dataset.partition("/")
+    to = f"source('{domain}', '{title}')"
+    if rule.judges_rows and _lone(rule):
+        return "relationships", {"to": to, "field": rule.to[0]}
+    columns, fields = list(rule.columns), list(rule.to)
+    return "found_in", {"columns": columns, "to": to, "fields": fields, "at_least": rule.coverage}
+
+
+def _dataset_test(dataset: Dataset, rule: DatasetRule) -> tuple[str, dict[str, Any]] | None:
+    each = {"per": dataset.partitions.column} if dataset.partitions and rule.over == "partition" else {}
+    if rule.kind == "complete":
+        return "complete", {"at_least": rule.at_least, **each}
+    if rule.kind == "volume":
+        return "volume", {**_given(at_least=rule.at_least, at_most=rule.at_most), **each}
+    return None
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _literal(value: Any) -> Any:
+    """A value as it can stand in YAML and then in SQL: numbers and booleans as they are, the rest as text."""
+    return value if isinstance(value, int | float) else str(value)
+
+
+def _values(values: Iterable[Any]) -> dict[str, Any]:
+    """The arguments of dbt's accepted_values, which puts texts between quotes but does not escape those inside."""
+    listed = [_literal(value) for value in values]
+    if all(isinstance(value, int | float) for value in listed):
+        return {"values": listed, "quote": False}
+    return {"values": [str(value).replace("'", "''") for value in listed]}
+
+
+def _range(rule: RowRule) -> tuple[str, dict[str, Any]]:
+    terms = rule.parameters
+    strict = {"gt": {"include_min": False}, "lt": {"include_max": False}}.get(rule.kind, {})
+    bounds = {name: _literal(terms[name]) for name in ("min_value", "max_value") if terms.get(name) is not None}
+    ends = {name: terms[name] for name in ("include_min", "include_max") if terms.get(name) is False}
+    return "in_range", {**bounds, **strict, **ends}
+
+
+def _unique(rule: RowRule) -> tuple[str, dict[str, Any]]:
+    return ("unique", {}) if _lone(rule) else ("unique_together", {"columns": list(rule.columns)})
+
+
+def _matches(pattern: Callable[[RowRule], str]) -> Callable[[RowRule], tuple[str, dict[str, Any]]]:
+    return lambda rule: ("matches", {"pattern": pattern(rule)})
+
+
+def _start(rule: RowRule) -> str:
+    """Pandera's meaning of a match: the text starts with it."""
+    pattern = _regex(rule)
+    return pattern if pattern.startswith("^") else f"^(?:{pattern})"
+
+
+def _regex(rule: RowRule) -> str:
+    pattern = rule.parameters["pattern"]
+    return str(getattr(pattern, "pattern", pattern))
+
+
+def _length(rule: RowRule) -> tuple[str, dict[str, Any]]:
+    terms = rule.parameters
+    exact = terms.get("exact_value")
+    low, high = (terms.get("min_value"), terms.get("max_value")) if exact is None else (exact, exact)
+    return "characters_between", _given(at_least=low, at_most=high)
+
+
+_ROW_TESTS: Mapping[str, Callable[[RowRule], tuple[str, dict[str, Any]]]] = {
+    "not_null": lambda _: ("not_null", {}),
+    "unique": _unique,
+    "isin": lambda rule: ("accepted_values", _values(rule.parameters["allowed_values"])),
+    "eq": lambda rule: ("accepted_values", _values([rule.parameters["value"]])),
+    "notin": lambda rule: ("rejected_values", _values(rule.parameters["forbidden_values"])),
+    "ne": lambda rule: ("rejected_values", _values([rule.parameters["value"]])),
+    "gt": _range,
+    "ge": _range,
+    "lt": _range,
+    "le": _range,
+    "in_range": _range,
+    "matches": _matches(_start),
+    "contains": _matches(_regex),
+    "starts_with": _matches(lambda rule: "^" + re.escape(rule.parameters["string"])),
+    "ends_with": _matches(lambda rule: re.escape(rule.parameters["string"]) + "$"),
+    "length": _length,
+}

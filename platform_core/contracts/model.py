@@ -1,0 +1,100 @@
+"""The schema language: Pandera's polars models, with the few terms Pandera lacks (references, unit, PII class)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pandera.polars as pandera
+from pandera.api.polars.model_config import BaseConfig
+
+from platform_core.contracts.types import PiiClass, Severity
+
+TERMS = "platform"
+"""The key under which our terms lie in a Pandera column's metadata."""
+
+_PANDERA_TERMS = frozenset({
+    "eq", "ne", "gt", "ge", "lt", "le", "in_range", "isin", "notin", "str_contains", "str_endswith", "str_length",
+    "str_matches", "str_startswith",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ColumnTerms:
+    """What a contract says of a column beyond Pandera."""
+
+    references: str | None = None
+    coverage: float = 1.0
+    unit: str | None = None
+    pii: str | None = None
+    severity: Severity = "error"
+    unknown: tuple[str, ...] = field(default=())
+
+
+NO_TERMS = ColumnTerms()
+
+
+def Field(  # noqa: N802, PLR0913 - Pandera's name, and one keyword per term a column may have
+    *,
+    nullable: bool = False,
+    unique: bool = False,
+    references: str | None = None,
+    coverage: float = 1.0,
+    unit: str | None = None,
+    pii: PiiClass | None = None,
+    severity: Severity = "error",
+    description: str | None = None,
+    title: str | None = None,
+    alias: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    **rules: Any,
+) -> Any:
+    """A column of a `DataFrameModel`: Pandera's `Field` with the terms a contract adds.
+
+    Args:
+        nullable: Whether nulls may stand here. NaN counts as null.
+        unique: Whether no two rows may share a value.
+        references: `"domain/dataset.column"` whose values this column must take.
+        coverage: The share, 0 to 1, of non-null values that must be found there. At 1 every row is judged by itself;
+            below 1 the share is judged per partition and no row is refused.
+        unit: The unit of the values, in words (`"minutes"`).
+        pii: The class of personal data, one of `PII_CLASSES`; samples of it are masked.
+        severity: `"warn"` keeps failing rows and turns the check yellow.
+        description: What the column means.
+        title: A short label.
+        alias: The column's name where it is no Python identifier.
+        metadata: Free metadata, handed through.
+        **rules: Pandera's built-in checks: `ge`, `le`, `gt`, `lt`, `isin`, `str_matches`, ...
+            A name Pandera does not know is reported when the dataset is loaded, with the allowed names.
+    """
+    known = {name: value for name, value in rules.items() if name in _PANDERA_TERMS}
+    unknown = tuple(sorted(set(rules) - _PANDERA_TERMS))
+    terms = ColumnTerms(references, coverage, unit, pii, severity, unknown)
+    return pandera.Field(
+        **{name: _value(name, value) for name, value in known.items()},
+        nullable=nullable,
+        unique=unique,
+        raise_warning=severity == "warn",
+        description=description,
+        title=title,
+        alias=alias,
+        metadata={**(metadata or {}), TERMS: terms},
+    )
+
+
+def allowed_rules() -> list[str]:
+    """The names of the rules a `Field` may carry, sorted."""
+    return sorted(_PANDERA_TERMS)
+
+
+def _value(name: str, value: Any) -> Any:
+    """A rule's value as Pandera wants it: a set or generator of allowed values becomes a list."""
+    return list(value) if name in {"isin", "notin"} and isinstance(value, Iterable) else value
+
+
+class DataFrameModel(pandera.DataFrameModel):
+    """The base of every schema: a Pandera polars model whose columns are exactly those declared."""
+
+    class Config(BaseConfig):
+        """Pandera's settings: no column may be missing, none may be added unseen."""
+
+        strict: ClassVar[bool] = True  # type: ignore[misc]  # Pandera declares it as an instance attribute

@@ -1,0 +1,224 @@
+"""What is wrong with one declaration: every problem, each with culprit and fix, none of them raised."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+
+import polars as pl
+
+from platform_core.contracts.columns import Column
+from platform_core.contracts.dataset import Dataset
+from platform_core.contracts.model import allowed_rules
+from platform_core.contracts.partitions import Grain
+from platform_core.contracts.rules import DatasetRule, ReferenceRule, RowRule, Rule
+from platform_core.contracts.ruleset import rules_of
+from platform_core.contracts.sources import Files
+from platform_core.contracts.trials import failed_trials
+from platform_core.contracts.types import PII_CLASSES, SEVERITIES
+from platform_core.errors import Problem
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_OWNER = re.compile(r"team:[A-Za-z0-9_\-.]+|[^@\s]+@[^@\s]+\.[^@\s]+")
+_RULE_ID = re.compile(r"[A-Za-z0-9_]+")
+_RESERVED = ("_source", "_ingest_id", "_row_hash", "_ingested_at", "_partition")
+
+
+def problems_in(dataset: Dataset) -> list[Problem]:
+    """All problems of a declaration that can be known without looking at other datasets."""
+    return [
+        *_identity(dataset),
+        *_promises(dataset),
+        *_columns(dataset),
+        *_key(dataset),
+        *_storage(dataset),
+        *_rules(dataset),
+        *failed_trials(dataset),
+    ]
+
+
+def _problem(dataset: Dataset, culprit: str, message: str, fix: str) -> Problem:
+    return Problem(dataset.name, culprit, message, fix)
+
+
+def _identity(dataset: Dataset) -> Iterator[Problem]:
+    if not _NAME.fullmatch(dataset.name):
+        yield _problem(
+            dataset, f"name {dataset.name!r}", "is not 'domain/dataset'.",
+            "use two lower-case words of letters, digits and underscores, such as 'flights/planes'.",
+        )  # fmt: skip
+    if not _VERSION.fullmatch(dataset.version):
+        yield _problem(dataset, f"version {dataset.version!r}", "is not major.minor.patch.", "write it as '1.0.0'.")
+    if not _OWNER.fullmatch(dataset.owner):
+        yield _problem(
+            dataset, f"owner {dataset.owner!r}", "is neither a team nor an e-mail address.",
+            "write 'team:aviation' or 'ada@example.com'.",
+        )  # fmt: skip
+
+    nulls = dataset.source.null_values if isinstance(dataset.source, Files) else ()
+    for name, given in {"key": dataset.key, "tags": dataset.tags, "null_values": nulls}.items():
+        if isinstance(given, str):
+            yield _problem(dataset, f"{name} {given!r}", "is one text.", f"write {name}=({given!r},).")
+
+
+def _promises(dataset: Dataset) -> Iterator[Problem]:
+    if dataset.freshness is not None and dataset.freshness <= timedelta(0):
+        yield _problem(dataset, f"freshness {dataset.freshness}", "is no time.", "use within(hours=...) above zero.")
+    for culprit, fix in dataset.sla.broken_terms() if dataset.sla else ():
+        yield _problem(dataset, culprit, "cannot be promised.", fix)
+
+
+def _columns(dataset: Dataset) -> Iterator[Problem]:
+    if not dataset.columns:
+        yield _problem(dataset, "model", "declares no column.", f"annotate columns in {dataset.model.__name__}.")
+    for column in dataset.columns:
+        yield from _column(dataset, column)
+
+
+def _column(dataset: Dataset, column: Column) -> Iterator[Problem]:
+    terms = column.terms
+    culprit = f"column {column.name!r}"
+    if not column.required:
+        yield _problem(dataset, culprit, "may be absent, but a table has all of its columns.",
+                       "annotate it without Optional, and declare nullable=True.")  # fmt: skip
+    if column.name in _RESERVED:
+        yield _problem(dataset, culprit, "is a name of the platform's own.", "rename the column.")
+    for name in terms.unknown:
+        yield _problem(dataset, culprit, f"has no rule {name!r}.", f"use one of {', '.join(allowed_rules())}.")
+    if terms.pii is not None and terms.pii not in PII_CLASSES:
+        yield _problem(dataset, culprit, f"has no PII class {terms.pii!r}.", f"use one of {', '.join(PII_CLASSES)}.")
+    if terms.severity not in SEVERITIES:
+        yield _problem(dataset, culprit, f"has no severity {terms.severity!r}.", f"use one of {', '.join(SEVERITIES)}.")
+    if not 0 <= terms.coverage <= 1:
+        yield _problem(dataset, culprit, f"has coverage {terms.coverage}.", "give a share between 0 and 1.")
+    if terms.references is not None and not re.fullmatch(r"[^/.]+/[^/.]+\.[^/.]+", terms.references):
+        yield _problem(dataset, culprit, f"references {terms.references!r}.", "write 'domain/dataset.column'.")
+    if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is None:
+        yield _problem(dataset, culprit, "is a timestamp without a zone.", "annotate it with UtcTimestamp.")
+    yield from _contradictions(dataset, column)
+
+
+def _contradictions(dataset: Dataset, column: Column) -> Iterator[Problem]:
+    bounds = {str(check.name): check.statistics or {} for check in column.checks}
+    low = bounds.get("greater_than_or_equal_to", bounds.get("greater_than", {})).get("min_value")
+    high = bounds.get("less_than_or_equal_to", bounds.get("less_than", {})).get("max_value")
+    strict = "greater_than" in bounds or "less_than" in bounds
+    if low is not None and high is not None and (low > high or (strict and low == high)):
+        yield _problem(
+            dataset, f"column {column.name!r}", f"must be above {low} and below {high}: no value can be.",
+            "swap or widen the bounds.",
+        )  # fmt: skip
+    for name in ("str_matches", "str_contains"):
+        pattern = bounds.get(name, {}).get("pattern")
+        if pattern is not None:
+            yield from _pattern(dataset, column, getattr(pattern, "pattern", pattern))
+
+
+def _pattern(dataset: Dataset, column: Column, pattern: str) -> Iterator[Problem]:
+    try:
+        pl.select(pl.lit("").str.contains(pattern))
+    except pl.exceptions.ComputeError as error:
+        yield _problem(
+            dataset, f"column {column.name!r}", f"has the pattern {pattern!r}, which cannot be compiled: {error}.",
+            "use the regex crate's syntax (no look-around, no back-references).",
+        )  # fmt: skip
+
+
+def _key(dataset: Dataset) -> Iterator[Problem]:
+    for name, count in Counter(dataset.key).items():
+        column = dataset.column(name)
+        if count > 1:
+            yield _problem(dataset, f"key column {name!r}", f"is named {count} times.", "name it once.")
+        if column is None:
+            yield _missing(dataset, "key", name)
+        elif column.nullable:
+            yield _problem(
+                dataset, f"key column {name!r}", "may be null.", "drop nullable=True, or take it out of the key."
+            )
+    needs = "quarantine=... replays rows" if dataset.quarantine and dataset.source else None
+    needs = "store=Delta(mode='merge') merges" if dataset.store.mode == "merge" else needs
+    if needs and not dataset.key:
+        yield _problem(dataset, "key", f"is missing, and {needs} by key.", "name the columns that identify a row.")
+
+
+def _storage(dataset: Dataset) -> Iterator[Problem]:
+    if dataset.store.format == "parquet" and dataset.store.mode == "merge":
+        yield _problem(dataset, "store", "merges into Parquet, which cannot merge.", "use Delta(mode='merge').")
+    if isinstance(dataset.source, Files):
+        if dataset.store.mode != "merge":
+            yield _problem(
+                dataset, "store", f"is {dataset.store.mode!r}, but a landed file may be revised or replayed.",
+                "use Delta(mode='merge') and a key.",
+            )  # fmt: skip
+        if dataset.source.extra_columns not in {"refuse", "ignore"}:
+            yield _problem(
+                dataset, f"extra_columns {dataset.source.extra_columns!r}", "is unknown.", "use refuse or ignore."
+            )
+    if dataset.partitions is None:
+        return
+    column = dataset.column(dataset.partitions.on)
+    if column is None:
+        yield _missing(dataset, "partitions", dataset.partitions.on)
+    elif not _tells_partitions(column.dtype, dataset.partitions.grain):
+        yield _problem(
+            dataset, f"partitions on {column.name!r}", f"which is {column.dtype}.",
+            "name a UtcTimestamp, or a Day for partitions of a day or longer.",
+        )  # fmt: skip
+    if not dataset.partitions.well_formed:
+        yield _problem(
+            dataset, f"partitions from {dataset.partitions.start!r}", "is not a key of that grain.",
+            f"write it as {dataset.partitions.format!r}.",
+        )  # fmt: skip
+
+
+def _tells_partitions(dtype: pl.DataType, grain: Grain) -> bool:
+    """Whether a value lies in one partition: an instant in UTC, or a day where no partition is shorter."""
+    return (isinstance(dtype, pl.Datetime) and dtype.time_zone == "UTC") or (dtype == pl.Date and grain != "hourly")
+
+
+def _missing(dataset: Dataset, where: str, name: str) -> Problem:
+    available = ", ".join(column.name for column in dataset.columns)
+    return _problem(dataset, f"{where}: column {name!r}", "is not in the model.", f"use one of {available}.")
+
+
+def _rules(dataset: Dataset) -> Iterator[Problem]:
+    names = {column.name for column in dataset.columns}
+    rules = rules_of(dataset)
+    for rule in rules:
+        for name in rule.columns:
+            if name not in names and rule.id not in {"partition", "key_unique"}:
+                yield _missing(dataset, f"rule {rule.id!r}", name)
+        yield from _rule(dataset, rule)
+    for rule_id, count in Counter(rule.id for rule in rules).items():
+        if count > 1:
+            yield _problem(dataset, f"rule {rule_id!r}", f"is declared {count} times.", "give each its own id.")
+
+
+def _rule(dataset: Dataset, rule: Rule) -> Iterator[Problem]:
+    culprit = f"rule {rule.id!r}"
+    if not _RULE_ID.fullmatch(rule.id):
+        yield _problem(dataset, culprit, "is no name for a check.", "use letters, digits and underscores.")
+    if rule.severity not in SEVERITIES:
+        yield _problem(dataset, culprit, f"has no severity {rule.severity!r}.", f"use {' or '.join(SEVERITIES)}.")
+    if isinstance(rule, DatasetRule):
+        yield from _thresholds(dataset, rule)
+    if isinstance(rule, ReferenceRule) and len(rule.columns) != len(rule.to):
+        yield _problem(dataset, culprit, f"pairs {len(rule.columns)} columns with {len(rule.to)}.", "name as many.")
+    if isinstance(rule, RowRule) and rule.kind == "unique" and not rule.columns:
+        yield _problem(dataset, culprit, "names no column.", "name the columns that must differ.")
+
+
+def _thresholds(dataset: Dataset, rule: DatasetRule) -> Iterator[Problem]:
+    low, high = rule.at_least, rule.at_most
+    if low is None and high is None:
+        yield _problem(dataset, f"rule {rule.id!r}", "has no bound, so it cannot fail.", "give at_least or at_most.")
+    if low is not None and high is not None and low > high:
+        yield _problem(dataset, f"rule {rule.id!r}", f"wants at least {low} and at most {high}.", "swap the bounds.")
+    if rule.kind == "complete" and low is not None and not 0 < low <= 1:
+        yield _problem(dataset, f"rule {rule.id!r}", f"wants a share of {low}.", "give a share in (0, 1].")
+    if rule.over == "table" and rule.severity == "error":
+        yield _problem(
+            dataset, f"rule {rule.id!r}", "judges the whole table, which is written by then, yet should refuse it.",
+            "use severity='warn', or over='partition'.",
+        )  # fmt: skip

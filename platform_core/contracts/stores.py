@@ -1,0 +1,41 @@
+"""How a dataset is stored. A store is a description; `platform_resources` writes it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+Mode = Literal["overwrite", "append", "merge"]
+Evolution = Literal["refuse", "add"]
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A Delta table: ACID, merge on the key, time travel."""
+
+    mode: Mode = "overwrite"
+    evolution: Evolution = "refuse"
+    format: Literal["delta"] = "delta"
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """One Parquet file a partition, replaced atomically, or append. It cannot merge."""
+
+    mode: Mode = "overwrite"
+    evolution: Evolution = "refuse"
+    format: Literal["parquet"] = "parquet"
+
+
+Store = Delta | Parquet
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """Where refused rows go, and for how long they are kept."""
+
+    keep: timedelta = timedelta(days=90)
+
+
+def within(*, hours: float = 0, days: float = 0) -> timedelta:
+    """The longest time a dataset may go without a materialisation."""
+    return timedelta(hours=hours, days=days)

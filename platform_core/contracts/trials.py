@@ -1,0 +1,67 @@
+"""Every rule is tried on two rows of nulls when it is loaded, so that none fails later on the rows that came."""
+
+from collections.abc import Iterator
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from platform_core.contracts.dataset import Dataset
+from platform_core.contracts.expressions import WITHIN, holds
+from platform_core.contracts.rules import DatasetRule, RowRule, Rule
+from platform_core.contracts.ruleset import rules_of
+from platform_core.errors import Problem
+
+_ROWS = 2
+_SOUND = frozenset({"types", "not_null", "unique", "partition"})
+"""Kinds of rules that hold no value or expression of the declaration's own; they are half of all."""
+_FIX_MEASURE = "give an aggregate that is one number, such as pl.col(...).mean()."
+_FIX_ROW = "give an expression that is true or false for each row, over values of the columns' own types."
+
+
+def failed_trials(dataset: Dataset) -> Iterator[Problem]:
+    """A problem for each rule that cannot be judged on rows of the contract's types.
+
+    All rules are tried in one select; only where it fails is each tried by itself.
+    """
+    names = {column.name for column in dataset.columns}
+    tried = [rule for rule in rules_of(dataset) if _expression(rule) is not None and names.issuperset(rule.columns)]
+    rows = _rows(dataset)
+    if any(_fault(rows, *group) for group in (_of_rows(tried), _of_tables(tried)) if group):
+        for rule in tried:
+            fault = _fault(rows, rule)
+            if fault:
+                fix = _FIX_MEASURE if isinstance(rule, DatasetRule) else _FIX_ROW
+                yield Problem(dataset.name, f"rule {rule.id!r}", f"cannot be judged: {fault}.", fix)
+
+
+def _of_rows(rules: list[Rule]) -> list[Rule]:
+    return [rule for rule in rules if isinstance(rule, RowRule)]
+
+
+def _of_tables(rules: list[Rule]) -> list[Rule]:
+    return [rule for rule in rules if isinstance(rule, DatasetRule)]
+
+
+def _rows(dataset: Dataset) -> pl.DataFrame:
+    schema = {column.name: column.dtype for column in dataset.columns}
+    return pl.DataFrame(dict.fromkeys(schema, [None] * _ROWS), schema=schema).with_columns(pl.lit(0).alias(WITHIN))
+
+
+def _expression(rule: Rule) -> pl.Expr | None:
+    if isinstance(rule, DatasetRule):
+        return rule.measure
+    return holds(rule) if isinstance(rule, RowRule) and rule.kind not in _SOUND else None
+
+
+def _fault(rows: pl.DataFrame, *rules: Rule) -> str:
+    """Why the rules, all on rows or all on tables, cannot be judged together; empty where they can."""
+    wanted = {rule.id: expression for rule in rules if (expression := _expression(rule)) is not None}
+    try:
+        judged = rows.select(**wanted)
+    except PolarsError as error:
+        return str(error).strip().split("\n", maxsplit=1)[0]
+    if isinstance(rules[0], DatasetRule):
+        numbers = judged.height == 1 and all(dtype.is_numeric() for dtype in judged.dtypes)
+        return "" if numbers else "it is not one number"
+    verdicts = judged.height in (1, _ROWS) and all(dtype == pl.Boolean for dtype in judged.dtypes)
+    return "" if verdicts else "it is not true or false for each row"

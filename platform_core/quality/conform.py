@@ -1,0 +1,204 @@
+"""From a frame as it came to a frame as the contract types it; what cannot be read is marked, never guessed."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from platform_core.contracts.columns import Column
+from platform_core.contracts.dataset import Dataset
+from platform_core.contracts.sources import Files
+from platform_core.errors import ShapeError
+
+_TRUE = ("true", "t", "yes", "y", "1")
+_FALSE = ("false", "f", "no", "n", "0")
+_TEXT = (pl.String, pl.Categorical, pl.Enum)
+_ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """A typed frame of the same height and order as the raw one.
+
+    Attributes:
+        frame: The contract's columns, in its order and types. NaN is null.
+        unreadable: A boolean column for each column of the contract; true where a value could not be read.
+        ignored: Names of raw columns that the contract does not have and the source lets pass.
+    """
+
+    frame: pl.DataFrame
+    unreadable: pl.DataFrame
+    ignored: tuple[str, ...] = ()
+
+
+def conform(raw: pl.DataFrame, dataset: Dataset) -> Conformed:
+    """The raw frame in the contract's types.
+
+    Raises:
+        ShapeError: A column is missing, one too many is there, or a whole column has a type that cannot be read
+            (a timestamp without a zone where UTC is declared).
+    """
+    ignored = _judge_names(raw.columns, dataset)
+    for column in dataset.columns:
+        _judge_type(raw.schema[column.name], column, dataset)
+    nulls = dataset.source.null_values if isinstance(dataset.source, Files) else None
+    trimmed = raw.select(_nulls_out(column, raw.schema[column.name], nulls) for column in dataset.columns)
+    typed = trimmed.select(
+        _within_calendar(_cast(pl.col(column.name), trimmed.schema[column.name], column.dtype), column.dtype).alias(
+            column.name
+        )
+        for column in dataset.columns
+    )
+    unreadable = pl.select(
+        (typed[column.name].is_null() & trimmed[column.name].is_not_null()).alias(column.name)
+        for column in dataset.columns
+    )
+    return Conformed(typed.with_columns(_without_nan(typed)), unreadable, ignored)
+
+
+def _judge_names(names: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
+    declared = {column.name for column in dataset.columns}
+    missing = [column.name for column in dataset.columns if column.name not in names]
+    if missing:
+        raise ShapeError(
+            dataset.name, missing, f"missing; the input has {_told(names, declared)}.",
+            "add the columns to the input, or declare a new version of the contract without them.",
+        )  # fmt: skip
+    extra = tuple(name for name in names if name not in declared)
+    if extra and (not isinstance(dataset.source, Files) or dataset.source.extra_columns == "refuse"):
+        raise ShapeError(
+            dataset.name, extra, "not in the contract.",
+            "declare the columns, or let them pass with Files(extra_columns='ignore').",
+        )  # fmt: skip
+    return extra
+
+
+def _told(names: Sequence[str], declared: set[str]) -> str:
+    """The names of an input's columns; where none is known they may be a row of personal data, and are not told."""
+    if declared.isdisjoint(names):
+        return f"{len(names)} columns, none of them known: the header may be missing"
+    return ", ".join(names)
+
+
+def _judge_type(raw: pl.DataType, column: Column, dataset: Dataset) -> None:
+    wants_zone = isinstance(column.dtype, pl.Datetime)
+    if wants_zone and isinstance(raw, pl.Datetime) and raw.time_zone is None:
+        raise ShapeError(
+            dataset.name, [column.name], "is a timestamp without a zone, and the contract says UTC.",
+            "write the zone into the input; the platform does not guess it.",
+        )  # fmt: skip
+    if raw != pl.Null and _family(raw) not in {"text", _family(column.dtype)}:
+        raise ShapeError(
+            dataset.name, [column.name], f"is {raw}, and the contract says {column.dtype}.",
+            "send text or the declared type.",
+        )  # fmt: skip
+
+
+def _family(dtype: pl.DataType) -> str:
+    if dtype.is_numeric() or dtype == pl.Boolean:
+        return "number"
+    return "text" if isinstance(dtype, _TEXT) else str(dtype.base_type())
+
+
+def _nulls_out(column: Column, raw: pl.DataType, nulls: Sequence[str] | None) -> pl.Expr:
+    """Text without the words that mean null; the empty text is one of them, except where it is a value itself."""
+    value = pl.col(column.name)
+    if not isinstance(raw, _TEXT) or nulls is None:
+        return value
+    words = [*nulls] if isinstance(column.dtype, pl.String | pl.Binary) else [*nulls, ""]
+    text = value.cast(pl.String)
+    return pl.when(~text.is_in(words)).then(text)
+
+
+def _cast(value: pl.Expr, raw: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    """A value in the wanted type, null where it cannot be; nothing is cut or wrapped, and only floats are rounded."""
+    if raw in (wanted, pl.Null):
+        return value.cast(wanted)
+    if isinstance(raw, _TEXT):
+        return _parse(value.cast(pl.String), wanted)
+    if isinstance(raw, pl.Datetime) and isinstance(wanted, pl.Datetime):
+        return value.dt.convert_time_zone(str(wanted.time_zone)).cast(wanted)
+    typed = value.cast(wanted, strict=False)
+    if wanted.is_float():
+        return pl.when(typed.is_infinite() == value.cast(pl.Float64).is_infinite()).then(typed)
+    return pl.when(typed.cast(raw, strict=False) == value).then(typed)
+
+
+def _within_calendar(value: pl.Expr, wanted: pl.DataType) -> pl.Expr:
+    """A day or instant of the years 1 to 9999, null outside of them: no other can be shown to a person."""
+    if not isinstance(wanted, pl.Datetime | pl.Date):
+        return value
+    return pl.when(value.dt.year().is_between(1, 9999)).then(value)
+
+
+def _parse(raw: pl.Expr, wanted: pl.DataType) -> pl.Expr:
+    """A text's value in the wanted type, null where it has none; spaces around it count in texts only."""
+    if isinstance(wanted, _TEXT):
+        return raw.cast(wanted, strict=False)
+    text = raw.str.strip_chars()
+    if isinstance(wanted, pl.Datetime):
+        return _instant(text, wanted)
+    if wanted == pl.Date:
+        return text.str.to_date("%Y-%m-%d", strict=False)
+    if wanted == pl.Time:
+        return text.str.to_time("%H:%M:%S%.f", strict=False)
+    if wanted == pl.Boolean:
+        lower = text.str.to_lowercase()
+        return pl.when(lower.is_in(_TRUE)).then(statement=True).when(lower.is_in(_FALSE)).then(statement=False)
+    if wanted == pl.Binary:
+        return text.str.decode("base64", strict=False)
+    if wanted.is_nested():
+        return text.map_batches(lambda texts: _decoded(texts, wanted), return_dtype=wanted)
+    return _number(text, wanted)
+
+
+def _instant(text: pl.Expr, wanted: pl.Datetime) -> pl.Expr:
+    """An instant written as ISO 8601; a text without a zone, or with the day before the year, is not guessed at."""
+    instants = pl.when(text.str.contains(_ISO)).then(text.str.replace(r"([+-][0-9]{2})$", "$1:00"))
+    read = instants.str.to_datetime(time_unit=wanted.time_unit, time_zone="UTC", strict=False)
+    return read.dt.convert_time_zone(str(wanted.time_zone))
+
+
+def _number(text: pl.Expr, wanted: pl.DataType) -> pl.Expr:
+    """A number (a duration is one, of its unit); digits that the type has no room for are not dropped."""
+    if wanted.is_float():
+        typed = text.cast(wanted, strict=False)
+        return pl.when(typed.is_finite() | ~text.str.contains("[0-9]")).then(typed)
+    places = wanted.scale if isinstance(wanted, pl.Decimal) else 0
+    exact = text.str.contains(rf"^[+-]?[0-9]*(\.[0-9]{{0,{places}}}0*)?$")
+    digits = text if places else text.str.replace(r"\.0*$", "")
+    return pl.when(exact).then(digits).cast(wanted, strict=False)
+
+
+def _decoded(texts: pl.Series, wanted: pl.DataType) -> pl.Series:
+    """JSON texts in the nested type, null where one is no JSON or of another type.
+
+    Polars gives up on a series for one such text, so a series on which it does is halved until the text stands alone.
+    """
+    if texts.null_count() == texts.len():
+        return pl.Series(texts.name, [None] * texts.len(), dtype=wanted)
+    try:
+        return _on_one_line(texts).str.json_decode(wanted)
+    except PolarsError:
+        if texts.len() == 1:
+            return pl.Series(texts.name, [None], dtype=wanted)
+    half = texts.len() // 2
+    return pl.concat([_decoded(texts[:half], wanted), _decoded(texts[half:], wanted)])
+
+
+def _on_one_line(texts: pl.Series) -> pl.Series:
+    """Texts that hold one JSON value each, null for the others: Polars reads an empty line as none, and two as two."""
+    return pl.Series(texts.name, [None if text is None else _compact(text) for text in texts], dtype=pl.String)
+
+
+def _compact(text: str) -> str | None:
+    try:
+        return json.dumps(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _without_nan(frame: pl.DataFrame) -> list[pl.Expr]:
+    return [pl.col(name).fill_nan(None) for name, dtype in frame.schema.items() if dtype.is_float()]

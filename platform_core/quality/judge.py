@@ -1,0 +1,320 @@
+"""All rules of a dataset over one frame, in one scan; the same masks count, sample and split."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import polars as pl
+from pandera.constants import CHECK_OUTPUT_KEY
+from polars.exceptions import PolarsError
+
+from platform_core.contracts.dataset import Dataset
+from platform_core.contracts.expressions import WITHIN, holds
+from platform_core.contracts.rules import CheckRule, DatasetRule, ReferenceRule, RowRule, Rule
+from platform_core.contracts.ruleset import rules_of
+from platform_core.errors import RuleError, ShapeError
+from platform_core.privacy.masking import masked
+from platform_core.quality.results import RuleResult
+
+SAMPLE = 5
+_WHOLE = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A judged frame.
+
+    Attributes:
+        dataset: The contract.
+        frame: The rows, typed.
+        fails: A boolean column for each row rule, by its id; true where the row breaks it.
+        measures: What each dataset rule measured, by rule id and partition (`""` where there is none).
+    """
+
+    dataset: Dataset
+    frame: pl.DataFrame
+    fails: pl.DataFrame
+    measures: Mapping[str, Mapping[str, float | None]]
+
+    @cached_property
+    def refused(self) -> pl.Series:
+        """True where a row breaks a rule of severity `error`."""
+        columns = [rule.id for rule in self._rules if rule.severity == "error" and rule.id in self.fails.columns]
+        if not columns:
+            return pl.repeat(value=False, n=self.frame.height, dtype=pl.Boolean, eager=True)
+        return self.fails.select(pl.any_horizontal(columns)).to_series()
+
+    @cached_property
+    def valid(self) -> pl.DataFrame:
+        """The rows that break no rule of severity `error`."""
+        return self.frame.filter(~self.refused)
+
+    @cached_property
+    def results(self) -> tuple[RuleResult, ...]:
+        """One result a rule, in the contract's order; rules over the table are judged once it is written."""
+        counts = self.fails.sum().row(0) if self.fails.width else ()
+        failed = dict(zip(self.fails.columns, counts, strict=True))
+        judged = [rule for rule in self._rules if not (isinstance(rule, DatasetRule) and rule.over == "table")]
+        return tuple(self._result(rule, failed.get(rule.id)) for rule in judged)
+
+    def broken_rules(self) -> pl.Series:
+        """For each refused row, the ids of the rules of severity `error` that it breaks."""
+        bad = self.fails.filter(self.refused)
+        ids = [rule.id for rule in self._rules if rule.severity == "error" and rule.id in bad.columns]
+        named = [pl.when(pl.col(rule_id)).then(pl.lit(rule_id)) for rule_id in ids]
+        return bad.select(pl.concat_list(named).list.drop_nulls().alias("rules")).to_series()
+
+    @property
+    def _rules(self) -> tuple[Rule, ...]:
+        return rules_of(self.dataset)
+
+    def _result(self, rule: Rule, failed: int | None) -> RuleResult:
+        if rule.id in self.measures:
+            return verdict(rule, self.measures[rule.id], self.frame.height)
+        failed = failed or 0
+        return RuleResult(rule, failed == 0, failed, self.frame.height, sample=self._sample(rule) if failed else ())
+
+    def _sample(self, rule: Rule) -> list[dict[str, object]]:
+        rows = self.frame.filter(self.fails[rule.id]).head(SAMPLE)
+        shown = [*self.dataset.key, *(name for name in rule.columns if name not in self.dataset.key)]
+        rows = rows.select(name for name in (shown or rows.columns) if name in rows.columns)
+        return masked(rows, self.dataset.columns).to_dicts()
+
+
+def judge(
+    frame: pl.DataFrame,
+    dataset: Dataset,
+    references: Mapping[str, pl.DataFrame],
+    *,
+    unreadable: pl.DataFrame | None = None,
+    within: pl.Series | None = None,
+    resident: pl.DataFrame | None = None,
+    taken: pl.DataFrame | None = None,
+) -> Judgement:
+    """The verdict of every rule of the dataset on the frame.
+
+    Args:
+        frame: Rows in the contract's types (`conform` makes them so). A lazy frame is refused by type: Pandera passes
+            every value rule on one without a word.
+        dataset: The contract.
+        references: For each reference rule, by its id, the values that are there: columns named as the rule's own.
+            To those of a rule that looks into the dataset itself the frame's own are added.
+        unreadable: From `conform`: where a value could not be read.
+        within: The input each row came from; uniqueness is judged within one input. None: all are one input.
+        resident: Rows that are in the table and will stay; dataset rules judge them together with the valid rows.
+        taken: Keys that other rows of the table have; a row with one of them is not unique.
+
+    Raises:
+        ShapeError: A column is missing, or has another type than the contract's.
+        RuleError: A rule of the contract's own cannot be computed on these rows.
+        TypeError: The frame is lazy.
+    """
+    if not isinstance(frame, pl.DataFrame):
+        raise TypeError(
+            f"{dataset.name}: a {type(frame).__name__} cannot be judged, for its values are not there yet. "
+            "Fix: collect() it first."
+        )
+    _judge_shape(frame, dataset)
+    rules = rules_of(dataset)
+    references = {**references, **dict(_own_values(frame, dataset, references))}
+    by_row = [rule for rule in rules if isinstance(rule, ReferenceRule) and rule.judges_rows]
+    label = pl.lit(0) if within is None else within
+    judged = _with_references(frame.with_columns(label.alias(WITHIN)), by_row, references)
+    fails = _fails(judged, dataset, _types(frame, unreadable))
+    if unreadable is not None:
+        fails = fails.with_columns(_excused(fails, rules, unreadable))
+    if taken is not None:
+        fails = fails.with_columns(_taken(frame, fails, taken))
+    fails = fails.with_columns(_custom(frame, rule, dataset.name) for rule in rules if isinstance(rule, CheckRule))
+    fails = fails.select(rule.id for rule in rules if rule.id in fails.columns)
+    judged_rows = Judgement(dataset, frame, fails, {})
+    written = judged_rows.valid if resident is None else pl.concat([judged_rows.valid, resident.select(frame.columns)])
+    return replace(judged_rows, measures=measured(written, dataset, rules, references))
+
+
+def _judge_shape(frame: pl.DataFrame, dataset: Dataset) -> None:
+    wrong = [column.name for column in dataset.columns if frame.schema.get(column.name) != column.dtype]
+    extra = [name for name in frame.columns if dataset.column(name) is None]
+    if wrong or extra:
+        told = ", ".join(f"{name} is {frame.schema.get(name, 'missing')}" for name in [*wrong, *extra])
+        raise ShapeError(
+            dataset.name, [*wrong, *extra], f"do not have the columns and types of the contract ({told}).",
+            f"return exactly {', '.join(f'{column.name}: {column.dtype}' for column in dataset.columns)}.",
+        )  # fmt: skip
+
+
+def _own_values(
+    frame: pl.DataFrame, dataset: Dataset, references: Mapping[str, pl.DataFrame]
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The values of rules that look into the dataset itself: rows may refer to others that come with them."""
+    for rule in rules_of(dataset):
+        if isinstance(rule, ReferenceRule) and rule.dataset == dataset.name:
+            came = frame.select(pl.col(to).alias(own) for own, to in zip(rule.columns, rule.to, strict=True))
+            yield rule.id, pl.concat([references[rule.id], came])
+
+
+def _found(rule: Rule) -> str:
+    return f"_found_{rule.id}"
+
+
+def _with_references(
+    frame: pl.DataFrame, rules: Sequence[Rule], references: Mapping[str, pl.DataFrame]
+) -> pl.DataFrame:
+    """The frame with a boolean column for each reference rule: true where found, null where a value is null."""
+    for rule in rules:
+        if isinstance(rule, ReferenceRule):
+            keys = (
+                references[rule.id].select(rule.columns).unique().with_columns(pl.lit(value=True).alias(_found(rule)))
+            )
+            known = pl.all_horizontal(pl.col(name).is_not_null() for name in rule.columns)
+            frame = frame.join(keys, on=list(rule.columns), how="left", maintain_order="left").with_columns(
+                pl.when(known).then(pl.col(_found(rule)).fill_null(value=False)).alias(_found(rule))
+            )
+    return frame
+
+
+def _fails(frame: pl.DataFrame, dataset: Dataset, types: pl.Series) -> pl.DataFrame:
+    """One select over all row rules: the columns are read once.
+
+    Raises:
+        RuleError: An expression of the contract's own cannot be computed on the rows that came.
+    """
+    rules = rules_of(dataset)
+    proven = _proven(frame, rules)
+    masks = {
+        rule.id: pl.lit(value=False) if rule.id in proven else ~holds(rule)
+        for rule in rules
+        if isinstance(rule, RowRule) and rule.kind != "types"
+    }
+    masks |= {
+        rule.id: ~pl.col(_found(rule)).fill_null(value=True)
+        for rule in rules
+        if isinstance(rule, ReferenceRule) and rule.judges_rows
+    }
+    try:
+        return frame.lazy().select(pl.lit(types), **masks).collect()
+    except PolarsError:
+        raise _blamed(frame, dataset, masks) from None  # Polars quotes values, which may be personal data
+
+
+def _blamed(frame: pl.DataFrame, dataset: Dataset, expressions: Mapping[str, pl.Expr]) -> RuleError:
+    """The error that names the first of the expressions that cannot be computed on the frame."""
+    for rule_id, expression in expressions.items():
+        try:
+            frame.select(expression)
+        except PolarsError as error:
+            reason = f"raised {type(error).__name__} on the rows that came."
+            return RuleError(dataset.name, rule_id, reason, "let it give null where a value has none: strict=False.")
+    return RuleError(dataset.name, ", ".join(expressions), "cannot be judged together.", "take one of them out.")
+
+
+def _proven(frame: pl.DataFrame, rules: Sequence[Rule]) -> set[str]:
+    """The ids of uniqueness rules that no row breaks: as many hashes as rows leave no two rows alike.
+
+    Counting 64-bit hashes costs a third of finding the first of each; where they are fewer, the exact way follows.
+    """
+    counts = {
+        rule.id: pl.struct(rule.columns).hash().n_unique()
+        for rule in rules
+        if isinstance(rule, RowRule) and rule.kind == "unique"
+    }
+    found = frame.lazy().select(**counts).collect().to_dicts() if counts else []
+    return {rule_id for counted in found for rule_id, count in counted.items() if count == frame.height}
+
+
+def _excused(fails: pl.DataFrame, rules: Sequence[Rule], unreadable: pl.DataFrame) -> list[pl.Series]:
+    """`not_null` masks without the rows whose value was there but unreadable: `types` alone is to blame."""
+    blamed = [rule for rule in rules if isinstance(rule, RowRule) and rule.kind == "not_null"]
+    return [fails[rule.id] & ~unreadable[rule.columns[0]] for rule in blamed]
+
+
+def _taken(frame: pl.DataFrame, fails: pl.DataFrame, taken: pl.DataFrame) -> pl.Series:
+    used = taken.unique().with_columns(pl.lit(value=True).alias("_used"))
+    joined = frame.select(taken.columns).join(used, on=taken.columns, how="left", maintain_order="left")
+    return (fails["key_unique"] | joined["_used"].fill_null(value=False)).alias("key_unique")
+
+
+def _types(frame: pl.DataFrame, unreadable: pl.DataFrame | None) -> pl.Series:
+    if unreadable is None or not unreadable.width:
+        return pl.repeat(value=False, n=frame.height, dtype=pl.Boolean, eager=True).alias("types")
+    return unreadable.select(pl.any_horizontal(pl.all()).alias("types")).to_series()
+
+
+def _custom(frame: pl.DataFrame, rule: CheckRule, dataset: str) -> pl.Series:
+    """A user's Pandera check, judged by Pandera; one verdict for the whole frame counts for every row.
+
+    Raises:
+        RuleError: The check raised, or its verdicts are not one a row.
+    """
+    fix = "return one boolean, or a lazy frame of one boolean column with a row for each row."
+    try:
+        output = rule.check(frame.lazy(), rule.column).check_output
+        verdict = output.select(pl.col(CHECK_OUTPUT_KEY)).collect().to_series().fill_null(value=True)
+    except Exception as error:  # whatever a user's function raises
+        raise RuleError(dataset, rule.id, f"raised {type(error).__name__}.", fix) from error
+    if verdict.dtype != pl.Boolean or verdict.len() not in (1, frame.height):
+        reason = f"gave {verdict.len()} verdicts of type {verdict.dtype} on {frame.height} rows."
+        raise RuleError(dataset, rule.id, reason, fix)
+    if verdict.len() == 1 and frame.height != 1:
+        verdict = pl.repeat(verdict.item(), frame.height, dtype=pl.Boolean, eager=True)
+    failed: pl.Series = ~verdict
+    return failed.alias(rule.id)
+
+
+def measured(
+    frame: pl.DataFrame,
+    dataset: Dataset,
+    rules: Sequence[Rule],
+    references: Mapping[str, pl.DataFrame],
+) -> dict[str, dict[str, float | None]]:
+    """Each dataset rule's number over the frame, by partition; rules over the table are left out."""
+    wanted = [rule for rule in rules if _judges_partitions(rule)]
+    if not wanted:
+        return {}
+    found = _with_references(frame, [rule for rule in wanted if isinstance(rule, ReferenceRule)], references)
+    key = dataset.partitions.key() if dataset.partitions else pl.lit(_WHOLE)
+    numbers = {rule.id: _measure(rule) for rule in wanted}
+    try:
+        table = found.with_columns(key.alias("_key")).group_by("_key", maintain_order=True).agg(**numbers)
+        if table.is_empty():
+            table = found.select(pl.lit(_WHOLE).alias("_key"), **numbers)
+    except PolarsError:
+        raise _blamed(found, dataset, numbers) from None  # as in `_fails`
+    table = table.sort("_key")
+    return {rule.id: dict(zip(table["_key"], table[rule.id].cast(pl.Float64), strict=True)) for rule in wanted}
+
+
+def _judges_partitions(rule: Rule) -> bool:
+    if isinstance(rule, ReferenceRule):
+        return not rule.judges_rows
+    return isinstance(rule, DatasetRule) and rule.over == "partition"
+
+
+def _measure(rule: Rule) -> pl.Expr:
+    if isinstance(rule, ReferenceRule):
+        return pl.col(_found(rule)).mean()
+    assert isinstance(rule, DatasetRule)  # noqa: S101 - for the type checker: `_judges_partitions` admits no other
+    return rule.measure
+
+
+def verdict(rule: Rule, by_partition: Mapping[str, float | None], total: int) -> RuleResult:
+    """A dataset rule's result: it holds where every partition's number lies within its bounds; no rows, no verdict."""
+    known = {key: value for key, value in by_partition.items() if value is not None and not math.isnan(value)}
+    low = rule.coverage if isinstance(rule, ReferenceRule) else getattr(rule, "at_least", None)
+    high = getattr(rule, "at_most", None)
+    outside = {
+        key: value
+        for key, value in known.items()
+        if (low is not None and value < low) or (high is not None and value > high)
+    }
+    worst = _worst(known, outside, low)
+    where = ", ".join(f"{key or 'the table'}: {value:.4g}" for key, value in outside.items())
+    return RuleResult(rule, not outside, 0, total, value=worst, partitions=known, reason=where)
+
+
+def _worst(known: Mapping[str, float], outside: Mapping[str, float], low: float | None) -> float | None:
+    shown = (outside or known).values()
+    if not shown:
+        return None
+    return min(shown) if low is not None else max(shown)

@@ -1,0 +1,36 @@
+"""A bar chart as SVG text: small enough for metadata, and no plotting library in a step."""
+
+from collections.abc import Mapping
+from html import escape
+
+_WIDTH, _BAR, _GAP, _LABEL, _NUMBER = 640, 16, 6, 170, 90
+_FILL, _INK = "#7c8cf8", "#30343f"
+
+
+def bars(values: Mapping[str, float], *, title: str, top: float | None = None, percent: bool = False) -> str:
+    """A horizontal bar for each value, in their order, as an SVG document.
+
+    Args:
+        values: Numbers from 0 up, by label.
+        title: Above the bars.
+        top: The number that a full bar stands for; None takes the largest value.
+        percent: Whether values are shares from 0 to 1, to be written as percentages.
+    """
+    full = (top if top is not None else max(values.values(), default=0)) or 1
+    room = _WIDTH - _LABEL - _NUMBER
+    height = 34 + len(values) * (_BAR + _GAP)
+    size = f'width="{_WIDTH}" height="{height}"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12" fill="{_INK}">',
+        f'<text x="0" y="16" font-weight="bold">{escape(title)}</text>',
+    ]
+    for place, (label, value) in enumerate(values.items()):
+        y = 28 + place * (_BAR + _GAP)
+        length = max(1.0, room * min(value / full, 1)) if value > 0 else 0
+        shown = f"{value:.1%}" if percent else f"{value:,.0f}"
+        lines += [
+            f'<text x="{_LABEL - 8}" y="{y + 12}" text-anchor="end">{escape(label[:24])}</text>',
+            f'<rect x="{_LABEL}" y="{y}" width="{length:.1f}" height="{_BAR}" rx="2" fill="{_FILL}"/>',
+            f'<text x="{_LABEL + length + 6:.1f}" y="{y + 12}">{shown}</text>',
+        ]
+    return "\n".join([*lines, "</svg>"])

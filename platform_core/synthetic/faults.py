@@ -1,0 +1,273 @@
+"""Frames that must fail, and why: for every rule of a contract, rows in which that rule is broken and no other.
+
+Where one rule cannot be broken without another, the other is named with the reason. A rule that no row can break is an
+error of the contract, and raised: its check would be green for ever.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+
+from platform_core.contracts.dataset import Dataset
+from platform_core.contracts.rules import CheckRule, DatasetRule, ReferenceRule, RowRule, Rule
+from platform_core.contracts.ruleset import rules_of
+from platform_core.contracts.sources import Files
+from platform_core.synthetic.draws import rows_of
+from platform_core.synthetic.errors import CannotBreak, CannotGenerate
+from platform_core.synthetic.generate import NO_REFERENCES, passing, red_rules, slices
+from platform_core.synthetic.plan import Wish, room
+from platform_core.synthetic.windows import first_partition
+
+_ROWS = 40
+_MOST_ROWS = 1000
+_LARGEST_TABLE = 1_000_000
+_TRIES = 4
+_ROUNDING = 1e-9
+"""40 rows of which 0.8 must be filled leave 7.999… to spoil."""
+
+
+@dataclass(frozen=True)
+class Implied:
+    """A rule that is broken too, and why it cannot be otherwise."""
+
+    rule_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A frame in which one rule is broken.
+
+    Attributes:
+        rule_id: The rule.
+        frame: Rows; typed, unless `raw`.
+        also: The rules that are broken with it, each with the reason.
+        raw: Whether the frame is as it would come from outside and goes through `conform`.
+        what: What was done, in words.
+    """
+
+    rule_id: str
+    frame: pl.DataFrame
+    also: tuple[Implied, ...] = ()
+    raw: bool = False
+    what: str = ""
+
+    @property
+    def red(self) -> frozenset[str]:
+        """The ids of all rules that this frame breaks."""
+        return frozenset({self.rule_id, *(implied.rule_id for implied in self.also)})
+
+
+def faults(
+    dataset: Dataset,
+    rng: np.random.Generator,
+    *,
+    references: Mapping[str, pl.DataFrame] = NO_REFERENCES,
+    only: Collection[str] | None = None,
+) -> Iterator[Fault]:
+    """For every rule of the dataset (or those whose ids are in `only`), a frame that breaks it; `schema` has two.
+
+    Raises:
+        CannotBreak: With the rule that no row can break.
+        CannotGenerate: Not even good rows were found.
+    """
+    case = _Case(dataset, rng, references)
+    for rule in rules_of(dataset):
+        if only is None or rule.id in only:
+            yield from _planter(rule)(case, rule)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A dataset with good rows to plant faults in, all of the first partition."""
+
+    dataset: Dataset
+    rng: np.random.Generator
+    references: Mapping[str, pl.DataFrame]
+
+    @cached_property
+    def good(self) -> pl.DataFrame:
+        return passing(self.wish(rows=self._rows), self.rng)
+
+    @cached_property
+    def _rows(self) -> int:
+        """Enough rows that one more bad one changes no share beyond its quota, and a unique column can spare one."""
+        wanted = max([_ROWS, *(_needed(rule) for rule in rules_of(self.dataset))])
+        most = room(self.wish(rows=0), self.rng)
+        return wanted if most is None else max(1, min(wanted, most - 1))
+
+    def wish(self, *, rows: int, without: Collection[str] = (), broken: Rule | None = None) -> Wish:
+        held = tuple(
+            rule for rule in rules_of(self.dataset)
+            if rule.id not in without and (broken is None or rule.id != broken.id)
+        )  # fmt: skip
+        return Wish(self.dataset, held, self.references, first_partition(self.dataset), rows, broken)
+
+    def red(self, frame: pl.DataFrame) -> frozenset[str]:
+        return frozenset(red_rules(frame, self.dataset, self.references))
+
+    def cannot(self, rule: Rule, why: str) -> CannotBreak:
+        return CannotBreak(self.dataset.name, rule.id, why)
+
+
+def _needed(rule: Rule) -> int:
+    if isinstance(rule, DatasetRule) and rule.kind == "volume":
+        return int(rule.at_least or 0) + 2
+    share = rule.coverage if isinstance(rule, ReferenceRule) else getattr(rule, "at_least", None)
+    is_share = isinstance(rule, ReferenceRule) or (isinstance(rule, DatasetRule) and rule.kind == "complete")
+    return min(_MOST_ROWS, int(4 / (1 - share))) if is_share and share is not None and share < 1 else 0
+
+
+def _planter(rule: Rule) -> Callable[[_Case, Rule], Iterator[Fault]]:
+    if rule.id == "schema":
+        return _shapes
+    kind = getattr(rule, "kind", "")
+    if isinstance(rule, RowRule):
+        return {"types": _unreadable, "unique": _alike}.get(kind, _rows)
+    if isinstance(rule, DatasetRule) and kind != "complete":
+        return _volume if kind == "volume" else _measure
+    return _rows
+
+
+def _shapes(case: _Case, rule: Rule) -> Iterator[Fault]:
+    missing = case.dataset.columns[-1].name
+    yield Fault(rule.id, case.good.drop(missing), raw=True, what=f"column {missing!r} is missing")
+    source = case.dataset.source
+    if not isinstance(source, Files) or source.extra_columns == "refuse":
+        extra = case.good.with_columns(pl.lit("?").alias("column_of_no_contract"))
+        yield Fault(rule.id, extra, raw=True, what="column 'column_of_no_contract' is one too many")
+
+
+def _unreadable(case: _Case, rule: Rule) -> Iterator[Fault]:
+    for column in case.dataset.columns:
+        if column.dtype not in {pl.String, pl.Categorical, pl.Binary} and not column.dtype.is_nested():
+            texts = case.good[column.name].cast(pl.String)
+            last = pl.int_range(pl.len()) == pl.len() - 1
+            frame = case.good.with_columns(pl.when(last).then(pl.lit("no value")).otherwise(texts).alias(column.name))
+            yield Fault(rule.id, frame, raw=True, what=f"{column.name!r} holds the text 'no value'")
+            return
+    raise case.cannot(rule, "every column is text or nested, and any text can be read as text.")
+
+
+def _rows(case: _Case, rule: Rule) -> Iterator[Fault]:
+    """Bad rows in place of the last good ones: one for a row rule, just too many for a dataset rule."""
+    count = _too_many(rule, case.good.height)
+    if count > case.good.height:
+        raise case.cannot(rule, "it holds whatever the rows are.")
+    stay = case.good.head(case.good.height - count)
+    why = "no draw broke it"
+    for without in _give_ways(case.dataset, rule):
+        try:
+            found = _best(case, rule, count, stay, without)
+        except CannotGenerate as error:
+            why = f"{error.culprit}: {error.reason}"
+            continue
+        if found is not None:
+            yield found
+            return
+    raise case.cannot(rule, why)
+
+
+def _too_many(rule: Rule, rows: int) -> int:
+    share = 1.0
+    if isinstance(rule, ReferenceRule):
+        share = rule.coverage
+    elif isinstance(rule, DatasetRule):
+        share = rule.at_least or 0.0
+    return int(rows * (1 - share) + _ROUNDING) + 1
+
+
+def _best(case: _Case, rule: Rule, count: int, stay: pl.DataFrame, without: tuple[str, ...]) -> Fault | None:
+    """The fault with the fewest other rules broken in a few tries; None if the rule itself stayed whole."""
+    wish = case.wish(rows=count, without=without, broken=rule)
+    best: tuple[pl.DataFrame, frozenset[str]] | None = None
+    for _ in range(_TRIES):
+        frame = pl.concat([stay, rows_of(wish, case.rng, beside=stay)])
+        red = case.red(frame)
+        if rule.id in red and (best is None or len(red) < len(best[1])):
+            best = frame, red
+        if red <= {rule.id, *without}:
+            break
+    return None if best is None else _fault(case, rule, *best, without)
+
+
+def _fault(case: _Case, rule: Rule, frame: pl.DataFrame, red: Collection[str], without: Collection[str] = ()) -> Fault:
+    also = tuple(
+        Implied(other.id, _reason(rule, other, proven=other.id in without))
+        for other in rules_of(case.dataset) if other.id in red and other.id != rule.id
+    )  # fmt: skip
+    return Fault(rule.id, frame, also, what=f"not: {rule.label}")
+
+
+def _reason(rule: Rule, other: Rule, *, proven: bool) -> str:
+    if isinstance(other, RowRule) and other.kind == "unique" and set(other.columns) <= set(rule.columns):
+        return f"rows alike in {', '.join(rule.columns)} are alike in {', '.join(other.columns)}"
+    if proven:
+        return f"no row was found that breaks {rule.id!r} ({rule.label}) and keeps {other.id!r} ({other.label})"
+    return f"every row tried that breaks {rule.id!r} ({rule.label}) breaks {other.id!r} ({other.label}) too"
+
+
+def _give_ways(dataset: Dataset, rule: Rule) -> Iterator[tuple[str, ...]]:
+    """Rules that may have to be broken along: none, then one, two, then all that speak of the same columns."""
+    near = [
+        other.id for other in rules_of(dataset)
+        if other.id not in {rule.id, "schema", "types"} and _speaks_of(other, rule.columns)
+    ]  # fmt: skip
+    for size in (0, 1, 2):
+        yield from combinations(near, size)
+    if len(near) > 2:  # noqa: PLR2004 - beyond the pairs
+        yield tuple(near)
+
+
+def _speaks_of(rule: Rule, columns: tuple[str, ...]) -> bool:
+    return bool(set(rule.columns) & set(columns)) or not columns or isinstance(rule, CheckRule)
+
+
+def _alike(case: _Case, rule: Rule) -> Iterator[Fault]:
+    """A row that repeats another: all of it where it may, else as little as must be."""
+    others = case.wish(rows=0).uniques
+    apart = {name for columns in others if not set(columns) <= set(rule.columns) for name in columns}
+    fresh = rows_of(case.wish(rows=1), case.rng, beside=case.good)
+    own = [name for name in case.good.columns if name in apart - set(rule.columns)]
+    attempts = []
+    for index in range(min(_TRIES, case.good.height)):
+        twin = case.good[index]
+        attempts.append(twin.with_columns(fresh[name] for name in own))
+        attempts.append(fresh.with_columns(twin[name] for name in rule.columns))
+    frames = [pl.concat([case.good, bad]) for bad in attempts]
+    judged = [(frame, red) for frame, red in ((frame, case.red(frame)) for frame in frames) if rule.id in red]
+    if not judged:
+        raise case.cannot(rule, "a row that repeats another was accepted.")
+    yield _fault(case, rule, *min(judged, key=lambda each: len(each[1])))
+
+
+def _volume(case: _Case, rule: Rule) -> Iterator[Fault]:
+    low, high = getattr(rule, "at_least", None), getattr(rule, "at_most", None)
+    if low:
+        few = case.good.head(int(low) - 1)
+        yield _fault(case, rule, few, case.red(few))
+        return
+    if high is None or high >= _LARGEST_TABLE:
+        raise case.cannot(rule, f"it takes more than {_LARGEST_TABLE:,} rows.")
+    try:
+        many = rows_of(case.wish(rows=int(high) + 1, broken=rule), case.rng)
+    except CannotGenerate as error:
+        raise case.cannot(rule, f"{error.culprit}: {error.reason}") from error
+    yield _fault(case, rule, many, case.red(many))
+
+
+def _measure(case: _Case, rule: Rule) -> Iterator[Fault]:
+    """Rows chosen so that what is measured falls outside its bounds; every row by itself is good."""
+    assert isinstance(rule, DatasetRule)  # noqa: S101 - for the type checker: `_planter` sends no other
+    for without in _give_ways(case.dataset, rule):
+        wish = replace(case.wish(rows=case.good.height, without=without, broken=rule), broken=None)
+        for frame in (*slices(wish, [rule], case.rng), case.good.head(1)):
+            red = case.red(frame)
+            if rule.id in red:
+                yield _fault(case, rule, frame, red, without)
+                return
+    raise case.cannot(rule, "no choice of rows moved the measure beyond its bounds.")

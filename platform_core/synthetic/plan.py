@@ -1,0 +1,279 @@
+"""How rows of a dataset are drawn: every column's source, what is computed, what is nulled, what must be tested after.
+
+A plan holds all rules but one that it may break. What a rule allows is drawn directly wherever it can be; only
+expressions and hand-written checks are left to trial.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from platform_core.contracts.columns import Column
+from platform_core.contracts.dataset import Dataset
+from platform_core.contracts.rules import CheckRule, DatasetRule, ReferenceRule, RowRule, Rule
+from platform_core.contracts.sources import Files
+from platform_core.synthetic.equations import Equation, equations
+from platform_core.synthetic.errors import CannotGenerate
+from platform_core.synthetic.pools import pools_of
+from platform_core.synthetic.sources import Product, Source, column_source, pool_source, size, with_products
+from platform_core.synthetic.values import VALUE_KINDS, NoValueError, Values, values_of
+
+_NULLS = 0.1
+"""The share of nulls in a nullable column of which no rule speaks."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of a plan.
+
+    Attributes:
+        dataset: The contract.
+        rules: The rules that hold.
+        references: By rule id, the values that are there, columns named as the rule's own.
+        window: Where instants lie: closed, open.
+        rows: How many rows will be drawn.
+        broken: The rule that every row breaks, if any.
+    """
+
+    dataset: Dataset
+    rules: tuple[Rule, ...]
+    references: Mapping[str, pl.DataFrame]
+    window: tuple[datetime, datetime]
+    rows: int
+    broken: Rule | None = None
+
+    def rules_on(self, column: str) -> list[RowRule]:
+        """The rules on the values of one column, and that no text of it means null where it comes from."""
+        own = [rule for rule in self.value_rules if rule.columns[0] == column]
+        source, declared = self.dataset.source, self.dataset.column(column)
+        if isinstance(source, Files) and source.null_values and declared is not None and declared.dtype == pl.String:
+            words = {"forbidden_values": tuple(source.null_values)}
+            own.append(RowRule(id="no_null_word", label="", columns=(column,), kind="notin", parameters=words))
+        return own
+
+    @property
+    def value_rules(self) -> list[RowRule]:
+        """The rules on the value of single columns."""
+        return [rule for rule in self.rules if isinstance(rule, RowRule) and rule.kind in VALUE_KINDS]
+
+    @property
+    def broken_value(self) -> RowRule | None:
+        """The broken rule, if it is one on the value of a single column."""
+        rule = self.broken
+        return rule if isinstance(rule, RowRule) and rule.kind in VALUE_KINDS else None
+
+    @property
+    def reference_rules(self) -> list[ReferenceRule]:
+        """The reference rules that hold."""
+        return [rule for rule in self.rules if isinstance(rule, ReferenceRule)]
+
+    @property
+    def uniques(self) -> list[tuple[str, ...]]:
+        """The sets of columns in which no two rows are alike, the smallest first."""
+        found = {rule.columns for rule in self.rules if isinstance(rule, RowRule) and rule.kind == "unique"}
+        return sorted(found, key=lambda names: (len(names), names))
+
+    @property
+    def emptied(self) -> str | None:
+        """The column that the broken rule wants null."""
+        rule = self.broken
+        null = (isinstance(rule, RowRule) and rule.kind == "not_null") or (
+            isinstance(rule, DatasetRule) and rule.kind == "complete"
+        )
+        return rule.columns[0] if rule is not None and null else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A way to draw rows.
+
+    Attributes:
+        wish: What was asked.
+        sources: Columns drawn independently of the rows there are.
+        products: Columns drawn without repetition.
+        choices: For each equality, the ways to compute a side.
+        nulls: The share of nulls by column.
+        misses: By column with a reference that need not always be found: the share that is not, and its values.
+        tests: Rules that rows are tried against; the broken one among them must fail.
+    """
+
+    wish: Wish
+    sources: tuple[Source, ...]
+    products: tuple[Product, ...]
+    choices: tuple[tuple[Equation, ...], ...]
+    nulls: Mapping[str, float]
+    misses: Mapping[str, tuple[float, Values]]
+    tests: tuple[Rule, ...]
+
+    def draw(self, rng: np.random.Generator, rows: int, taken: pl.DataFrame) -> pl.DataFrame:
+        """At most so many rows, untested; products repeat nothing that is taken."""
+        parts = []
+        for product in self.products:
+            parts.append(product.draw(rng, rows, taken))
+            rows = min(rows, parts[-1].height)
+        parts = [part.head(rows) for part in parts] + [source.draw(rng, rows) for source in self.sources]
+        names = [column.name for column in self.wish.dataset.columns]
+        frame = pl.concat(parts, how="horizontal").select(names) if parts else pl.DataFrame()
+        return self._with_nulls(rng, self._solved(rng, self._with_misses(rng, frame)))
+
+    def _with_misses(self, rng: np.random.Generator, frame: pl.DataFrame) -> pl.DataFrame:
+        for name, (share, values) in self.misses.items():
+            missed = pl.Series(rng.random(frame.height) < share)
+            free = values.draw(rng, frame.height)
+            frame = frame.with_columns(pl.when(missed).then(free).otherwise(pl.col(name)).alias(name))
+        return frame
+
+    def _solved(self, rng: np.random.Generator, frame: pl.DataFrame) -> pl.DataFrame:
+        ways = [choice[int(rng.integers(len(choice)))] for choice in self.choices]
+        for way in ways * max(len(ways), 1):  # as often as there are equations: one may feed another
+            frame = way.solved(frame)
+        return frame
+
+    def _with_nulls(self, rng: np.random.Generator, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.with_columns(
+            pl.when(pl.Series(rng.random(frame.height) >= share)).then(pl.col(name)).alias(name)
+            for name, share in self.nulls.items()
+        )
+
+
+def plan_of(wish: Wish, rng: np.random.Generator) -> Plan:
+    """The plan for a wish.
+
+    Raises:
+        CannotGenerate: A column has no value, a reference leads nowhere, or fewer rows can differ than are wanted.
+    """
+    _judge_references(wish)
+    pools = pools_of(wish.reference_rules, wish.references, wish.value_rules, wish.broken_value)
+    sources = [pool_source(pool) for pool in pools if pool.height]
+    empty = _empty(wish, [pool for pool in pools if not pool.height])
+    drawn = {name for source in sources for name in source.columns} | set(empty)
+    sources += [column_source(column.name, _values(wish, column, rng))
+                for column in wish.dataset.columns if column.name not in drawn]  # fmt: skip
+    sources += [_null_source(wish.dataset, name) for name in empty]
+    _judge_room(wish, sources)
+    apart, products = with_products(sources, wish.uniques, wish.rows)
+    choices = _choices(wish)
+    return Plan(wish, apart, products, choices, _nulls(wish), _misses(wish, rng), _tests(wish, choices))
+
+
+def room(wish: Wish, rng: np.random.Generator) -> int | None:
+    """How many rows the unique columns leave room for; None where that is practically endless."""
+    sources = plan_of(replace(wish, rows=0), rng).sources
+    rooms = [size(sources, unique) for unique in wish.uniques]
+    return min((room for room in rooms if room is not None), default=None)
+
+
+def _judge_references(wish: Wish) -> None:
+    known = [*wish.reference_rules, *([wish.broken] if isinstance(wish.broken, ReferenceRule) else [])]
+    for rule in known:
+        if rule.id not in wish.references:
+            raise CannotGenerate(
+                wish.dataset.name, f"rule {rule.id!r}", f"looks into {rule.dataset!r}, whose rows were not given.",
+                f"pass references={{{rule.id!r}: frame}} with columns {', '.join(rule.columns)}.",
+            )  # fmt: skip
+
+
+def _empty(wish: Wish, pools: Sequence[pl.DataFrame]) -> list[str]:
+    """The columns that can only be null because nothing is there to refer to."""
+    names = [name for pool in pools for name in pool.columns]
+    for name in names:
+        column = wish.dataset.column(name)
+        if column is None or not column.nullable:
+            rules = [rule for rule in wish.reference_rules if name in rule.columns]
+            raise CannotGenerate(
+                wish.dataset.name, f"rule {rules[0].id!r}",
+                f"no row of {rules[0].dataset!r} has values that the rules on {', '.join(rules[0].columns)} allow.",
+                f"give rows of {rules[0].dataset!r} that do.",
+            )  # fmt: skip
+    return names
+
+
+def _null_source(dataset: Dataset, name: str) -> Source:
+    column = dataset.column(name)
+    dtype = column.dtype if column is not None else pl.Null()
+    return Source((name,), lambda _, rows: pl.Series(name, [None] * rows, dtype=dtype).to_frame(), None)
+
+
+def _values(wish: Wish, column: Column, rng: np.random.Generator) -> Values:
+    broken = wish.broken_value
+    try:
+        return values_of(
+            column, wish.rules_on(column.name), rng, window=wish.window, differing=_differing(wish, column),
+            broken=broken if broken is not None and broken.columns[0] == column.name else None,
+        )  # fmt: skip
+    except NoValueError as error:
+        rules = [rule.id for rule in wish.rules_on(column.name)]
+        culprit = f"column {column.name!r} ({', '.join(rules) or 'no rule'})"
+        raise CannotGenerate(
+            wish.dataset.name, culprit, str(error), "loosen one of the rules, or name the values with isin=[...]."
+        ) from error
+
+
+def _differing(wish: Wish, column: Column) -> int:
+    """How many different values a column needs: as many as rows where it must differ alone, or is a text of a key."""
+    alone = (column.name,) in wish.uniques
+    text = column.dtype == pl.String and any(column.name in unique for unique in wish.uniques)
+    return wish.rows if alone or text else 0
+
+
+def _judge_room(wish: Wish, sources: Sequence[Source]) -> None:
+    for unique in wish.uniques:
+        most = size(sources, unique)
+        if most is not None and most < wish.rows and not _may_be_null(wish.dataset, unique):
+            raise CannotGenerate(
+                wish.dataset.name, ", ".join(unique), f"only {most} rows can differ, and {wish.rows} are wanted.",
+                f"ask for at most {most} rows, or allow more values.",
+            )  # fmt: skip
+
+
+def _may_be_null(dataset: Dataset, names: tuple[str, ...]) -> bool:
+    return any(column.nullable for column in dataset.columns if column.name in names)
+
+
+def _choices(wish: Wish) -> tuple[tuple[Equation, ...], ...]:
+    """For each equality, the ways to compute a side; a side that refers elsewhere only where there is no other."""
+    found = [
+        ways for rule in (*wish.rules, wish.broken) if isinstance(rule, RowRule) and rule.kind == "expression"
+        for ways in equations(rule.parameters["holds"], wish.dataset, broken=rule is wish.broken)
+    ]  # fmt: skip
+    strict = {name for rule in wish.reference_rules if rule.judges_rows for name in rule.columns}
+    strict |= {name for unique in wish.uniques for name in unique}
+    return tuple(tuple(way for way in ways if way.column not in strict) or ways for ways in found)
+
+
+def _nulls(wish: Wish) -> dict[str, float]:
+    kept = {name for unique in wish.uniques for name in unique}
+    kept |= {wish.dataset.partitions.on} if wish.dataset.partitions else set()
+    held = {rule.columns[0] for rule in wish.rules if isinstance(rule, RowRule) and rule.kind == "not_null"}
+    about = {wish.broken.columns} if isinstance(wish.broken, RowRule | ReferenceRule) else set()
+    kept |= held | {name for names in about for name in names}
+    shares = {column.name: _NULLS for column in wish.dataset.columns if column.nullable and column.name not in kept}
+    for rule in wish.rules:
+        if isinstance(rule, DatasetRule) and rule.kind == "complete" and rule.columns[0] in shares:
+            shares[rule.columns[0]] = (1 - (rule.at_least or 0)) / 2
+    return shares if wish.emptied is None else {**shares, wish.emptied: 1.0}
+
+
+def _misses(wish: Wish, rng: np.random.Generator) -> dict[str, tuple[float, Values]]:
+    """Columns with one loose reference and nothing else that ties them."""
+    tied = [name for rule in wish.reference_rules for name in rule.columns]
+    tied += [name for unique in wish.uniques for name in unique]
+    loose = [rule for rule in wish.reference_rules if not rule.judges_rows and len(rule.columns) == 1]
+    free = [(rule, wish.dataset.column(rule.columns[0])) for rule in loose if tied.count(rule.columns[0]) == 1]
+    return {column.name: ((1 - rule.coverage) / 2, _values(wish, column, rng)) for rule, column in free if column}
+
+
+def _tests(wish: Wish, choices: tuple[tuple[Equation, ...], ...]) -> tuple[Rule, ...]:
+    """The rules that draws do not satisfy by themselves, the broken one last."""
+    computed = {way.column for ways in choices for way in ways}
+    tried: list[Rule] = [rule for rule in wish.rules if isinstance(rule, CheckRule)]
+    tried += [rule for rule in wish.rules if isinstance(rule, RowRule) and rule.kind == "expression"]
+    tried += [rule for rule in wish.value_rules if rule.columns[0] in computed]
+    tried += [rule for rule in wish.rules if isinstance(rule, RowRule) and rule.kind == "not_null"
+              and rule.columns[0] in computed and rule.columns[0] != wish.emptied]  # fmt: skip
+    tried += [rule for rule in wish.reference_rules if rule.judges_rows and computed & set(rule.columns)]
+    by_trial = isinstance(wish.broken, CheckRule | ReferenceRule | RowRule) and wish.emptied is None
+    return (*tried, *([wish.broken] if wish.broken is not None and by_trial else []))

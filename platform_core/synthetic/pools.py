@@ -1,0 +1,54 @@
+"""Rows of other datasets that references lead to: drawn from, so that foreign keys are found."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from platform_core.contracts.expressions import holds
+from platform_core.contracts.rules import ReferenceRule, RowRule
+
+
+def pools_of(
+    rules: Sequence[ReferenceRule],
+    references: Mapping[str, pl.DataFrame],
+    value_rules: Sequence[RowRule],
+    broken: RowRule | None,
+) -> tuple[pl.DataFrame, ...]:
+    """Frames whose rows satisfy the reference rules; rules that share a column are answered by one frame.
+
+    Rows are left out that the rules on the columns' own values do not allow, or that do not break the broken one.
+    Pools are sorted, so that a seed draws the same rows however a table's files happen to be ordered.
+    """
+    pools: list[pl.DataFrame] = []
+    for rule in rules:
+        pool = _allowed(_each_once(references[rule.id], rule), value_rules, broken)
+        apart = [other for other in pools if not set(other.columns) & set(pool.columns)]
+        for other in (other for other in pools if set(other.columns) & set(pool.columns)):
+            pool = other.join(pool, on=[name for name in pool.columns if name in other.columns], maintain_order="left")
+        pools = [*apart, pool]
+    return tuple(pools)
+
+
+def _each_once(there: pl.DataFrame, rule: ReferenceRule) -> pl.DataFrame:
+    return there.select(rule.columns).drop_nulls().unique().sort(rule.columns)
+
+
+def _allowed(pool: pl.DataFrame, rules: Sequence[RowRule], broken: RowRule | None) -> pl.DataFrame:
+    wanted = [holds(rule) for rule in rules if rule.columns[0] in pool.columns]
+    if broken is not None and broken.columns[0] in pool.columns:
+        wanted.append(~holds(broken))
+    return pool.filter(wanted) if wanted else pool
+
+
+def found(frame: pl.DataFrame, rule: ReferenceRule, references: Mapping[str, pl.DataFrame]) -> pl.Series:
+    """True where the row's values are all there and are found in the other dataset."""
+    names = list(rule.columns)
+    keys = references[rule.id].select(names).drop_nulls().unique().with_columns(pl.lit(value=True).alias("_found"))
+    joined = frame.select(names).join(keys, on=names, how="left", maintain_order="left")
+    return joined["_found"].fill_null(value=False)
+
+
+def drawn(pool: pl.DataFrame, rng: np.random.Generator, rows: int) -> pl.DataFrame:
+    """Rows of a frame drawn evenly, with repetition."""
+    return pool[rng.integers(0, pool.height, rows)]

@@ -1,0 +1,242 @@
+"""The values that one column may take: drawn, and listed where there are few. A broken rule is taken turned round."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+
+import numpy as np
+import polars as pl
+
+from platform_core.contracts.columns import Column
+from platform_core.contracts.expressions import holds
+from platform_core.contracts.rules import RowRule
+from platform_core.synthetic.lines import Intervals, Line, Ordinal, between, everything, line_of, points
+from platform_core.synthetic.patterns import UnreadablePatternError
+from platform_core.synthetic.texts import candidates, listed, spelled
+from platform_core.synthetic.vocabulary import BIRTH_DAYS, Texts
+
+FEW = 100_000
+"""Up to this many values a column's values are listed rather than drawn when they must differ."""
+
+_PROBE = 256
+_GOOD_ENOUGH = 0.5
+"""The share of a candidate's texts that pass, at which no other candidate is tried."""
+
+_TRIES = 64
+_ITEMS = 3
+
+VALUE_KINDS = frozenset({
+    "eq", "ne", "gt", "ge", "lt", "le", "in_range", "isin", "notin", "matches", "contains", "starts_with", "ends_with",
+    "length", "partition",
+})  # fmt: skip
+"""Kinds of row rules on the value of one column."""
+
+
+class NoValueError(ValueError):
+    """No value was found that the rules allow."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """Values to draw from.
+
+    Attributes:
+        draw: So many values, drawn independently.
+        every: All different values, or None where there are more than `FEW`.
+    """
+
+    draw: Callable[[np.random.Generator, int], pl.Series]
+    every: pl.Series | None = None
+
+
+def values_of(
+    column: Column,
+    rules: Sequence[RowRule],
+    rng: np.random.Generator,
+    *,
+    broken: RowRule | None,
+    window: tuple[datetime, datetime],
+    differing: int,
+) -> Values:
+    """The values of a column by the rules on it, and against the broken one.
+
+    Args:
+        column: The column.
+        rules: Rules of `VALUE_KINDS` on it that hold.
+        rng: For trying candidate texts.
+        broken: A rule of `VALUE_KINDS` on it that every value breaks.
+        window: Where instants lie when rules leave the choice: closed, open.
+        differing: How many different values are wanted; 0 where they may repeat.
+
+    Raises:
+        NoValueError: Nothing was found.
+    """
+    line = line_of(column.dtype)
+    if line is not None:
+        return _ordered(column, _allowed(line, rules, broken), window, differing)
+    few = _few(column, rules, broken)
+    if few is not None:
+        return _chosen(column, few, rules, broken)
+    if column.dtype in {pl.String, pl.Categorical, pl.Binary}:
+        return _texts(column, rules, rng, broken=broken, differing=bool(differing))
+    return _nested(column, rng, window)
+
+
+def _allowed(line: Line, rules: Sequence[RowRule], broken: RowRule | None) -> Intervals:
+    held = reduce(Intervals.__and__, (_ordinals(line, rule) for rule in rules), everything(line))
+    return held if broken is None else held & ~_ordinals(line, broken)
+
+
+def _ordinals(line: Line, rule: RowRule) -> Intervals:
+    """The ordinals that satisfy a rule."""
+    terms = rule.parameters
+    low, high = terms.get("min_value"), terms.get("max_value")
+    match rule.kind:
+        case "eq" | "ne":
+            found = points(line, [terms["value"]])
+        case "isin" | "notin":
+            found = points(line, terms.get("allowed_values", terms.get("forbidden_values", ())))
+        case "partition":
+            found = between(line, line.up(terms["starts_at"]), line.greatest)
+        case _:
+            open_low = rule.kind == "gt" or not terms.get("include_min", True)
+            open_high = rule.kind == "lt" or not terms.get("include_max", True)
+            found = between(line, _low(line, low, is_open=open_low), _high(line, high, is_open=open_high))
+    return ~found if rule.kind in {"ne", "notin"} else found
+
+
+def _low(line: Line, bound: object, *, is_open: bool) -> Ordinal:
+    if bound is None:
+        return line.least
+    return line.after(line.down(bound)) if is_open else line.up(bound)
+
+
+def _high(line: Line, bound: object, *, is_open: bool) -> Ordinal:
+    if bound is None:
+        return line.greatest
+    return line.before(line.up(bound)) if is_open else line.down(bound)
+
+
+def _ordered(column: Column, allowed: Intervals, window: tuple[datetime, datetime], differing: int) -> Values:
+    if not allowed:
+        raise NoValueError(f"no {column.dtype} satisfies the rules together.")
+    near = _near(column, allowed, window, max(1000, 100 * differing))
+    near = near if near.size is None or near.size >= differing else allowed
+    few = near.every() if near.size is not None and near.size <= FEW else None
+    return Values(near.draw, few)
+
+
+def _near(column: Column, allowed: Intervals, window: tuple[datetime, datetime], width: int) -> Intervals:
+    """The plausible part of what is allowed."""
+    line = allowed.line
+    if isinstance(column.dtype, pl.Datetime) or column.dtype == pl.Date:
+        low, high = line.up(window[0]), line.before(line.up(window[1]))
+        if column.pii == "birth_date" and column.dtype == pl.Date:
+            low, high = BIRTH_DAYS
+        inside = allowed & between(line, low, high)
+        return inside or allowed.plausible(low, high - low)
+    if column.dtype == pl.Time:
+        return allowed
+    scale = 10**column.dtype.scale if isinstance(column.dtype, pl.Decimal) else 1
+    return allowed.plausible(0, width * scale)
+
+
+def _few(column: Column, rules: Sequence[RowRule], broken: RowRule | None) -> tuple[object, ...] | None:
+    named = listed(rules, broken)
+    if named is not None:
+        return named
+    if column.dtype == pl.Boolean:
+        return (False, True)
+    if isinstance(column.dtype, pl.Enum):
+        return tuple(column.dtype.categories)
+    return spelled(rules, FEW) if column.dtype == pl.String and column.pii is None else None
+
+
+def _chosen(column: Column, few: tuple[object, ...], rules: Sequence[RowRule], broken: RowRule | None) -> Values:
+    known = set(column.dtype.categories) if isinstance(column.dtype, pl.Enum) else set(few)
+    options = pl.Series([each for each in dict.fromkeys(few) if each in known and each is not None], dtype=column.dtype)
+    options = kept(options, rules, broken)
+    if options.is_empty():
+        raise NoValueError(f"none of {len(few)} possible values satisfies the rules together.")
+    return Values(lambda rng, rows: options.gather(rng.integers(0, options.len(), rows, dtype=np.uint32)), options)
+
+
+def kept(values: pl.Series, rules: Sequence[RowRule], broken: RowRule | None) -> pl.Series:
+    """The values that satisfy every rule and break the broken one."""
+    wanted = [*(holds(rule) for rule in rules), *([] if broken is None else [~holds(broken)])]
+    if not wanted:
+        return values
+    name = (*rules, *([] if broken is None else [broken]))[0].columns[0]
+    return values.alias(name).to_frame().filter(wanted).to_series()
+
+
+def _texts(
+    column: Column, rules: Sequence[RowRule], rng: np.random.Generator, *, broken: RowRule | None, differing: bool
+) -> Values:
+    best, best_share = None, 0.0
+    try:
+        for draw in candidates(column, rules, broken, differing=differing):
+            share = kept(draw(rng, _PROBE).cast(column.dtype), rules, broken).len() / _PROBE
+            if share > best_share:
+                best, best_share = draw, share
+            if best_share >= _GOOD_ENOUGH:
+                break
+    except UnreadablePatternError as error:
+        raise NoValueError(f"a pattern cannot be drawn: {error}") from error
+    if best is None:
+        raise NoValueError("no text was found that satisfies the rules together.")
+    return Values(_sieved(column, best, rules, broken=broken, share=best_share))
+
+
+def _sieved(
+    column: Column, draw: Texts, rules: Sequence[RowRule], *, broken: RowRule | None, share: float
+) -> Callable[[np.random.Generator, int], pl.Series]:
+    """A draw that goes on until enough texts have passed the rules."""
+    if not rules and broken is None:
+        return lambda rng, rows: draw(rng, rows).cast(column.dtype)
+
+    def sieved(rng: np.random.Generator, rows: int) -> pl.Series:
+        found = pl.Series([], dtype=column.dtype)
+        for _ in range(_TRIES):
+            if found.len() >= rows:
+                break
+            more = draw(rng, int((rows - found.len()) / share * 1.1) + 8).cast(column.dtype)
+            found = found.append(kept(more, rules, broken).alias(""))
+        if found.len() < rows:
+            raise NoValueError(f"{rows} texts were wanted, {found.len()} found that satisfy the rules together.")
+        return found.head(rows)
+
+    return sieved
+
+
+def _nested(column: Column, rng: np.random.Generator, window: tuple[datetime, datetime]) -> Values:
+    inner = _inner(column, rng, window)
+    if isinstance(column.dtype, pl.Struct):
+        names = [field.name for field in column.dtype.fields]
+        return Values(lambda rng, rows: pl.DataFrame(
+            [values.draw(rng, rows).alias(name) for name, values in zip(names, inner, strict=True)]
+        ).to_struct())  # fmt: skip
+    if isinstance(column.dtype, pl.Array):
+        width = column.dtype.size
+        return Values(lambda rng, rows: inner[0].draw(rng, rows * width).reshape((rows, width)).cast(column.dtype))
+    if isinstance(column.dtype, pl.List):
+        return Values(lambda rng, rows: _lists(rng, rows, inner[0]).cast(column.dtype))
+    raise NoValueError(f"there are no synthetic values of type {column.dtype}.")
+
+
+def _inner(column: Column, rng: np.random.Generator, window: tuple[datetime, datetime]) -> list[Values]:
+    """The values of what a nested type holds; its rules are on the whole, so the parts are free."""
+    if isinstance(column.dtype, pl.Struct):
+        dtypes = [field.dtype for field in column.dtype.fields]
+    else:
+        dtypes = [column.dtype.inner] if isinstance(column.dtype, pl.List | pl.Array) else []
+    free = [Column(column.name, dtype() if isinstance(dtype, type) else dtype, nullable=False, unique=False,
+                   description="", terms=column.terms, checks=()) for dtype in dtypes]  # fmt: skip
+    return [values_of(each, (), rng, broken=None, window=window, differing=0) for each in free]
+
+
+def _lists(rng: np.random.Generator, rows: int, inner: Values) -> pl.Series:
+    full = inner.draw(rng, rows * _ITEMS).reshape((rows, _ITEMS)).arr.to_list()
+    frame = pl.DataFrame({"items": full, "length": rng.integers(0, _ITEMS + 1, rows)})
+    return frame.select(pl.col("items").list.slice(0, pl.col("length"))).to_series()

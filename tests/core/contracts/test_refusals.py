@@ -1,0 +1,213 @@
+"""Wrong declarations are refused when loaded: all of them at once, each with culprit and fix."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import polars as pl
+import pytest
+
+from platform_core.contracts import (
+    DataFrameModel,
+    Dataset,
+    Delta,
+    Field,
+    Files,
+    Generated,
+    Parquet,
+    Quarantine,
+    Sla,
+    catalog_of,
+    col,
+    complete,
+    expression,
+    hourly,
+    measure,
+    monthly,
+    references,
+    rules_of,
+    volume,
+    within,
+)
+from platform_core.errors import ContractError, Problem
+
+
+class Good(DataFrameModel):
+    """A model without a fault."""
+
+    id: int = Field(gt=0)
+    name: str = Field(nullable=True)
+    day: pl.Date
+
+
+def declare(model: type[DataFrameModel] = Good, **terms: Any) -> Dataset:
+    """A dataset that is right but for the given terms."""
+    said = {"owner": "team:x", "version": "1.0.0", "key": ("id",), "source": Files("*.csv"), "store": Delta("merge")}
+    return Dataset(terms.pop("name", "shop/things"), model, **{**said, **terms})
+
+
+def refused(*datasets: Dataset) -> tuple[Problem, ...]:
+    """The problems for which the datasets are refused."""
+    with pytest.raises(ContractError) as caught:
+        catalog_of(datasets)
+    return caught.value.problems
+
+
+def model(**fields: tuple[Any, Any]) -> type[DataFrameModel]:
+    """A model with a good id and the given fields."""
+    return type(
+        "Model",
+        (DataFrameModel,),
+        {
+            "__annotations__": {"id": int, **{name: kind for name, (kind, _) in fields.items()}},
+            "id": Field(gt=0),
+            **{name: rule for name, (_, rule) in fields.items()},
+        },
+    )
+
+
+WRONG: dict[str, tuple[Callable[[], Dataset], str]] = {
+    "a name without a domain": (lambda: declare(name="things"), "name 'things'"),
+    "a version that is no version": (lambda: declare(version="1"), "version '1'"),
+    "an owner who cannot be reached": (lambda: declare(owner="bob"), "owner 'bob'"),
+    "an unknown rule": (lambda: declare(model(x=(int, Field(gee=3)))), "no rule 'gee'"),
+    "an unknown PII class": (lambda: declare(model(x=(str, Field(pii="shoe")))), "no PII class 'shoe'"),
+    "an unknown severity": (lambda: declare(model(x=(str, Field(severity="fatal")))), "no severity 'fatal'"),
+    "bounds that exclude each other": (lambda: declare(model(x=(int, Field(ge=3, le=1)))), "no value can be"),
+    "a pattern with look-ahead": (lambda: declare(model(x=(str, Field(str_matches="(?=x)")))), "cannot be compiled"),
+    "a timestamp without a zone": (lambda: declare(model(x=(pl.Datetime, Field()))), "timestamp without a zone"),
+    "a coverage above one": (lambda: declare(model(x=(str, Field(coverage=2.0)))), "coverage 2.0"),
+    "a reference that names no column": (lambda: declare(model(x=(str, Field(references="a/b")))), "references 'a/b'"),
+    "a reference to a missing dataset": (lambda: declare(model(x=(str, Field(references="a/b.c")))), "not declared"),
+    "a reserved column name": (lambda: declare(model(x=(str, Field(alias="_source")))), "the platform's own"),
+    "a key that is no column": (lambda: declare(key=("nope",)), "column 'nope'"),
+    "a key that may be null": (lambda: declare(key=("name",)), "may be null"),
+    "a merge without a key": (lambda: declare(key=()), "merges by key"),
+    "a quarantine without a key": (
+        lambda: declare(key=(), store=Delta(), source=Generated(rows=1), quarantine=Quarantine()),
+        "replays rows by key",
+    ),
+    "a merge into Parquet": (lambda: declare(store=Parquet("merge")), "cannot merge"),
+    "files into a table that cannot merge": (lambda: declare(store=Delta("append")), "may be revised"),
+    "a partition on a missing column": (lambda: declare(partitions=monthly("2024-01", on="when")), "column 'when'"),
+    "a partition on a number": (lambda: declare(partitions=monthly("2024-01", on="id")), "Int64"),
+    "a first partition of another grain": (lambda: declare(partitions=monthly("2024-01-01", on="day")), "not a key"),
+    "a rule on a missing column": (lambda: declare(rules=[complete("nope", at_least=0.5)]), "column 'nope'"),
+    "an expression on a missing column": (lambda: declare(rules=[expression("e", col("no") > 1)]), "column 'no'"),
+    "a share above one": (lambda: declare(rules=[complete("name", at_least=2)]), "a share of 2"),
+    "a rule without a bound": (lambda: declare(rules=[volume()]), "cannot fail"),
+    "bounds the wrong way round": (lambda: declare(rules=[volume(at_least=5, at_most=1)]), "swap the bounds"),
+    "one id for two rules": (lambda: declare(rules=[volume(at_least=1), volume(at_most=9)]), "2 times"),
+    "an id that is no check's name": (lambda: declare(rules=[measure("a b", pl.len(), at_least=1)]), "no name"),
+    "a blocking rule over the table": (
+        lambda: declare(rules=[volume(at_least=1, over="table", severity="error")]),
+        "written by then",
+    ),
+    "a reference of unequal width": (
+        lambda: declare(rules=[references(("id", "name"), "shop/things", to=("id",))]),
+        "pairs 2 columns with 1",
+    ),
+    "a freshness that cannot be": (lambda: declare(freshness=within(hours=0)), "freshness 0:00:00"),
+    "an availability above one": (lambda: declare(sla=Sla(availability=99.9)), "availability 99.9"),
+    "a bound of another type": (lambda: declare(model(x=(int, Field(ge="3")))), "rule 'x_ge': cannot be judged"),
+    "a pattern on numbers": (lambda: declare(model(x=(int, Field(str_matches="3")))), "'x_matches': cannot be judged"),
+    "a comparison of text with a number": (
+        lambda: declare(rules=[expression("e", col("name") > 1)]),
+        "rule 'e': cannot be judged: cannot compare",
+    ),
+    "an expression that is no truth": (lambda: declare(rules=[expression("e", col("id") + 1)]), "not true or false"),
+    "an expression that drops rows": (
+        lambda: declare(rules=[expression("e", (col("id") > 0).filter(col("id") > 1))]),
+        "not true or false for each row",
+    ),
+    "a measure that is no number": (lambda: declare(rules=[measure("m", col("name").max(), at_least=1)]), "one number"),
+    "a measure without an aggregate": (lambda: declare(rules=[measure("m", col("id"), at_least=1)]), "one number"),
+    "an optional column": (lambda: declare(model(x=(int | None, Field()))), "may be absent"),
+    "a key that names a column twice": (lambda: declare(key=("id", "id")), "named 2 times"),
+    "a key that is one text": (lambda: declare(key="id"), "key=('id',)"),
+    "tags that are one text": (lambda: declare(tags="raw"), "tags=('raw',)"),
+    "an hour of a day": (lambda: declare(partitions=hourly("2024-01-01-00:00", on="day")), "or longer"),
+    "a partition by local time": (
+        lambda: declare(
+            model(at=(Annotated[pl.Datetime, "us", "Europe/Berlin"], Field())), partitions=monthly("2024-01", on="at")
+        ),
+        "Europe/Berlin",
+    ),
+    "nothing that makes it": (lambda: declare(source=None, store=Delta()), "no transform makes"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_declaration_is_refused_with_culprit_and_fix(case: str) -> None:
+    wrong, told = WRONG[case]
+    problems = refused(wrong())
+    assert any(told in str(problem) for problem in problems), problems
+    assert all(problem.fix.endswith(".") for problem in problems)
+
+
+def test_all_problems_of_all_datasets_are_told_together() -> None:
+    first = declare(name="shop/a", owner="bob", rules=[complete("nope", at_least=0.5)])
+    second = declare(model(x=(int, Field(gee=3))), name="shop/b", version="1")
+    assert {(problem.dataset, problem.culprit) for problem in refused(first, second)} == {
+        ("shop/a", "owner 'bob'"),
+        ("shop/a", "rule 'nope_complete': column 'nope'"),
+        ("shop/b", "version '1'"),
+        ("shop/b", "column 'x'"),
+    }
+
+
+def test_two_owners_of_one_name_are_both_named() -> None:
+    (problem,) = refused(declare(owner="team:a"), declare(owner="team:b"))
+    assert "declared 2 times, by team:a, team:b" in problem.message
+
+
+def test_a_reference_to_a_missing_column_offers_those_there_are() -> None:
+    problems = refused(declare(), declare(model(x=(int, Field(references="shop/things.nope"))), name="shop/b"))
+    assert [problem.fix for problem in problems] == ["use one of id, name, day."]
+
+
+def test_a_reference_between_types_that_never_match_is_refused() -> None:
+    problems = refused(declare(), declare(model(x=(str, Field(references="shop/things.id"))), name="shop/b"))
+    assert "compares String with shop/things.id, which is Int64" in problems[0].message
+
+
+def test_a_transform_whose_parameter_is_no_dataset_is_refused() -> None:
+    made = declare(source=None, store=Delta())
+
+    @made.transform
+    def build(nothing: pl.LazyFrame) -> pl.LazyFrame:
+        return nothing
+
+    with pytest.raises(ContractError, match="stands for 'shop/nothing', which is not declared"):
+        catalog_of([made], [build])
+
+
+def test_datasets_that_need_each_other_are_refused_as_a_circle() -> None:
+    first, second = (declare(name=f"shop/{name}", source=None, store=Delta()) for name in ("a", "b"))
+
+    @first.transform
+    def build_a(b: pl.LazyFrame) -> pl.LazyFrame:
+        return b
+
+    @second.transform
+    def build_b(a: pl.LazyFrame) -> pl.LazyFrame:
+        return a
+
+    with pytest.raises(ContractError, match="form a circle through shop/a, shop/b"):
+        catalog_of([first, second], [build_a, build_b])
+
+
+def test_a_transform_is_called_as_the_plain_function_it_is() -> None:
+    made = declare(source=None, store=Delta())
+
+    @made.transform
+    def build(a: int, b: int) -> int:
+        return a + b
+
+    assert build(1, b=2) == 3
+
+
+def test_a_column_may_have_any_name_and_its_rules_have_names_for_checks() -> None:
+    columns = {"a": (int, Field(alias="Order ID", gt=0)), "b": (str, Field(alias="größe", unique=True))}
+    catalog = catalog_of([declare(model(**columns), rules=[complete("größe", at_least=0.5)])])
+    ids = [rule.id for rule in rules_of(catalog["shop/things"])]
+    assert {"Order_ID_gt", "Order_ID_not_null", "gr__e_unique", "gr__e_complete"} <= set(ids)
