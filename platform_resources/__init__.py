@@ -1,0 +1,1 @@
+"""The world: storage, sources, engines, alerts, settings. It knows no dataset and no contract."""

@@ -1,0 +1,344 @@
+"""dbt in this process: a staged copy of the project, its manifest, and invocations that leave nothing behind.
+
+The copy holds what is generated (sources from the contracts, profile from the settings) beside what is written, under
+a name that is the hash of all of it. So a stale file cannot be used, no load of definitions parses twice, and a run
+that is under way keeps the project it began with. Nothing is written into the project itself.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from platform_resources.errors import ResourceError
+from platform_resources.settings import S3Settings, Settings
+
+if TYPE_CHECKING:
+    from dbt_common.events.base_types import EventMsg
+
+PACKAGES = ("dbt-core", "dbt-duckdb", "duckdb")
+_LEFT_BEHIND = frozenset({"target", "logs", "dbt_packages", ".user.yml", "__pycache__", ".DS_Store"})
+_KEPT = 5
+_WAIT_SECONDS = 600.0
+
+Event = Mapping[str, Any]
+Listener = Callable[[Event], None]
+Finish = Callable[[Path, Mapping[str, Any]], None]
+"""Adds files to a new copy, from its folder and manifest."""
+
+
+class DbtError(ResourceError):
+    """A dbt command failed; `messages` is what dbt said."""
+
+    def __init__(self, command: str, messages: Sequence[str]) -> None:
+        self.command, self.messages = command, tuple(messages)
+        told = "\n".join(f"  {line}" for message in messages for line in message.splitlines())
+        super().__init__(f"dbt {command}: failed. Fix: correct what dbt names, then load again.\n{told}")
+
+
+@dataclass(frozen=True)
+class DbtProject:
+    """A dbt project as written, together with what is generated for it.
+
+    Attributes:
+        folder: where dbt_project.yml lies.
+        settings: which lake it reads and where its DuckDB file lies.
+        sources: a dbt properties file, generated.
+        stamp: anything else whose change asks for a new manifest.
+    """
+
+    folder: Path
+    settings: Settings
+    sources: Mapping[str, Any]
+    stamp: str = ""
+
+    @property
+    def home(self) -> Path:
+        """The folder of this environment's staged copies."""
+        return Path(self.settings.state) / "dbt" / self.settings.environment
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file; it has one writer at a time."""
+        return self.home.with_suffix(".duckdb")
+
+    @property
+    def fingerprint(self) -> str:
+        """The hash of everything the manifest depends on."""
+        digest = hashlib.sha256(self.stamp.encode())
+        digest.update(json.dumps([version(name) for name in PACKAGES]).encode())
+        for path, content in self._files().items():
+            digest.update(f"{path}\0{len(content)}\0".encode() + content)
+        return digest.hexdigest()[:16]
+
+    def stage(self, finish: Finish | None = None) -> "StagedProject":
+        """Returns the staged copy with its manifest, made now if it is not there.
+
+        Args:
+            finish: adds files to a new copy before anyone can use it.
+
+        Raises:
+            DbtError: dbt cannot parse the project.
+        """
+        staged = StagedProject(self.home / self.fingerprint, self.settings, self.database)
+        if not staged.manifest_path.exists():
+            self._make(staged, finish)
+        return staged
+
+    def _make(self, staged: "StagedProject", finish: Finish | None) -> None:
+        """Returns when the copy is complete, which its manifest says; loads in several processes wait for one."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with _locked(self.home / ".lock"):
+            if staged.manifest_path.exists():
+                return
+            shutil.rmtree(staged.folder, ignore_errors=True)
+            for path, content in self._files().items():
+                (staged.folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (staged.folder / path).write_bytes(content)
+            staged.parse(finish)
+            _forget_old(self.home, keep=staged.folder)
+
+    def _files(self) -> dict[str, bytes]:
+        """Returns each file of the copy by its path, sorted."""
+        found = {
+            str(path.relative_to(self.folder)): path.read_bytes()
+            for path in self.folder.rglob("*")
+            if path.is_file() and not _LEFT_BEHIND.intersection(path.relative_to(self.folder).parts)
+        }
+        for source in self.sources["sources"]:
+            content = {**self.sources, "sources": [source]}
+            found[f"models/{source['name']}/_sources.yml"] = json.dumps(content, indent=1).encode()
+        found["profiles.yml"] = json.dumps(self._profile(), indent=1).encode()
+        return dict(sorted(found.items()))
+
+    def _profile(self) -> dict[str, Any]:
+        """Returns the profile without any secret. JSON is YAML, and needs no library."""
+        target = {
+            "type": "duckdb",
+            "path": str(self.database),
+            "schema": "main",
+            # One node at a time: DuckDB uses all cores for each, and dbt-duckdb replaces views of sources unguarded.
+            "threads": 1,
+            "config_options": {"autoinstall_known_extensions": False, "autoload_known_extensions": False},
+            "settings": {"TimeZone": "UTC"},
+            # Views on Arrow live in memory: in the file they would outlast the run and be broken.
+            "attach": [{"path": ":memory:", "alias": "lake"}],
+            "plugins": [{"module": f"{__package__}.dbt_plugin", "alias": "lake", "config": _variables(self.settings)}],
+        }
+        name = self.settings.environment
+        return {"platform": {"target": name, "outputs": {name: target}}}
+
+
+@dataclass(frozen=True)
+class StagedProject:
+    """A project that dbt can run: complete, absolute, unchanging."""
+
+    folder: Path
+    settings: Settings
+    database: Path
+
+    @property
+    def manifest_path(self) -> Path:
+        """Where the manifest lies once the project was parsed."""
+        return self.folder / "manifest.json"
+
+    def manifest(self) -> dict[str, Any]:
+        """Returns dbt's manifest.
+
+        Raises:
+            DbtError: this copy was cleared away, because newer ones took its place.
+        """
+        try:
+            found: dict[str, Any] = json.loads(self.manifest_path.read_bytes())
+        except FileNotFoundError as error:
+            raise DbtError("manifest", [f"{self.folder} is gone; reload the definitions"]) from error
+        return found
+
+    def parse(self, finish: Finish | None = None) -> None:
+        """Returns when the manifest is written, last of all files: it says that the copy is complete."""
+        self.invoke(["parse"]).or_raise()
+        manifest = json.loads((self.folder / "target" / "manifest.json").read_bytes())
+        if finish:
+            finish(self.folder, manifest)
+        draft = self.manifest_path.with_suffix(".draft")
+        draft.write_text(json.dumps(manifest))
+        draft.rename(self.manifest_path)
+
+    @contextmanager
+    def sole_writer(self) -> Iterator[None]:
+        """Holds DuckDB's file: runs that write it, and read what they wrote, wait for one another.
+
+        Raises:
+            DbtError: another run held it for ten minutes.
+        """
+        with _locked(self.database.with_suffix(".lock")):
+            yield
+
+    def invoke(self, arguments: Sequence[str], *, listener: Listener | None = None) -> "Invocation":
+        """Returns what a dbt command did, with its events above debug.
+
+        The command runs in this process: a child process would import dbt again, for 2 s of CPU. What dbt changes in
+        a process is put back: the current folder, the environment, root log handlers, and the DuckDB connection,
+        which would hold the file and let the next parse load sources.
+        """
+        from dbt.cli.main import dbtRunner
+
+        events: list[Event] = []
+
+        def hear(message: "EventMsg") -> None:
+            if message.info.level == "debug":  # nine in ten; turning each into a record costs a fifth of the run
+                return
+            event = _plain(message)
+            events.append(event)
+            if listener:
+                listener(event)
+
+        with _as_found(), _credentials(self.settings.s3):
+            result = dbtRunner(callbacks=[hear]).invoke([*arguments, *self._flags()])
+        return Invocation(tuple(arguments), result.success, tuple(events), result.exception)
+
+    def _flags(self) -> list[str]:
+        folder = str(self.folder)
+        places = ["--project-dir", folder, "--profiles-dir", folder, "--target-path", f"{folder}/target"]
+        return [*places, "--log-path", f"{folder}/logs", "--log-level", "none", "--no-print"]
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What a dbt command did."""
+
+    arguments: tuple[str, ...]
+    success: bool
+    events: tuple[Event, ...] = field(repr=False)
+    exception: BaseException | None = None
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What dbt said of failures, in order."""
+        return tuple(str(each["info"]["msg"]).strip() for each in self.events if each["info"]["level"] == "error")
+
+    def or_raise(self) -> "Invocation":
+        """Returns itself.
+
+        Raises:
+            DbtError: the command failed.
+        """
+        if self.exception is not None and not isinstance(self.exception, Exception):
+            raise self.exception  # an interrupt is not dbt's failure
+        if not self.success:
+            said = self.errors or ((str(self.exception),) if self.exception else ())
+            raise DbtError(" ".join(self.arguments), said) from self.exception
+        return self
+
+
+def _plain(message: "EventMsg") -> Event:
+    """Returns an event as dbt's JSON log has it."""
+    from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415 - as above
+
+    found: dict[str, Any] = msg_to_dict(message)
+    return found
+
+
+def _variables(settings: Settings) -> dict[str, str]:
+    """Returns the settings as the variables that say the same, without any secret."""
+    s3 = settings.s3
+    said = {
+        "PLATFORM_LAKE": settings.lake,
+        "PLATFORM_LANDING": settings.landing,
+        "PLATFORM_STATE": settings.state,
+        "PLATFORM_ENVIRONMENT": settings.environment,
+        "PLATFORM_S3_ENDPOINT": s3.endpoint_url,
+        "PLATFORM_S3_KMS_KEY": s3.kms_key_id,
+        "PLATFORM_S3_PATH_STYLE": str(s3.path_style).lower(),
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+@contextmanager
+def _credentials(s3: S3Settings) -> Iterator[None]:
+    """Puts credentials where dbt's plugin looks for them; settings that came from the environment change nothing."""
+    said = {
+        "AWS_ACCESS_KEY_ID": s3.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": s3.secret_access_key,
+        "AWS_SESSION_TOKEN": s3.session_token,
+        "AWS_PROFILE": s3.profile,
+        "AWS_REGION": s3.region,
+    }
+    before = {name: os.environ.get(name) for name in said}
+    _set_environment(said)
+    try:
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@contextmanager
+def _as_found() -> Iterator[None]:
+    """Puts back what dbt leaves changed in a process."""
+    here, handlers = os.getcwd(), logging.getLogger().handlers[:]  # noqa: PTH109 - dbt changes it by os.chdir
+    try:
+        yield
+    finally:
+        os.chdir(here)
+        logging.getLogger().handlers[:] = handlers
+        _close_duckdb()
+
+
+def _close_duckdb() -> None:
+    """Closes the connection that dbt-duckdb keeps open for good.
+
+    It holds the file's lock; and while it is open, parsing loads every source.
+    """
+    from dbt.adapters.duckdb.connections import (
+        DuckDBConnectionManager as Connections,
+    )
+
+    if Connections._ENV is not None:  # noqa: SLF001 - the public accessor raises when there is none
+        Connections.env().close()
+        Connections.close_all_connections()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds a lock between processes; it goes with the process that dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        _wait_for(file, path)
+        yield
+
+
+def _wait_for(file: IO[str], path: Path) -> None:
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise DbtError("waiting", [f"another run has held {path} for {_WAIT_SECONDS:.0f} s"]) from None
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _forget_old(home: Path, *, keep: Path) -> None:
+    """Returns when only the newest copies are left; a run may still use a slightly older one."""
+    copies = [path for path in home.iterdir() if path.is_dir() and path != keep]
+    for path in sorted(copies, key=lambda each: each.stat().st_mtime, reverse=True)[_KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)

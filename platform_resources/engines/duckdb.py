@@ -1,0 +1,50 @@
+"""Reading what an engine left in a DuckDB file, as Arrow."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class DuckDBFile:
+    """A DuckDB file that nobody is writing just now."""
+
+    path: Path
+
+    def read(self, relation: str) -> "pa.Table":
+        """Returns the rows of a table, named as SQL names it; instants are in UTC, whatever the machine's zone."""
+        with self._open() as connection:
+            return connection.sql(f"from {relation}").to_arrow_table()
+
+    def count(self, relation: str) -> int:
+        """Returns the number of rows of a table."""
+        with self._open() as connection:
+            found = connection.execute(f"select count(*) from {relation}").fetchall()  # noqa: S608 - a name from dbt
+        return int(found[0][0])
+
+    def tables(self) -> frozenset[str]:
+        """Returns the tables as dbt names them: "database"."schema"."table"; none where there is no file yet."""
+        if not self.path.exists():
+            return frozenset()
+        query = "select database_name, schema_name, table_name from duckdb_tables() where not internal"
+        with self._open() as connection:
+            found = connection.execute(query).fetchall()
+        return frozenset(".".join(f'"{part}"' for part in parts) for parts in found)
+
+    @contextmanager
+    def _open(self) -> "Iterator[DuckDBPyConnection]":
+        import duckdb
+
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+        with duckdb.connect(str(self.path), read_only=True, config=config) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            yield connection

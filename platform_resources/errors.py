@@ -1,0 +1,127 @@
+"""What can go wrong between the platform and the world; every message names the dataset, the culprit and the fix.
+
+The culprits are attributes too, so that a caller can act on them without reading prose.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+
+class ResourceError(Exception):
+    """Base of everything platform_resources raises on purpose.
+
+    `transient` says whether the same call may succeed when it is repeated later; most errors stay.
+    """
+
+    transient: ClassVar[bool] = False
+
+
+class SettingsError(ResourceError):
+    """A variable of the environment is unknown or has a value that is not allowed."""
+
+    def __init__(self, variable: str, problem: str, *, allowed: Sequence[str] = (), fix: str) -> None:
+        self.variable, self.allowed = variable, tuple(allowed)
+        choices = f" Allowed: {', '.join(self.allowed)}." if self.allowed else ""
+        super().__init__(f"{variable}: {problem}.{choices} Fix: {fix}.")
+
+
+class TableError(ResourceError):
+    """Something about one table; `table` is its path below the tables root."""
+
+    def __init__(self, table: str, problem: str, *, fix: str) -> None:
+        self.table = table
+        super().__init__(f"{table}: {problem}. Fix: {fix}.")
+
+
+class InvalidTableSpec(TableError):
+    """A table was declared in a way that no format can keep."""
+
+
+class TableNotFound(TableError):
+    """A table was read before anything was written to it."""
+
+    def __init__(self, table: str, location: str) -> None:
+        self.location = location
+        super().__init__(
+            table,
+            f"there is no table at {location}",
+            fix="materialise the asset that writes it, or check PLATFORM_LAKE and PLATFORM_ENVIRONMENT",
+        )
+
+
+class VersionNotFound(TableError):
+    """A read asked for a version that the table does not have."""
+
+    def __init__(self, table: str, version: str, *, latest: str) -> None:
+        self.version, self.latest = version, latest
+        super().__init__(table, f"has no version {version!r}", fix=f"ask for one of 0 to {latest}")
+
+
+class ColumnNotFound(TableError):
+    """A read asked for columns that the table does not have."""
+
+    def __init__(self, table: str, missing: Sequence[str], available: Sequence[str]) -> None:
+        self.missing, self.available = tuple(missing), tuple(available)
+        super().__init__(
+            table,
+            f"has no column {', '.join(map(repr, self.missing))}",
+            fix=f"ask for some of {', '.join(self.available)}",
+        )
+
+
+class SchemaMismatch(TableError):
+    """The rows to write do not fit the table; nothing was written."""
+
+    def __init__(
+        self,
+        table: str,
+        *,
+        added: Mapping[str, str] | None = None,
+        missing: Mapping[str, str] | None = None,
+        changed: Mapping[str, tuple[str, str]] | None = None,
+        fix: str = "write the table's columns, or declare schema_evolution='add' for new ones and a new major version"
+        " for changed ones",
+    ) -> None:
+        self.added, self.missing, self.changed = dict(added or {}), dict(missing or {}), dict(changed or {})
+        told = [f"new column {name} ({kind})" for name, kind in self.added.items()]
+        told += [f"missing column {name} ({kind})" for name, kind in self.missing.items()]
+        told += [f"column {name} is {ours}, the table has {theirs}" for name, (ours, theirs) in self.changed.items()]
+        super().__init__(table, "; ".join(told) + "; nothing was written", fix=fix)
+
+
+class UnsupportedType(TableError):
+    """A column has a type that the table format cannot keep without loss."""
+
+    def __init__(self, table: str, column: str, kind: str, *, fix: str) -> None:
+        self.column, self.kind = column, kind
+        super().__init__(table, f"column {column} is {kind}, which cannot be stored; nothing was written", fix=fix)
+
+
+class InvalidRows(TableError):
+    """The rows contradict the table's key or partitions; nothing was written."""
+
+    def __init__(self, table: str, column: str, culprits: Sequence[object], problem: str, *, fix: str) -> None:
+        self.column, self.culprits = column, tuple(culprits)
+        super().__init__(table, f"{problem}; nothing was written", fix=fix)
+
+
+class WriteConflict(TableError):
+    """Other writers kept winning; nothing of this write was committed."""
+
+    transient = True
+
+    def __init__(self, table: str, attempts: int) -> None:
+        self.attempts = attempts
+        super().__init__(
+            table,
+            f"other writers changed the table during each of {attempts} attempts; nothing was written",
+            fix="run its writers in one Dagster pool, then materialise again",
+        )
+
+
+class UnsupportedOperation(TableError):
+    """The table's format cannot do what was asked."""
+
+
+class NotATable(TableError):
+    """An asset that is declared as a table returned, or is loaded as, something else."""

@@ -1,0 +1,121 @@
+"""File formats of the landing folder: bytes to rows, or the reason why not.
+
+CSV and JSON lines are read as text, so that the contract decides types and a bad value costs one row, not the file.
+"""
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from math import isfinite
+
+import polars as pl
+from polars.exceptions import PanicException, PolarsError
+
+_UNREADABLE = (PolarsError, PanicException, OSError, EOFError, ValueError, RecursionError,
+               csv.Error, zlib.error)  # fmt: skip
+"""What readers raise at a broken file; Polars panics at some damaged Parquet and Arrow files."""
+
+_SEVERAL = 2
+"""Columns from which on a blank line is no row; in a single column it is a null."""
+
+Parsed = tuple[pl.DataFrame | None, str]
+
+
+def parse(name: str, content: bytes) -> Parsed:
+    """The rows of a file and an empty reason, or None and the reason why it cannot be read.
+
+    A reason never quotes the content, which may hold personal data.
+    """
+    if not content:
+        return None, "the file is empty."
+    ending = name.lower()
+    try:
+        if ending.endswith(".gz"):
+            ending, content = ending.removesuffix(".gz"), gzip.decompress(content)
+        reader = _READERS.get(ending.rpartition(".")[2])
+        if reader is None:
+            return None, f"its format is not known by its name; use one of {', '.join(sorted(_READERS))}."
+        frame = reader(content)
+    except UnicodeDecodeError as error:
+        return None, f"it is not UTF-8: byte {error.object[error.start]:#04x} at position {error.start}."
+    except _UNREADABLE as error:
+        return None, f"it cannot be parsed ({_first_line(error)})."
+    if not frame.width or not frame.height:
+        return None, "it holds no rows."
+    return frame, ""
+
+
+def _csv(content: bytes) -> pl.DataFrame:
+    content.decode("utf-8")  # polars would put replacement characters into the rows
+    try:
+        frame = pl.read_csv(io.BytesIO(content), infer_schema=False)
+    except PolarsError:
+        raise ValueError("a quote is left open, or a row has more fields than the header") from None
+    if frame.width < _SEVERAL or not frame.to_series(-1).null_count():
+        return frame
+    blank = _blank_lines(content, frame.width)
+    return frame.with_row_index("\0").filter(~pl.col("\0").is_in(blank)).drop("\0") if blank else frame
+
+
+def _blank_lines(content: bytes, fields: int) -> list[int]:
+    """The places of blank lines among the rows, from 0; Polars takes them, and missing fields, for nulls.
+
+    Raises:
+        ValueError: A row has fewer fields than the header, as the last one of a file that was cut off has.
+    """
+    csv.field_size_limit(len(content))  # of the process; its own limit is 128 KiB a field
+    blank = []
+    with io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="") as text:
+        for place, row in enumerate(csv.reader(text)):
+            if not row:
+                blank.append(place - 1)
+            elif len(row) < fields:
+                raise ValueError(f"row {place} has {len(row)} fields, the header has {fields}; was it cut off?")
+    return blank
+
+
+def _jsonl(content: bytes) -> pl.DataFrame:
+    lines = content.decode("utf-8-sig").split("\n")  # splitlines() would also cut texts that hold U+2028
+    return _from_records([_value(line) for line in lines if line.strip()])
+
+
+def _json(content: bytes) -> pl.DataFrame:
+    records = _value(content.decode("utf-8-sig"))
+    return _from_records(records if isinstance(records, list) else [records])
+
+
+def _value(text: str) -> object:
+    """A JSON value; a number beyond what a float can hold stays the text it was."""
+    return json.loads(text, parse_float=lambda digits: number if isfinite(number := float(digits)) else digits)
+
+
+def _from_records(records: list[object]) -> pl.DataFrame:
+    """Records as text columns; nested values stay JSON."""
+    if not all(isinstance(record, dict) for record in records):
+        raise ValueError("a record is not a JSON object")
+    names = dict.fromkeys(name for record in records for name in record)  # type: ignore[attr-defined]
+    rows = {name: [_json_text(record.get(name)) for record in records] for name in names}  # type: ignore[attr-defined]
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String))
+
+
+def _json_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0][:200]
+
+
+_READERS: Mapping[str, Callable[[bytes], pl.DataFrame]] = {
+    "parquet": lambda content: pl.read_parquet(io.BytesIO(content)),
+    "arrow": lambda content: pl.read_ipc(io.BytesIO(content)),
+    "csv": _csv,
+    "jsonl": _jsonl,
+    "ndjson": _jsonl,
+    "json": _json,
+}

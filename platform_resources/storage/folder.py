@@ -1,0 +1,180 @@
+"""A place for files, on disk or S3, that publishes a whole file or none.
+
+On disk a file is written beside its place, synced and renamed; on S3 a PUT or a completed multipart upload is atomic.
+"""
+
+import hashlib
+import os
+import stat
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from platform_resources.settings import S3Settings
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+_TEMPORARY = ".tmp-"
+_LONGEST_NAME = 120
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file: its name below the folder, its size, and a stamp that changes when it is replaced."""
+
+    name: str
+    size_bytes: int
+    stamp: str
+
+
+class Folder(ABC):
+    """Files below one location, named by relative paths with slashes."""
+
+    @abstractmethod
+    def uri(self, name: str) -> str:
+        """Returns the address by which other readers find a file."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """Returns a file's content."""
+
+    @abstractmethod
+    def entries(self, below: str = "") -> list[Entry]:
+        """Returns all finished files below a sub-folder, sorted by name; none where there is no such folder."""
+
+    @abstractmethod
+    def draft(self, name: str) -> AbstractContextManager[Path]:
+        """Returns a context that yields a local path to write to, and publishes it under the name when it ends well."""
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Returns when the file is gone, also if it was not there."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Returns when the content is durable under the name."""
+        with self.draft(name) as path:
+            path.write_bytes(content)
+
+
+class DiskFolder(Folder):
+    """A folder on a local disk."""
+
+    def __init__(self, location: str) -> None:
+        self.root = Path(location)
+
+    def uri(self, name: str) -> str:
+        """Returns the file's absolute path."""
+        return str(self.root / name)
+
+    def read(self, name: str) -> bytes:
+        """Returns a file's content."""
+        return (self.root / name).read_bytes()
+
+    def entries(self, below: str = "") -> list[Entry]:
+        """Returns all finished files below a sub-folder; a draft that a killed writer left is not one."""
+        found = (path for path in (self.root / below).rglob("*") if not path.name.startswith(_TEMPORARY))
+        entries = (self._entry(path) for path in found)
+        return sorted((each for each in entries if each is not None), key=lambda each: each.name)
+
+    @contextmanager
+    def draft(self, name: str) -> Iterator[Path]:
+        """Yields a path beside the file's place; syncs it and renames it there."""
+        place = self.root / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(prefix=_TEMPORARY, dir=place.parent)
+        try:
+            os.close(handle)
+            yield Path(draft)
+            _sync(Path(draft))
+            Path(draft).chmod(0o644)
+            Path(draft).replace(place)
+            _sync(place.parent)
+        finally:
+            Path(draft).unlink(missing_ok=True)
+
+    def remove(self, name: str) -> None:
+        """Returns when the file is gone, also if it was not there."""
+        (self.root / name).unlink(missing_ok=True)
+
+    def _entry(self, path: Path) -> Entry | None:
+        """Returns a file, or None for a folder and for a file that another writer has just replaced or removed."""
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return Entry(path.relative_to(self.root).as_posix(), status.st_size, f"{status.st_ino}-{status.st_mtime_ns}")
+
+
+class S3Folder(Folder):
+    """A prefix in a bucket."""
+
+    def __init__(self, location: str, s3: S3Settings) -> None:
+        self.bucket, _, self.prefix = location.removeprefix("s3://").partition("/")
+        self.s3 = s3
+
+    def uri(self, name: str) -> str:
+        """Returns the object's s3:// address."""
+        return f"s3://{self.bucket}/{self._key(name)}"
+
+    def read(self, name: str) -> bytes:
+        """Returns an object's content."""
+        return bytes(self._store.get(self._key(name)).bytes())
+
+    def entries(self, below: str = "") -> list[Entry]:
+        """Returns all objects below a sub-folder; an upload that was not completed is not one."""
+        start = len(self.prefix) + 1 if self.prefix else 0
+        listed = (each for page in self._store.list(self._key(below)) for each in page)
+        found = [Entry(each["path"][start:], each["size"], str(each["e_tag"])) for each in listed]
+        return sorted(found, key=lambda each: each.name)
+
+    @contextmanager
+    def draft(self, name: str) -> Iterator[Path]:
+        """Yields a local path; uploads it in one request, or in parts that appear together."""
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / "draft"
+            yield path
+            self._store.put(self._key(name), path)
+
+    def remove(self, name: str) -> None:
+        """Returns when the object is gone, also if it was not there."""
+        self._store.delete(self._key(name))
+
+    def _key(self, name: str) -> str:
+        return "/".join(part for part in (self.prefix, name) if part)
+
+    @property
+    def _store(self) -> "S3Store":
+        return self.s3.obstore(self.bucket)
+
+
+def folder_at(location: str, s3: S3Settings) -> Folder:
+    """Returns the folder of a location."""
+    return S3Folder(location, s3) if location.startswith("s3://") else DiskFolder(location)
+
+
+def file_name(value: str) -> str:
+    """Returns a name that any text can have as one file or folder: percent-encoded, and hashed where it is too long.
+
+    >>> file_name("../a b")
+    '..%2Fa%20b'
+    """
+    quoted = quote(value, safe="")
+    if len(quoted) <= _LONGEST_NAME:
+        return quoted
+    return f"{quoted[:_LONGEST_NAME]}~{hashlib.sha256(value.encode()).hexdigest()[:16]}"
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,63 @@
+"""What every table format promises; the behaviour suite in tests/resources/storage runs over all of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from platform_resources.errors import ColumnNotFound, TableNotFound
+from platform_resources.settings import S3Settings
+from platform_resources.storage.table import Commit, Rows, TableSpec
+
+
+class TableFormat(ABC):
+    """One table in one format; stateless, so two of them are two writers."""
+
+    def __init__(self, spec: TableSpec, location: str, s3: S3Settings) -> None:
+        self.spec, self.location, self.s3 = spec, location, s3
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Returns whether anything was ever written."""
+
+    @abstractmethod
+    def version(self) -> str | None:
+        """Returns what changes with every commit, or None when there is no table."""
+
+    @abstractmethod
+    def _scan(self, partitions: Sequence[str] | None, version: str | int | None) -> pl.LazyFrame:
+        """Returns the rows of some partitions, or of all for None; raises TableNotFound."""
+
+    @abstractmethod
+    def write(self, rows: Rows) -> Commit:
+        """Returns the commit that did what the spec's mode says."""
+
+    @abstractmethod
+    def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> Commit:
+        """Returns the commit that set columns of the rows whose `column` has one of the values."""
+
+    @abstractmethod
+    def delete(self, column: str, values: Sequence[Any]) -> Commit:
+        """Returns the commit that removed the rows whose `column` has one of the values."""
+
+    def scan(
+        self, *, partitions: Sequence[str] | None, columns: Sequence[str] | None, version: str | int | None
+    ) -> pl.LazyFrame:
+        """Returns the rows lazily.
+
+        Raises:
+            TableNotFound: nothing was ever written.
+            ColumnNotFound: a column is asked for that the table does not have.
+        """
+        frame = self._scan(partitions, version)
+        return frame if columns is None else self._select(frame, columns)
+
+    def _not_found(self) -> TableNotFound:
+        return TableNotFound(self.spec.path, self.location)
+
+    def _select(self, frame: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
+        available = frame.collect_schema().names()
+        if missing := [name for name in columns if name not in available]:
+            raise ColumnNotFound(self.spec.path, missing, available)
+        return frame.select(columns)

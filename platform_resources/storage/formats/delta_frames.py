@@ -1,0 +1,78 @@
+"""Between Polars and Delta: columns in types that Delta has, predicates in its SQL, and how a commit is made.
+
+A column whose own type Delta lacks carries that type in its field metadata, and is read back in it.
+"""
+
+# ruff: noqa: PLC0415 - deltalake is imported by the steps that use it
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import polars as pl
+
+from platform_resources.storage import columns
+from platform_resources.storage.table import Rows
+
+if TYPE_CHECKING:
+    from arro3.core import Table
+    from deltalake import CommitProperties, DeltaTable
+
+_DTYPE = "platform.dtype"
+
+
+def restored(table: "DeltaTable") -> pl.LazyFrame:
+    """Returns the table's rows in their own types; a filter or projection still reaches the files."""
+    frame = pl.scan_delta(table)
+    marks = {field.name: field.metadata.get(_DTYPE) for field in table.schema().fields}
+    own = {name: columns.decode(json.loads(mark)) for name, mark in marks.items() if mark}
+    return frame.cast(own) if own else frame  # type: ignore[arg-type]  # a dict of names is accepted
+
+
+def stored(frame: pl.DataFrame) -> "Table":
+    """Returns the frame as Arrow in the types Delta has, each column marked with its own type where they differ."""
+    from arro3.core import Schema, Table
+
+    marks = columns.marks(frame.schema)
+    arrow = Table.from_arrow(frame.cast({name: columns.physical(frame.schema[name]) for name in marks}))
+    fields = [arrow.schema.field(name) for name in arrow.schema.names]
+    marked = [each.with_metadata({_DTYPE: marks[each.name]}) if each.name in marks else each for each in fields]
+    return arrow.with_schema(Schema(marked))
+
+
+def schema_mode(table: "DeltaTable", frame: pl.DataFrame) -> Literal["merge"] | None:
+    """Returns "merge" when the frame brings columns that the table does not have yet."""
+    there = {field.name for field in table.schema().fields}
+    return None if there.issuperset(frame.columns) else "merge"
+
+
+def within(column: str, partitions: Sequence[str], *, alias: str = "") -> str:
+    """Returns the predicate that names partitions as literals, which keeps disjoint writers from conflicting."""
+    if not partitions:
+        return "false"
+    literals = ", ".join("'" + each.replace("'", "''") + "'" for each in partitions)
+    return f"{alias}{quoted(column)} IN ({literals})"
+
+
+def quoted(name: str) -> str:
+    """Returns a column's name as an SQL identifier; quotes in it are doubled."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def properties(rows: Rows, table: "DeltaTable | None", *, retries: int | None = None) -> "CommitProperties":
+    """Returns what goes into the commit: words, and the transaction with a version above the last one.
+
+    Args:
+        rows: the write.
+        table: the snapshot that it is committed on; None for a new table.
+        retries: how often delta-rs may move the commit past others by itself; None for its default.
+    """
+    from deltalake import CommitProperties, Transaction
+
+    transactions = []
+    if rows.transaction is not None:
+        last = table.transaction_version(rows.transaction) if table is not None else None
+        transactions = [Transaction(rows.transaction, (last or 0) + 1)]
+    return CommitProperties(
+        custom_metadata=dict(rows.commit_metadata or {}), app_transactions=transactions, max_commit_retries=retries
+    )

@@ -1,0 +1,75 @@
+"""What Delta, or delta-rs 1.6.6, cannot keep; refused before anything is written, with the fix.
+
+Without these the vendor fails in the middle of a write, with words about its own insides, or loses something silently.
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from platform_resources.errors import InvalidRows, InvalidTableSpec, UnsupportedOperation, UnsupportedType
+from platform_resources.storage.folder import file_name
+from platform_resources.storage.table import TableSpec
+
+_LONGEST_FOLDER = 120
+
+
+def refuse_unfit(spec: TableSpec, frame: pl.DataFrame) -> None:
+    """Returns nothing.
+
+    Raises:
+        UnsupportedType: two columns differ by case alone, or nanoseconds would be lost.
+        InvalidRows: a partition value is too long for the folder that delta-rs names by it.
+    """
+    _refuse_case(spec, frame)
+    _refuse_lost_nanoseconds(spec, frame)
+    _refuse_long_partitions(spec, frame)
+
+
+def refuse_columnless(spec: TableSpec, frame: pl.DataFrame) -> None:
+    """Returns nothing; raises UnsupportedOperation for a new table without columns, or with its partition's alone."""
+    if not [name for name in frame.columns if name != spec.partition_column]:
+        raise UnsupportedOperation(
+            spec.path, "a Delta table needs a column besides its partition column", fix="add another column"
+        )
+
+
+def refuse_other_partitioning(spec: TableSpec, there: Sequence[str]) -> None:
+    """Returns nothing; raises InvalidTableSpec when the table is partitioned by another column than its spec says."""
+    ours = [spec.partition_column] if spec.partition_column else []
+    if list(there) != ours:
+        raise InvalidTableSpec(
+            spec.path,
+            f"is partitioned by {', '.join(there) or 'nothing'}, its spec says {', '.join(ours) or 'nothing'}",
+            fix="declare a new major version, which is a new table",
+        )
+
+
+def _refuse_case(spec: TableSpec, frame: pl.DataFrame) -> None:
+    seen: dict[str, str] = {}
+    for name in frame.columns:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise UnsupportedType(spec.path, name, f"named like {other} but for its case", fix="rename one of them")
+
+
+def _refuse_lost_nanoseconds(spec: TableSpec, frame: pl.DataFrame) -> None:
+    for name, dtype in frame.schema.items():
+        if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
+            lost = frame[name].dt.nanosecond() % 1000 != 0
+            if lost.any():
+                raise UnsupportedType(
+                    spec.path, name, "in nanoseconds that are no whole microseconds", fix="cast it to Datetime('us')"
+                )
+
+
+def _refuse_long_partitions(spec: TableSpec, frame: pl.DataFrame) -> None:
+    values = frame[spec.partition_column].unique().to_list() if spec.partition_column else []
+    if culprits := [each for each in values if len(each) > _LONGEST_FOLDER or "~" in file_name(each)[_LONGEST_FOLDER:]]:
+        raise InvalidRows(
+            spec.path,
+            str(spec.partition_column),
+            culprits,
+            f"partition {culprits[0]!r} is longer than {_LONGEST_FOLDER} characters in a path",
+            fix="use shorter partition keys, or declare format='parquet'",
+        )

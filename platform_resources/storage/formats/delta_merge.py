@@ -1,0 +1,127 @@
+"""Merges, updates and deletions in Delta: read what is concerned, decide on frames, commit only what differs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from platform_resources.storage.formats.delta_frames import (
+    properties,
+    quoted,
+    restored,
+    schema_mode,
+    stored,
+    within,
+)
+from platform_resources.storage.merge import MergePlan, compared_columns, plan_merge
+from platform_resources.storage.table import Rows, TableSpec
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_OPERATION = "__platform_operation"
+_NEW = "__platform_new_"
+
+
+@dataclass(frozen=True)
+class DeltaMerge:
+    """One merge into one snapshot of a table."""
+
+    spec: TableSpec
+    table: "DeltaTable"
+    frame: pl.DataFrame
+    rows: Rows
+
+    def run(self) -> MergePlan:
+        """Returns what was committed; nothing was when the plan is empty."""
+        touched = self._touched()
+        plan = plan_merge(self.spec, self.frame, self._current(touched), replace_values=self.rows.replace_values)
+        if not plan.is_empty:
+            self._commit(plan, touched)
+        return plan
+
+    def _touched(self) -> list[str] | None:
+        """Returns the partitions that hold the rows' keys, or rows to be replaced; None for an unpartitioned table."""
+        column, key = self.spec.partition_column, list(self.spec.key)
+        if column is None:
+            return None
+        found = set(self.frame[column])
+        known = restored(self.table)
+        if not self.spec.partition_from_key:
+            elsewhere = known.filter(~pl.col(column).is_in(list(found)))
+            found |= _values(elsewhere.join(self.frame.lazy().select(key), on=key, how="semi"), column)
+        if self.spec.replaces and self.rows.replace_values:
+            replaced = known.filter(pl.col(self.spec.replaces).is_in(list(self.rows.replace_values)))
+            found |= _values(replaced, column)
+        return sorted(found)
+
+    def _current(self, touched: list[str] | None) -> pl.DataFrame:
+        """Returns key and compared columns of every row in the partitions."""
+        known = restored(self.table)
+        if touched is not None:
+            known = known.filter(pl.col(str(self.spec.partition_column)).is_in(touched))
+        there = known.collect_schema().names()
+        wanted = dict.fromkeys([*self.spec.key, *compared_columns(self.spec, self.frame.columns)])
+        return known.select(name for name in wanted if name in there).collect()
+
+    def _commit(self, plan: MergePlan, touched: list[str] | None) -> None:
+        marked = [
+            rows.with_columns(pl.lit(operation).alias(_OPERATION))
+            for rows, operation in ((plan.upserts, "upsert"), (plan.deletes, "delete"))
+        ]
+        on = [f"t.{quoted(name)} = s.{quoted(name)}" for name in self.spec.key]
+        if touched is not None:
+            on.append(within(str(self.spec.partition_column), touched, alias="t."))
+        values = {quoted(name): f"s.{quoted(name)}" for name in plan.upserts.columns}
+        upsert = f"s.{_OPERATION} = 'upsert'"
+        merger = self.table.merge(
+            stored(pl.concat(marked, how="diagonal")),
+            predicate=" AND ".join(on),
+            source_alias="s",
+            target_alias="t",
+            merge_schema=schema_mode(self.table, plan.upserts) is not None,
+            commit_properties=properties(self.rows, self.table, retries=self._retries),
+        )
+        merger = merger.when_matched_delete(f"s.{_OPERATION} = 'delete'")
+        merger.when_matched_update(values, upsert).when_not_matched_insert(values, upsert).execute()
+
+    @property
+    def _retries(self) -> int | None:
+        """How often delta-rs may move the commit past others by itself.
+
+        Its predicate names the partitions touched, so it sees what spoils them. Where the plan looked further, for
+        moved keys or replaced rows, it cannot know, and any commit in between is planned anew.
+        """
+        return None if self.spec.partition_from_key and not self.rows.replace_values else 0
+
+
+def change_rows(
+    table: "DeltaTable", column: str, values: Sequence[Any], changes: Mapping[str, Any] | None
+) -> tuple[int, int]:
+    """Returns how many rows were updated and deleted, in one commit, or in none when no row was concerned.
+
+    Args:
+        table: the snapshot to commit on.
+        column: decides which rows are concerned.
+        values: of that column.
+        changes: new values of columns; None deletes the rows.
+    """
+    schema = restored(table).collect_schema()
+    concerned = pl.DataFrame({column: list(values)}, schema={column: schema[column]}).unique()
+    new = {f"{_NEW}{name}": pl.lit(value, dtype=schema[name]) for name, value in (changes or {}).items()}
+    merger = table.merge(
+        stored(concerned.with_columns(**new)),
+        predicate=f"t.{quoted(column)} = s.{quoted(column)}",
+        source_alias="s",
+        target_alias="t",
+    )
+    if changes is None:
+        done = merger.when_matched_delete().execute()
+    else:
+        done = merger.when_matched_update({quoted(n): f"s.{quoted(_NEW + n)}" for n in changes}).execute()
+    return done["num_target_rows_updated"], done["num_target_rows_deleted"]
+
+
+def _values(frame: pl.LazyFrame, column: str) -> set[str]:
+    return set(frame.select(pl.col(column).unique()).collect()[column])

@@ -1,0 +1,191 @@
+"""Tables as plain Parquet files: each partition is replaced at once, appended files are never touched again.
+
+    {partition_column}={value}/data.parquet       what an overwrite leaves; supersedes every part beside it
+    {partition_column}={value}/part-{id}.parquet  one append
+    _schema/{number}-{digest}.json                columns, written after the rows that bring them
+
+Several partitions are replaced one after the other; a table that must change in one step is a Delta table. Schema files
+are named by their content, so that two writers who add different columns do not overwrite one another.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import polars as pl
+
+from platform_resources.errors import UnsupportedOperation
+from platform_resources.storage import columns
+from platform_resources.storage.folder import Entry, Folder, file_name, folder_at
+from platform_resources.storage.formats.base import TableFormat
+from platform_resources.storage.table import Commit, Rows
+
+_DATA, _SCHEMAS = "data.parquet", "_schema"
+_LISTED_ONE_BY_ONE = 16
+
+
+@dataclass
+class _Done:
+    """What a write has published so far."""
+
+    rows: int = 0
+    files: list[str] = field(default_factory=list)
+    size_bytes: int = 0
+
+
+class ParquetFormat(TableFormat):
+    """Parquet files in a folder on disk or S3."""
+
+    def exists(self) -> bool:
+        """Returns whether a write was ever finished."""
+        return bool(self._folder.entries(_SCHEMAS))
+
+    def version(self) -> str | None:
+        """Returns a digest of all files' names, sizes and stamps, or None when there is no table."""
+        entries = self._folder.entries()
+        if not any(each.name.startswith(f"{_SCHEMAS}/") for each in entries):
+            return None
+        told = "\n".join(f"{each.name} {each.size_bytes} {each.stamp}" for each in entries)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    def write(self, rows: Rows) -> Commit:
+        """Returns the commit; partitions become visible one by one, each as a whole."""
+        schema = self._schema()
+        renewed = self.spec.mode == "overwrite" and rows.partitions is None and self.spec.schema_evolution == "add"
+        frame = columns.fit(self.spec.path, rows.frame, None if renewed else schema, self.spec.schema_evolution)
+        done = self._append(frame, rows) if self.spec.mode == "append" else self._overwrite(frame, rows)
+        self._declare(frame.schema, schema, renewed=renewed)
+        return Commit(
+            version=self.version(),
+            rows_written=done.rows,
+            size_bytes=done.size_bytes,
+            files=len(done.files),
+            changed=bool(done.files),
+            partitions=tuple(sorted(set(frame[self.spec.partition_column]))) if self.spec.partition_column else (),
+        )
+
+    def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> NoReturn:  # noqa: ARG002 - the family's signature
+        """Raises UnsupportedOperation: files cannot be changed in one step."""
+        self._refuse("update")
+
+    def delete(self, column: str, values: Sequence[Any]) -> NoReturn:  # noqa: ARG002
+        """Raises UnsupportedOperation: files cannot be changed in one step."""
+        self._refuse("deletion")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise UnsupportedOperation(
+            self.spec.path, f"{what} of rows in Parquet cannot be atomic", fix="declare format='delta'"
+        )
+
+    @property
+    def _folder(self) -> Folder:
+        return folder_at(self.location, self.s3)
+
+    def _scan(self, partitions: Sequence[str] | None, version: str | int | None) -> pl.LazyFrame:
+        if version is not None:
+            raise UnsupportedOperation(
+                self.spec.path, "Parquet keeps no earlier versions", fix="declare format='delta' or read the latest"
+            )
+        schema = self._schema()
+        if schema is None:
+            raise self._not_found()
+        files = [self._folder.uri(each.name) for each in self._live(partitions)]
+        if not files:
+            return pl.LazyFrame(schema=schema)
+        return pl.scan_parquet(
+            files,
+            schema=schema,
+            missing_columns="insert",
+            extra_columns="ignore",
+            glob=False,
+            hive_partitioning=False,
+            storage_options=self.s3.polars_options() if self.location.startswith("s3://") else None,
+            credential_provider=None,
+        )
+
+    def _live(self, partitions: Sequence[str] | None) -> list[Entry]:
+        """Returns the files that hold the table's rows: in each folder the overwritten one, or all parts."""
+        by_folder: dict[str, list[Entry]] = {}
+        for each in self._listed(partitions):
+            head, _, name = each.name.rpartition("/")
+            ours = bool(head) == bool(self.spec.partition_column)  # the other layout is from before a change of it
+            if ours and (name == _DATA or name.startswith("part-")):
+                by_folder.setdefault(head, []).append(each)
+        return [each for found in by_folder.values() for each in self._superseded(found)]
+
+    def _superseded(self, found: list[Entry]) -> list[Entry]:
+        data = [each for each in found if each.name.endswith(_DATA)]
+        return data if data and self.spec.mode == "overwrite" else found
+
+    def _listed(self, partitions: Sequence[str] | None) -> list[Entry]:
+        if partitions is None:
+            return self._folder.entries()
+        wanted = [self._place(each) for each in dict.fromkeys(map(str, partitions))]
+        if len(wanted) <= _LISTED_ONE_BY_ONE:
+            return [each for place in wanted for each in self._folder.entries(place)]
+        chosen = set(wanted)
+        return [each for each in self._folder.entries() if each.name.rpartition("/")[0] in chosen]
+
+    def _place(self, partition: str) -> str:
+        return f"{file_name(str(self.spec.partition_column))}={file_name(partition)}"
+
+    def _overwrite(self, frame: pl.DataFrame, rows: Rows) -> _Done:
+        done = _Done()
+        before = self._listed(rows.partitions)
+        for place, part in self._parts(frame, rows.partitions):
+            self._publish(part, f"{place}/{_DATA}" if place else _DATA, done)
+        for each in before:
+            if each.name not in done.files and not each.name.startswith(f"{_SCHEMAS}/"):
+                self._folder.remove(each.name)
+        return done
+
+    def _append(self, frame: pl.DataFrame, rows: Rows) -> _Done:
+        """Returns what was added; a part that is there already was written by the same transaction."""
+        done = _Done()
+        name = f"part-{file_name(rows.transaction or uuid.uuid4().hex)}.parquet"
+        for place, part in self._parts(frame, None):
+            target = f"{place}/{name}" if place else name
+            if not any(each.name == target for each in self._folder.entries(place)):
+                self._publish(part, target, done)
+        return done
+
+    def _parts(self, frame: pl.DataFrame, partitions: Sequence[str] | None) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Yields the rows of each folder; a partition named without rows is an empty frame."""
+        column = self.spec.partition_column
+        if column is None:
+            yield "", frame
+            return
+        split = frame.partition_by(column, as_dict=True, maintain_order=True)
+        for value in dict.fromkeys([*(str(key[0]) for key in split), *(partitions or ())]):
+            yield self._place(value), split.get((value,), frame.clear())
+
+    def _publish(self, part: pl.DataFrame, name: str, done: _Done) -> None:
+        with self._folder.draft(name) as path:
+            part.write_parquet(path, compression="zstd", statistics=True)
+            done.size_bytes += path.stat().st_size
+        done.rows += part.height
+        done.files.append(name)
+
+    def _schema(self) -> pl.Schema | None:
+        """Returns the columns of all schema files, oldest first, or None when there is no table."""
+        found: dict[str, pl.DataType] = {}
+        entries = self._folder.entries(_SCHEMAS)
+        for each in entries:
+            told = json.loads(self._folder.read(each.name))
+            found |= {name: columns.decode(kind) for name, kind in told if name not in found}
+        return pl.Schema(found) if entries else None
+
+    def _declare(self, ours: pl.Schema, known: pl.Schema | None, *, renewed: bool) -> None:
+        """Returns when readers know the columns; a schema that is known is not written again."""
+        if known is not None and (ours == known if renewed else set(ours) <= set(known)):
+            return
+        before = self._folder.entries(_SCHEMAS)
+        told = json.dumps([[name, columns.encode(kind)] for name, kind in ours.items()]).encode()
+        name = f"{_SCHEMAS}/{len(before):04}-{hashlib.sha256(told).hexdigest()[:16]}.json"
+        self._folder.write(name, told)
+        for each in before if renewed else ():
+            if each.name != name:
+                self._folder.remove(each.name)

@@ -1,0 +1,99 @@
+"""The kinds of table that people annotate, and how each becomes a Polars frame and back.
+
+Kinds are recognised by name, so that a step imports only the libraries its own assets use.
+"""
+
+from collections.abc import Callable, Mapping
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+
+import polars as pl
+
+from platform_resources.errors import UnsupportedType
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from duckdb import DuckDBPyRelation
+
+_NAMES = {
+    ("polars", "LazyFrame"): "polars.LazyFrame",
+    ("polars", "DataFrame"): "polars.DataFrame",
+    ("pandas", "DataFrame"): "pandas.DataFrame",
+    ("pyarrow", "Table"): "pyarrow.Table",
+    ("pyarrow", "RecordBatchReader"): "pyarrow.Table",
+    ("duckdb", "DuckDBPyRelation"): "duckdb.DuckDBPyRelation",
+    ("_duckdb", "DuckDBPyRelation"): "duckdb.DuckDBPyRelation",
+}
+
+KINDS = tuple(dict.fromkeys(_NAMES.values()))
+
+
+def kind_of(annotation: Any) -> str | None:
+    """Returns the kind of table that a type is, or None; an optional or generic table counts as its own kind."""
+    options = [each for each in get_args(annotation) if each is not NoneType]
+    if get_origin(annotation) in (Union, UnionType) and len(options) == 1:
+        return kind_of(options[0])
+    for each in getattr(get_origin(annotation) or annotation, "__mro__", ()):
+        found = _NAMES.get((each.__module__.partition(".")[0], each.__name__))
+        if found:
+            return found
+    return None
+
+
+def to_polars(value: Any, *, table: str = "DuckDB relation") -> "pl.DataFrame | pl.LazyFrame | None":
+    """Returns a table of any kind as a Polars frame, or None for a value that is not a table.
+
+    The index of a pandas frame is left behind; reset it to keep it.
+
+    Args:
+        value: what an asset returned.
+        table: the dataset, for the message.
+
+    Raises:
+        UnsupportedType: DuckDB brings an interval, at which Polars panics.
+    """
+    if isinstance(value, pl.DataFrame | pl.LazyFrame):
+        return value
+    kind = kind_of(type(value))
+    if kind is None:
+        return None
+    if kind == "duckdb.DuckDBPyRelation":
+        _refuse_intervals(value, table)
+    frame: pl.DataFrame = pl.from_pandas(value) if kind == "pandas.DataFrame" else pl.DataFrame(value)
+    return frame
+
+
+def from_polars(frame: pl.LazyFrame, kind: str) -> Any:
+    """Returns the frame as the kind that was asked for; only "polars.LazyFrame" reads nothing yet."""
+    return _CONVERTERS[kind](frame)
+
+
+def _refuse_intervals(relation: "DuckDBPyRelation", table: str) -> None:
+    for name, dtype in zip(relation.columns, relation.types, strict=True):
+        if "INTERVAL" in str(dtype):
+            raise UnsupportedType(table, name, str(dtype), fix="select epoch(…) or a difference in days of it")
+
+
+def _pandas(frame: pl.LazyFrame) -> "pd.DataFrame":
+    return frame.collect().to_pandas()
+
+
+def _arrow(frame: pl.LazyFrame) -> "pa.Table":
+    return frame.collect().to_arrow()
+
+
+def _duckdb(frame: pl.LazyFrame) -> "DuckDBPyRelation":
+    """Returns a relation over Arrow, on a connection of its own that lives as long as the relation."""
+    import duckdb
+
+    return duckdb.connect().from_arrow(frame.collect().to_arrow())
+
+
+_CONVERTERS: Mapping[str, Callable[[pl.LazyFrame], Any]] = {
+    "polars.LazyFrame": lambda frame: frame,
+    "polars.DataFrame": lambda frame: frame.collect(),
+    "pandas.DataFrame": _pandas,
+    "pyarrow.Table": _arrow,
+    "duckdb.DuckDBPyRelation": _duckdb,
+}

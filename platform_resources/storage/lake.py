@@ -1,0 +1,143 @@
+"""The lake: tables found by their spec below the settings' root, whatever their format and wherever they lie."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from platform_resources.errors import InvalidRows, InvalidTableSpec
+from platform_resources.settings import Settings
+from platform_resources.storage import columns as typed
+from platform_resources.storage.formats import FORMATS
+from platform_resources.storage.formats.base import TableFormat
+from platform_resources.storage.merge import check_key
+from platform_resources.storage.table import Commit, Rows, TableSpec
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Lake:
+    """All tables of one environment."""
+
+    settings: Settings
+
+    def location(self, spec: TableSpec) -> str:
+        """Returns the folder or s3:// prefix of a table, whether it is there or not."""
+        return f"{self.settings.tables_root}/{spec.path}"
+
+    def exists(self, spec: TableSpec) -> bool:
+        """Returns whether anything was ever written to the table."""
+        return self._table(spec).exists()
+
+    def version(self, spec: TableSpec) -> str | None:
+        """Returns what changes with every commit, or None when there is no table."""
+        return self._table(spec).version()
+
+    def scan(
+        self,
+        spec: TableSpec,
+        *,
+        partitions: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        version: str | int | None = None,
+    ) -> pl.LazyFrame:
+        """Returns the rows lazily; partitions and columns that are not asked for are not read from the files.
+
+        Args:
+            spec: the table.
+            partitions: None for all; a partition without rows is empty, not an error.
+            columns: None for all, in the table's order.
+            version: an earlier version, where the format keeps them.
+
+        Raises:
+            TableNotFound: nothing was ever written.
+            ColumnNotFound: a column is asked for that the table does not have.
+        """
+        if partitions is not None and spec.partition_column is None:
+            raise InvalidTableSpec(spec.path, "has no partitions to choose from", fix="declare partition_column")
+        return self._table(spec).scan(partitions=partitions, columns=columns, version=version)
+
+    def write(
+        self,
+        spec: TableSpec,
+        frame: pl.DataFrame | pl.LazyFrame,
+        *,
+        partitions: Sequence[str] | None = None,
+        transaction: str | None = None,
+        replace_values: Sequence[str] = (),
+        commit_metadata: Mapping[str, str] | None = None,
+    ) -> Commit:
+        """Returns the one commit that did what the spec's mode says; on an error nothing was written.
+
+        An overwrite replaces exactly the partitions named (one without rows becomes empty), or the whole table when
+        none are. An append with a transaction that the table has seen, and a merge of what it already says, do nothing.
+
+        Args:
+            spec: the table.
+            frame: rows; a lazy frame is collected.
+            partitions: rows outside of them are refused; None for all.
+            transaction: the idempotency key of this write.
+            replace_values: values of `spec.replaces` whose rows go unless they are written again.
+            commit_metadata: words to keep beside the commit.
+
+        Raises:
+            InvalidRows: key or partition values that contradict the spec.
+            SchemaMismatch: columns that the schema policy refuses.
+            WriteConflict: other writers won every time.
+        """
+        rows = frame.collect(engine="streaming") if isinstance(frame, pl.LazyFrame) else frame
+        rows = typed.to_logical(spec.path, rows)
+        _check_partitions(spec, rows, partitions)
+        if spec.mode == "merge":
+            check_key(spec, rows)
+        return self._table(spec).write(
+            Rows(
+                frame=rows,
+                partitions=None if partitions is None else tuple(dict.fromkeys(map(str, partitions))),
+                transaction=transaction,
+                replace_values=tuple(replace_values),
+                commit_metadata=commit_metadata,
+            )
+        )
+
+    def update(self, spec: TableSpec, column: str, ids: Sequence[Any], values: Mapping[str, Any]) -> Commit:
+        """Returns the commit that set columns of the rows whose `column` is one of the ids; none without such rows."""
+        return self._table(spec).update(column, ids, values)
+
+    def delete(self, spec: TableSpec, column: str, ids: Sequence[Any]) -> Commit:
+        """Returns the commit that removed the rows whose `column` is one of the ids; none without such rows."""
+        return self._table(spec).delete(column, ids)
+
+    def _table(self, spec: TableSpec) -> TableFormat:
+        return FORMATS[spec.format](spec, self.location(spec), self.settings.s3)
+
+
+def _check_partitions(spec: TableSpec, frame: pl.DataFrame, partitions: Sequence[str] | None) -> None:
+    column = spec.partition_column
+    if column is None:
+        if partitions is not None:
+            raise InvalidTableSpec(
+                spec.path, "a write names partitions it does not have", fix="declare partition_column"
+            )
+        return
+    if frame.schema.get(column) != pl.String:
+        raise InvalidRows(
+            spec.path,
+            column,
+            (str(frame.schema.get(column)),),
+            f"partition column {column} must be text in the rows, but is {frame.schema.get(column, 'not there')}",
+            fix="derive it from the partition key; times are formatted first, such as '2013-01'",
+        )
+    present = frame[column].unique()
+    outside = present.filter(~present.is_in(list(map(str, partitions)))) if partitions is not None else present.clear()
+    told = "any partition" if partitions is None else f"the partitions written ({', '.join(map(str, partitions))})"
+    if culprits := [*outside, *present.filter(present.is_null() | (present == ""))][:_SHOWN]:
+        raise InvalidRows(
+            spec.path,
+            column,
+            culprits,
+            f"rows have {column} {', '.join(map(repr, culprits))}, outside of {told}",
+            fix="derive the partition from the rows, or write the partitions they belong to",
+        )

@@ -1,0 +1,66 @@
+"""A home for values that are not tables: models, arrays, documents, pickled by Dagster's own IO managers.
+
+Those refuse a run that covers several partitions ("single run" backfills). Here such a run stores under each of its
+partitions: a dict keyed by exactly these partitions is dealt out, any other value is stored under every one.
+"""
+
+import io
+import pickle
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.fs_io_manager import PickledObjectFilesystemIOManager
+from dagster._core.storage.upath_io_manager import UPathIOManager
+from dagster_aws.s3.io_manager import PickledObjectS3IOManager
+from upath import UPath
+
+from platform_resources.settings import S3Settings, Settings
+
+FOLDER = "_objects"
+
+
+class _SingleRunBackfills(UPathIOManager):
+    """Stores the output of a run over several partitions."""
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Returns when the value is stored under each partition of the run."""
+        keys = list(context.asset_partition_keys) if context.has_asset_partitions else []
+        if len(keys) <= 1:
+            super().handle_output(context, obj)
+            return
+        values = obj if isinstance(obj, dict) and set(obj) == set(keys) else dict.fromkeys(keys, obj)
+        for key, path in self._get_paths_for_partitions(context).items():
+            self.make_directory(path.parent)
+            self.dump_to_path(context, values[key], path)
+
+
+class DiskObjects(_SingleRunBackfills, PickledObjectFilesystemIOManager):
+    """Objects in a folder; a killed run leaves the earlier object, not half of the new one."""
+
+    def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
+        """Returns when the pickle has taken the earlier one's place."""
+        draft = path.with_name(f".tmp-{context.run_id}-{path.name}")
+        super().dump_to_path(context, obj, draft)
+        draft.replace(path)
+
+
+class S3Objects(_SingleRunBackfills, PickledObjectS3IOManager):
+    """Objects in a bucket, by dagster-aws, encrypted with the KMS key of the settings."""
+
+    def __init__(self, place: str, s3: S3Settings) -> None:
+        bucket, _, prefix = place.removeprefix("s3://").partition("/")
+        super().__init__(s3_bucket=bucket, s3_session=s3.boto3_client(), s3_prefix=prefix)
+        self.upload_arguments = s3.upload_arguments()
+
+    def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:  # noqa: ARG002 - Dagster's signature
+        """Returns when the pickle is uploaded."""
+        content = io.BytesIO(pickle.dumps(obj, pickle.HIGHEST_PROTOCOL))
+        self.s3.upload_fileobj(content, self.bucket, path.as_posix(), ExtraArgs=self.upload_arguments)
+
+
+def objects_of(settings: Settings) -> dg.IOManager:
+    """Returns the home of objects beside the tables of the settings' lake."""
+    place = f"{settings.tables_root}/{FOLDER}"
+    if not place.startswith("s3://"):
+        return DiskObjects(base_dir=place)  # type: ignore[no-untyped-call]  # Dagster left it untyped
+    return S3Objects(place, settings.s3)

@@ -1,0 +1,130 @@
+"""What is said about a table before it is touched, and what is known after a write.
+
+A TableSpec travels as one JSON entry of an asset's definition metadata, so the IO manager needs no contract.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+import polars as pl
+
+from platform_resources.errors import InvalidTableSpec
+
+METADATA_KEY = "platform/table"
+PROVENANCE = ("_source", "_ingest_id", "_row_hash", "_ingested_at")
+Format = Literal["delta", "parquet"]
+Mode = Literal["overwrite", "append", "merge"]
+SchemaEvolution = Literal["refuse", "add"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSpec:
+    """One table: where it lies, in which format, and what a write to it means.
+
+    Attributes:
+        path: place below the tables root, such as `flights/flights/v1`.
+        mode: what a write does to the rows that are there.
+        key: columns that identify a row; a merge needs them.
+        partition_column: a string column of the frame whose values are partition keys.
+        partition_from_key: the partition follows from the key, so a key is never looked for in other partitions.
+        replaces: in a merge, rows whose value here is among `replace_values` and that are not written again go.
+        schema_evolution: whether new columns are added as nullable ones or refused.
+    """
+
+    path: str
+    format: Format = "delta"
+    mode: Mode = "overwrite"
+    key: tuple[str, ...] = ()
+    partition_column: str | None = None
+    partition_from_key: bool = False
+    replaces: str | None = None
+    schema_evolution: SchemaEvolution = "refuse"
+
+    def __post_init__(self) -> None:
+        """Raises InvalidTableSpec when the parts contradict one another."""
+        self._check_path()
+        for name, allowed in (("format", Format), ("mode", Mode), ("schema_evolution", SchemaEvolution)):
+            self._check_choice(name, get_args(allowed))
+        if self.mode == "merge" and self.format == "parquet":
+            raise InvalidTableSpec(self.path, "a merge into Parquet cannot be atomic", fix="declare format='delta'")
+        if self.mode == "merge" and not self.key:
+            raise InvalidTableSpec(self.path, "a merge needs a key", fix="declare the columns that identify a row")
+        if self.replaces and self.mode != "merge":
+            raise InvalidTableSpec(self.path, f"replaces={self.replaces!r} needs a merge", fix="declare mode='merge'")
+
+    def to_metadata(self) -> dict[str, Any]:
+        """Returns the entry that an asset carries in its definition metadata."""
+        return {METADATA_KEY: {**asdict(self), "key": list(self.key)}}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, Any]) -> "TableSpec | None":
+        """Returns the spec that definition metadata carries, or None where there is none."""
+        entry = metadata.get(METADATA_KEY)
+        if entry is None:
+            return None
+        value = dict(getattr(entry, "data", entry))
+        known = {each.name for each in fields(cls)}
+        if unknown := sorted(set(value) - known):
+            raise InvalidTableSpec(
+                str(value.get("path")),
+                f"metadata {METADATA_KEY!r} has unknown parts {', '.join(unknown)}",
+                fix=f"use only {', '.join(sorted(known))}",
+            )
+        return cls(**{**value, "key": tuple(value.get("key", ()))})
+
+    def _check_path(self) -> None:
+        parts = self.path.split("/")
+        if not self.path or any(part in ("", ".", "..") for part in parts):
+            raise InvalidTableSpec(
+                self.path or "(no path)", f"{self.path!r} is no path below the lake", fix="write domain/dataset/v1"
+            )
+
+    def _check_choice(self, name: str, allowed: tuple[str, ...]) -> None:
+        value = getattr(self, name)
+        if value not in allowed:
+            raise InvalidTableSpec(self.path, f"{name}={value!r} is unknown", fix=f"choose one of {', '.join(allowed)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit:
+    """What a write did; `changed` is False when the table already said all of it and no commit was made."""
+
+    version: str | None
+    rows_written: int = 0
+    rows_deleted: int = 0
+    rows_total: int | None = None
+    size_bytes: int = 0
+    files: int = 0
+    changed: bool = True
+    partitions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """A frame together with how it is to be written; what an asset returns when a frame alone says too little.
+
+    Attributes:
+        frame: a table of any kind that the IO manager knows.
+        partitions: the partitions it covers; None takes the run's for an overwrite, the frame's own otherwise.
+        transaction: an id under which an append happens at most once.
+        replace_values: the values of the spec's `replaces` column that this write brings anew.
+        commit_metadata: words to keep beside the commit.
+    """
+
+    frame: Any
+    partitions: Sequence[str] | None = None
+    transaction: str | None = None
+    replace_values: Sequence[str] = ()
+    commit_metadata: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """A checked write on its way to a format: all rows in memory, partitions decided."""
+
+    frame: pl.DataFrame
+    partitions: tuple[str, ...] | None = None
+    transaction: str | None = None
+    replace_values: tuple[str, ...] = ()
+    commit_metadata: Mapping[str, str] | None = None
