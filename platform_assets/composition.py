@@ -1,0 +1,75 @@
+"""The composition root: settings become resources, domains become assets, and both meet here.
+
+This is the door for a package of datasets of one's own; importing it builds nothing.
+"""
+
+import warnings
+from pathlib import Path
+
+import dagster as dg
+
+from platform_assets.discovery import by_hand, discover
+from platform_assets.factory import asset_for
+from platform_assets.factory.dbt import build_dbt_assets
+from platform_assets.location import CodeLocation
+from platform_assets.operations.automation import automation_for, follow_inputs
+from platform_core.contracts import Catalog
+from platform_resources.alerts import AlertJournal
+from platform_resources.settings import Settings
+from platform_resources.sources import Landing
+from platform_resources.storage import Lake
+from platform_resources.storage.io_manager import LakeIOManager
+
+
+def build_definitions(package: str, settings: Settings | None = None, *, dbt: Path | None = None) -> dg.Definitions:
+    """The Dagster definitions of all datasets declared below a package; see `build_location`."""
+    return build_location(package, settings, dbt=dbt).defs
+
+
+def build_location(package: str, settings: Settings | None = None, *, dbt: Path | None = None) -> CodeLocation:
+    """The code location of all datasets declared below a package.
+
+    Args:
+        package: The root under which datasets are declared, such as `"my_company.domains"`.
+        settings: Where things lie; None reads the environment.
+        dbt: The folder of a dbt project over the datasets; its models become assets. None leaves dbt out.
+
+    Raises:
+        ContractError: With every problem of every declaration.
+        SettingsError: A setting is unknown or wrong.
+    """
+    chosen = settings or Settings.from_environment()
+    with warnings.catch_warnings():
+        # backfill_policy is marked beta; the version is pinned, and a warning an asset helps nobody.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        catalog = discover(package)
+        return CodeLocation(catalog, chosen, _definitions(package, catalog, chosen, dbt))
+
+
+def _definitions(package: str, catalog: Catalog, chosen: Settings, dbt: Path | None) -> dg.Definitions:
+    follow = follow_inputs()
+    assets = [asset_for(catalog, dataset, automation=follow) for dataset in catalog.datasets.values()]
+    models = build_dbt_assets(chosen, catalog, project=dbt, automation=follow) if dbt else []
+    automation = automation_for(catalog)
+    return dg.Definitions(
+        assets=[*assets, *models, *by_hand(package)],
+        resources={
+            **_s3(chosen),
+            "lake": Lake(chosen),
+            "landing": Landing(chosen),
+            "alerts": AlertJournal(chosen),
+            "io_manager": LakeIOManager(chosen),
+        },
+        sensors=automation.sensors,
+        schedules=automation.schedules,
+        executor=dg.in_process_executor,
+    )
+
+
+def _s3(chosen: Settings) -> dict[str, object]:
+    """dagster-aws's door to S3 for assets written by hand, where the settings speak of S3; else nothing is imported."""
+    if not any(place.startswith("s3://") for place in (chosen.lake, chosen.landing)):
+        return {}
+    from dagster_aws.s3 import S3Resource
+
+    return {"s3": S3Resource(**chosen.s3.resource_options())}

@@ -1,0 +1,1 @@
+"""What we have: one folder a domain, one module a dataset. Nothing here imports Dagster."""

@@ -1,0 +1,117 @@
+"""How commands speak: tables for people, JSON for programs.
+
+A terminal's width decides where text wraps, but never inside a name or an id. Where output is piped nothing wraps at
+all, so that a line is a record.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_PIPED_WIDTH = 10_000
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_WEEKS = 14 * _DAY
+
+
+def screen() -> Console:
+    """The console of standard output."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPED_WIDTH)
+
+
+def errors() -> Console:
+    """The console of standard error."""
+    return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """Returns when the value is printed as JSON; instants are ISO 8601 in UTC."""
+    sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=_text) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _text(value: Any) -> str:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
+
+
+def table(*columns: str, numbers: Iterable[str] = (), fixed: Iterable[str] = ()) -> Table:
+    """An empty table.
+
+    Args:
+        columns: Headings.
+        numbers: Those that stand right.
+        fixed: Those that never wrap, because people copy what stands there.
+    """
+    made = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+    for name in columns:
+        right = name in set(numbers)
+        made.add_column(name, justify="right" if right else "left", no_wrap=right or name in set(fixed))
+    return made
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> Table:
+    """Pairs of a word and what there is to say about it, a line each."""
+    made = Table.grid(padding=(0, 2))
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, told in pairs:
+        made.add_row(name, told)
+    return made
+
+
+def plain(value: object) -> str:
+    """A value as text in which nothing is markup; a null shows as `null`."""
+    return "[dim]null[/]" if value is None else escape(str(value))
+
+
+def number(value: int | None) -> str:
+    """A count with separators; a dash where there is none."""
+    return "-" if value is None else f"{value:,}"
+
+
+def count(value: int, one: str, many: str = "") -> str:
+    """A count with its noun.
+
+    >>> count(1, "row"), count(2, "row")
+    ('1 row', '2 rows')
+    """
+    return f"{value:,} {one if value == 1 else many or f'{one}s'}"
+
+
+def ago(instant: datetime | None, now: datetime) -> str:
+    """How long ago an instant was, in one unit; the day itself after two weeks."""
+    if instant is None:
+        return "never"
+    seconds = (now - instant).total_seconds()
+    if seconds < _MINUTE:
+        return "just now"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE:.0f} min ago"
+    if seconds < _DAY:
+        return f"{seconds // _HOUR:.0f} h ago"
+    if seconds < _WEEKS:
+        return f"{seconds // _DAY:.0f} d ago"
+    return f"{instant:%Y-%m-%d}"
+
+
+def at(instant: datetime | None, now: datetime) -> str:
+    """An instant to the second, and how long ago it was."""
+    return "never" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S} UTC, {ago(instant, now)}"
+
+
+def joined(words: Sequence[str], nothing: str = "-") -> str:
+    """Words with commas, or what stands for none."""
+    return ", ".join(words) or nothing

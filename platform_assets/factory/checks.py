@@ -1,0 +1,116 @@
+"""Rules as asset checks: specs before the run and results after it, from the same rules."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from platform_assets.factory.tables import asset_key
+from platform_core.contracts import DataFrameModel, Dataset, DatasetRule, ReferenceRule, Rule, rules_of
+from platform_core.quality import RuleResult, conform, judge
+
+
+def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
+    """One spec for each rule of the dataset. A failing rule of severity `error` stops what is downstream of it."""
+    key = asset_key(dataset.name)
+    return [
+        dg.AssetCheckSpec(
+            rule.id,
+            asset=key,
+            description=rule.label,
+            blocking=rule.severity == "error" and dataset.quarantine is None,
+            metadata={"severity": rule.severity, "dimension": rule.dimension},
+        )
+        for rule in rules_of(dataset)
+    ]
+
+
+def check_results(dataset: Dataset, results: Sequence[RuleResult]) -> Iterator[dg.AssetCheckResult]:
+    """One result for each judged rule."""
+    for result in results:
+        yield dg.AssetCheckResult(
+            asset_key=asset_key(dataset.name),
+            check_name=result.rule.id,
+            passed=result.passed,
+            severity=severity(dataset, result.rule),
+            description=describe(result),
+            metadata=dict(_metadata(result)),
+        )
+
+
+def severity(dataset: Dataset, rule: Rule) -> dg.AssetCheckSeverity:
+    """How a failure is shown: a row that went to quarantine warns, for nothing wrong was written."""
+    judges_rows = not isinstance(rule, DatasetRule) and not (isinstance(rule, ReferenceRule) and not rule.judges_rows)
+    warns = rule.severity == "warn" or (dataset.quarantine is not None and judges_rows)
+    return dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
+
+
+def describe(result: RuleResult) -> str:
+    """The verdict in words."""
+    if result.passed:
+        return result.rule.label
+    if result.failed:
+        return f"{result.rule.label}: {result.failed:,} of {result.total:,} rows do not ({result.rate:.3%})"
+    return f"{result.rule.label}: {result.reason or 'it does not hold'}"
+
+
+def _metadata(result: RuleResult) -> Iterator[tuple[str, Any]]:
+    rule = result.rule
+    yield "rows_judged", result.total
+    yield "severity", rule.severity
+    if result.value is not None:
+        yield "value", result.value
+    else:
+        yield "rows_failed", result.failed
+        yield "rate", result.rate
+    yield from bounds(rule).items()
+    if len(result.partitions) > 1:
+        yield "by_partition", dg.MetadataValue.json(dict(result.partitions))
+    if result.sample:
+        yield "sample", dg.MetadataValue.md(markdown_table(result.sample))
+
+
+def bounds(rule: Rule) -> dict[str, float]:
+    """The thresholds of a dataset rule, both closed; empty for a row rule."""
+    if isinstance(rule, ReferenceRule) and not rule.judges_rows:
+        return {"at_least": rule.coverage}
+    if not isinstance(rule, DatasetRule):
+        return {}
+    given = {"at_least": rule.at_least, "at_most": rule.at_most}
+    return {name: bound for name, bound in given.items() if bound is not None}
+
+
+def markdown_table(records: Sequence[Mapping[str, Any]]) -> str:
+    """Records as a Markdown table; the columns are the first record's."""
+    if not records:
+        return "(no rows)"
+    names = list(records[0])
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    lines += [f"| {' | '.join(_cell(record[name]) for name in names)} |" for record in records]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")[:80]
+
+
+def checks_for(model: type[DataFrameModel], *, asset: str | Sequence[str]) -> dg.AssetChecksDefinition:
+    """The checks of a model for an asset written by hand, judged on the stored table in one scan.
+
+    Rules that look into other datasets are left out: without a declaration there is no graph to order them by.
+    """
+    key = dg.AssetKey.from_coercible(asset)
+    dataset = Dataset("/".join(key.path), model, owner="team:unknown", version="1.0.0")
+    referring = [rule for rule in rules_of(dataset) if isinstance(rule, ReferenceRule)]
+    rules = [rule for rule in rules_of(dataset) if rule not in referring]
+    specs = [dg.AssetCheckSpec(rule.id, asset=key, description=rule.label) for rule in rules]
+
+    @dg.multi_asset_check(specs=specs, name=f"{'__'.join(key.path)}__checks", ins={"rows": dg.AssetIn(key)})
+    def checks(rows: pl.LazyFrame) -> Iterator[dg.AssetCheckResult]:
+        conformed = conform(rows.collect(), dataset)
+        own = {rule.id: conformed.frame.select(rule.columns) for rule in referring}  # what is left out must be found
+        judged = judge(conformed.frame, dataset, own, unreadable=conformed.unreadable)
+        yield from check_results(dataset, [result for result in judged.results if result.rule in rules])
+
+    return checks

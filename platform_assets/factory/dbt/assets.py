@@ -1,0 +1,120 @@
+"""The assets of a dbt project: one step for all models, because they share one DuckDB file with one writer."""
+
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from platform_assets.factory.dbt.outline import SHAPE, Model, mart_spec, read_outline, write_outline
+from platform_core.contracts import Catalog
+from platform_core.contracts.dbt import dbt_sources
+from platform_core.errors import ContractError, Problem
+from platform_resources.engines.dbt import DbtProject, StagedProject
+from platform_resources.settings import Settings
+from platform_resources.storage import Lake
+
+POOL = "duckdb"
+IO_MANAGER = "io_manager"
+
+
+def build_dbt_assets(
+    settings: Settings,
+    catalog: Catalog,
+    *,
+    project: Path,
+    automation: dg.AutomationCondition[Any] | None = None,
+) -> list[dg.AssetsDefinition]:
+    """The assets of a dbt project's models; none where the folder holds no project.
+
+    The project is parsed when it or a contract changed, for a few seconds, and not otherwise.
+
+    Args:
+        settings: Which lake the models read and where DuckDB's file lies.
+        catalog: The datasets that become dbt's sources.
+        project: The folder of dbt_project.yml.
+        automation: When models follow what they read by themselves.
+
+    Raises:
+        DbtError: dbt cannot parse the project.
+        ContractError: A model has the key of a dataset.
+    """
+    if not (project / "dbt_project.yml").exists():
+        return []
+    staged = dbt_project(settings, catalog, project).stage(write_outline)
+    models = read_outline(staged.folder)
+    _refuse_doubles(catalog, models)
+    return [_assets(staged, models, automation)] if models else []
+
+
+def dbt_project(settings: Settings, catalog: Catalog, project: Path) -> DbtProject:
+    """The dbt project with its sources generated from the catalog."""
+    stamp = f"dagster-dbt {version('dagster-dbt')}, outline {SHAPE}"
+    return DbtProject(project.absolute(), settings, dbt_sources(catalog.datasets.values()), stamp)
+
+
+def _refuse_doubles(catalog: Catalog, models: Sequence[Model]) -> None:
+    doubles = [model.name for model in models if model.name in catalog.datasets]
+    if doubles:
+        raise ContractError(
+            Problem(name, "name", "is a dataset and a dbt model.", "rename one of them.") for name in doubles
+        )
+
+
+def _assets(
+    staged: StagedProject, models: Sequence[Model], automation: dg.AutomationCondition[Any] | None
+) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="dbt",
+        description="Builds and tests the selected dbt models in DuckDB, then writes the marts to the lake.",
+        specs=[_spec(model, automation) for model in models],
+        check_specs=[spec for model in models for spec in _check_specs(model)],
+        can_subset=True,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=POOL,
+    )
+    def build(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
+        from platform_assets.factory.dbt.build import build_models  # noqa: PLC0415 - imports dbt, for runs alone
+
+        yield from build_models(context, staged, models, lake)
+
+    return build
+
+
+def _spec(model: Model, automation: dg.AutomationCondition[Any] | None) -> dg.AssetSpec:
+    spec = dg.AssetSpec(
+        dg.AssetKey(model.key),
+        deps=[dg.AssetKey(key) for key in model.deps],
+        description=model.description,
+        group_name=model.group,
+        owners=list(model.owners),
+        tags={"domain": model.group, **dict.fromkeys(model.tags, "")},
+        kinds={"dbt", "duckdb", *(["delta"] if model.table else [])},
+        code_version=model.code_version,
+        automation_condition=automation,
+        skippable=True,
+        metadata={"dagster/column_schema": _column_schema(model), "dbt_model": model.unique_id},
+    )
+    if model.table is None:
+        return spec
+    return spec.merge_attributes(metadata=mart_spec(model).to_metadata()).with_io_manager_key(IO_MANAGER)
+
+
+def _column_schema(model: Model) -> dg.TableSchema:
+    return dg.TableSchema(
+        [dg.TableColumn(column["name"], column["data_type"], column["description"]) for column in model.columns]
+    )
+
+
+def _check_specs(model: Model) -> Iterator[dg.AssetCheckSpec]:
+    for check in model.checks:
+        yield dg.AssetCheckSpec(
+            check.name,
+            asset=dg.AssetKey(model.key),
+            description=check.description,
+            blocking=check.blocking,
+            metadata={"severity": "error" if check.blocking else "warn"},
+        )

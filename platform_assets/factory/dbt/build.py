@@ -1,0 +1,162 @@
+"""A run of dbt as Dagster events: checks first, then the tables that passed theirs.
+
+A mart whose tests fail is not written: its last good table stays in the lake, and the run fails when all the others
+are told.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+from dagster_dbt import DagsterDbtTranslator
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+from platform_assets.factory.checks import markdown_table
+from platform_assets.factory.dbt.outline import Check, Model, mart_spec
+from platform_resources.engines.dbt import Event, Invocation, StagedProject
+from platform_resources.engines.duckdb import DuckDBFile
+from platform_resources.storage import Lake, TableSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_RESULTS = frozenset({"LogModelResult", "LogTestResult"})
+_GOOD_TEST = frozenset({"pass", "warn"})
+_PREVIEW_ROWS = 8
+
+Result = dg.Output[Any] | dg.AssetCheckResult
+
+
+def build_models(
+    context: dg.AssetExecutionContext, staged: StagedProject, models: Sequence[Model], lake: Lake
+) -> Iterator[Result]:
+    """The events of building and testing the models and checks that the run selects.
+
+    Raises:
+        dagster.Failure: A model could not be built, or a test of severity `error` failed.
+    """
+    chosen = [model for model in models if dg.AssetKey(model.key) in context.selected_asset_keys]
+    checks = [(model, check) for model in models for check in model.checks if _is_selected(context, model, check)]
+    file = DuckDBFile(staged.database)
+    with staged.sole_writer():
+        complete = {model.relation for model in models} <= file.tables()
+        arguments = _selection(chosen, [check for _, check in checks], complete=complete)
+        invocation = staged.invoke(["build", *arguments], listener=lambda event: _tell(context, event))
+        if invocation.exception is not None:
+            invocation.or_raise()
+        results = {_unique_id(event): event for event in invocation.events if _is_result(event)}
+        yield from _check_results(context, staged.manifest(), checks, results)
+        good = [model for model in chosen if _is_good(model, checks, results)]
+        for model in _in_order(good, results):
+            yield _output(model, file, lake, results[model.unique_id])
+    _refuse_failure(invocation)
+
+
+def _is_selected(context: dg.AssetExecutionContext, model: Model, check: Check) -> bool:
+    return dg.AssetCheckKey(dg.AssetKey(model.key), check.name) in context.selected_asset_check_keys
+
+
+def _selection(models: Sequence[Model], checks: Sequence[Check], *, complete: bool) -> list[str]:
+    """The arguments for exactly these models and tests; in a DuckDB file that lacks models, for all they need too."""
+    wanted = [*(model.selector for model in models), *(test for check in checks for test in check.tests)]
+    upstream = "" if complete else "+"
+    return ["--select", " ".join(f"{upstream}{each}" for each in wanted), "--indirect-selection", "empty"]
+
+
+def _tell(context: dg.AssetExecutionContext, event: Event) -> None:
+    """Progress: every model, and every test that did not pass."""
+    name = event["info"]["name"]
+    if name == "LogModelResult" or (name == "LogTestResult" and _status(event) != "pass"):
+        tell = context.log.info if event["info"]["level"] == "info" else context.log.warning
+        tell(event["info"]["msg"])
+
+
+def _is_result(event: Event) -> bool:
+    return event["info"]["name"] in _RESULTS
+
+
+def _unique_id(event: Event) -> str:
+    return str(event["data"]["node_info"]["unique_id"])
+
+
+def _status(event: Event) -> str:
+    return str(event["data"]["node_info"]["node_status"])
+
+
+def _check_results(
+    context: dg.AssetExecutionContext,
+    manifest: Mapping[str, Any],
+    checks: Sequence[tuple[Model, Check]],
+    results: Mapping[str, Event],
+) -> Iterator[dg.AssetCheckResult]:
+    """A result for each check whose tests ran; a test that dbt skipped says nothing."""
+    translator = DagsterDbtTranslator()
+    for model, check in checks:
+        ran = [results[unique_id] for unique_id in check.unique_ids if unique_id in results]
+        if check.source is not None and ran:
+            yield _source_result(model, check, ran)
+            continue
+        for event in ran:
+            message = DbtCoreCliEventMessage(raw_event=dict(event), event_history_metadata={})
+            for found in message.to_default_asset_events(manifest, translator, context):
+                if isinstance(found, dg.AssetCheckResult):
+                    yield found
+
+
+def _source_result(model: Model, check: Check, ran: Sequence[Event]) -> dg.AssetCheckResult:
+    """All tests of a source as one verdict: it fails with the first of severity `error`, and warns below that."""
+    broken = [event for event in ran if _status(event) != "pass"]
+    serious = [event for event in broken if _status(event) not in _GOOD_TEST]
+    told = [{"test": event["data"]["name"], "status": _status(event)} for event in broken]
+    return dg.AssetCheckResult(
+        asset_key=dg.AssetKey(model.key),
+        check_name=check.name,
+        passed=not broken,
+        severity=dg.AssetCheckSeverity.ERROR if serious else dg.AssetCheckSeverity.WARN,
+        description=f"{len(ran) - len(broken)} of {len(ran)} tests of {check.source} pass",
+        metadata={"tests": len(ran), **({"broken": dg.MetadataValue.md(markdown_table(told))} if told else {})},
+    )
+
+
+def _is_good(model: Model, checks: Sequence[tuple[Model, Check]], results: Mapping[str, Event]) -> bool:
+    """Whether the model was built; one that goes to the lake must have passed the run's tests of it, too."""
+    built = model.unique_id in results and _status(results[model.unique_id]) == "success"
+    if model.table is None or not built:
+        return built
+    tests = [unique_id for owner, check in checks if owner is model for unique_id in check.unique_ids]
+    return all(each in results and _status(results[each]) in _GOOD_TEST for each in tests)
+
+
+def _in_order(models: Sequence[Model], results: Mapping[str, Event]) -> list[Model]:
+    """The models as dbt built them: Dagster wants what is upstream first."""
+    order = list(results)
+    return sorted(models, key=lambda each: order.index(each.unique_id))
+
+
+def _output(model: Model, file: DuckDBFile, lake: Lake, built: Event) -> dg.Output[Any]:
+    """The model's rows as Arrow where they go to the lake, and nothing to write where the lake has them already."""
+    told: dict[str, Any] = {"dbt_seconds": round(float(built["data"]["execution_time"]), 3)}
+    name = dg.AssetKey(model.key).to_python_identifier()
+    if model.table is None:
+        return dg.Output(None, name, metadata={**told, "dagster/row_count": file.count(model.relation)})
+    rows = file.read(model.relation)
+    told["preview"] = dg.MetadataValue.md(markdown_table(rows.slice(0, _PREVIEW_ROWS).to_pylist()))
+    if not _is_new(lake, mart_spec(model), rows):
+        facts = {"dagster/row_count": rows.num_rows, "rows_written": 0, "table_changed": False}
+        return dg.Output(None, name, metadata={**told, **facts})
+    return dg.Output(rows, name, metadata=told)
+
+
+def _is_new(lake: Lake, spec: TableSpec, rows: "pa.Table") -> bool:
+    return not lake.exists(spec) or not lake.scan(spec).collect().equals(pl.DataFrame(rows))
+
+
+def _refuse_failure(invocation: Invocation) -> None:
+    if not invocation.success:
+        told = "\n".join(invocation.errors)
+        raise dg.Failure(
+            "dbt: a model could not be built or a test failed; its tables in the lake stay as they were. "
+            f"Fix: correct what dbt names, then materialise again.\n{told}",
+            allow_retries=False,
+        )

@@ -1,0 +1,178 @@
+"""The asset of a dataset with a source: take in, judge, quarantine, write, log; in this order, each step repeatable.
+
+The quarantine commits first, the table second, the log last. A run killed between two of them leaves the last good
+table or the new one, and its input still pending, so that the next run does the rest.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from platform_assets.factory.checks import check_results
+from platform_assets.factory.inputs import Input, generated_inputs, landed_inputs
+from platform_assets.factory.intake import Intake, Staying, Taken, row_hash, take_in
+from platform_assets.factory.metadata import intake_metadata
+from platform_assets.factory.policy import refuse_if_unfit, table_results
+from platform_assets.factory.quarantine import QuarantineStore
+from platform_assets.factory.references import load_references
+from platform_assets.factory.replay import REPLAY_TAG, mark_replayed, replayed_inputs
+from platform_assets.factory.specs import asset_of
+from platform_assets.factory.stored import as_declared
+from platform_assets.factory.tables import HASH, SOURCE, asset_key, table_spec
+from platform_core.contracts import Catalog, Dataset, Files, Generated
+from platform_resources.sources import Landing
+from platform_resources.storage import Lake, Write
+from platform_resources.transience import retry_transient
+
+
+class IngestConfig(dg.Config):
+    """What a run takes in."""
+
+    files: list[str] = Field(default_factory=list)
+    """Sources to take in, as `domain/name`; empty takes every landed file that touches the run's partitions."""
+
+
+Body = Iterator[dg.AssetCheckResult | dg.Output[Write]]
+
+
+def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
+    """The asset that fills the dataset from its source."""
+    above = dict.fromkeys(rule.dataset for rule in catalog.references_of(dataset) if rule.dataset != dataset.name)
+
+    def ingest(
+        context: dg.AssetExecutionContext,
+        config: IngestConfig,
+        lake: dg.ResourceParam[Lake],
+        landing: dg.ResourceParam[Landing],
+    ) -> Body:
+        with retry_transient():
+            replay = context.run.tags.get(REPLAY_TAG)
+            store = QuarantineStore(lake, dataset)
+            inputs, intake = _taken_in(context, config, catalog, store, landing=landing, replay=replay)
+            yield from refuse_if_unfit(dataset, intake.results)
+            yield from _commit(context, store, inputs, intake, replay=replay)
+            yield from check_results(dataset, [*intake.results, *table_results(lake, dataset)])
+
+    return asset_of(dataset, ingest, deps=[asset_key(name) for name in above], output_required=False)
+
+
+def _taken_in(
+    context: dg.AssetExecutionContext,
+    config: IngestConfig,
+    catalog: Catalog,
+    store: QuarantineStore,
+    *,
+    landing: Landing,
+    replay: str | None,
+) -> tuple[Sequence[Input], Intake]:
+    """What came in, and the verdict on it; nothing is written yet."""
+    dataset, lake = store.dataset, store.lake
+    references = load_references(lake, catalog, dataset)
+    partitions = context.partition_keys if dataset.partitions else None
+    if replay is not None:
+        inputs: Sequence[Input] = replayed_inputs(store, replay, partitions)
+    else:
+        inputs = _inputs(dataset, store, landing, config=config, partitions=partitions, references=references)
+    intake = take_in(
+        dataset,
+        inputs,
+        references,
+        run_id=context.run.run_id,
+        at=datetime.now(UTC),
+        staying=_staying(lake, dataset, replacing=replay is None),
+        taken=_taken(lake, dataset) if replay is not None else None,
+    )
+    context.log.info(
+        "%s: %d rows from %d inputs, %d valid, %d refused",
+        dataset.name, intake.height, len(inputs), intake.rows.height, intake.refused.height,
+    )  # fmt: skip
+    return inputs, intake
+
+
+def _inputs(
+    dataset: Dataset,
+    store: QuarantineStore,
+    landing: Landing,
+    *,
+    config: IngestConfig,
+    partitions: Sequence[str] | None,
+    references: dict[str, pl.DataFrame],
+) -> list[Input]:
+    if isinstance(dataset.source, Generated):
+        return generated_inputs(dataset, dataset.source, references, partitions)
+    found = list(landed_inputs(store, landing, names=config.files, partitions=partitions))
+    if not found:
+        pattern = dataset.source.pattern if isinstance(dataset.source, Files) else ""
+        wanted = f"{', '.join(config.files)} of " if config.files else ""
+        raise dg.Failure(
+            f"{dataset.name}: no landed file to take in: nothing matches {wanted}{pattern!r} in "
+            f"{landing.settings.landing}/{dataset.domain}. Fix: put files there, or set PLATFORM_LANDING.",
+            allow_retries=False,
+        )
+    return found
+
+
+def _staying(lake: Lake, dataset: Dataset, *, replacing: bool) -> Staying:
+    """A function from typed rows to the table's rows that stay in the partitions those rows touch.
+
+    An ingest is `replacing` what its sources brought before; a replay adds to it.
+    """
+
+    def staying(frame: pl.DataFrame, sources: Sequence[str]) -> pl.DataFrame | None:
+        spec = table_spec(dataset)
+        if not dataset.key or not lake.exists(spec):
+            return None
+        partitions = dataset.partitions
+        touched = frame.select(partitions.key()).to_series().drop_nulls().unique().to_list() if partitions else None
+        stored = as_declared(lake.scan(spec, partitions=touched), dataset, beside=[SOURCE])
+        others = stored.filter(~pl.col(SOURCE).is_in(list(sources) if replacing else []))
+        return others.drop(SOURCE).collect().join(frame.select(dataset.key), on=list(dataset.key), how="anti")
+
+    return staying
+
+
+def _taken(lake: Lake, dataset: Dataset) -> Taken:
+    """A function from typed rows to those keys of theirs under which the table has another row."""
+    names = [column.name for column in dataset.columns]
+
+    def taken(frame: pl.DataFrame) -> pl.DataFrame | None:
+        if not lake.exists(table_spec(dataset)):
+            return None
+        stored = as_declared(lake.scan(table_spec(dataset)), dataset, beside=[HASH]).select(*dataset.key, HASH)
+        ours = frame.select(*dataset.key, row_hash(names).alias("_ours"))
+        return (
+            stored.join(ours.lazy(), on=list(dataset.key))
+            .filter(pl.col(HASH) != pl.col("_ours"))
+            .select(dataset.key)
+            .collect()
+        )
+
+    return taken
+
+
+def _commit(
+    context: dg.AssetExecutionContext,
+    store: QuarantineStore,
+    inputs: Sequence[Input],
+    intake: Intake,
+    *,
+    replay: str | None,
+) -> Iterator[dg.Output[Write]]:
+    """Quarantine, table, log. Dagster stores the output before it resumes this generator, so the log comes after."""
+    dataset = store.dataset
+    obsolete: Sequence[str] = ()
+    if replay is None and dataset.quarantine:
+        obsolete = store.add(intake.refused, intake.sources, intake.unreadable)
+    replaced = intake.sources if replay is None and table_spec(dataset).replaces else ()
+    yield dg.Output(
+        Write(frame=intake.rows, replace_values=replaced, commit_metadata={"run_id": context.run.run_id}),
+        metadata=intake_metadata(dataset, intake),
+    )
+    store.remove(obsolete)
+    if replay is None:
+        store.log(intake.ingests, intake.unreadable)
+    else:
+        mark_replayed(store, inputs, intake)

@@ -1,0 +1,203 @@
+"""From inputs to a verdict: typed, judged in one scan, split into rows and envelopes; nothing is written here."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from platform_assets.factory.ingest_log import log_of
+from platform_assets.factory.inputs import Input
+from platform_assets.factory.tables import HASH, INGEST, INGESTED_AT, SOURCE
+from platform_core.contracts import Dataset, rules_of
+from platform_core.errors import ShapeError
+from platform_core.quality import Conformed, Judgement, RuleResult, conform, envelopes, judge
+from platform_core.quality.envelope import ENVELOPE, whole_input
+
+Staying = Callable[[pl.DataFrame, Sequence[str]], pl.DataFrame | None]
+Taken = Callable[[pl.DataFrame], pl.DataFrame | None]
+
+_POSITION = "_position"
+_FACTS = {SOURCE: pl.String, INGEST: pl.String, _POSITION: pl.Int64}
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A judged run's worth of rows.
+
+    Attributes:
+        rows: Valid rows with provenance and partition; on one key the last input's row.
+        refused: Envelopes of the rows, and of whole inputs, that may not be written.
+        results: One a rule.
+        sources: The inputs that were read, whose earlier versions these rows replace.
+        unreadable: The inputs of which nothing could be read; what their earlier versions brought stays.
+        ingests: One row an input, for the log.
+        height: Rows that came in.
+    """
+
+    rows: pl.DataFrame
+    refused: pl.DataFrame
+    results: tuple[RuleResult, ...]
+    sources: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    ingests: pl.DataFrame
+    height: int
+
+    @property
+    def superseded(self) -> int:
+        """Valid rows that a later input of the run writes anew under the same key."""
+        return int(self.ingests["superseded"].sum())
+
+
+@dataclass(frozen=True)
+class _Unfit:
+    """An input that cannot be read as a whole, and the rule that says so."""
+
+    given: Input
+    rule: str
+    reason: str
+
+
+def take_in(
+    dataset: Dataset,
+    inputs: Sequence[Input],
+    references: Mapping[str, pl.DataFrame],
+    *,
+    run_id: str,
+    at: datetime,
+    staying: Staying | None = None,
+    taken: Taken | None = None,
+) -> Intake:
+    """The verdict on the inputs.
+
+    Args:
+        dataset: The contract.
+        inputs: What came in, in the order in which later ones win.
+        references: By rule id, as `judge` takes them.
+        run_id: Of the Dagster run.
+        at: The instant of the run, in UTC.
+        staying: Given the typed rows and the sources they replace, the table's rows that will stay beside them;
+            dataset rules judge both.
+        taken: Given the typed rows, those keys of theirs that other rows of the table have.
+    """
+    read = [_typed(dataset, given) for given in inputs]
+    fit = [(given, typed) for given, typed in zip(inputs, read, strict=True) if isinstance(typed, Conformed)]
+    unfit = [each for each in read if isinstance(each, _Unfit)]
+    frame, unreadable, facts = _together(dataset, fit)
+    sources = tuple(given.source for given, _ in fit)
+    resident = staying(frame, sources) if staying else None
+    verdict = judge(
+        frame,
+        dataset,
+        references,
+        unreadable=unreadable,
+        within=facts[SOURCE],
+        resident=resident,
+        taken=taken(frame) if taken else None,
+    )
+    stamped = _stamped(dataset, verdict, facts, at)
+    rows = stamped.unique(list(dataset.key), keep="last", maintain_order=True) if dataset.key else stamped
+    refused = [_envelopes(dataset, given, verdict, facts, run_id=run_id, at=at) for given, _ in fit]
+    refused += [
+        whole_input(source=each.given.source, ingest_id=each.given.ingest_id, rule=each.rule, reason=each.reason,
+                    run_id=run_id, at=at)
+        for each in unfit
+    ]  # fmt: skip
+    return Intake(
+        rows=rows,
+        refused=pl.concat([pl.DataFrame(schema=ENVELOPE), *refused]),
+        results=tuple(_with_shape(result, unfit) for result in verdict.results),
+        sources=sources,
+        unreadable=tuple(each.given.source for each in unfit),
+        ingests=log_of(
+            inputs,
+            {"rows": facts, "stamped": stamped, "valid": rows, "quarantined": facts.filter(verdict.refused)},
+            partition=dataset.partitions.column if dataset.partitions else None,
+            run_id=run_id,
+            at=at,
+        ),
+        height=frame.height,
+    )
+
+
+def _typed(dataset: Dataset, given: Input) -> Conformed | _Unfit:
+    if given.raw is None:
+        return _Unfit(given, "schema", given.reason)
+    try:
+        return conform(given.raw, dataset)
+    except ShapeError as error:
+        return _Unfit(given, "schema", f"{', '.join(error.culprits)}: {error.reason}")
+
+
+def _together(
+    dataset: Dataset, fit: Sequence[tuple[Input, Conformed]]
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """All typed rows, where they could not be read, and where each stood; in the inputs' order."""
+    schema = {column.name: column.dtype for column in dataset.columns}
+    frame = pl.concat([pl.DataFrame(schema=schema), *(typed.frame for _, typed in fit)])
+    flags = pl.concat([pl.DataFrame(schema=dict.fromkeys(schema, pl.Boolean)), *(typed.unreadable for _, typed in fit)])
+    facts = [
+        pl.DataFrame({
+            SOURCE: pl.repeat(given.source, typed.frame.height, dtype=pl.String, eager=True),
+            INGEST: pl.repeat(given.ingest_id, typed.frame.height, dtype=pl.String, eager=True),
+            _POSITION: pl.int_range(1, typed.frame.height + 1, eager=True),
+        })
+        for given, typed in fit
+    ]  # fmt: skip
+    return frame, flags, pl.concat([pl.DataFrame(schema=_FACTS), *facts])
+
+
+def _stamped(dataset: Dataset, verdict: Judgement, facts: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    """The valid rows with provenance and partition."""
+    names = [column.name for column in dataset.columns]
+    kept = facts.filter(~verdict.refused)
+    stamped = verdict.valid.with_columns(
+        kept[SOURCE],
+        kept[INGEST],
+        row_hash(names).alias(HASH),
+        pl.lit(at).cast(pl.Datetime("us", "UTC")).alias(INGESTED_AT),
+    )
+    return stamped.with_columns(dataset.partitions.key()) if dataset.partitions else stamped
+
+
+def row_hash(names: Sequence[str]) -> pl.Expr:
+    """A row's 64-bit hash over the contract's columns, as text."""
+    return pl.struct(names).hash(seed=0).cast(pl.String)
+
+
+def _envelopes(
+    dataset: Dataset, given: Input, verdict: Judgement, facts: pl.DataFrame, *, run_id: str, at: datetime
+) -> pl.DataFrame:
+    mine = facts.with_columns(verdict.refused.alias("_refused")).with_row_index("_row")
+    mine = mine.filter(pl.col(SOURCE) == given.source, pl.col("_refused"))
+    if given.raw is None or mine.is_empty():
+        return pl.DataFrame(schema=ENVELOPE)
+    position = mine[_POSITION].to_list()
+    rules = _rules_at(verdict, mine["_row"])
+    labels = {rule.id: rule.label for rule in rules_of(dataset)}
+    homes = verdict.frame[mine["_row"]].select(dataset.partitions.key()).to_series() if dataset.partitions else None
+    return envelopes(
+        given.raw[[place - 1 for place in position]],
+        rules,
+        ["broken: " + "; ".join(labels[rule_id] for rule_id in broken) for broken in rules],
+        source=given.source,
+        ingest_id=given.ingest_id,
+        positions=position,
+        run_id=run_id,
+        at=at,
+        partitions=homes.to_list() if homes is not None else [None] * mine.height,
+    )
+
+
+def _rules_at(verdict: Judgement, rows: pl.Series) -> list[list[str]]:
+    wanted = pl.DataFrame({"_row": rows})
+    at = pl.DataFrame({"_row": verdict.refused.arg_true(), "rules": verdict.broken_rules()})
+    return wanted.join(at, on="_row", how="left", maintain_order="left")["rules"].to_list()
+
+
+def _with_shape(result: RuleResult, unfit: Sequence[_Unfit]) -> RuleResult:
+    """The `schema` rule's result with the inputs that could not be read; the others as they are."""
+    if result.rule.id != "schema" or not unfit:
+        return result
+    told = "; ".join(f"{each.given.source}: {each.reason}" for each in unfit)
+    return RuleResult(result.rule, passed=False, failed=0, total=result.total, reason=told)

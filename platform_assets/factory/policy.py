@@ -1,0 +1,63 @@
+"""The failure policy is the declared shape: whether a verdict lets a run write."""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+import polars as pl
+
+from platform_assets.factory.checks import check_results, describe, severity
+from platform_assets.factory.stored import as_declared
+from platform_assets.factory.tables import table_spec
+from platform_core.contracts import Dataset, DatasetRule, rules_of
+from platform_core.quality import RuleResult
+from platform_core.quality.judge import verdict
+from platform_resources.storage import Lake
+
+
+def refuse_if_unfit(
+    dataset: Dataset, results: Sequence[RuleResult], *, must_be_read: bool = False
+) -> Iterator[dg.AssetCheckResult]:
+    """Nothing where the run may write; else every check's result, and then the failure.
+
+    With `must_be_read` a table that has not the contract's columns is refused even beside a quarantine: a transform's
+    result is all there is, and to set it aside whole would empty the table.
+
+    Dagster writes an output before it looks at a blocking check, so a run that must not write may not yield one.
+
+    Raises:
+        dagster.Failure: A rule of severity `error` does not hold and no quarantine takes the rows. Nothing was written.
+    """
+    broken = [
+        result
+        for result in results
+        if not result.passed
+        and (
+            severity(dataset, result.rule) is dg.AssetCheckSeverity.ERROR
+            or (must_be_read and result.rule.id == "schema")
+        )
+    ]
+    if not broken:
+        return
+    yield from check_results(dataset, results)
+    told = "; ".join(describe(result) for result in broken)
+    way_out = (
+        "Mend the input or the rule, or declare quarantine=Quarantine() to set bad rows aside."
+        if dataset.quarantine is None
+        else "Mend the input, or lower the rule's severity to 'warn'."
+    )
+    raise dg.Failure(
+        f"{dataset.name}: nothing was written, the last good table stays. {told}. Fix: {way_out}",
+        metadata={"rules": ", ".join(result.rule.id for result in broken)},
+        allow_retries=False,
+    )
+
+
+def table_results(lake: Lake, dataset: Dataset) -> list[RuleResult]:
+    """The verdicts of the rules over the whole table, as it is now written."""
+    rules = [rule for rule in rules_of(dataset) if isinstance(rule, DatasetRule) and rule.over == "table"]
+    if not rules or not lake.exists(table_spec(dataset)):
+        return []
+    numbers = [rule.measure.cast(pl.Float64).alias(rule.id) for rule in rules]
+    rows = as_declared(lake.scan(table_spec(dataset)), dataset)
+    row = rows.select(pl.len().alias("_rows"), *numbers).collect().to_dicts()[0]
+    return [verdict(rule, {"": row[rule.id]}, row["_rows"]) for rule in rules]

@@ -1,0 +1,230 @@
+"""A dataset's quarantine in the lake: its envelopes, the decisions people took on them, the log of what came in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from platform_assets.factory.tables import SOURCE, ingests_spec, quarantine_spec, table_spec
+from platform_core.contracts import Dataset
+from platform_core.quality.envelope import ENVELOPE, Decision, as_text, payloads
+from platform_resources.storage import Lake
+
+INGESTS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "source": pl.String,
+    "ingest_id": pl.String,
+    "stamp": pl.String,
+    "rows": pl.Int64,
+    "valid": pl.Int64,
+    "quarantined": pl.Int64,
+    "superseded": pl.Int64,
+    "partitions": pl.List(pl.String),
+    "run_id": pl.String,
+    "ingested_at": pl.Datetime("us", "UTC"),
+    "unreadable_id": pl.String,
+}
+"""One row an input: its latest version that could be read. rows = valid + quarantined + superseded.
+
+`unreadable_id` is the ingest id of a later version that cannot be read; an input that never could be counts 0 rows.
+"""
+
+RETAKEN = "its source was taken in again with the fix"
+
+_from_the_end = pl.int_range(pl.len()).reverse().over("payload").alias("_rank")
+
+
+@dataclass(frozen=True)
+class QuarantineStore:
+    """The quarantine and the ingest log of one dataset."""
+
+    lake: Lake
+    dataset: Dataset
+
+    def envelopes(self, *, ids: Sequence[str] | None = None, decision: str | None = None) -> pl.DataFrame:
+        """The envelopes, oldest first; empty where none was ever written."""
+        frame = self._read("quarantine", ENVELOPE)
+        if ids is not None:
+            frame = frame.filter(pl.col("quarantine_id").is_in(list(ids)))
+        if decision is not None:
+            frame = frame.filter(pl.col("decision") == decision)
+        return frame.sort("quarantined_at", "source", "position")
+
+    def add(self, envelopes: pl.DataFrame, sources: Sequence[str], unreadable: Sequence[str] = ()) -> list[str]:
+        """Commits the envelopes of the given sources; the ids of those that they make obsolete come back.
+
+        These are to be removed once the table's commit stands: a run that dies in between leaves a row in two places,
+        which the next run mends, and never in none.
+
+        Of an unreadable source the earlier version's rows stay, in the table and here. What people decided stays:
+        fixes, and discards of the same row. A fixed row that is not refused again keeps its envelope, because the next
+        ingest of its source needs the fix; `log` closes it.
+        """
+        if envelopes.is_empty() and not self.lake.exists(quarantine_spec(self.dataset)):
+            return []
+        replaced = [*sources, *unreadable]
+        earlier = self.envelopes().filter(pl.col("source").is_in(replaced))
+        succeeding, succeeded = succession(envelopes, earlier)
+        stands = pl.col("source").is_in(list(unreadable)) & pl.col("position").is_not_null()
+        kept = earlier.filter(pl.col("fix").is_not_null() | stands, ~pl.col("quarantine_id").is_in(succeeded.to_list()))
+        self.lake.write(quarantine_spec(self.dataset), succeeding)
+        standing = [*succeeding["quarantine_id"], *kept["quarantine_id"]]
+        return earlier.filter(~pl.col("quarantine_id").is_in(standing))["quarantine_id"].to_list()
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Removes envelopes that later ones, or valid rows, stand for."""
+        if ids:
+            self.lake.delete(quarantine_spec(self.dataset), "quarantine_id", ids)
+
+    def with_fixes(self, raw: pl.DataFrame, source: str, ingest_id: str) -> pl.DataFrame:
+        """The raw rows of a source with people's fixes of refused rows; all columns become text if one applies.
+
+        In the same content a fix belongs to its row; in another, to rows that read the same. Of several such rows it
+        belongs to the last ones, because among equals the first is the one that was not refused.
+        """
+        fixed = self.envelopes().filter(
+            pl.col("fix").is_not_null(), pl.col("source") == source, pl.col("decision") != "discarded"
+        )
+        if fixed.is_empty():
+            return raw
+        same = pl.col("ingest_id") == ingest_id
+        here = fixed.filter(same).select("position", pl.col("fix").alias("_here"))
+        moved = fixed.filter(~same).select("payload", pl.col("fix").alias("_moved"), _from_the_end)
+        texts = (
+            raw.select(as_text(raw).alias("payload"))
+            .with_columns(pl.int_range(1, pl.len() + 1).alias("position"), _from_the_end)
+            .join(here, on="position", how="left", maintain_order="left")
+            .join(moved, on=["payload", "_rank"], how="left", maintain_order="left")
+            .select("payload", pl.coalesce("_here", "_moved").alias("fix"))
+        )
+        return raw if texts["fix"].is_null().all() else payloads(texts, raw.columns)
+
+    def decide(self, ids: Sequence[str], decision: Decision, note: str | None = None) -> None:
+        """Records a decision on envelopes."""
+        if ids:
+            values = {"decision": decision, **({"note": note} if note is not None else {})}
+            self.lake.update(quarantine_spec(self.dataset), "quarantine_id", ids, values)
+
+    def fix(self, quarantine_id: str, payload: str) -> None:
+        """Records the payload that a replay reads instead of the original; a discarded envelope is open again."""
+        values = {"fix": payload, "decision": "open"}
+        self.lake.update(quarantine_spec(self.dataset), "quarantine_id", [quarantine_id], values)
+
+    def settle(self, envelopes: pl.DataFrame, partitions: Mapping[str, set[str]]) -> None:
+        """Commits envelopes as a replay left them, after the log counts their rows as valid.
+
+        In this order a run that is killed between the two leaves open envelopes, which the next replay closes.
+
+        Args:
+            envelopes: All columns; they take the place of what was known under their ids.
+            partitions: By source, those that its rows went to.
+        """
+        if envelopes.is_empty():
+            return
+        others = self.envelopes().filter(~pl.col("quarantine_id").is_in(envelopes["quarantine_id"].to_list()))
+        waiting = (
+            pl.concat([others, envelopes])
+            .filter(pl.col("decision") != "replayed", pl.col("position").is_not_null())
+            .group_by("source", "ingest_id")
+            .agg(pl.len().cast(pl.Int64).alias("_waiting"))
+        )
+        logged = self.ingests().filter(pl.col("source").is_in(envelopes["source"].unique().to_list()))
+        quarantined = pl.col("_waiting").fill_null(0)
+        counted = logged.join(waiting, on=["source", "ingest_id"], how="left", maintain_order="left").with_columns(
+            quarantined.alias("quarantined"),
+            (pl.col("rows") - pl.col("superseded") - quarantined).alias("valid"),
+            pl.Series(
+                "partitions",
+                [
+                    sorted({*(known or ()), *partitions.get(source, ())})
+                    for source, known in logged.select("source", "partitions").iter_rows()
+                ],
+                dtype=INGESTS["partitions"],
+            ),
+        )
+        if not counted.is_empty():
+            self.lake.write(ingests_spec(self.dataset), counted.select(list(INGESTS)))
+        self.lake.write(quarantine_spec(self.dataset), envelopes)
+
+    def ingests(self) -> pl.DataFrame:
+        """The log of inputs, their latest versions."""
+        return self._read("ingests", INGESTS).sort("source")
+
+    def log(self, ingests: pl.DataFrame, unreadable: Sequence[str] = ()) -> None:
+        """Records inputs as done, and fixes that took effect in them as replayed; until then they count as pending.
+
+        Of an unreadable source the log keeps what its earlier version brought, and notes the content it has now. Rows
+        that the table holds no more, because these inputs brought the same keys, count as superseded.
+        """
+        if ingests.is_empty():
+            return
+        unread = ingests.filter(pl.col("source").is_in(list(unreadable)))
+        ingests = ingests.filter(~pl.col("source").is_in(list(unreadable)))
+        fixed = self.envelopes(decision="open").filter(pl.col("fix").is_not_null())
+        here = fixed.join(ingests.select("source", pl.col("run_id").alias("_run")), on="source")
+        self.decide(here.filter(pl.col("run_id") != pl.col("_run"))["quarantine_id"].to_list(), "replayed", RETAKEN)
+        standing = self._standing(unread)
+        others = self.ingests().join(pl.concat([ingests, standing]), on="source", how="anti", maintain_order="left")
+        outlived = self._outlived(pl.concat([standing, others]))
+        self.lake.write(ingests_spec(self.dataset), pl.concat([ingests, outlived]))
+
+    def _standing(self, unread: pl.DataFrame) -> pl.DataFrame:
+        """The log's rows of sources that cannot be read now: their earlier versions, or 0 rows where there is none."""
+        now = unread.select("source", pl.col("stamp").alias("_stamp"), pl.col("ingest_id").alias("_unreadable"))
+        earlier = self.ingests().join(now, on="source", maintain_order="right")
+        standing = earlier.with_columns(stamp=pl.col("_stamp"), unreadable_id=pl.col("_unreadable"))
+        first = unread.join(earlier, on="source", how="anti", maintain_order="left")
+        return pl.concat([standing.select(list(INGESTS)), first.with_columns(unreadable_id="ingest_id")])
+
+    def _outlived(self, log: pl.DataFrame) -> pl.DataFrame:
+        """The log's rows, with fewer valid and more superseded ones where later inputs took keys over."""
+        spec = table_spec(self.dataset)
+        if not spec.replaces or log.is_empty() or not self.lake.exists(spec):
+            return log
+        held = self.lake.scan(spec).group_by(pl.col(SOURCE).alias("source")).agg(pl.len().cast(pl.Int64).alias("_held"))
+        lost = pl.max_horizontal(pl.lit(0), pl.col("valid") - pl.col("_held").fill_null(0))
+        return (
+            log.join(held.collect(), on="source", how="left", maintain_order="left")
+            .with_columns(valid=pl.col("valid") - lost, superseded=pl.col("superseded") + lost)
+            .select(list(INGESTS))
+        )
+
+    def _read(self, which: str, schema: dict[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
+        spec = quarantine_spec(self.dataset) if which == "quarantine" else ingests_spec(self.dataset)
+        if not self.lake.exists(spec):
+            return pl.DataFrame(schema=schema)
+        stored = self.lake.scan(spec)
+        known = stored.collect_schema()
+        columns = [pl.col(name) if name in known else pl.lit(None, dtype).alias(name) for name, dtype in schema.items()]
+        return stored.select(columns).collect()
+
+
+def succession(envelopes: pl.DataFrame, earlier: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """New envelopes with what people decided on the earlier ones, and the ids of those whose place they take.
+
+    An envelope follows the one of the same id. Where the content is another, so that no id is the same, it follows one
+    whose payload, or fixed payload, reads the same. A file that cannot be read at all is known by its content alone.
+    """
+    told = earlier.select("quarantine_id", "source", *(pl.col(name).alias(f"_{name}") for name in _KEPT))
+    by_id = envelopes.join(told.drop("source"), on="quarantine_id", maintain_order="left")
+    new = envelopes.join(by_id, on="quarantine_id", how="anti", maintain_order="left")
+    known = told.filter(~pl.col("quarantine_id").is_in(by_id["quarantine_id"].to_list()))
+    discarded = pl.col("_decision") == "discarded"
+    by_payload = _alike(new, known.filter(discarded), "_payload").vstack(_alike(new, known.filter(~discarded), "_fix"))
+    by_payload = by_payload.unique("quarantine_id", keep="first", maintain_order=True)
+    rest = new.join(by_payload, on="quarantine_id", how="anti", maintain_order="left")
+    carried = pl.concat([by_id, by_payload.drop("_succeeded")]).with_columns(
+        *(pl.col(f"_{name}").alias(name) for name in _KEPT if name != "decision"),
+        pl.when(discarded).then(pl.lit("discarded")).otherwise(pl.lit("open")).alias("decision"),
+    )
+    succeeded = pl.concat([by_id["quarantine_id"], by_payload["_succeeded"]])
+    return pl.concat([carried.select(list(ENVELOPE)), rest]), succeeded
+
+
+_KEPT = ("payload", "fix", "decision", "note", "quarantined_at")
+
+
+def _alike(envelopes: pl.DataFrame, earlier: pl.DataFrame, text: str) -> pl.DataFrame:
+    """The envelopes whose payload is the `text` of an earlier one of the same source, beside that one's facts."""
+    known = earlier.filter(pl.col(text).is_not_null()).unique(["source", text], maintain_order=True)
+    known = known.rename({"quarantine_id": "_succeeded"}).with_columns(pl.col(text).alias("payload"))
+    return envelopes.join(known, on=["source", "payload"], maintain_order="left")

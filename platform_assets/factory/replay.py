@@ -1,0 +1,87 @@
+"""Replaying quarantined rows: the same split again, merged by key, so that a second replay changes nothing."""
+
+import json
+from collections.abc import Sequence
+
+import polars as pl
+
+from platform_assets.factory.inputs import Input
+from platform_assets.factory.intake import Intake
+from platform_assets.factory.quarantine import QuarantineStore
+from platform_assets.factory.specs import partitions_definition
+from platform_core.contracts import Dataset
+from platform_core.quality import conform, payloads
+
+REPLAY_TAG = "platform/replay"
+"""A run with this tag takes its rows from the quarantine: `all`, or a JSON list of quarantine ids."""
+
+
+def replay_tag(ids: Sequence[str] | None) -> dict[str, str]:
+    """The tag of a run that replays the given envelopes, or all open ones."""
+    return {REPLAY_TAG: "all" if ids is None else json.dumps(list(ids))}
+
+
+def replayed_inputs(store: QuarantineStore, tag: str, partitions: Sequence[str] | None) -> list[Input]:
+    """The open envelopes that the tag and the run's partitions select, an input for each source they came from.
+
+    A row belongs to the partition of what it says now, its fix included. One that lies in no partition of the graph
+    belongs to every run, for it must be judged in one.
+    """
+    ids = None if tag == "all" else json.loads(tag)
+    chosen = store.envelopes(ids=ids, decision="open").filter(pl.col("position").is_not_null())
+    if partitions is not None:
+        home = homes(store.dataset, chosen)
+        chosen = chosen.filter(home.is_null() | home.is_in(list(partitions)))
+    names = [column.name for column in store.dataset.columns]
+    return [
+        Input(
+            source=rows["source"][0],
+            ingest_id=rows["ingest_id"][0],
+            raw=payloads(rows, names),
+            ids=tuple(rows["quarantine_id"]),
+        )
+        for rows in chosen.partition_by("source", "ingest_id", maintain_order=True)
+    ]
+
+
+def homes(dataset: Dataset, envelopes: pl.DataFrame) -> pl.Series:
+    """The partition of the graph that each envelope's row lies in, its fix included; null where it lies in none."""
+    definition = partitions_definition(dataset.partitions)
+    if dataset.partitions is None or definition is None or envelopes.is_empty():
+        return pl.repeat(None, envelopes.height, dtype=pl.String, eager=True).alias("home")
+    rows = conform(payloads(envelopes, [column.name for column in dataset.columns]), dataset).frame
+    home = rows.select(dataset.partitions.key().alias("home")).to_series()
+    keys = definition.get_partition_keys()
+    return pl.select(pl.when(home.is_in(keys)).then(home).alias("home")).to_series()
+
+
+def mark_replayed(store: QuarantineStore, inputs: Sequence[Input], intake: Intake) -> None:
+    """Closes the envelopes whose rows are in the table by now; those refused again stay open and say why."""
+    places = pl.DataFrame(
+        [
+            (given.source, given.ingest_id, place, quarantine_id)
+            for given in inputs
+            for place, quarantine_id in enumerate(given.ids, start=1)
+        ],
+        schema={"source": pl.String, "ingest_id": pl.String, "position": pl.Int64, "quarantine_id": pl.String},
+        orient="row",
+    )
+    refused = intake.refused.drop("quarantine_id").join(places, on=["source", "ingest_id", "position"])
+    verdicts = refused.select("quarantine_id", *(pl.col(name).alias(f"_{name}") for name in _VERDICT))
+    judged = (
+        store.envelopes(ids=places["quarantine_id"].to_list())
+        .join(verdicts, on="quarantine_id", how="left", maintain_order="left")
+        .with_columns(
+            pl.when(pl.col("_run_id").is_null()).then(pl.lit("replayed")).otherwise("decision").alias("decision"),
+            *(pl.coalesce(f"_{name}", name).alias(name) for name in _VERDICT),
+        )
+        .drop(f"_{name}" for name in _VERDICT)
+    )
+    merged = judged.filter(pl.col("decision") == "replayed")
+    went = merged.select("source", homes(store.dataset, merged).alias("home")).drop_nulls()
+    store.settle(
+        judged, {source: set(rows["home"]) for (source,), rows in went.partition_by("source", as_dict=True).items()}
+    )
+
+
+_VERDICT = ("rules", "reason", "run_id")

@@ -1,0 +1,100 @@
+"""What the asset page shows of a contract before anything has run: columns, owners, tags, storage, freshness."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from platform_assets.factory.checks import check_specs
+from platform_assets.factory.tables import PROVENANCE, asset_key, table_spec
+from platform_core.contracts import Column, Dataset, Partitions, ReferenceRule, RowRule, rules_of
+
+
+def asset_of(dataset: Dataset, body: Callable[..., Any], **own: Any) -> dg.AssetsDefinition:
+    """The asset that runs `body`, with what the contract says of it and the body's own arguments of `dg.asset`."""
+    decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
+        **attributes(dataset), check_specs=check_specs(dataset), **own
+    )
+    return decorate(body)
+
+
+def attributes(dataset: Dataset) -> dict[str, Any]:
+    """The keyword arguments of `dg.asset` that the contract alone decides."""
+    return {
+        "key": asset_key(dataset.name),
+        "description": dataset.about,
+        "group_name": dataset.domain,
+        "owners": [dataset.owner],
+        "tags": {"domain": dataset.domain, **dict.fromkeys(dataset.tags, "")},
+        "kinds": {dataset.store.format, "polars"},
+        "code_version": dataset.version,
+        "metadata": {**table_spec(dataset).to_metadata(), **_metadata(dataset)},
+        "partitions_def": partitions_definition(dataset.partitions),
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+        "freshness_policy": _freshness(dataset),
+        "pool": f"table_{dataset.name.replace('/', '_')}",
+    }
+
+
+def _freshness(dataset: Dataset) -> dg.FreshnessPolicy | None:
+    return dg.FreshnessPolicy.time_window(fail_window=dataset.freshness) if dataset.freshness else None
+
+
+def partitions_definition(partitions: Partitions | None) -> dg.TimeWindowPartitionsDefinition | None:
+    """Dagster's partitions for the declared ones; the partition that is running is open, for its files land already."""
+    if partitions is None:
+        return None
+    kind = _PARTITIONS[partitions.grain]
+    return kind(start_date=partitions.starts_at, fmt=partitions.format, end_offset=1)
+
+
+_PARTITIONS: Mapping[str, Callable[..., dg.TimeWindowPartitionsDefinition]] = {
+    "hourly": dg.HourlyPartitionsDefinition,
+    "daily": dg.DailyPartitionsDefinition,
+    "monthly": dg.MonthlyPartitionsDefinition,
+}
+
+
+def _metadata(dataset: Dataset) -> dict[str, Any]:
+    shown: dict[str, Any] = {"dagster/column_schema": column_schema(dataset), "version": dataset.version}
+    if dataset.key:
+        shown["key"] = ", ".join(dataset.key)
+    if dataset.quarantine:
+        shown["quarantine"] = f"kept for {dataset.quarantine.keep.days} days"
+    if dataset.sla:
+        shown |= {f"sla_{name}": str(promise) for name, promise in vars(dataset.sla).items() if promise is not None}
+    return shown
+
+
+def column_schema(dataset: Dataset) -> dg.TableSchema:
+    """The columns with types, units, constraints and PII tags, then the provenance columns of the platform."""
+    words: dict[str, list[str]] = {}
+    for rule in rules_of(dataset):
+        told = isinstance(rule, RowRule) and rule.kind in {"not_null", "unique", "partition"}
+        if isinstance(rule, RowRule | ReferenceRule) and len(rule.columns) == 1 and not told:
+            words.setdefault(rule.columns[0], []).append(rule.label.removeprefix(f"{rule.columns[0]} "))
+    columns = [_column(column, words.get(column.name, []), dataset) for column in dataset.columns]
+    provenance = [dg.TableColumn(name, "String", "where the row came from") for name in PROVENANCE]
+    return dg.TableSchema(columns=[*columns, *provenance] if dataset.source else columns)
+
+
+def _column(column: Column, words: list[str], dataset: Dataset) -> dg.TableColumn:
+    unit = f" [{column.unit}]" if column.unit else ""
+    tags = {"pii": column.pii} if column.pii else {}
+    if column.unit:
+        tags["unit"] = column.unit.replace(" ", "_")
+    return dg.TableColumn(
+        column.name,
+        type=_type_name(str(column.dtype)),
+        description=f"{column.description}{unit}",
+        constraints=dg.TableColumnConstraints(
+            nullable=column.nullable,
+            unique=column.unique or tuple(dataset.key) == (column.name,),
+            other=words,
+        ),
+        tags=tags,
+    )
+
+
+def _type_name(dtype: str) -> str:
+    return {"Datetime(time_unit='us', time_zone='UTC')": "Timestamp (UTC, µs)"}.get(dtype, dtype)

@@ -1,0 +1,44 @@
+"""Where a dataset lies: its asset key, and the specs of its table, its quarantine and its ingest log."""
+
+import dagster as dg
+
+from platform_core.contracts import Dataset
+from platform_resources.storage import TableSpec
+
+SOURCE, INGEST, HASH, INGESTED_AT = "_source", "_ingest_id", "_row_hash", "_ingested_at"
+PROVENANCE = (SOURCE, INGEST, HASH, INGESTED_AT)
+
+
+def asset_key(name: str) -> dg.AssetKey:
+    """The asset key of the dataset of that name."""
+    return dg.AssetKey(name.split("/"))
+
+
+def table_spec(dataset: Dataset) -> TableSpec:
+    """The spec of the dataset's table; a new major version is a new table."""
+    partitions = dataset.partitions
+    return TableSpec(
+        path=f"{dataset.name}/v{dataset.major}",
+        format=dataset.store.format,
+        mode=dataset.store.mode,
+        key=tuple(dataset.key),
+        partition_column=partitions.column if partitions else None,
+        partition_from_key=partitions is not None and partitions.on in dataset.key,
+        replaces=SOURCE if dataset.source is not None and dataset.store.mode == "merge" else None,
+        schema_evolution=dataset.store.evolution,
+    )
+
+
+def quarantine_spec(dataset: Dataset) -> TableSpec:
+    """The spec of the dataset's quarantine: a new version of an input replaces the envelopes of the earlier one."""
+    return TableSpec(
+        path=f"{dataset.name}/v{dataset.major}__quarantine",
+        mode="merge",
+        key=("quarantine_id",),
+        replaces="source",
+    )
+
+
+def ingests_spec(dataset: Dataset) -> TableSpec:
+    """The spec of the dataset's ingest log: one row an input, its latest version."""
+    return TableSpec(path=f"{dataset.name}/v{dataset.major}__ingests", mode="merge", key=("source",))

@@ -1,0 +1,114 @@
+"""The asset of a dataset that a pure function makes: load inputs, call it, judge, write."""
+
+import typing
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from platform_assets.factory.checks import check_results
+from platform_assets.factory.inputs import Input
+from platform_assets.factory.intake import take_in
+from platform_assets.factory.metadata import intake_metadata
+from platform_assets.factory.policy import refuse_if_unfit, table_results
+from platform_assets.factory.quarantine import QuarantineStore
+from platform_assets.factory.references import load_references
+from platform_assets.factory.specs import asset_of
+from platform_assets.factory.stored import as_declared
+from platform_assets.factory.tables import PROVENANCE, asset_key
+from platform_core.contracts import Catalog, Dataset, Transform
+from platform_core.errors import ContractError, Problem
+from platform_resources.sources import digest
+from platform_resources.storage import Lake, Write
+from platform_resources.storage.frames import KINDS, from_polars, kind_of, to_polars
+from platform_resources.transience import retry_transient
+
+_UNPARTITIONED = "transform"
+"""The source that an envelope of a transform names where its row lies in no partition."""
+
+_LAZY: Any = pl.LazyFrame
+"""Inputs are loaded lazily, whatever a transform asks for, so that only the contract's columns are read."""
+
+
+def transform_asset(
+    catalog: Catalog,
+    transform: Transform[..., object],
+    *,
+    automation: dg.AutomationCondition[Any] | None = None,
+) -> dg.AssetsDefinition:
+    """The asset that fills the dataset by its function."""
+    dataset = transform.dataset
+    inputs = {name: transform.input_name(name) for name in transform.parameters}
+    kinds = _kinds(transform)
+    referred = {rule.dataset for rule in catalog.references_of(dataset)} - {dataset.name, *inputs.values()}
+
+    def build(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], **frames: Any
+    ) -> Iterator[dg.AssetCheckResult | dg.Output[Write]]:
+        with retry_transient():
+            partitions = context.partition_keys if dataset.partitions else None
+            declared = {
+                name: from_polars(as_declared(frame, catalog[inputs[name]]), kinds[name])
+                for name, frame in frames.items()
+            }
+            raw = _result(dataset, transform(**declared))
+            source = ",".join(partitions) if partitions else _UNPARTITIONED
+            given = Input(source, digest(dataset.name, source.encode()), "", raw)
+            references = load_references(lake, catalog, dataset)
+            intake = take_in(dataset, [given], references, run_id=context.run.run_id, at=datetime.now(UTC))
+            yield from refuse_if_unfit(dataset, intake.results, must_be_read=True)
+            store = QuarantineStore(lake, dataset)
+            refused = intake.refused.with_columns(source=pl.coalesce("partition", pl.lit(_UNPARTITIONED)))
+            obsolete = store.add(refused, [*(partitions or ()), _UNPARTITIONED]) if dataset.quarantine else []
+            rows = intake.rows.drop(PROVENANCE)
+            yield dg.Output(Write(frame=rows, partitions=partitions), metadata=intake_metadata(dataset, intake))
+            store.remove(obsolete)
+            yield from check_results(dataset, [*intake.results, *table_results(lake, dataset)])
+
+    return asset_of(
+        dataset,
+        build,
+        ins={name: dg.AssetIn(asset_key(above), dagster_type=_LAZY) for name, above in inputs.items()},
+        deps=[asset_key(name) for name in sorted(referred)],
+        automation_condition=automation,
+    )
+
+
+def _annotations(transform: Transform[..., object]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(transform.function)
+    except NameError as error:
+        told = f"says {error.name!r} in an annotation, which is not there at run time."
+        fix = f"import {error.name} outside of TYPE_CHECKING."
+        raise ContractError([Problem(transform.dataset.name, "transform", told, fix)]) from error
+
+
+def _kinds(transform: Transform[..., object]) -> dict[str, str]:
+    """The kind of table that each parameter's annotation asks for; a lazy Polars frame where it has none.
+
+    Raises:
+        ContractError: An annotation is no kind of table.
+    """
+    annotated = _annotations(transform)
+    kinds = {name: kind_of(annotated.get(name, pl.LazyFrame)) for name in transform.parameters}
+    wrong = [
+        Problem(transform.dataset.name, f"transform parameter {name!r}", f"is annotated {annotated[name]}, no table.",
+                f"annotate it as one of {', '.join(KINDS)}.")
+        for name, kind in kinds.items() if kind is None
+    ]  # fmt: skip
+    if wrong:
+        raise ContractError(wrong)
+    return {name: kind for name, kind in kinds.items() if kind is not None}
+
+
+def _result(dataset: Dataset, result: object) -> pl.DataFrame:
+    frame = to_polars(result)
+    if frame is None:
+        raise dg.Failure(
+            f"{dataset.name}: its transform returned {type(result).__name__}, which is no table. "
+            "Fix: return a Polars, pandas, Arrow or DuckDB table.",
+            allow_retries=False,
+        )
+    return frame.collect() if isinstance(frame, pl.LazyFrame) else frame

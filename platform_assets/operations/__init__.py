@@ -1,0 +1,1 @@
+"""What runs around assets: sensors, schedules, conditions, alerts."""

@@ -1,0 +1,105 @@
+"""What starts runs by itself: landing sensors, schedules, conditions for what is downstream, the failed-run hook."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from platform_assets.factory.specs import partitions_definition
+from platform_assets.factory.tables import asset_key
+from platform_assets.operations.dead_runs import fail_dead_runs
+from platform_assets.operations.landing import landing_sensor
+from platform_core.contracts import Catalog, Dataset, Files
+from platform_resources.alerts import Alert, AlertSink
+
+_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Automation:
+    """What a code location brings to start runs."""
+
+    sensors: Sequence[dg.SensorDefinition]
+    schedules: Sequence[dg.ScheduleDefinition]
+
+
+def follow_inputs() -> dg.AutomationCondition[Any]:
+    """The condition of a derived dataset: an input was updated, and none is being updated.
+
+    Dagster's `eager()` looks at the latest time partition only and waits for all months, so it would never fire below
+    an open-ended partition set of which some months have no file.
+    """
+    handled = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
+    return (
+        dg.AutomationCondition.any_deps_updated().since(handled)
+        & ~dg.AutomationCondition.any_deps_in_progress()
+        & ~dg.AutomationCondition.in_progress()
+    ).with_label("follow_inputs")
+
+
+def automation_for(catalog: Catalog) -> Automation:
+    """The sensors and schedules of all datasets: one landing sensor a domain, one schedule a dataset that has one."""
+    datasets = catalog.datasets.values()
+    landing = dict.fromkeys(each.domain for each in datasets if isinstance(each.source, Files))
+    sensors = [
+        *(landing_sensor(catalog, domain) for domain in landing),
+        dg.AutomationConditionSensorDefinition(
+            "derived_datasets",
+            target=dg.AssetSelection.all(),
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            minimum_interval_seconds=_SECONDS,
+        ),
+        dead_runs(),
+        failed_runs(),
+    ]
+    return Automation(sensors, [_schedule(each) for each in datasets if each.schedule])
+
+
+def _schedule(dataset: Dataset) -> dg.ScheduleDefinition:
+    """The schedule of a dataset; a partitioned one is materialised in its latest partition."""
+    definition = partitions_definition(dataset.partitions)
+
+    @dg.schedule(
+        name=f"{dataset.name.replace('/', '_')}_schedule",
+        cron_schedule=str(dataset.schedule),
+        target=dg.AssetSelection.assets(asset_key(dataset.name)),
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    def due() -> dg.RunRequest:
+        return dg.RunRequest(partition_key=definition.get_last_partition_key() if definition else None)
+
+    return due
+
+
+def dead_runs() -> dg.SensorDefinition:
+    """The sensor that fails runs whose process is gone, so that Dagster tries them again."""
+
+    @dg.sensor(name="dead_runs", minimum_interval_seconds=_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
+    def buried(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        """Fails runs whose process is gone, so that they are tried again and their pools are free."""
+        found = fail_dead_runs(context.instance)
+        return dg.SkipReason(f"failed {', '.join(found)}" if found else "every run that works has its process")
+
+    return buried
+
+
+def failed_runs() -> dg.SensorDefinition:
+    """The hook that tells the alert sink of each run that failed."""
+
+    @dg.run_failure_sensor(name="failed_runs", default_status=dg.DefaultSensorStatus.RUNNING)
+    def failed(context: dg.RunFailureSensorContext, alerts: dg.ResourceParam[AlertSink]) -> None:
+        run = context.dagster_run
+        keys = ", ".join(sorted(key.to_user_string() for key in run.asset_selection or ()))
+        alerts.send(
+            Alert(
+                subject=keys or run.job_name,
+                message=context.failure_event.message or "the run failed",
+                run_id=run.run_id,
+                at=datetime.now(UTC).isoformat(),
+            )
+        )
+
+    return failed
