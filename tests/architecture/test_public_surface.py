@@ -1,0 +1,49 @@
+"""The public names, spelled out: adding one is a decision, and taking one away breaks somebody."""
+
+import importlib
+import pkgutil
+
+import pytest
+
+SURFACES = {
+    "platform_core": [],
+    "platform_core.contracts": [
+        "Catalog", "CheckRule", "Column", "DataFrameModel", "Dataset", "DatasetRule", "Day", "Delta", "Field", "Files",
+        "Generated", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "RowRule", "Rule",
+        "Sla", "Transform",
+        "UtcTimestamp", "catalog_of", "check", "col", "complete", "daily", "dataframe_check", "expression", "hourly",
+        "measure", "monthly", "references", "rules_of", "unique", "volume", "within",
+    ],
+    "platform_core.privacy": [],
+    "platform_core.quality": [
+        "Conformed", "Decision", "Judgement", "RuleResult", "conform", "envelopes", "judge", "payloads",
+    ],
+    "platform_core.synthetic": [
+        "CannotBreak", "CannotGenerate", "Fault", "Implied", "faults", "generate", "lookups", "world",
+    ],
+    "platform_resources": [],
+    "platform_resources.alerts": ["Alert", "AlertJournal", "AlertSink"],
+    "platform_resources.engines": [],
+    "platform_resources.sources": ["LandedFile", "Landing", "UnreadableFile", "digest"],
+    "platform_resources.storage": ["Commit", "Lake", "TableSpec", "Write"],
+    "platform_assets": [],
+    "platform_assets.domains": [],
+    "platform_assets.entrypoints": [],
+    "platform_assets.factory": [
+        "asset_for", "asset_key", "checks_for", "ingests_spec", "quarantine_spec", "table_spec",
+    ],
+    "platform_assets.operations": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("package", SURFACES)
+def test_a_package_shows_the_names_spelled_out_here_and_keeps_them(package):
+    module = importlib.import_module(package)
+    assert sorted(getattr(module, "__all__", [])) == sorted(SURFACES[package])
+    assert [name for name in SURFACES[package] if not hasattr(module, name)] == []
+
+
+@pytest.mark.parametrize("house", ["platform_core", "platform_resources", "platform_assets"])
+def test_a_new_room_spells_out_its_names_here(house):
+    found = pkgutil.iter_modules(importlib.import_module(house).__path__, f"{house}.")
+    assert {room.name for room in found if room.ispkg} == {name for name in SURFACES if name.startswith(f"{house}.")}

@@ -1,0 +1,17 @@
+"""Generated datasets come by partition, and again the same."""
+
+from pathlib import Path
+
+from tests.world import world
+
+
+def test_each_month_is_its_own_input_and_leaves_the_others_alone(tmp_path: Path) -> None:
+    with world(tmp_path, "platform_assets.domains") as made:
+        assert made.materialise("commerce/customers").success
+        assert made.materialise("commerce/products").success
+        assert made.materialise("commerce/orders", partitions=["2024-01", "2024-02"]).success
+        both = made.rows("commerce/orders")
+        assert made.materialise("commerce/orders", partitions=["2024-02"]).success
+        assert made.rows("commerce/orders").equals(both)
+        assert made.store("commerce/orders").ingests()["source"].to_list() == ["generated/2024-01", "generated/2024-02"]
+        assert made.balance("commerce/orders") == (both.height, both.height)

@@ -1,0 +1,1 @@
+"""The documentation holds: its programs run, its commands exist, its links resolve."""

@@ -1,0 +1,1 @@
+"""Assets written by hand, whose values are no tables."""

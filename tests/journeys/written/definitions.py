@@ -1,0 +1,5 @@
+"""The code location of this package."""
+
+from platform_assets.composition import build_definitions
+
+defs = build_definitions("tests.journeys.written.fares")

@@ -1,0 +1,1 @@
+"""Datasets of shapes that the small world does not have."""

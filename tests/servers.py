@@ -1,0 +1,101 @@
+"""Real servers for tests, each on a free port, ready when handed out and stopped afterwards."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from platform_resources.settings import S3Settings, Settings
+
+BUCKET = "lake"
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running moto_server with one bucket."""
+
+    endpoint: str
+    bucket: str = BUCKET
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that point the platform at this server."""
+        return {
+            "PLATFORM_S3_ENDPOINT": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing-secret",
+            "AWS_REGION": "us-east-1",
+        }
+
+    @property
+    def settings(self) -> S3Settings:
+        """The same as a record."""
+        return Settings.from_environment(self.environment).s3
+
+    def through(self, endpoint: str) -> "S3Server":
+        """The same server behind another address, such as a counting proxy."""
+        return replace(self, endpoint=endpoint)
+
+
+@contextlib.contextmanager
+def s3_server() -> Iterator[S3Server]:
+    """Yields an S3 server that answers."""
+    binary = Path(sys.executable).with_name("moto_server")
+    process = subprocess.Popen(
+        [str(binary), "-H", "127.0.0.1", "-p", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        endpoint = next(line.split()[-1] for line in process.stderr if "Running on" in line)
+        _thread(lambda: [None for _ in process.stderr or ()])  # so that it never blocks on a full pipe
+        server = S3Server(endpoint.rstrip("/"))
+        urllib.request.urlopen(f"{server.endpoint}/moto-api/data.json", timeout=10).close()  # noqa: S310 - our own http address
+        server.settings.boto3_client().create_bucket(Bucket=server.bucket)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@dataclass
+class Counter:
+    """A proxy in front of a server, and the bytes it has passed back."""
+
+    endpoint: str
+    received_bytes: int = 0
+
+
+@contextlib.contextmanager
+def counting_proxy(endpoint: str) -> Iterator[Counter]:
+    """Yields a proxy that counts what clients of the server receive."""
+    host, port = endpoint.removeprefix("http://").split(":")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        counter = Counter(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        _thread(lambda: _accept(listener, (host, int(port)), counter))
+        yield counter
+
+
+def _accept(listener: socket.socket, address: tuple[str, int], counter: Counter) -> None:
+    with contextlib.suppress(OSError):  # the listener was closed: the test is over
+        while True:
+            client, server = listener.accept()[0], socket.create_connection(address)
+            _thread(lambda client=client, server=server: _pass(client, server, None))
+            _thread(lambda client=client, server=server: _pass(server, client, counter))
+
+
+def _pass(source: socket.socket, target: socket.socket, counter: Counter | None) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(1 << 16):
+            if counter is not None:
+                counter.received_bytes += len(chunk)
+            target.sendall(chunk)
+        target.shutdown(socket.SHUT_WR)
+
+
+def _thread(work: Callable[[], object]) -> None:
+    threading.Thread(target=work, daemon=True).start()
