@@ -1,0 +1,1 @@
+"""What my company has: one folder a domain, one module a dataset."""

@@ -1,0 +1,1 @@
+"""Trips on a city's rental bikes."""
