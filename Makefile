@@ -4,9 +4,10 @@ STATE  ?= $(CURDIR)/.platform
 PORT   ?= 3000
 BIN    := .venv/bin
 READY  := .venv/ready
+INSTANCE := $(STATE)/dagster/dagster.yaml
 
-export PLATFORM_STATE := $(STATE)
-export DAGSTER_HOME := $(STATE)/dagster
+demo dev: export PLATFORM_STATE := $(STATE)
+demo dev: export DAGSTER_HOME := $(STATE)/dagster
 
 .DEFAULT_GOAL := help
 .PHONY: help demo dev test journeys check bench snapshot clean
@@ -22,14 +23,14 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 -c constraints.txt -e '.[demo,dev]'
 	@touch $@
 
-$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
-	@mkdir -p $(DAGSTER_HOME)
+$(INSTANCE): dagster.yaml
+	@mkdir -p $(@D)
 	@cp $< $@
 
-demo: $(READY) $(DAGSTER_HOME)/dagster.yaml  ## the whole graph on real input, then where to look
+demo: $(READY) $(INSTANCE)  ## the whole graph on real input, then where to look
 	@$(BIN)/platform demo
 
-dev: $(READY) $(DAGSTER_HOME)/dagster.yaml  ## the Dagster UI with its daemon on http://localhost:3000 (PORT=...)
+dev: $(READY) $(INSTANCE)  ## the Dagster UI with its daemon on http://localhost:3000 (PORT=...)
 	@$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
 
 test: $(READY)  ## all tests but the journeys

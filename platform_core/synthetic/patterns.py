@@ -81,6 +81,9 @@ class Chars(Part):
         """Each character."""
         return iter(self.chars)
 
+    def _draw(self, rng: np.random.Generator, rows: int) -> pl.Series:
+        return pl.Series(list(self.chars), dtype=pl.String).gather(rng.integers(0, self.size, rows))
+
 
 @dataclass(frozen=True)
 class Sequence(Part):
