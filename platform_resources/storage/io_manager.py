@@ -1,4 +1,4 @@
-"""Dagster's door to the lake: tables by annotation, every other value to a home for objects.
+"""Dagster's door to the lake: tables by annotation, every other value to its own home.
 
 It knows no contract. The asset's definition metadata carries a TableSpec; an asset written by hand, without one, gets
 a Parquet table at its key. It is no ConfigurableIOManager, because Dagster shows the values of those in its UI, and
@@ -33,11 +33,11 @@ class LakeIOManager(dg.IOManager):
         self.lake = Lake(settings)
 
     @cached_property
-    def objects(self) -> dg.IOManager:
+    def values(self) -> dg.IOManager:
         """The home of values that are not tables."""
-        from platform_resources.storage.objects import objects_of  # noqa: PLC0415 - most steps need no pickles
+        from platform_resources.storage.values import values_of  # noqa: PLC0415 - most steps need no pickles
 
-        return objects_of(self.lake.settings)
+        return values_of(self.lake.settings)
 
     @retry_transient()
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
@@ -77,7 +77,7 @@ class LakeIOManager(dg.IOManager):
         upstream = context.upstream_output
         declared = TableSpec.from_metadata(upstream.definition_metadata) if upstream else None
         if not self._is_table(context, declared):
-            return self.objects.load_input(context)
+            return self.values.load_input(context)
         spec = declared or default_spec(context)
         wanted = _annotation(context)
         kind = kind_of(wanted) or (kind_of(_annotation(upstream)) if wanted is Any else None)
@@ -113,7 +113,7 @@ class LakeIOManager(dg.IOManager):
                 f"is declared as a table and returned {type(value).__name__}; nothing was written",
                 fix=f"return one of {', '.join(KINDS)}",
             )
-        self.objects.handle_output(context, obj)
+        self.values.handle_output(context, obj)
 
     def _write(self, context: dg.OutputContext, spec: TableSpec, frame: Frame, write: Write) -> Commit:
         """Returns the commit; an append without transaction gets the step's, so that a retry does not append twice."""

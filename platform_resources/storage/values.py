@@ -34,8 +34,8 @@ class _SingleRunBackfills(UPathIOManager):
             self.dump_to_path(context, values[key], path)
 
 
-class DiskObjects(_SingleRunBackfills, PickledObjectFilesystemIOManager):
-    """Objects in a folder; a killed run leaves the earlier object, not half of the new one."""
+class DiskValues(_SingleRunBackfills, PickledObjectFilesystemIOManager):
+    """Values in a folder; a killed run leaves the earlier one, not half of the new one."""
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
         """Returns when the pickle has taken the earlier one's place."""
@@ -44,8 +44,8 @@ class DiskObjects(_SingleRunBackfills, PickledObjectFilesystemIOManager):
         draft.replace(path)
 
 
-class S3Objects(_SingleRunBackfills, PickledObjectS3IOManager):
-    """Objects in a bucket, by dagster-aws, encrypted with the KMS key of the settings."""
+class S3Values(_SingleRunBackfills, PickledObjectS3IOManager):
+    """Values in a bucket, by dagster-aws, encrypted with the KMS key of the settings."""
 
     def __init__(self, place: str, s3: S3Settings) -> None:
         bucket, _, prefix = place.removeprefix("s3://").partition("/")
@@ -58,9 +58,9 @@ class S3Objects(_SingleRunBackfills, PickledObjectS3IOManager):
         self.s3.upload_fileobj(content, self.bucket, path.as_posix(), ExtraArgs=self.upload_arguments)
 
 
-def objects_of(settings: Settings) -> dg.IOManager:
-    """Returns the home of objects beside the tables of the settings' lake."""
+def values_of(settings: Settings) -> dg.IOManager:
+    """Returns the home of values beside the tables of the settings' lake."""
     place = f"{settings.tables_root}/{FOLDER}"
     if not place.startswith("s3://"):
-        return DiskObjects(base_dir=place)  # type: ignore[no-untyped-call]  # Dagster left it untyped
-    return S3Objects(place, settings.s3)
+        return DiskValues(base_dir=place)  # type: ignore[no-untyped-call]  # Dagster left it untyped
+    return S3Values(place, settings.s3)
