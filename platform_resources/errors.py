@@ -4,6 +4,7 @@ The culprits are attributes too, so that a caller can act on them without readin
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import ClassVar
 
 
@@ -50,11 +51,29 @@ class TableNotFound(TableError):
 
 
 class VersionNotFound(TableError):
-    """A read asked for a version that the table does not have."""
+    """A read or a restore asked for a version that the table does not have, or no longer has."""
 
-    def __init__(self, table: str, version: str, *, latest: str) -> None:
+    def __init__(
+        self, table: str, version: str, *, latest: str | None = None, oldest: str | None = None, vacuumed: bool = False
+    ) -> None:
         self.version, self.latest = version, latest
-        super().__init__(table, f"has no version {version!r}", fix=f"ask for one of 0 to {latest}")
+        fix = "ask for one that platform table history lists"
+        fix = f"ask for one of 0 to {latest}" if latest else f"ask for {oldest} or later" if oldest else fix
+        problem = f"has lost files of version {version!r} to a vacuum" if vacuumed else f"has no version {version!r}"
+        super().__init__(table, problem, fix="choose a younger version" if vacuumed else fix)
+
+
+class RetentionTooShort(TableError):
+    """An operation would delete what a running reader may still need."""
+
+    def __init__(self, table: str, *, keep: timedelta, minimum: timedelta) -> None:
+        self.keep, self.minimum = keep, minimum
+        super().__init__(
+            table,
+            f"what it no longer needs would be kept for {_hours(keep)} only, and a running reader may need it for"
+            f" {_hours(minimum)}; nothing was deleted",
+            fix=f"keep at least {_hours(minimum)}",
+        )
 
 
 class ColumnNotFound(TableError):
@@ -125,3 +144,7 @@ class UnsupportedOperation(TableError):
 
 class NotATable(TableError):
     """An asset that is declared as a table returned, or is loaded as, something else."""
+
+
+def _hours(length: timedelta) -> str:
+    return f"{length.total_seconds() / 3600:g} h"

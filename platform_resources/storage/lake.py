@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from platform_resources.storage import columns as typed
 from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.merge import check_key
+from platform_resources.storage.operations import OPERATIONS, TableOperations
 from platform_resources.storage.table import Commit, Rows, TableSpec
 
 _SHOWN = 5
@@ -42,6 +44,7 @@ class Lake:
         partitions: Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
         version: str | int | None = None,
+        at: datetime | None = None,
     ) -> pl.LazyFrame:
         """Returns the rows lazily; partitions and columns that are not asked for are not read from the files.
 
@@ -50,14 +53,19 @@ class Lake:
             partitions: None for all; a partition without rows is empty, not an error.
             columns: None for all, in the table's order.
             version: an earlier version, where the format keeps them.
+            at: an instant with a zone, for the version that was the latest then.
 
         Raises:
             TableNotFound: nothing was ever written.
             ColumnNotFound: a column is asked for that the table does not have.
+            VersionNotFound: the table has no such version, or none so old.
         """
+        if version is not None and at is not None:
+            raise ValueError("name a version or an instant, not both")
         if partitions is not None and spec.partition_column is None:
             raise InvalidTableSpec(spec.path, "has no partitions to choose from", fix="declare partition_column")
-        return self._table(spec).scan(partitions=partitions, columns=columns, version=version)
+        wanted = version if at is None else self.operations(spec).version_at(at)
+        return self._table(spec).scan(partitions=partitions, columns=columns, version=wanted)
 
     def write(
         self,
@@ -110,8 +118,12 @@ class Lake:
         """Returns the commit that removed the rows whose `column` is one of the ids; none without such rows."""
         return self._table(spec).delete(column, ids)
 
+    def operations(self, spec: TableSpec) -> TableOperations:
+        """Returns what can be done to a table besides reading and writing rows: history, upkeep, restoring."""
+        return OPERATIONS[spec.format](spec, self.location(spec), self.settings)
+
     def _table(self, spec: TableSpec) -> TableFormat:
-        return FORMATS[spec.format](spec, self.location(spec), self.settings.s3)
+        return FORMATS[spec.format](spec, self.location(spec), self.settings)
 
 
 def _check_partitions(spec: TableSpec, frame: pl.DataFrame, partitions: Sequence[str] | None) -> None:

@@ -7,15 +7,15 @@ from typing import Any
 import polars as pl
 
 from platform_resources.errors import ColumnNotFound, TableNotFound
-from platform_resources.settings import S3Settings
+from platform_resources.settings import Settings
 from platform_resources.storage.table import Commit, Rows, TableSpec
 
 
 class TableFormat(ABC):
     """One table in one format; stateless, so two of them are two writers."""
 
-    def __init__(self, spec: TableSpec, location: str, s3: S3Settings) -> None:
-        self.spec, self.location, self.s3 = spec, location, s3
+    def __init__(self, spec: TableSpec, location: str, settings: Settings) -> None:
+        self.spec, self.location, self.settings, self.s3 = spec, location, settings, settings.s3
 
     @abstractmethod
     def exists(self) -> bool:

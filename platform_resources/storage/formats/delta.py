@@ -37,11 +37,11 @@ class DeltaFormat(TableFormat):
         """Returns whether the table has a log."""
         from deltalake import DeltaTable
 
-        return DeltaTable.is_deltatable(self.location, self._options)
+        return DeltaTable.is_deltatable(self.location, self.options)
 
     def version(self) -> str | None:
         """Returns the number of the latest commit."""
-        table = self._open()
+        table = self.opened()
         return None if table is None else str(table.version())
 
     def write(self, rows: Rows) -> Commit:
@@ -63,38 +63,45 @@ class DeltaFormat(TableFormat):
         return retried(
             attempt,
             table=self.spec.path,
-            snapshot=self._open,
+            snapshot=self.opened,
             version=lambda table: None if table is None else table.version(),
             errors=(DeltaError,),
         )
 
-    def _open(self) -> "DeltaTable | None":
-        """Returns the latest snapshot; asking whether the table exists first would cost S3 another listing."""
+    def opened(self) -> "DeltaTable | None":
+        """Returns the latest snapshot, or None; asking whether there is one first would cost S3 another listing."""
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
         try:
-            return DeltaTable(self.location, storage_options=self._options)
+            return DeltaTable(self.location, storage_options=self.options)
         except TableNotFoundError:
             return None
 
     @property
-    def _options(self) -> dict[str, str] | None:
+    def options(self) -> dict[str, str] | None:
+        """The storage options of delta-rs; None on disk."""
         return self.s3.delta_options() if self.location.startswith("s3://") else None
 
     def _scan(self, partitions: Sequence[str] | None, version: str | int | None) -> pl.LazyFrame:
-        table = self._open()
+        table = self.opened()
         if table is None:
             raise self._not_found()
         if version is not None:
-            self._travel(table, str(version))
+            self.travel(table, str(version))
         return self._only(restored(table), partitions)
 
-    def _travel(self, table: "DeltaTable", version: str) -> None:
+    def travel(self, table: "DeltaTable", version: str) -> None:
+        """Returns when the snapshot is that of an earlier version; raises VersionNotFound."""
+        from deltalake.exceptions import DeltaError
+
         latest = table.version()
         if not version.isdigit() or int(version) > latest:
             raise VersionNotFound(self.spec.path, version, latest=str(latest))
-        table.load_as_version(int(version))
+        try:
+            table.load_as_version(int(version))
+        except DeltaError as error:
+            raise VersionNotFound(self.spec.path, version, latest=str(latest)) from error
 
     def _only(self, frame: pl.LazyFrame, partitions: Sequence[str] | None) -> pl.LazyFrame:
         """Returns the rows of some partitions; the filter prunes files before any is opened."""
@@ -127,10 +134,10 @@ class DeltaFormat(TableFormat):
             stored(frame),
             mode="error",
             partition_by=by,
-            storage_options=self._options,
+            storage_options=self.options,
             commit_properties=properties(rows, None, retries=0),
         )
-        table = DeltaTable(self.location, version=0, storage_options=self._options)
+        table = DeltaTable(self.location, version=0, storage_options=self.options)
         return self._commit(table, rows_written=frame.height)
 
     def _append(self, table: "DeltaTable", rows: Rows) -> Commit:

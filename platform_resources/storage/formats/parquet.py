@@ -92,7 +92,7 @@ class ParquetFormat(TableFormat):
         schema = self._schema()
         if schema is None:
             raise self._not_found()
-        files = [self._folder.uri(each.name) for each in self._live(partitions)]
+        files = [self._folder.uri(each.name) for each in self.live(partitions)]
         if not files:
             return pl.LazyFrame(schema=schema)
         return pl.scan_parquet(
@@ -106,7 +106,7 @@ class ParquetFormat(TableFormat):
             credential_provider=None,
         )
 
-    def _live(self, partitions: Sequence[str] | None) -> list[Entry]:
+    def live(self, partitions: Sequence[str] | None = None) -> list[Entry]:
         """Returns the files that hold the table's rows: in each folder the overwritten one, or all parts."""
         by_folder: dict[str, list[Entry]] = {}
         for each in self._listed(partitions):

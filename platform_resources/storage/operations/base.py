@@ -1,0 +1,182 @@
+"""What can be done to a table besides reading and writing rows; the same words for every format."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from platform_resources.errors import RetentionTooShort, TableNotFound, VersionNotFound
+from platform_resources.settings import Settings
+from platform_resources.storage.operations.records import (
+    DEFAULT_KEEP,
+    MINIMUM_KEEP,
+    SMALL_BYTES,
+    TARGET_BYTES,
+    OperationResult,
+    PartitionStatistics,
+    TableStatistics,
+    TableVersion,
+)
+from platform_resources.storage.table import TableSpec
+
+
+class LiveFile(NamedTuple):
+    """A data file of the latest version."""
+
+    partition: str | None
+    size_bytes: int
+    rows: int | None
+
+
+class TableOperations(ABC):
+    """The operations on one table; each is one commit at most, and refuses what would break a running reader."""
+
+    def __init__(self, spec: TableSpec, location: str, settings: Settings) -> None:
+        self.spec, self.location, self.settings = spec, location, settings
+
+    @abstractmethod
+    def history(self, limit: int | None = None) -> list[TableVersion]:
+        """Returns the versions that can still be named, newest first.
+
+        Raises:
+            TableNotFound: nothing was ever written.
+            UnsupportedOperation: the format keeps no versions.
+        """
+
+    @abstractmethod
+    def _live(self) -> tuple[str | None, Sequence[LiveFile]]:
+        """Returns the latest version and its files; raises TableNotFound."""
+
+    @abstractmethod
+    def compact(
+        self, *, partitions: Sequence[str] | None = None, target_bytes: int = TARGET_BYTES, dry_run: bool = False
+    ) -> OperationResult:
+        """Returns the commit that packed small files into larger ones; the rows stay, and so do earlier versions.
+
+        Args:
+            partitions: only these; None for all.
+            target_bytes: the size to aim at.
+            dry_run: says what there is to gain and changes nothing.
+        """
+
+    @abstractmethod
+    def zorder(
+        self, columns: Sequence[str], *, partitions: Sequence[str] | None = None, dry_run: bool = False
+    ) -> OperationResult:
+        """Returns the commit that wrote the rows anew so that rows near in all of the columns lie near one another.
+
+        Raises:
+            ColumnNotFound: the table has no such column.
+        """
+
+    @abstractmethod
+    def vacuum(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
+        """Returns what was deleted: files that no version younger than `keep` needs, and what killed writers left.
+
+        Raises:
+            RetentionTooShort: `keep` is below what a running reader needs.
+        """
+
+    @abstractmethod
+    def expire(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
+        """Returns the versions older than `keep` that were forgotten; the latest always stays.
+
+        Raises:
+            RetentionTooShort: `keep` is below what a running reader needs.
+        """
+
+    @abstractmethod
+    def restore(
+        self, version: str | int | None = None, *, at: datetime | None = None, dry_run: bool = True
+    ) -> OperationResult:
+        """Returns the commit that made an earlier version's rows current again; it is a version itself.
+
+        Args:
+            version: the version, or
+            at: the instant whose version is meant, with a zone.
+            dry_run: says what would change and changes nothing.
+
+        Raises:
+            VersionNotFound: there is no such version, or its files were vacuumed.
+        """
+
+    def statistics(self, *, small_below_bytes: int = SMALL_BYTES) -> TableStatistics:
+        """Returns files, sizes and rows of the latest version, by partition; reads no data.
+
+        Raises:
+            TableNotFound: nothing was ever written.
+        """
+        version, live = self._live()
+        groups: dict[str | None, list[LiveFile]] = {}
+        for each in live:
+            groups.setdefault(each.partition, []).append(each)
+        parts = [_partition(name, groups[name], small_below_bytes) for name in sorted(groups, key=lambda n: n or "")]
+        return TableStatistics(
+            table=self.spec.path,
+            format=self.spec.format,
+            version=version,
+            files=sum(each.files for each in parts),
+            size_bytes=sum(each.size_bytes for each in parts),
+            rows=total(each.rows for each in parts),
+            small_files=sum(each.small_files for each in parts),
+            small_bytes=sum(each.small_bytes for each in parts),
+            small_below_bytes=small_below_bytes,
+            partitions=tuple(parts),
+        )
+
+    def version_at(self, at: datetime) -> str:
+        """Returns the version that was the latest at an instant, which counts itself.
+
+        Raises:
+            VersionNotFound: the table is younger, or does not remember.
+        """
+        known = self.history()
+        found = next((each.version for each in known if each.at <= at), None)
+        if found is None:
+            raise VersionNotFound(self.spec.path, f"of {at.isoformat()}", oldest=known[-1].at.isoformat())
+        return found
+
+    def _wanted(self, version: str | int | None, at: datetime | None) -> str:
+        """Returns the version that is meant."""
+        if (version is None) == (at is None):
+            raise ValueError("name a version or an instant, one of them")
+        return str(version) if at is None else self.version_at(at)
+
+    def _check_keep(self, keep: timedelta) -> None:
+        if keep < MINIMUM_KEEP:
+            raise RetentionTooShort(self.spec.path, keep=keep, minimum=MINIMUM_KEEP)
+
+    def _not_found(self) -> TableNotFound:
+        return TableNotFound(self.spec.path, self.location)
+
+
+def packed(live: Iterable[LiveFile], *, partitions: Sequence[str] | None, target_bytes: int) -> tuple[int, int, int]:
+    """Returns how many files a compaction would remove, how many it would add instead, and their bytes.
+
+    Files of the target's size and above stay; a partition with fewer than two smaller ones is left alone.
+    """
+    groups: dict[str | None, list[int]] = {}
+    for each in live:
+        if each.size_bytes < target_bytes and (partitions is None or each.partition in partitions):
+            groups.setdefault(each.partition, []).append(each.size_bytes)
+    gained = [sizes for sizes in groups.values() if len(sizes) > -(-sum(sizes) // target_bytes)]
+    added = sum(max(1, -(-sum(sizes) // target_bytes)) for sizes in gained)
+    return sum(map(len, gained)), added, sum(map(sum, gained))
+
+
+def total(values: Iterable[int | None]) -> int | None:
+    """Returns the sum, or None where one of the values is not known."""
+    known = list(values)
+    return None if None in known else sum(value for value in known if value is not None)
+
+
+def _partition(name: str | None, files: Sequence[LiveFile], small_below_bytes: int) -> PartitionStatistics:
+    small = [each.size_bytes for each in files if each.size_bytes < small_below_bytes]
+    return PartitionStatistics(
+        partition=name,
+        files=len(files),
+        size_bytes=sum(each.size_bytes for each in files),
+        rows=total(each.rows for each in files),
+        small_files=len(small),
+        small_bytes=sum(small),
+    )
