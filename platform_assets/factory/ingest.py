@@ -13,15 +13,15 @@ from pydantic import Field
 
 from platform_assets.factory.checks import check_results
 from platform_assets.factory.inputs import Input, generated_inputs, landed_inputs
-from platform_assets.factory.intake import Intake, Staying, Taken, row_hash, take_in
+from platform_assets.factory.intake import Intake, take_in
 from platform_assets.factory.metadata import intake_metadata
 from platform_assets.factory.policy import refuse_if_unfit, table_results
 from platform_assets.factory.quarantine import QuarantineStore
 from platform_assets.factory.references import load_references
 from platform_assets.factory.replay import REPLAY_TAG, mark_replayed, replayed_inputs
+from platform_assets.factory.residents import after_ingest, after_replay
 from platform_assets.factory.specs import asset_of
-from platform_assets.factory.stored import as_declared
-from platform_assets.factory.tables import HASH, SOURCE, asset_key, table_spec
+from platform_assets.factory.tables import asset_key, table_spec
 from platform_core.contracts import Catalog, Dataset, Files, Generated
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake, Write
@@ -82,8 +82,7 @@ def _taken_in(
         references,
         run_id=context.run.run_id,
         at=datetime.now(UTC),
-        staying=_staying(lake, dataset, replacing=replay is None),
-        taken=_taken(lake, dataset) if replay is not None else None,
+        residents=after_replay(lake, dataset) if replay is not None else after_ingest(lake, dataset),
     )
     context.log.info(
         "%s: %d rows from %d inputs, %d valid, %d refused",
@@ -113,44 +112,6 @@ def _inputs(
             allow_retries=False,
         )
     return found
-
-
-def _staying(lake: Lake, dataset: Dataset, *, replacing: bool) -> Staying:
-    """A function from typed rows to the table's rows that stay in the partitions those rows touch.
-
-    An ingest is `replacing` what its sources brought before; a replay adds to it.
-    """
-
-    def staying(frame: pl.DataFrame, sources: Sequence[str]) -> pl.DataFrame | None:
-        spec = table_spec(dataset)
-        if not dataset.key or not lake.exists(spec):
-            return None
-        partitions = dataset.partitions
-        touched = frame.select(partitions.key()).to_series().drop_nulls().unique().to_list() if partitions else None
-        stored = as_declared(lake.scan(spec, partitions=touched), dataset, beside=[SOURCE])
-        others = stored.filter(~pl.col(SOURCE).is_in(list(sources) if replacing else []))
-        return others.drop(SOURCE).collect().join(frame.select(dataset.key), on=list(dataset.key), how="anti")
-
-    return staying
-
-
-def _taken(lake: Lake, dataset: Dataset) -> Taken:
-    """A function from typed rows to those keys of theirs under which the table has another row."""
-    names = [column.name for column in dataset.columns]
-
-    def taken(frame: pl.DataFrame) -> pl.DataFrame | None:
-        if not lake.exists(table_spec(dataset)):
-            return None
-        stored = as_declared(lake.scan(table_spec(dataset)), dataset, beside=[HASH]).select(*dataset.key, HASH)
-        ours = frame.select(*dataset.key, row_hash(names).alias("_ours"))
-        return (
-            stored.join(ours.lazy(), on=list(dataset.key))
-            .filter(pl.col(HASH) != pl.col("_ours"))
-            .select(dataset.key)
-            .collect()
-        )
-
-    return taken
 
 
 def _commit(

@@ -1,6 +1,6 @@
 """From inputs to a verdict: typed, judged in one scan, split into rows and envelopes; nothing is written here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,14 +8,12 @@ import polars as pl
 
 from platform_assets.factory.ingest_log import log_of
 from platform_assets.factory.inputs import Input
+from platform_assets.factory.residents import Residents, row_hash
 from platform_assets.factory.tables import HASH, INGEST, INGESTED_AT, SOURCE
 from platform_core.contracts import Dataset, rules_of
 from platform_core.errors import ShapeError
 from platform_core.quality import Conformed, Judgement, RuleResult, conform, envelopes, judge
 from platform_core.quality.envelope import ENVELOPE, whole_input
-
-Staying = Callable[[pl.DataFrame, Sequence[str]], pl.DataFrame | None]
-Taken = Callable[[pl.DataFrame], pl.DataFrame | None]
 
 _POSITION = "_position"
 _FACTS = {SOURCE: pl.String, INGEST: pl.String, _POSITION: pl.Int64}
@@ -65,8 +63,7 @@ def take_in(
     *,
     run_id: str,
     at: datetime,
-    staying: Staying | None = None,
-    taken: Taken | None = None,
+    residents: Residents,
 ) -> Intake:
     """The verdict on the inputs.
 
@@ -76,24 +73,20 @@ def take_in(
         references: By rule id, as `judge` takes them.
         run_id: Of the Dagster run.
         at: The instant of the run, in UTC.
-        staying: Given the typed rows and the sources they replace, the table's rows that will stay beside them;
-            dataset rules judge both.
-        taken: Given the typed rows, those keys of theirs that other rows of the table have.
+        residents: Given the typed rows and the sources they replace, what stays in the table beside them.
     """
     read = [_typed(dataset, given) for given in inputs]
     fit = [(given, typed) for given, typed in zip(inputs, read, strict=True) if isinstance(typed, Conformed)]
     unfit = [each for each in read if isinstance(each, _Unfit)]
     frame, unreadable, facts = _together(dataset, fit)
     sources = tuple(given.source for given, _ in fit)
-    resident = staying(frame, sources) if staying else None
     verdict = judge(
         frame,
         dataset,
         references,
         unreadable=unreadable,
         within=facts[SOURCE],
-        resident=resident,
-        taken=taken(frame) if taken else None,
+        beside=residents(frame, sources),
     )
     stamped = _stamped(dataset, verdict, facts, at)
     rows = stamped.unique(list(dataset.key), keep="last", maintain_order=True) if dataset.key else stamped
@@ -158,11 +151,6 @@ def _stamped(dataset: Dataset, verdict: Judgement, facts: pl.DataFrame, at: date
         pl.lit(at).cast(pl.Datetime("us", "UTC")).alias(INGESTED_AT),
     )
     return stamped.with_columns(dataset.partitions.key()) if dataset.partitions else stamped
-
-
-def row_hash(names: Sequence[str]) -> pl.Expr:
-    """A row's 64-bit hash over the contract's columns, as text."""
-    return pl.struct(names).hash(seed=0).cast(pl.String)
 
 
 def _envelopes(

@@ -15,6 +15,7 @@ from platform_assets.factory.metadata import intake_metadata
 from platform_assets.factory.policy import refuse_if_unfit, table_results
 from platform_assets.factory.quarantine import QuarantineStore
 from platform_assets.factory.references import load_references
+from platform_assets.factory.residents import after_transform
 from platform_assets.factory.specs import asset_of
 from platform_assets.factory.stored import as_declared
 from platform_assets.factory.tables import PROVENANCE, asset_key
@@ -57,7 +58,14 @@ def transform_asset(
             source = ",".join(partitions) if partitions else _UNPARTITIONED
             given = Input(source, digest(dataset.name, source.encode()), "", raw)
             references = load_references(lake, catalog, dataset)
-            intake = take_in(dataset, [given], references, run_id=context.run.run_id, at=datetime.now(UTC))
+            intake = take_in(
+                dataset,
+                [given],
+                references,
+                run_id=context.run.run_id,
+                at=datetime.now(UTC),
+                residents=after_transform(lake, dataset, partitions),
+            )
             yield from refuse_if_unfit(dataset, intake.results, must_be_read=True)
             store = QuarantineStore(lake, dataset)
             refused = intake.refused.with_columns(source=pl.coalesce("partition", pl.lit(_UNPARTITIONED)))

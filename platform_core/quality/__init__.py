@@ -2,7 +2,11 @@
 
 from platform_core.quality.conform import Conformed, conform
 from platform_core.quality.envelope import Decision, envelopes, payloads
-from platform_core.quality.judge import Judgement, judge
+from platform_core.quality.judge import Beside, Judgement, judge
 from platform_core.quality.results import RuleResult
+from platform_core.quality.uniqueness import beyond_key
 
-__all__ = ["Conformed", "Decision", "Judgement", "RuleResult", "conform", "envelopes", "judge", "payloads"]
+__all__ = [
+    "Beside", "Conformed", "Decision", "Judgement", "RuleResult", "beyond_key", "conform", "envelopes", "judge",
+    "payloads",
+]  # fmt: skip

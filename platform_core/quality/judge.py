@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import polars as pl
@@ -16,6 +16,7 @@ from platform_core.contracts.ruleset import rules_of
 from platform_core.errors import RuleError, ShapeError
 from platform_core.privacy.masking import masked
 from platform_core.quality.results import RuleResult
+from platform_core.quality.uniqueness import proven, with_held, with_taken
 
 SAMPLE = 5
 _WHOLE = ""
@@ -82,6 +83,21 @@ class Judgement:
         return masked(rows, self.dataset.columns).to_dicts()
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What stays in the table beside the judged rows.
+
+    Attributes:
+        rows: Rows in the partitions of the judged ones; dataset rules judge them together with the valid rows.
+        taken: Keys that other rows have; a row with one of them is not unique.
+        held: By uniqueness rule, values and keys of other rows; under no other key may a row have such a value.
+    """
+
+    rows: pl.DataFrame | None = None
+    taken: pl.DataFrame | None = None
+    held: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+
+
 def judge(
     frame: pl.DataFrame,
     dataset: Dataset,
@@ -89,8 +105,7 @@ def judge(
     *,
     unreadable: pl.DataFrame | None = None,
     within: pl.Series | None = None,
-    resident: pl.DataFrame | None = None,
-    taken: pl.DataFrame | None = None,
+    beside: Beside | None = None,
 ) -> Judgement:
     """The verdict of every rule of the dataset on the frame.
 
@@ -101,9 +116,8 @@ def judge(
         references: For each reference rule, by its id, the values that are there: columns named as the rule's own.
             To those of a rule that looks into the dataset itself the frame's own are added.
         unreadable: From `conform`: where a value could not be read.
-        within: The input each row came from; uniqueness is judged within one input. None: all are one input.
-        resident: Rows that are in the table and will stay; dataset rules judge them together with the valid rows.
-        taken: Keys that other rows of the table have; a row with one of them is not unique.
+        within: The input each row came from; a key may come again in a later one. None: all are one input.
+        beside: What the table has that stays. None: nothing.
 
     Raises:
         ShapeError: A column is missing, or has another type than the contract's.
@@ -124,12 +138,16 @@ def judge(
     fails = _fails(judged, dataset, _types(frame, unreadable))
     if unreadable is not None:
         fails = fails.with_columns(_excused(fails, rules, unreadable))
-    if taken is not None:
-        fails = fails.with_columns(_taken(frame, fails, taken))
+    beside = beside or Beside()
+    if beside.taken is not None:
+        fails = fails.with_columns(with_taken(frame, fails, beside.taken))
+    if within is not None or beside.held:
+        fails = fails.with_columns(with_held(frame, fails, dataset, beside.held))
     fails = fails.with_columns(_custom(frame, rule, dataset.name) for rule in rules if isinstance(rule, CheckRule))
     fails = fails.select(rule.id for rule in rules if rule.id in fails.columns)
     judged_rows = Judgement(dataset, frame, fails, {})
-    written = judged_rows.valid if resident is None else pl.concat([judged_rows.valid, resident.select(frame.columns)])
+    staying = [] if beside.rows is None else [beside.rows.select(frame.columns)]
+    written = pl.concat([judged_rows.valid, *staying])
     return replace(judged_rows, measures=measured(written, dataset, rules, references))
 
 
@@ -181,9 +199,9 @@ def _fails(frame: pl.DataFrame, dataset: Dataset, types: pl.Series) -> pl.DataFr
         RuleError: An expression of the contract's own cannot be computed on the rows that came.
     """
     rules = rules_of(dataset)
-    proven = _proven(frame, rules)
+    sure = proven(frame, rules)
     masks = {
-        rule.id: pl.lit(value=False) if rule.id in proven else ~holds(rule)
+        rule.id: pl.lit(value=False) if rule.id in sure else ~holds(rule)
         for rule in rules
         if isinstance(rule, RowRule) and rule.kind != "types"
     }
@@ -209,30 +227,10 @@ def _blamed(frame: pl.DataFrame, dataset: Dataset, expressions: Mapping[str, pl.
     return RuleError(dataset.name, ", ".join(expressions), "cannot be judged together.", "take one of them out.")
 
 
-def _proven(frame: pl.DataFrame, rules: Sequence[Rule]) -> set[str]:
-    """The ids of uniqueness rules that no row breaks: as many hashes as rows leave no two rows alike.
-
-    Counting 64-bit hashes costs a third of finding the first of each; where they are fewer, the exact way follows.
-    """
-    counts = {
-        rule.id: pl.struct(rule.columns).hash().n_unique()
-        for rule in rules
-        if isinstance(rule, RowRule) and rule.kind == "unique"
-    }
-    found = frame.lazy().select(**counts).collect().to_dicts() if counts else []
-    return {rule_id for counted in found for rule_id, count in counted.items() if count == frame.height}
-
-
 def _excused(fails: pl.DataFrame, rules: Sequence[Rule], unreadable: pl.DataFrame) -> list[pl.Series]:
     """`not_null` masks without the rows whose value was there but unreadable: `types` alone is to blame."""
     blamed = [rule for rule in rules if isinstance(rule, RowRule) and rule.kind == "not_null"]
     return [fails[rule.id] & ~unreadable[rule.columns[0]] for rule in blamed]
-
-
-def _taken(frame: pl.DataFrame, fails: pl.DataFrame, taken: pl.DataFrame) -> pl.Series:
-    used = taken.unique().with_columns(pl.lit(value=True).alias("_used"))
-    joined = frame.select(taken.columns).join(used, on=taken.columns, how="left", maintain_order="left")
-    return (fails["key_unique"] | joined["_used"].fill_null(value=False)).alias("key_unique")
 
 
 def _types(frame: pl.DataFrame, unreadable: pl.DataFrame | None) -> pl.Series:

@@ -16,7 +16,8 @@ SURFACES = {
     ],
     "platform_core.privacy": [],
     "platform_core.quality": [
-        "Conformed", "Decision", "Judgement", "RuleResult", "conform", "envelopes", "judge", "payloads",
+        "Beside", "Conformed", "Decision", "Judgement", "RuleResult", "beyond_key", "conform", "envelopes", "judge",
+        "payloads",
     ],
     "platform_core.synthetic": [
         "CannotBreak", "CannotGenerate", "Fault", "Implied", "faults", "generate", "lookups", "world",

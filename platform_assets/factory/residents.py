@@ -1,0 +1,122 @@
+"""The rows of a table that stay when a run's rows are written, as far as they bear on the verdict on those.
+
+Which ones stay is known by what the run replaces: an ingest replaces what its sources brought before, a replay adds to
+all that is there, a transform replaces the partitions of its run, or, where it merges or appends, nothing.
+"""
+
+from collections.abc import Callable, Sequence
+
+import polars as pl
+
+from platform_assets.factory.stored import as_declared
+from platform_assets.factory.tables import HASH, SOURCE, table_spec
+from platform_core.contracts import Dataset
+from platform_core.quality import Beside, beyond_key
+from platform_resources.storage import Lake
+
+Residents = Callable[[pl.DataFrame, Sequence[str]], Beside]
+"""Given a run's typed rows and the sources they replace, what stays beside them."""
+
+Others = Callable[[Sequence[str]], pl.LazyFrame | None]
+"""Given the sources that are replaced, the table's rows that stay; None where there are none."""
+
+
+def after_ingest(lake: Lake, dataset: Dataset) -> Residents:
+    """The rows that other sources brought."""
+    others = _from_others(lake, dataset)
+    return lambda frame, sources: Beside(
+        rows=_staying(lake, dataset, frame, sources), held=_held(dataset, frame, lambda: others(sources))
+    )
+
+
+def after_replay(lake: Lake, dataset: Dataset) -> Residents:
+    """All rows, for a replay adds to what its sources brought."""
+    return lambda frame, _: Beside(
+        rows=_staying(lake, dataset, frame, ()),
+        taken=_taken(lake, dataset, frame),
+        held=_held(dataset, frame, lambda: _stored(lake, dataset)),
+    )
+
+
+def after_transform(lake: Lake, dataset: Dataset, partitions: Sequence[str] | None) -> Residents:
+    """The rows of other partitions than the run's; all rows where the transform merges or appends."""
+
+    def others() -> pl.LazyFrame | None:
+        if dataset.store.mode != "overwrite":
+            return _stored(lake, dataset)
+        if partitions is None or dataset.partitions is None:
+            return None
+        column = dataset.partitions.column
+        stored = _stored(lake, dataset, beside=[column])
+        return None if stored is None else stored.filter(~pl.col(column).is_in(list(partitions)))
+
+    return lambda frame, _: Beside(held=_held(dataset, frame, others))
+
+
+def row_hash(names: Sequence[str]) -> pl.Expr:
+    """A row's 64-bit hash over the contract's columns, as text."""
+    return pl.struct(names).hash(seed=0).cast(pl.String)
+
+
+def _stored(
+    lake: Lake, dataset: Dataset, *, beside: Sequence[str] = (), partitions: Sequence[str] | None = None
+) -> pl.LazyFrame | None:
+    spec = table_spec(dataset)
+    if not lake.exists(spec):
+        return None
+    return as_declared(lake.scan(spec, partitions=partitions), dataset, beside=beside)
+
+
+def _from_others(lake: Lake, dataset: Dataset) -> Others:
+    def others(sources: Sequence[str]) -> pl.LazyFrame | None:
+        stored = _stored(lake, dataset, beside=[SOURCE])
+        return None if stored is None else stored.filter(~pl.col(SOURCE).is_in(list(sources)))
+
+    return others
+
+
+def _staying(lake: Lake, dataset: Dataset, frame: pl.DataFrame, replaced: Sequence[str]) -> pl.DataFrame | None:
+    """The rows in the partitions that the given rows touch, neither replaced with their source nor by their key."""
+    if not dataset.key:
+        return None
+    keys = dataset.partitions
+    touched = frame.select(keys.key()).to_series().drop_nulls().unique().to_list() if keys else None
+    stored = _stored(lake, dataset, beside=[SOURCE], partitions=touched)
+    if stored is None:
+        return None
+    others = stored.filter(~pl.col(SOURCE).is_in(list(replaced)))
+    return others.drop(SOURCE).collect().join(frame.select(dataset.key), on=list(dataset.key), how="anti")
+
+
+def _taken(lake: Lake, dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame | None:
+    """The keys of the given rows under which the table has another row."""
+    stored = _stored(lake, dataset, beside=[HASH])
+    if stored is None:
+        return None
+    ours = frame.select(*dataset.key, row_hash([column.name for column in dataset.columns]).alias("_ours"))
+    return (
+        stored.select(*dataset.key, HASH)
+        .join(ours.lazy(), on=list(dataset.key))
+        .filter(pl.col(HASH) != pl.col("_ours"))
+        .select(dataset.key)
+        .collect()
+    )
+
+
+def _held(dataset: Dataset, frame: pl.DataFrame, staying: Callable[[], pl.LazyFrame | None]) -> dict[str, pl.DataFrame]:
+    """For each uniqueness rule beyond the key, the given rows' values that others have; reads its columns and the key.
+
+    Without a quarantine all rows are written or none, so a row whose key comes again is sure to go.
+    """
+    rules = beyond_key(dataset)
+    others = staying() if rules else None
+    if others is None:
+        return {}
+    if dataset.key and not dataset.quarantine:
+        others = others.join(frame.lazy().select(dataset.key), on=list(dataset.key), how="anti")
+    return {
+        rule.id: others.select(list(dict.fromkeys([*rule.columns, *dataset.key])))
+        .join(frame.lazy().select(rule.columns), on=list(rule.columns), how="semi")
+        .collect()
+        for rule in rules
+    }
