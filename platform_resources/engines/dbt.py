@@ -256,9 +256,13 @@ def _variables(settings: Settings) -> dict[str, str]:
         "PLATFORM_LANDING": settings.landing,
         "PLATFORM_STATE": settings.state,
         "PLATFORM_ENVIRONMENT": settings.environment,
-        "PLATFORM_S3_ENDPOINT": s3.endpoint_url,
+        "PLATFORM_S3_ATTEMPTS": str(s3.attempts),
+        "PLATFORM_S3_ENDPOINT": ",".join(each for each in s3.endpoints if each) or None,
         "PLATFORM_S3_KMS_KEY": s3.kms_key_id,
         "PLATFORM_S3_PATH_STYLE": str(s3.path_style).lower(),
+        "PLATFORM_S3_ROLE": s3.role_arn,
+        "PLATFORM_S3_STS_ENDPOINT": s3.sts_endpoint,
+        "PLATFORM_S3_TIMEOUT": f"{s3.timeout_seconds:g}",
     }
     return {name: value for name, value in said.items() if value is not None}
 
@@ -270,6 +274,7 @@ def _credentials(s3: S3Settings) -> Iterator[None]:
         "AWS_ACCESS_KEY_ID": s3.access_key_id,
         "AWS_SECRET_ACCESS_KEY": s3.secret_access_key,
         "AWS_SESSION_TOKEN": s3.session_token,
+        "PLATFORM_S3_EXTERNAL_ID": s3.external_id,
         "AWS_PROFILE": s3.profile,
         "AWS_REGION": s3.region,
     }

@@ -1,9 +1,15 @@
 """One record from the environment feeds every vendor; what it does not understand it refuses."""
 
+import io
+import pickle
+import socket
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
+from botocore import credentials
 from dagster_aws.s3 import S3Resource
 
 from platform_resources.errors import SettingsError
@@ -42,6 +48,12 @@ def test_a_lake_on_s3_is_a_bucket_and_a_prefix() -> None:
         ("PLATFORM_LANDING", "s3://", "PLATFORM_LANDING: 's3://' is no place for files"),
         ("PLATFORM_S3_ENDPOINT", "localhost:9000", "'localhost:9000' is no URL. Allowed: http://"),
         ("PLATFORM_S3_PATH_STYLE", "maybe", "'maybe' is neither true nor false"),
+        ("PLATFORM_S3_ENDPOINT", "http://a:1,b:2", "'b:2' is no URL"),
+        ("PLATFORM_S3_ENDPOINT", "http://key:secret@host", "PLATFORM_S3_ENDPOINT: holds credentials"),
+        ("PLATFORM_S3_STS_ENDPOINT", "sts", "'sts' is no URL"),
+        ("PLATFORM_S3_ATTEMPTS", "0", "'0' is no positive whole number"),
+        ("PLATFORM_S3_ATTEMPTS", "1.5", "'1.5' is no positive whole number"),
+        ("PLATFORM_S3_TIMEOUT", "nan", "'nan' is no positive number"),
         ("AWS_ACCESS_KEY_ID", "AKIA", "AWS_SECRET_ACCESS_KEY go together. Fix: set both or neither"),
     ],
 )
@@ -78,12 +90,13 @@ def test_an_endpoint_implies_the_bucket_in_the_path() -> None:
 
 
 def test_delta_commits_by_conditional_put_and_encrypts_with_the_kms_key() -> None:
-    assert S3Settings(kms_key_id="arn:key", region="eu-west-1").delta_options() == {
+    said = {
         "aws_region": "eu-west-1",
         "aws_server_side_encryption": "aws:kms",
         "aws_sse_kms_key_id": "arn:key",
         "aws_conditional_put": "etag",
     }
+    assert said.items() <= S3Settings(kms_key_id="arn:key", region="eu-west-1").delta_options().items()
 
 
 def test_a_profile_is_resolved_for_the_vendors_that_cannot_read_one(
@@ -91,7 +104,12 @@ def test_a_profile_is_resolved_for_the_vendors_that_cannot_read_one(
 ) -> None:
     (tmp_path / "credentials").write_text("[team]\naws_access_key_id = FROMPROFILE\naws_secret_access_key = s\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    assert S3Settings(profile="team").polars_options()["aws_access_key_id"] == "FROMPROFILE"
+    settings = S3Settings(profile="team")
+    assert settings.delta_options()["aws_access_key_id"] == "FROMPROFILE"
+    assert settings.pyiceberg_properties()["s3.access-key-id"] == "FROMPROFILE"
+    ask = settings.polars_credentials()
+    assert ask is not None
+    assert ask()[0]["aws_access_key_id"] == "FROMPROFILE"
 
 
 def test_a_profile_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +129,65 @@ def test_all_clients_reach_the_same_server(s3: S3Server, monkeypatch: pytest.Mon
         monkeypatch.setenv(name, s3.environment[name])
     with dg.build_resources({"s3": S3Resource(**settings.resource_options())}) as resources:
         assert resources.s3.get_object(Bucket=s3.bucket, Key="hello")["Body"].read() == b"world"
+
+
+def test_pyiceberg_reads_what_the_others_wrote(s3: S3Server) -> None:
+    files = pytest.importorskip("pyiceberg.io.pyarrow", reason="pyiceberg is not installed")
+    settings = s3.settings
+    settings.boto3_client().put_object(Bucket=s3.bucket, Key="berg", Body=b"ice")
+    assert (
+        files.PyArrowFileIO(settings.pyiceberg_properties()).new_input(f"s3://{s3.bucket}/berg").open().read() == b"ice"
+    )
+
+
+@pytest.fixture
+def role(s3: S3Server) -> S3Settings:
+    """Settings that assume a role; moto hands out credentials for any."""
+    said = {"PLATFORM_S3_ROLE": "arn:aws:iam::123456789012:role/reader", "PLATFORM_S3_STS_ENDPOINT": s3.endpoint}
+    return Settings.from_environment(s3.environment | said).s3
+
+
+def test_a_role_is_assumed_for_every_vendor(s3: S3Server, role: S3Settings) -> None:
+    role.boto3_client().put_object(Bucket=s3.bucket, Key="role", Body=b"played")
+    assert bytes(role.obstore(s3.bucket).get("role").bytes()) == b"played"
+    assert role.delta_options()["aws_session_token"]
+    assert role.pyiceberg_properties()["s3.session-token"]
+    assert role.polars_options().keys().isdisjoint({"aws_access_key_id", "aws_session_token"})
+    pl.DataFrame({"a": [1]}).write_parquet(content := io.BytesIO())
+    role.boto3_client().put_object(Bucket=s3.bucket, Key="role.parquet", Body=content.getvalue())
+    options, ask = role.polars_options(), role.polars_credentials()
+    scanned = pl.scan_parquet(f"s3://{s3.bucket}/role.parquet", storage_options=options, credential_provider=ask)
+    assert scanned.collect().to_dicts() == [{"a": 1}]
+
+
+def test_the_credentials_of_a_role_are_renewed_before_they_end(
+    role: S3Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = role.polars_credentials()
+    assert ask is not None
+    before = ask()[0]
+    assert ask()[0] == before
+    held, later = role.session.get_credentials(), datetime.now(UTC) + timedelta(minutes=55)
+    monkeypatch.setattr(credentials, "_local_now", lambda: later)
+    monkeypatch.setattr(held, "_time_fetcher", lambda: later)
+    assert ask()[0]["aws_session_token"] != before["aws_session_token"]
+
+
+def test_the_first_endpoint_that_answers_serves(s3: S3Server) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        dead = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    settings = Settings.from_environment(s3.environment | {"PLATFORM_S3_ENDPOINT": f"{dead}, {s3.endpoint}"}).s3
+    assert settings.endpoints == (dead, s3.endpoint)
+    settings.boto3_client().put_object(Bucket=s3.bucket, Key="either", Body=b"way")
+    assert bytes(settings.obstore(s3.bucket).get("either").bytes()) == b"way"
+    assert settings.delta_options()["aws_endpoint_url"] == s3.endpoint
+
+
+def test_what_is_pickled_holds_no_session(role: S3Settings) -> None:
+    token = role.delta_options()["aws_session_token"]
+    sent = pickle.dumps(role)
+    assert token.encode() not in sent
+    assert pickle.loads(sent) == role  # noqa: S301 - our own bytes
 
 
 def test_the_s3_resource_holds_references_to_secrets_only() -> None:

@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 _DTYPE = "platform.dtype"
 
 
+def scanned(table: "DeltaTable") -> pl.LazyFrame:
+    """Returns the rows as stored; Polars takes the table's own options, but a number where delta-rs has text."""
+    retries = (table._storage_options or {}).get("max_retries")  # noqa: SLF001 - where Polars looks, too
+    return pl.scan_delta(table, storage_options={"max_retries": int(retries)} if retries else None)
+
+
 def restored(table: "DeltaTable") -> pl.LazyFrame:
     """Returns the table's rows in their own types; a filter or projection still reaches the files."""
-    frame = pl.scan_delta(table)
+    frame = scanned(table)
     marks = {field.name: field.metadata.get(_DTYPE) for field in table.schema().fields}
     own = {name: columns.decode(json.loads(mark)) for name, mark in marks.items() if mark}
     return frame.cast(own) if own else frame  # type: ignore[arg-type]  # a dict of names is accepted

@@ -103,7 +103,7 @@ class ParquetFormat(TableFormat):
             glob=False,
             hive_partitioning=False,
             storage_options=self.s3.polars_options() if self.location.startswith("s3://") else None,
-            credential_provider=None,
+            credential_provider=self.s3.polars_credentials() if self.location.startswith("s3://") else None,
         )
 
     def live(self, partitions: Sequence[str] | None = None) -> list[Entry]:

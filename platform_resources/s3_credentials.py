@@ -1,0 +1,93 @@
+"""Who the platform is before S3: keys written out, a profile, or a role that is assumed and assumed again."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from platform_resources.errors import SettingsError
+
+if TYPE_CHECKING:
+    import boto3
+    from botocore.session import Session
+
+_NAME = "dagster-asset-platform"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What settings say of the caller.
+
+    Attributes:
+        profile: a profile of ~/.aws, of any kind that boto3 reads; keys written out win over it.
+        role_arn: a role to assume with the credentials found; its temporary credentials renew themselves.
+        sts_endpoint: where roles are assumed, if not at AWS.
+    """
+
+    region: str = "us-east-1"
+    profile: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = field(default=None, repr=False)
+    sts_endpoint: str | None = None
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+    @property
+    def renews(self) -> bool:
+        """Whether credentials can be asked for again; those written out in full cannot."""
+        return bool(self.role_arn) or not self.access_key_id
+
+
+def session_of(identity: Identity) -> "boto3.Session":
+    """Returns a session with the credentials that the settings name; those of a role renew themselves.
+
+    Raises:
+        SettingsError: The profile is not there.
+    """
+    import boto3
+    from botocore.exceptions import ProfileNotFound
+
+    profile = None if identity.access_key_id else identity.profile
+    try:
+        session = boto3.Session(
+            profile_name=profile,
+            region_name=identity.region,
+            aws_access_key_id=identity.access_key_id,
+            aws_secret_access_key=identity.secret_access_key,
+            aws_session_token=identity.session_token,
+        )
+    except ProfileNotFound as error:
+        raise SettingsError("AWS_PROFILE", str(error), fix="write it to ~/.aws, or unset the variable") from error
+    return _assumed(session, identity) if identity.role_arn else session
+
+
+def _assumed(source: "boto3.Session", identity: Identity) -> "boto3.Session":
+    """Returns a session of the role; it is assumed at the first request, and again before its credentials end."""
+    import boto3
+    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+    from botocore.session import get_session
+
+    keys = source.get_credentials()
+    if keys is None:
+        raise SettingsError(
+            "PLATFORM_S3_ROLE", "there are no credentials to assume the role with", fix="set AWS_PROFILE or the keys"
+        )
+    extra = {"RoleSessionName": _NAME} | ({"ExternalId": identity.external_id} if identity.external_id else {})
+    fetcher = AssumeRoleCredentialFetcher(
+        client_creator=_sts(source, identity),
+        source_credentials=keys,
+        role_arn=str(identity.role_arn),
+        extra_args=extra,
+    )
+    made: Session = get_session()
+    made._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]  # noqa: SLF001 - botocore has no other door
+        refresh_using=fetcher.fetch_credentials, method="assume-role"
+    )
+    return boto3.Session(botocore_session=made, region_name=identity.region)
+
+
+def _sts(source: "boto3.Session", identity: Identity) -> Any:
+    def create(service: str, **arguments: Any) -> Any:
+        arguments.setdefault("region_name", identity.region)
+        return source._session.create_client(service, endpoint_url=identity.sts_endpoint, **arguments)  # noqa: SLF001 - as above
+
+    return create
