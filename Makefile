@@ -37,7 +37,7 @@ test: $(READY)  ## all tests but the journeys
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not journey"
 
 journeys: $(READY)  ## a real dagster dev, a browser, S3: some ten minutes
-	@$(BIN)/python -m pytest -m journey
+	@$(BIN)/python -m pytest -m journey $(ONLY)
 
 check: $(READY)  ## lint, format, import laws, types
 	@$(BIN)/ruff check .
