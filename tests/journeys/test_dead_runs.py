@@ -10,7 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from platform_assets.operations.dead_runs import fail_dead_runs, is_working
+from platform_assets.operations.dead_runs import fail_dead_runs
+from platform_resources.processes import is_working
 
 pytestmark = pytest.mark.journey
 WORK = """
