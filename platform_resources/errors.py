@@ -50,6 +50,18 @@ class TableNotFound(TableError):
         )
 
 
+class CatalogueLost(TableError):
+    """An Iceberg table has files, and the catalogue does not know it."""
+
+    def __init__(self, table: str, location: str) -> None:
+        self.location = location
+        super().__init__(
+            table,
+            f"there is an Iceberg table at {location} that the catalogue does not know; nothing was written",
+            fix="set PLATFORM_ICEBERG_CATALOG to the catalogue that made it, or run platform table register",
+        )
+
+
 class VersionNotFound(TableError):
     """A read or a restore asked for a version that the table does not have, or no longer has."""
 

@@ -20,6 +20,8 @@ VARIABLES = {
     "PLATFORM_ENVIRONMENT": "development, staging or production; default development",
     "PLATFORM_STATE": "folder of local state; default .platform in the current folder",
     "PLATFORM_LANDING": "where files land: a folder or s3://bucket/prefix; default <state>/landing",
+    "PLATFORM_ICEBERG_CATALOG": "SQLAlchemy URL of the Iceberg catalogue, such as postgresql+psycopg2://host/db;"
+    " default a SQLite file beside a lake on disk, in the state folder for one on S3",
     "PLATFORM_S3_ATTEMPTS": "how often a request to S3 is sent before its error counts; default 8",
     "PLATFORM_S3_ENDPOINT": "URL of an S3 server other than AWS; several with commas, tried in order",
     "PLATFORM_S3_EXTERNAL_ID": "external id that the role to assume asks for",
@@ -41,6 +43,8 @@ class Settings:
     landing: str
     environment: Environment = "development"
     s3: S3Settings = field(default_factory=S3Settings)
+    iceberg: str | None = field(default=None, repr=False)
+    """The URL of the Iceberg catalogue where it is not the default; it may hold a password, so it is never shown."""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -58,6 +62,7 @@ class Settings:
             landing=_place("PLATFORM_LANDING", given.get("PLATFORM_LANDING", f"{state}/landing")),
             environment=_environment(given.get("PLATFORM_ENVIRONMENT", "development")),
             s3=_s3(given),
+            iceberg=_catalogue(given.get("PLATFORM_ICEBERG_CATALOG")),
         )
 
     @property
@@ -79,6 +84,19 @@ def _environment(value: str) -> Environment:
             "PLATFORM_ENVIRONMENT", f"{value!r} is not an environment", allowed=allowed, fix="choose one of them"
         )
     return cast("Environment", value)
+
+
+def _catalogue(value: str | None) -> str | None:
+    """Returns the URL as it is; an error does not repeat it, because it may hold a password."""
+    kinds = ("sqlite:///", "postgresql://", "postgresql+")
+    if value is not None and not value.startswith(kinds):
+        raise SettingsError(
+            "PLATFORM_ICEBERG_CATALOG",
+            "is no URL of a database that can hold the catalogue",
+            allowed=("sqlite:////folder/catalogue.db", "postgresql+psycopg2://user@host/name"),
+            fix="write it like one of them; PGPASSWORD or ~/.pgpass can hold the password",
+        )
+    return value
 
 
 def _place(variable: str, value: str) -> str:

@@ -1,14 +1,18 @@
 """Real servers for tests, each on a free port, ready when handed out and stopped afterwards."""
 
 import contextlib
+import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from platform_resources.settings import S3Settings, Settings
 
@@ -60,6 +64,39 @@ def s3_server() -> Iterator[S3Server]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+def no_postgres() -> str:
+    """Why there can be no PostgreSQL server here; empty where there can."""
+    return "" if _postgres_program("initdb") and _postgres_program("pg_ctl") else "PostgreSQL's server is not installed"
+
+
+@contextlib.contextmanager
+def postgres_server() -> Iterator[str]:
+    """Yields the SQLAlchemy URL of an empty database on a server that is reached by a socket in its own folder.
+
+    PostgreSQL refuses to run as root, so there it runs as nobody.
+    """
+    who: dict[str, Any] = {"user": "nobody"} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        if who:
+            shutil.chown(folder, "nobody")
+        data, control = f"{folder}/data", _postgres_program("pg_ctl")
+        made = [_postgres_program("initdb"), "-D", data, "-U", "lake", "-A", "trust", "--no-sync"]
+        subprocess.run(made, check=True, capture_output=True, cwd=folder, **who)
+        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+        start = [control, "-D", data, "-w", "-o", options, "-l", f"{folder}/log", "start"]
+        subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=folder, **who)
+        try:
+            yield f"postgresql+psycopg2://lake@/postgres?host={folder}"
+        finally:
+            stop = [control, "-D", data, "-m", "immediate", "stop"]
+            subprocess.run(stop, check=True, capture_output=True, cwd=folder, **who)
+
+
+def _postgres_program(name: str) -> str:
+    debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return shutil.which(name) or (str(debian[-1]) if debian else "")
 
 
 @dataclass

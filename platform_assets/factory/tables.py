@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from platform_core.contracts import Dataset
+from platform_core.contracts import Dataset, Iceberg
 from platform_resources.storage import TableSpec
 
 SOURCE, INGEST, HASH, INGESTED_AT = "_source", "_ingest_id", "_row_hash", "_ingested_at"
@@ -26,6 +26,7 @@ def table_spec(dataset: Dataset) -> TableSpec:
         partition_from_key=partitions is not None and partitions.on in dataset.key,
         replaces=SOURCE if dataset.source is not None and dataset.store.mode == "merge" else None,
         schema_evolution=dataset.store.evolution,
+        sort_by=tuple(dataset.store.sort) if isinstance(dataset.store, Iceberg) else (),
     )
 
 

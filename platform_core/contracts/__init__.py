@@ -24,14 +24,14 @@ from platform_core.contracts.rules import (
 from platform_core.contracts.ruleset import rules_of
 from platform_core.contracts.sla import Sla
 from platform_core.contracts.sources import Files, Generated
-from platform_core.contracts.stores import Delta, Parquet, Quarantine, within
+from platform_core.contracts.stores import Delta, Iceberg, Parquet, Quarantine, within
 from platform_core.contracts.types import Day, UtcTimestamp
 
 col = pl.col
 
 __all__ = [
     "Catalog", "CheckRule", "Column", "DataFrameModel", "Dataset", "DatasetRule", "Day", "Delta", "Field", "Files",
-    "Generated", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "RowRule", "Rule", "Sla", "Transform",
-    "UtcTimestamp", "catalog_of", "check", "col", "complete", "daily", "dataframe_check", "expression", "hourly",
-    "measure", "monthly", "references", "rules_of", "unique", "volume", "within",
+    "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "RowRule", "Rule", "Sla",
+    "Transform", "UtcTimestamp", "catalog_of", "check", "col", "complete", "daily", "dataframe_check", "expression",
+    "hourly", "measure", "monthly", "references", "rules_of", "unique", "volume", "within",
 ]  # fmt: skip

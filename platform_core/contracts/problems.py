@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import polars as pl
@@ -14,6 +14,7 @@ from platform_core.contracts.partitions import Grain
 from platform_core.contracts.rules import DatasetRule, ReferenceRule, RowRule, Rule
 from platform_core.contracts.ruleset import rules_of
 from platform_core.contracts.sources import Files
+from platform_core.contracts.stores import Iceberg
 from platform_core.contracts.trials import failed_trials
 from platform_core.contracts.types import PII_CLASSES, SEVERITIES
 from platform_core.errors import Problem
@@ -57,7 +58,8 @@ def _identity(dataset: Dataset) -> Iterator[Problem]:
         )  # fmt: skip
 
     nulls = dataset.source.null_values if isinstance(dataset.source, Files) else ()
-    for name, given in {"key": dataset.key, "tags": dataset.tags, "null_values": nulls}.items():
+    lists = {"key": dataset.key, "tags": dataset.tags, "null_values": nulls, "sort": _sort(dataset)}
+    for name, given in lists.items():
         if isinstance(given, str):
             yield _problem(dataset, f"{name} {given!r}", "is one text.", f"write {name}=({given!r},).")
 
@@ -137,19 +139,27 @@ def _key(dataset: Dataset) -> Iterator[Problem]:
                 dataset, f"key column {name!r}", "may be null.", "drop nullable=True, or take it out of the key."
             )
     needs = "quarantine=... replays rows" if dataset.quarantine and dataset.source else None
-    needs = "store=Delta(mode='merge') merges" if dataset.store.mode == "merge" else needs
+    needs = f"store={type(dataset.store).__name__}(mode='merge') merges" if dataset.store.mode == "merge" else needs
     if needs and not dataset.key:
         yield _problem(dataset, "key", f"is missing, and {needs} by key.", "name the columns that identify a row.")
 
 
+def _sort(dataset: Dataset) -> Sequence[str]:
+    return dataset.store.sort if isinstance(dataset.store, Iceberg) else ()
+
+
 def _storage(dataset: Dataset) -> Iterator[Problem]:
     if dataset.store.format == "parquet" and dataset.store.mode == "merge":
-        yield _problem(dataset, "store", "merges into Parquet, which cannot merge.", "use Delta(mode='merge').")
+        yield _problem(
+            dataset, "store", "merges into Parquet, which cannot merge.",
+            "use Delta(mode='merge') or Iceberg(mode='merge').",
+        )  # fmt: skip
+    yield from (_missing(dataset, "store: sort", name) for name in _sort(dataset) if dataset.column(name) is None)
     if isinstance(dataset.source, Files):
         if dataset.store.mode != "merge":
             yield _problem(
                 dataset, "store", f"is {dataset.store.mode!r}, but a landed file may be revised or replayed.",
-                "use Delta(mode='merge') and a key.",
+                "use Delta(mode='merge') or Iceberg(mode='merge'), and a key.",
             )  # fmt: skip
         if dataset.source.extra_columns not in {"refuse", "ignore"}:
             yield _problem(

@@ -1,5 +1,6 @@
 """How a dataset is stored. A store is a description; `platform_resources` writes it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -18,6 +19,16 @@ class Delta:
 
 
 @dataclass(frozen=True)
+class Iceberg:
+    """An Iceberg table: ACID, merge on the key, time travel; `sort` orders the rows of each file by columns."""
+
+    mode: Mode = "overwrite"
+    evolution: Evolution = "refuse"
+    sort: Sequence[str] = ()
+    format: Literal["iceberg"] = "iceberg"
+
+
+@dataclass(frozen=True)
 class Parquet:
     """One Parquet file a partition, replaced atomically, or append. It cannot merge."""
 
@@ -26,7 +37,7 @@ class Parquet:
     format: Literal["parquet"] = "parquet"
 
 
-Store = Delta | Parquet
+Store = Delta | Iceberg | Parquet
 
 
 @dataclass(frozen=True)

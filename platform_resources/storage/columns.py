@@ -1,11 +1,12 @@
 """What a column is called and typed: in the frame, in the table, and between the two.
 
-Delta has no unsigned integers, times or durations and only microseconds. Such a column is stored as a number that
-keeps every bit, its own type is written beside it, and a scan gives it back. Enumerations are stored as strings.
+Delta has no unsigned integers, times or durations and only microseconds; Iceberg no small integers either. Such a
+column is stored as a number that keeps every bit, its own type is written beside it, and a scan gives it back.
+Enumerations are stored as strings.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
@@ -15,7 +16,8 @@ from platform_resources.storage.table import SchemaEvolution
 
 _UTC = ("Etc/UTC", "Etc/UCT", "Etc/Zulu", "Etc/Universal", "UCT", "Zulu", "Universal", "+00:00")  # DuckDB says Etc/UTC
 Encoded = str | dict[str, Any]
-_WIDENED: dict[type[pl.DataType], pl.DataType] = {
+Widened = Mapping[type[pl.DataType], pl.DataType]
+DELTA: Widened = {
     pl.UInt8: pl.Int16(),
     pl.UInt16: pl.Int32(),
     pl.UInt32: pl.Int64(),
@@ -23,6 +25,9 @@ _WIDENED: dict[type[pl.DataType], pl.DataType] = {
     pl.Time: pl.Int64(),
     pl.Duration: pl.Int64(),
 }
+"""What Delta lacks, and the type that keeps every bit of it."""
+ICEBERG: Widened = {**DELTA, pl.Int8: pl.Int32(), pl.Int16: pl.Int32(), pl.UInt8: pl.Int32()}
+"""The same for Iceberg."""
 _PLAIN: dict[str, pl.DataType] = {
     kind.__name__: kind()
     for kind in (
@@ -41,13 +46,13 @@ def logical(dtype: pl.DataType) -> pl.DataType:
     return _rebuild(dtype, logical)
 
 
-def physical(dtype: pl.DataType) -> pl.DataType:
-    """Returns the type in which Delta keeps a logical type without loss (nanoseconds are checked apart)."""
+def physical(dtype: pl.DataType, widened: Widened = DELTA) -> pl.DataType:
+    """Returns the type in which a format keeps a logical type without loss (nanoseconds are checked apart)."""
     if isinstance(dtype, pl.Datetime):
         return pl.Datetime("us", "UTC" if dtype.time_zone else None)
     if isinstance(dtype, pl.Array):
-        return pl.List(physical(_inner(dtype)))
-    return _WIDENED.get(type(dtype)) or _rebuild(dtype, physical)
+        return pl.List(physical(_inner(dtype), widened))
+    return widened.get(type(dtype)) or _rebuild(dtype, lambda inner: physical(inner, widened))
 
 
 def encode(dtype: pl.DataType) -> Encoded | None:
@@ -71,9 +76,9 @@ def decode(encoded: Encoded) -> pl.DataType:
     return _DECODERS[kind](arguments)
 
 
-def marks(schema: pl.Schema) -> dict[str, str]:
+def marks(schema: pl.Schema, widened: Widened = DELTA) -> dict[str, str]:
     """Returns, for each logical column that is stored as something else, its own type as text."""
-    return {name: json.dumps(encode(dtype)) for name, dtype in schema.items() if physical(dtype) != dtype}
+    return {name: json.dumps(encode(dtype)) for name, dtype in schema.items() if physical(dtype, widened) != dtype}
 
 
 def to_logical(table: str, frame: pl.DataFrame) -> pl.DataFrame:

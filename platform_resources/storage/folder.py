@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -26,11 +27,12 @@ _LONGEST_NAME = 120
 
 @dataclass(frozen=True)
 class Entry:
-    """One file: its name below the folder, its size, and a stamp that changes when it is replaced."""
+    """One file: its name below the folder, its size, a stamp that changes when it is replaced, and since when it is."""
 
     name: str
     size_bytes: int
     stamp: str
+    modified: datetime
 
 
 class Folder(ABC):
@@ -47,6 +49,10 @@ class Folder(ABC):
     @abstractmethod
     def entries(self, below: str = "") -> list[Entry]:
         """Returns all finished files below a sub-folder, sorted by name; none where there is no such folder."""
+
+    def leftovers(self) -> list[Entry]:
+        """Returns drafts that a killed writer left behind, and those that are being written; S3 has none."""
+        return []
 
     @abstractmethod
     def draft(self, name: str) -> AbstractContextManager[Path]:
@@ -82,6 +88,11 @@ class DiskFolder(Folder):
         entries = (self._entry(path) for path in found)
         return sorted((each for each in entries if each is not None), key=lambda each: each.name)
 
+    def leftovers(self) -> list[Entry]:
+        """Returns the drafts."""
+        entries = (self._entry(path) for path in self.root.rglob(f"{_TEMPORARY}*"))
+        return sorted((each for each in entries if each is not None), key=lambda each: each.name)
+
     @contextmanager
     def draft(self, name: str) -> Iterator[Path]:
         """Yields a path beside the file's place; syncs it and renames it there."""
@@ -110,7 +121,8 @@ class DiskFolder(Folder):
             return None
         if not stat.S_ISREG(status.st_mode):
             return None
-        return Entry(path.relative_to(self.root).as_posix(), status.st_size, f"{status.st_ino}-{status.st_mtime_ns}")
+        stamp, modified = f"{status.st_ino}-{status.st_mtime_ns}", datetime.fromtimestamp(status.st_mtime, UTC)
+        return Entry(path.relative_to(self.root).as_posix(), status.st_size, stamp, modified)
 
 
 class S3Folder(Folder):
@@ -132,7 +144,9 @@ class S3Folder(Folder):
         """Returns all objects below a sub-folder; an upload that was not completed is not one."""
         start = len(self.prefix) + 1 if self.prefix else 0
         listed = (each for page in self._store.list(self._key(below)) for each in page)
-        found = [Entry(each["path"][start:], each["size"], str(each["e_tag"])) for each in listed]
+        found = [
+            Entry(each["path"][start:], each["size"], str(each["e_tag"]), each["last_modified"]) for each in listed
+        ]
         return sorted(found, key=lambda each: each.name)
 
     @contextmanager

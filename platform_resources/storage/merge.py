@@ -82,6 +82,33 @@ def plan_merge(
     return MergePlan(upserts=upserts, deletes=gone.select(*kept))
 
 
+def touched_partitions(
+    spec: TableSpec, known: pl.LazyFrame, frame: pl.DataFrame, *, replace_values: Sequence[str]
+) -> list[str] | None:
+    """Returns the partitions that hold the frame's keys, or rows to be replaced; None for an unpartitioned table.
+
+    Args:
+        spec: the table.
+        known: all its rows, not yet read.
+        frame: the rows to merge.
+        replace_values: as `plan_merge` takes them.
+    """
+    column, key = spec.partition_column, list(spec.key)
+    if column is None:
+        return None
+    found = set(frame[column])
+    if not spec.partition_from_key:
+        elsewhere = known.filter(~pl.col(column).is_in(list(found)))
+        found |= _values(elsewhere.join(frame.lazy().select(key), on=key, how="semi"), column)
+    if spec.replaces and replace_values:
+        found |= _values(known.filter(pl.col(spec.replaces).is_in(list(replace_values))), column)
+    return sorted(found)
+
+
+def _values(frame: pl.LazyFrame, column: str) -> set[str]:
+    return set(frame.select(pl.col(column).unique()).collect()[column])
+
+
 def _refuse_repeated(spec: TableSpec, frame: pl.DataFrame) -> None:
     repeated = frame.select(spec.key).filter(pl.struct(spec.key).is_duplicated()).unique(maintain_order=True)
     if repeated.is_empty():

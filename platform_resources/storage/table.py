@@ -13,7 +13,7 @@ from platform_resources.errors import InvalidTableSpec
 
 METADATA_KEY = "platform/table"
 PROVENANCE = ("_source", "_ingest_id", "_row_hash", "_ingested_at")
-Format = Literal["delta", "parquet"]
+Format = Literal["delta", "iceberg", "parquet"]
 Mode = Literal["overwrite", "append", "merge"]
 SchemaEvolution = Literal["refuse", "add"]
 
@@ -30,6 +30,7 @@ class TableSpec:
         partition_from_key: the partition follows from the key, so a key is never looked for in other partitions.
         replaces: in a merge, rows whose value here is among `replace_values` and that are not written again go.
         schema_evolution: whether new columns are added as nullable ones or refused.
+        sort_by: columns by which the rows of each Iceberg file are sorted.
     """
 
     path: str
@@ -40,6 +41,7 @@ class TableSpec:
     partition_from_key: bool = False
     replaces: str | None = None
     schema_evolution: SchemaEvolution = "refuse"
+    sort_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises InvalidTableSpec when the parts contradict one another."""
@@ -47,7 +49,11 @@ class TableSpec:
         for name, allowed in (("format", Format), ("mode", Mode), ("schema_evolution", SchemaEvolution)):
             self._check_choice(name, get_args(allowed))
         if self.mode == "merge" and self.format == "parquet":
-            raise InvalidTableSpec(self.path, "a merge into Parquet cannot be atomic", fix="declare format='delta'")
+            raise InvalidTableSpec(
+                self.path, "a merge into Parquet cannot be atomic", fix="declare format='delta' or format='iceberg'"
+            )
+        if self.sort_by and self.format != "iceberg":
+            raise InvalidTableSpec(self.path, f"{self.format} keeps no sort order", fix="declare format='iceberg'")
         if self.mode == "merge" and not self.key:
             raise InvalidTableSpec(self.path, "a merge needs a key", fix="declare the columns that identify a row")
         if self.replaces and self.mode != "merge":
@@ -55,7 +61,7 @@ class TableSpec:
 
     def to_metadata(self) -> dict[str, Any]:
         """Returns the entry that an asset carries in its definition metadata."""
-        return {METADATA_KEY: {**asdict(self), "key": list(self.key)}}
+        return {METADATA_KEY: {**asdict(self), "key": list(self.key), "sort_by": list(self.sort_by)}}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> "TableSpec | None":
@@ -71,7 +77,7 @@ class TableSpec:
                 f"metadata {METADATA_KEY!r} has unknown parts {', '.join(unknown)}",
                 fix=f"use only {', '.join(sorted(known))}",
             )
-        return cls(**{**value, "key": tuple(value.get("key", ()))})
+        return cls(**{**value, "key": tuple(value.get("key", ())), "sort_by": tuple(value.get("sort_by", ()))})
 
     def _check_path(self) -> None:
         parts = self.path.split("/")

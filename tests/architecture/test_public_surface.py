@@ -9,7 +9,7 @@ SURFACES = {
     "platform_core": [],
     "platform_core.contracts": [
         "Catalog", "CheckRule", "Column", "DataFrameModel", "Dataset", "DatasetRule", "Day", "Delta", "Field", "Files",
-        "Generated", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "RowRule", "Rule",
+        "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "RowRule", "Rule",
         "Sla", "Transform",
         "UtcTimestamp", "catalog_of", "check", "col", "complete", "daily", "dataframe_check", "expression", "hourly",
         "measure", "monthly", "references", "rules_of", "unique", "volume", "within",

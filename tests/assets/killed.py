@@ -76,6 +76,6 @@ def arm(point: str, made: World) -> None:
 
 
 if __name__ == "__main__":
-    with world(Path(sys.argv[1])) as shop:
+    with world(Path(sys.argv[1]), sys.argv[3]) as shop:
         arm(sys.argv[2], shop)
         shop.materialise(DATASET, partitions=["2024-01"])

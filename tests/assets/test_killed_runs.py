@@ -28,9 +28,9 @@ EXPECTED = {
 }
 
 
-def run_and_die(folder: Path, point: str) -> int:
+def run_and_die(folder: Path, point: str, package: str = "tests.declared") -> int:
     """The exit status of a run of shop/sales in another process, killed at the point."""
-    command = [sys.executable, "-m", "tests.assets.killed", str(folder), point]
+    command = [sys.executable, "-m", "tests.assets.killed", str(folder), point, package]
     return subprocess.run(command, capture_output=True, timeout=120, check=False).returncode
 
 

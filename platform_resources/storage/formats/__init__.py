@@ -5,10 +5,12 @@ from collections.abc import Callable
 from platform_resources.settings import Settings
 from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.formats.delta import DeltaFormat
+from platform_resources.storage.formats.iceberg import IcebergFormat
 from platform_resources.storage.formats.parquet import ParquetFormat
 from platform_resources.storage.table import Format, TableSpec
 
 FORMATS: dict[Format, Callable[[TableSpec, str, Settings], TableFormat]] = {
     "delta": DeltaFormat,
+    "iceberg": IcebergFormat,
     "parquet": ParquetFormat,
 }

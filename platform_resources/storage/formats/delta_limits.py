@@ -21,9 +21,14 @@ def refuse_unfit(spec: TableSpec, frame: pl.DataFrame) -> None:
         UnsupportedType: two columns differ by case alone, or nanoseconds would be lost.
         InvalidRows: a partition value is too long for the folder that delta-rs names by it.
     """
+    refuse_lossy(spec, frame)
+    _refuse_long_partitions(spec, frame)
+
+
+def refuse_lossy(spec: TableSpec, frame: pl.DataFrame) -> None:
+    """Returns nothing; raises UnsupportedType for what neither Delta nor Iceberg keeps: case alone, nanoseconds."""
     _refuse_case(spec, frame)
     _refuse_lost_nanoseconds(spec, frame)
-    _refuse_long_partitions(spec, frame)
 
 
 def refuse_columnless(spec: TableSpec, frame: pl.DataFrame) -> None:

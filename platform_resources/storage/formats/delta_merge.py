@@ -14,7 +14,7 @@ from platform_resources.storage.formats.delta_frames import (
     stored,
     within,
 )
-from platform_resources.storage.merge import MergePlan, compared_columns, plan_merge
+from platform_resources.storage.merge import MergePlan, compared_columns, plan_merge, touched_partitions
 from platform_resources.storage.table import Rows, TableSpec
 
 if TYPE_CHECKING:
@@ -35,26 +35,13 @@ class DeltaMerge:
 
     def run(self) -> MergePlan:
         """Returns what was committed; nothing was when the plan is empty."""
-        touched = self._touched()
+        touched = touched_partitions(
+            self.spec, restored(self.table), self.frame, replace_values=self.rows.replace_values
+        )
         plan = plan_merge(self.spec, self.frame, self._current(touched), replace_values=self.rows.replace_values)
         if not plan.is_empty:
             self._commit(plan, touched)
         return plan
-
-    def _touched(self) -> list[str] | None:
-        """Returns the partitions that hold the rows' keys, or rows to be replaced; None for an unpartitioned table."""
-        column, key = self.spec.partition_column, list(self.spec.key)
-        if column is None:
-            return None
-        found = set(self.frame[column])
-        known = restored(self.table)
-        if not self.spec.partition_from_key:
-            elsewhere = known.filter(~pl.col(column).is_in(list(found)))
-            found |= _values(elsewhere.join(self.frame.lazy().select(key), on=key, how="semi"), column)
-        if self.spec.replaces and self.rows.replace_values:
-            replaced = known.filter(pl.col(self.spec.replaces).is_in(list(self.rows.replace_values)))
-            found |= _values(replaced, column)
-        return sorted(found)
 
     def _current(self, touched: list[str] | None) -> pl.DataFrame:
         """Returns key and compared columns of every row in the partitions."""
@@ -121,7 +108,3 @@ def change_rows(
     else:
         done = merger.when_matched_update({quoted(n): f"s.{quoted(_NEW + n)}" for n in changes}).execute()
     return done["num_target_rows_updated"], done["num_target_rows_deleted"]
-
-
-def _values(frame: pl.LazyFrame, column: str) -> set[str]:
-    return set(frame.select(pl.col(column).unique()).collect()[column])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from platform_resources.settings import Settings
 from platform_resources.storage.operations.base import TableOperations
 from platform_resources.storage.operations.delta import DeltaOperations
+from platform_resources.storage.operations.iceberg import IcebergOperations
 from platform_resources.storage.operations.parquet import ParquetOperations
 from platform_resources.storage.operations.records import (
     DEFAULT_KEEP,
@@ -20,6 +21,7 @@ from platform_resources.storage.table import Format, TableSpec
 
 OPERATIONS: dict[Format, Callable[[TableSpec, str, Settings], TableOperations]] = {
     "delta": DeltaOperations,
+    "iceberg": IcebergOperations,
     "parquet": ParquetOperations,
 }
 

@@ -1,9 +1,9 @@
 """What can be done to a table besides reading and writing rows; the same words for every format."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from platform_resources.errors import RetentionTooShort, TableNotFound, VersionNotFound
 from platform_resources.settings import Settings
@@ -18,6 +18,8 @@ from platform_resources.storage.operations.records import (
     TableVersion,
 )
 from platform_resources.storage.table import TableSpec
+
+File = TypeVar("File")
 
 
 class LiveFile(NamedTuple):
@@ -151,17 +153,30 @@ class TableOperations(ABC):
 
 
 def packed(live: Iterable[LiveFile], *, partitions: Sequence[str] | None, target_bytes: int) -> tuple[int, int, int]:
-    """Returns how many files a compaction would remove, how many it would add instead, and their bytes.
+    """Returns how many files a compaction would remove, how many it would add instead, and their bytes."""
+    chosen = [each for each in live if partitions is None or each.partition in partitions]
+    found = bins(chosen, lambda each: (each.partition, each.size_bytes), target_bytes)
+    return sum(map(len, found)), len(found), sum(each.size_bytes for group in found for each in group)
 
-    Files of the target's size and above stay; a partition with fewer than two smaller ones is left alone.
+
+def bins(files: Iterable[File], facts: Callable[[File], tuple[str | None, int]], target_bytes: int) -> list[list[File]]:
+    """Returns the groups of files that are worth being made one: of one partition, below the target together.
+
+    Files of the target's size and above stay alone, and so does a file without another to join.
     """
-    groups: dict[str | None, list[int]] = {}
-    for each in live:
-        if each.size_bytes < target_bytes and (partitions is None or each.partition in partitions):
-            groups.setdefault(each.partition, []).append(each.size_bytes)
-    gained = [sizes for sizes in groups.values() if len(sizes) > -(-sum(sizes) // target_bytes)]
-    added = sum(max(1, -(-sum(sizes) // target_bytes)) for sizes in gained)
-    return sum(map(len, gained)), added, sum(map(sum, gained))
+    groups: dict[str | None, list[list[File]]] = {}
+    filled: dict[str | None, int] = {}
+    for each in files:
+        partition, size = facts(each)
+        if size >= target_bytes:
+            continue
+        there = groups.setdefault(partition, [])
+        if not there or filled[partition] + size > target_bytes:
+            there.append([])
+            filled[partition] = 0
+        there[-1].append(each)
+        filled[partition] += size
+    return [group for name in sorted(groups, key=lambda n: n or "") for group in groups[name] if len(group) > 1]
 
 
 def total(values: Iterable[int | None]) -> int | None:

@@ -67,7 +67,7 @@ class DeltaOperations(TableOperations):
             chosen = [each for each in live if partitions is None or each.partition in partitions]
             return self._result(
                 "zorder", changed=bool(chosen), dry_run=True,
-                files_removed=len(chosen), files_added=packed(chosen, partitions=None, target_bytes=TARGET_BYTES)[1],
+                files_removed=len(chosen), files_added=len({each.partition for each in chosen}),
                 bytes_removed=sum(each.size_bytes for each in chosen),
                 bytes_added=sum(each.size_bytes for each in chosen),
             )  # fmt: skip

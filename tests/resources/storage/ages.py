@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_resources.storage import Lake, TableSpec
+from platform_resources.storage.formats.iceberg import IcebergFormat
 
 _DELTA = {"commitInfo": "timestamp", "remove": "deletionTimestamp", "add": "modificationTime"}
 
@@ -21,6 +22,23 @@ def age(lake: Lake, spec: TableSpec, by: timedelta) -> None:
         if "_delta_log" in path.parts and path.suffix == ".json":
             _rewrite(path, lambda action: _older(action, int(seconds * 1000)))
         os.utime(path, times)
+    if spec.format == "iceberg":
+        _age_snapshots(lake, spec, int(seconds * 1000))
+
+
+def _age_snapshots(lake: Lake, spec: TableSpec, milliseconds: int) -> None:
+    """Moves the snapshots in the metadata that the catalogue names."""
+    table = IcebergFormat(spec, lake.location(spec), lake.settings).opened()
+    assert table is not None
+    path = Path(table.metadata_location)
+    known = json.loads(path.read_text())
+    for each in [*known["snapshots"], *known["snapshot-log"], *known["metadata-log"], known]:
+        for name in ("timestamp-ms", "last-updated-ms"):
+            if name in each:
+                each[name] -= milliseconds
+    status = path.stat()
+    path.write_text(json.dumps(known))
+    os.utime(path, (status.st_atime, status.st_mtime))
 
 
 def _rewrite(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:

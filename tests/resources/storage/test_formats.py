@@ -12,7 +12,7 @@ from platform_resources.storage import Lake, TableSpec
 AWKWARD = ["2013-01", "a/b", "../up", "sp ace", "é|ü", "100%", "it's", "[x]*?", "..", "a=b&c", "N" * 300]
 
 
-@pytest.fixture(params=["delta", "parquet"])
+@pytest.fixture(params=["delta", "iceberg", "parquet"])
 def whole(request: pytest.FixtureRequest) -> TableSpec:
     return TableSpec(path="shop/orders/v1", format=request.param)
 

@@ -19,7 +19,7 @@ from platform_resources.storage import Lake, TableSpec
 from platform_resources.storage.operations import MINIMUM_KEEP
 from tests.resources.storage.ages import age
 
-LOGGED = ["delta"]
+LOGGED = ["delta", "iceberg"]
 DAYS = timedelta(days=10)
 on_disk = pytest.mark.parametrize("place", ["disk"])
 
@@ -204,9 +204,10 @@ def test_vacuum_deletes_what_no_kept_version_needs_and_nothing_else(lake: Lake, 
     table.restore(table.history()[1].version, dry_run=False)
     age_one(left["old.parquet"])
     there, planned = files(lake, spec), table.vacuum()
-    assert (planned.dry_run, planned.files_removed, files(lake, spec)) == (True, 9, there)
+    assert (planned.dry_run, files(lake, spec)) == (True, there)
+    assert len([name for name in planned.files if name.endswith(".parquet")]) == 9
     done = table.vacuum(dry_run=False)
-    assert (done.files_removed, done.bytes_removed) == (9, planned.bytes_removed)
+    assert (done.files, done.bytes_removed) == (planned.files, planned.bytes_removed)
     assert done.bytes_removed > 0
     assert len(there) - len(files(lake, spec)) == 9
     assert left["young.parquet"].exists()

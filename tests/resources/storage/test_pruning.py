@@ -25,7 +25,7 @@ def noisy() -> pl.DataFrame:
     return pl.DataFrame({"narrow": numbers.hash(99), **wide, "_month": months})
 
 
-@pytest.fixture(params=["delta", "parquet"])
+@pytest.fixture(params=["delta", "iceberg", "parquet"])
 def spec(request: pytest.FixtureRequest) -> TableSpec:
     return TableSpec(path="wide/table/v1", format=request.param, partition_column="_month")
 

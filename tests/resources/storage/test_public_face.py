@@ -11,7 +11,8 @@ import platform_resources.storage
 from platform_resources.errors import InvalidTableSpec
 from platform_resources.storage import TableSpec
 
-VENDORS = {"deltalake", "boto3", "botocore", "obstore", "duckdb", "pyarrow", "pandas", "fsspec", "s3fs", "dagster_aws"}
+VENDORS = {"deltalake", "boto3", "botocore", "obstore", "duckdb", "pyarrow", "pandas", "fsspec", "s3fs", "dagster_aws",
+           "pyiceberg"}  # fmt: skip
 
 
 def test_the_room_shows_four_names() -> None:
@@ -43,10 +44,11 @@ def test_a_spec_travels_in_definition_metadata() -> None:
         ({"path": "../b"}, "no path below the lake. Fix: write domain/dataset/v1"),
         ({"path": ""}, "no path below the lake"),
         ({"path": "/a"}, "no path below the lake"),
-        ({"format": "csv"}, "format='csv' is unknown. Fix: choose one of delta, parquet"),
+        ({"format": "csv"}, "format='csv' is unknown. Fix: choose one of delta, iceberg, parquet"),
         ({"mode": "upsert"}, "mode='upsert' is unknown. Fix: choose one of overwrite, append, merge"),
         ({"schema_evolution": "drop"}, "Fix: choose one of refuse, add"),
         ({"mode": "merge"}, "a merge needs a key. Fix: declare the columns that identify a row"),
+        ({"sort_by": ("id",)}, "delta keeps no sort order. Fix: declare format='iceberg'"),
         ({"replaces": "_source"}, "replaces='_source' needs a merge"),
     ],
 )

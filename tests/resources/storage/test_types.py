@@ -13,6 +13,7 @@ from polars.testing.parametric import dataframes
 from platform_resources.errors import UnsupportedType
 from platform_resources.storage import Lake, TableSpec
 from platform_resources.storage.columns import decode, encode
+from platform_resources.storage.table import Format
 
 AMSTERDAM = "Europe/Amsterdam"
 MOMENT = dt.datetime(2024, 2, 29, 23, 59, 59, 999999)  # noqa: DTZ001 - naive on purpose
@@ -56,7 +57,7 @@ STORABLE = [
 ]
 
 
-@pytest.fixture(params=["delta", "parquet"])
+@pytest.fixture(params=["delta", "iceberg", "parquet"])
 def table(request: pytest.FixtureRequest) -> TableSpec:
     return TableSpec(path="all/types/v1", format=request.param, schema_evolution="add")
 
@@ -78,8 +79,9 @@ def test_all_types_come_back_together(lake: Lake, table: TableSpec) -> None:
 
 
 @pytest.mark.parametrize("place", ["disk"])
-def test_all_types_survive_a_merge_and_an_update(lake: Lake) -> None:
-    spec = TableSpec(path="all/types/v1", mode="merge", key=("key",))
+@pytest.mark.parametrize("format_name", ["delta", "iceberg"])
+def test_all_types_survive_a_merge_and_an_update(lake: Lake, format_name: Format) -> None:
+    spec = TableSpec(path="all/types/v1", format=format_name, mode="merge", key=("key",))
     frame = pl.DataFrame({"key": [1, 2, 3], **SERIES})
     lake.write(spec, frame.head(1))
     lake.write(spec, frame)
@@ -105,10 +107,11 @@ def test_a_type_that_no_table_keeps_is_refused_with_a_fix(lake: Lake, table: Tab
 
 
 @pytest.mark.parametrize("place", ["disk"])
-def test_nanoseconds_that_delta_would_lose_are_refused(lake: Lake) -> None:
+@pytest.mark.parametrize("format_name", ["delta", "iceberg"])
+def test_nanoseconds_that_the_format_would_lose_are_refused(lake: Lake, format_name: Format) -> None:
     frame = pl.DataFrame({"at": pl.Series([1], dtype=pl.Datetime("ns"))})
     with pytest.raises(UnsupportedType, match="no whole microseconds"):
-        lake.write(TableSpec(path="a/b/v1"), frame)
+        lake.write(TableSpec(path="a/b/v1", format=format_name), frame)
 
 
 def test_a_column_name_that_would_abort_the_process_is_refused(lake: Lake, table: TableSpec) -> None:

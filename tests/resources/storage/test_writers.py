@@ -45,12 +45,12 @@ def race(environment: dict[str, str], gate: Path, *arguments: str) -> None:
     assert [process.wait(60) for process in processes] == [0, 0]
 
 
-@pytest.mark.parametrize("table", ["merged", "appended", "parquet", "monthly"])
+@pytest.mark.parametrize("table", TABLES)
 def test_two_writers_at_once_lose_nothing(lake: Lake, environment: dict[str, str], tmp_path: Path, table: str) -> None:
     race(environment, tmp_path / "gate", "race", table)
     last = [who * 100 + COMMITS - 1 for who in (1, 2)]
     every = [who * 100 + number for who in (1, 2) for number in range(COMMITS)]
-    assert sorted(lake.scan(TABLES[table]).collect()["id"]) == (last if table == "monthly" else every)
+    assert sorted(lake.scan(TABLES[table]).collect()["id"]) == (last if "monthly" in table else every)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -85,13 +85,14 @@ def test_an_error_of_the_write_itself_is_not_tried_again() -> None:
     assert tries == [1]
 
 
+@pytest.mark.parametrize("table", ["merged", "iceberg_merged"])
 def test_one_key_written_into_two_partitions_at_once_is_there_once(
-    lake: Lake, environment: dict[str, str], tmp_path: Path
+    lake: Lake, environment: dict[str, str], tmp_path: Path, table: str
 ) -> None:
     """Disjoint partitions do not conflict by themselves; a key that may move makes them."""
-    lake.write(writers.MERGED, pl.DataFrame({"id": [0], "_month": ["m0"]}))
-    race(environment, tmp_path / "gate", "moved")
-    found = lake.scan(writers.MERGED).filter(pl.col("id") > 0).collect()
+    lake.write(TABLES[table], pl.DataFrame({"id": [0], "_month": ["m0"]}))
+    race(environment, tmp_path / "gate", "moved", table)
+    found = lake.scan(TABLES[table]).filter(pl.col("id") > 0).collect()
     assert sorted(found["id"]) == [1, 2, 3]
 
 
@@ -108,7 +109,7 @@ def seen(lake: Lake, spec: TableSpec) -> set[object]:
     return {path.name for path in Path(location).rglob("*") if path.suffix != ".json"}
 
 
-@pytest.mark.parametrize("format_name", ["delta", "parquet"])
+@pytest.mark.parametrize("format_name", ["delta", "iceberg", "parquet"])
 def test_a_writer_killed_while_its_new_file_is_there_leaves_one_generation(
     lake: Lake, environment: dict[str, str], format_name: str
 ) -> None:
@@ -139,7 +140,7 @@ def frozen(lake: Lake, spec: TableSpec) -> None:
 
 
 @pytest.mark.parametrize("place", ["disk"])
-@pytest.mark.parametrize("format_name", ["delta", "parquet"])
+@pytest.mark.parametrize("format_name", ["delta", "iceberg", "parquet"])
 def test_what_a_killed_writer_left_behind_is_not_read(lake: Lake, format_name: str) -> None:
     spec = TableSpec(path="left/behind/v1", format=format_name, partition_column="_month")  # type: ignore[arg-type]
     rows = pl.DataFrame({"id": [1], "_month": ["jan"]})

@@ -1,5 +1,6 @@
 """Programs that tests run as processes of their own: writers that race, and writers that are killed."""
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -13,7 +14,13 @@ MERGED = TableSpec(path="race/merged/v1", mode="merge", key=("id",), partition_c
 APPENDED = TableSpec(path="race/appended/v1", mode="append")
 APPENDED_PARQUET = TableSpec(path="race/parquet/v1", format="parquet", mode="append")
 BY_MONTH = TableSpec(path="race/monthly/v1", partition_column="_month")
-TABLES = {"merged": MERGED, "appended": APPENDED, "parquet": APPENDED_PARQUET, "monthly": BY_MONTH}
+ICEBERG_MERGED = dataclasses.replace(MERGED, path="race/iceberg_merged/v1", format="iceberg")
+ICEBERG_APPENDED = dataclasses.replace(APPENDED, path="race/iceberg_appended/v1", format="iceberg")
+ICEBERG_BY_MONTH = dataclasses.replace(BY_MONTH, path="race/iceberg_monthly/v1", format="iceberg")
+TABLES = {
+    "merged": MERGED, "appended": APPENDED, "parquet": APPENDED_PARQUET, "monthly": BY_MONTH,
+    "iceberg_merged": ICEBERG_MERGED, "iceberg_appended": ICEBERG_APPENDED, "iceberg_monthly": ICEBERG_BY_MONTH,
+}  # fmt: skip
 COMMITS = 5
 
 
@@ -24,9 +31,9 @@ def race(name: str, who: int, gate: Path) -> None:
     while not gate.exists():
         os.sched_yield()
     for number in range(COMMITS):
-        month = f"m{who}" if name == "monthly" else "m0"
+        month = f"m{who}" if "monthly" in name else "m0"
         rows = pl.DataFrame({"id": [who * 100 + number], "_month": [month]})
-        partitions = [month] if name == "monthly" else None
+        partitions = [month] if "monthly" in name else None
         lake.write(spec, rows, partitions=partitions, transaction=f"{who}-{number}")
 
 
@@ -40,14 +47,14 @@ def same(name: str, who: int, gate: Path) -> None:
     lake.write(TABLES[name], rows, transaction="the-same-file")
 
 
-def moved(who: int, gate: Path) -> None:
+def moved(name: str, who: int, gate: Path) -> None:
     """Merges the same keys as the other process, into a partition of its own."""
     lake = Lake(Settings.from_environment())
     rows = pl.DataFrame({"id": [1, 2, 3]}).with_columns(_month=pl.lit(f"m{who}"))
     (gate.parent / f"ready-{who}").touch()
     while not gate.exists():
         os.sched_yield()
-    lake.write(MERGED, rows)
+    lake.write(TABLES[name], rows)
 
 
 def overwrite_for_ever(format_name: str) -> None:
@@ -73,6 +80,6 @@ if __name__ == "__main__":
     elif sys.argv[1] == "same":
         same(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))
     elif sys.argv[1] == "moved":
-        moved(int(sys.argv[2]), Path(sys.argv[3]))
+        moved(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))
     else:
         overwrite_for_ever(sys.argv[2])

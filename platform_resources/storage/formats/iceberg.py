@@ -1,0 +1,306 @@
+"""Tables in Apache Iceberg, through pyiceberg: every write is one snapshot, and two writers lose nothing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from platform_resources.errors import CatalogueLost, ColumnNotFound, InvalidTableSpec, VersionNotFound
+from platform_resources.storage import columns
+from platform_resources.storage.conflicts import retried
+from platform_resources.storage.folder import Folder, folder_at
+from platform_resources.storage.formats.base import TableFormat
+from platform_resources.storage.formats.delta_limits import refuse_lossy, refuse_other_partitioning
+from platform_resources.storage.formats.iceberg_catalog import MARKER, catalogue_exists, identifier, open_catalogue
+from platform_resources.storage.formats.iceberg_commit import (
+    PROPERTIES,
+    Change,
+    commit,
+    knows,
+    summary_of,
+    table_parts,
+)
+from platform_resources.storage.formats.iceberg_frames import iceberg_schema, logical_schema, read_files, scanned
+from platform_resources.storage.merge import compared_columns, plan_merge, touched_partitions
+from platform_resources.storage.table import Commit, Rows
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import FileScanTask, Table
+
+_FILE = "\0file"
+_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+
+
+class IcebergFormat(TableFormat):
+    """An Iceberg table on disk or S3."""
+
+    def exists(self) -> bool:
+        """Returns whether the catalogue knows the table."""
+        return catalogue_exists(self.settings) and self.catalogue.table_exists(self.identifier)
+
+    def version(self) -> str | None:
+        """Returns the id of the current snapshot."""
+        table = self.opened()
+        return None if table is None else _version(table)
+
+    def write(self, rows: Rows) -> Commit:
+        """Returns the commit; on a conflict the write starts again from a fresh snapshot."""
+        refuse_lossy(self.spec, rows.frame)
+        return self.retried(lambda table: self._write(table, rows))
+
+    def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> Commit:
+        """Returns the commit that set columns of some rows."""
+        return self.retried(lambda table: self._change(table, column, values, changes))
+
+    def delete(self, column: str, values: Sequence[Any]) -> Commit:
+        """Returns the commit that removed some rows."""
+        return self.retried(lambda table: self._change(table, column, values, None))
+
+    def opened(self) -> "Table | None":
+        """Returns the table as it is now, or None; pyiceberg's own retries are off, whoever made it."""
+        from pyiceberg.exceptions import NoSuchTableError
+
+        if not catalogue_exists(self.settings):
+            return None
+        try:
+            table = self.catalogue.load_table(self.identifier)
+        except NoSuchTableError:
+            return None
+        if table.location() != self.location:
+            raise InvalidTableSpec(
+                self.spec.path,
+                f"is {table.location()} to the Iceberg catalogue and {self.location} to the settings",
+                fix="give each lake a catalogue of its own by PLATFORM_ICEBERG_CATALOG",
+            )
+        table.metadata.properties["commit.retry.num-retries"] = "0"
+        return table
+
+    def retried(self, attempt: "Callable[[Table | None], Commit]") -> Commit:
+        """Returns what an attempt returns; one that lost to another writer is made again on a fresh snapshot."""
+        from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError, ValidationException
+
+        return retried(
+            attempt,
+            table=self.spec.path,
+            snapshot=self.opened,
+            version=lambda table: None if table is None else table.metadata_location,
+            errors=(CommitFailedException, TableAlreadyExistsError, ValidationException, FileNotFoundError),
+        )
+
+    def rows_at(self, table: "Table", version: str | int | None = None) -> pl.LazyFrame:
+        """Returns the rows of a version, or of the latest; raises VersionNotFound."""
+        return scanned(table, self._options, None if version is None else self.snapshot_id(table, str(version)))
+
+    def snapshot_id(self, table: "Table", version: str) -> int:
+        """Returns the id of a snapshot; raises VersionNotFound."""
+        if not version.isdigit() or table.snapshot_by_id(int(version)) is None:
+            raise VersionNotFound(self.spec.path, version)
+        return int(version)
+
+    def commit(self, table: "Table", change: Change) -> "list[DataFile]":
+        """Returns the data files that came with one commit on the table as it was opened."""
+        return commit(table.transaction(), self.folder, change)
+
+    @cached_property
+    def catalogue(self) -> "SqlCatalog":
+        """The catalogue, by a connection of this object's own."""
+        return open_catalogue(self.settings)
+
+    @property
+    def identifier(self) -> tuple[str, str]:
+        """What the catalogue calls the table."""
+        return identifier(self.settings, self.spec)
+
+    @property
+    def folder(self) -> Folder:
+        """Where the table's files lie."""
+        return folder_at(self.location, self.s3)
+
+    @property
+    def _options(self) -> dict[str, Any] | None:
+        """What Polars reads S3 with; its Iceberg scan takes no function that renews credentials, so these are given."""
+        if not self.location.startswith("s3://"):
+            return None
+        keys = {name: value for name, value in self.s3.delta_options().items() if name.startswith(_KEYS)}
+        return {**self.s3.polars_options(), **keys}
+
+    def _scan(self, partitions: Sequence[str] | None, version: str | int | None) -> pl.LazyFrame:
+        table = self.opened()
+        if table is None:
+            raise self._not_found()
+        frame = self.rows_at(table, version)
+        if partitions is None:
+            return frame
+        return frame.filter(pl.col(str(self.spec.partition_column)).is_in(list(map(str, partitions))))
+
+    def _write(self, table: "Table | None", rows: Rows) -> Commit:
+        if table is None:
+            return self._create(rows)
+        refuse_other_partitioning(self.spec, [each.name for each in table.spec().fields])
+        if rows.partitions == () or (
+            self.spec.mode == "append" and rows.transaction and knows(table, rows.transaction)
+        ):
+            return _unchanged(table)
+        return {"overwrite": self._overwrite, "append": self._append, "merge": self._merge}[self.spec.mode](table, rows)
+
+    def _create(self, rows: Rows) -> Commit:
+        """Returns the commit that made the table and put the rows in, in one."""
+        self._refuse_lost_catalogue()
+        frame = columns.fit(self.spec.path, rows.frame, None, "refuse")
+        if missing := [name for name in self.spec.sort_by if name not in frame.columns]:
+            raise ColumnNotFound(self.spec.path, missing, frame.columns)
+        schema = iceberg_schema(frame.schema)
+        parts: dict[str, Any] = table_parts(schema, self.spec.partition_column, self.spec.sort_by)
+        creation = self.catalogue.create_table_transaction(
+            self.identifier, schema, location=self.location, properties=PROPERTIES, **parts
+        )
+        said = summary_of(rows.transaction, rows.commit_metadata)
+        added = commit(creation, self.folder, Change(add=self._sorted(frame), said=said))
+        self.folder.write(MARKER, b"the Iceberg catalogue knows this table\n")
+        return self._done(self._reopened(), added, rows_written=frame.height)
+
+    def _refuse_lost_catalogue(self) -> None:
+        from pyiceberg.exceptions import TableAlreadyExistsError
+
+        if any(each.name == MARKER for each in self.folder.entries("metadata")):
+            if self.opened() is not None:
+                raise TableAlreadyExistsError(self.spec.path)
+            raise CatalogueLost(self.spec.path, self.location)
+
+    def _append(self, table: "Table", rows: Rows) -> Commit:
+        frame = self._fitted(table, rows.frame)
+        return self._committed(table, rows, Change(add=frame, schema=_added(table, frame)), written=frame.height)
+
+    def _overwrite(self, table: "Table", rows: Rows) -> Commit:
+        """Returns the commit that replaced the partitions, or the whole table when none are named."""
+        renewed = rows.partitions is None and self.spec.schema_evolution == "add"
+        frame = columns.fit(self.spec.path, rows.frame, None, "add") if renewed else self._fitted(table, rows.frame)
+        schema = frame.schema if renewed and frame.schema != _columns(table) else _added(table, frame)
+        gone = [each.file for each in self.files(table, rows.partitions)]
+        return self._committed(table, rows, Change(remove=gone, add=frame, schema=schema), written=frame.height)
+
+    def _merge(self, table: "Table", rows: Rows) -> Commit:
+        """Returns the commit of the rows that differ, or no commit when none do; files without such rows stay."""
+        frame = self._fitted(table, rows.frame)
+        known = self.rows_at(table)
+        touched = touched_partitions(self.spec, known, frame, replace_values=rows.replace_values)
+        tasks = self.files(table, touched)
+        there = _columns(table).names()
+        names = dict.fromkeys([*self.spec.key, *compared_columns(self.spec, frame.columns)])
+        current = _by_file(table, tasks, [name for name in names if name in there])
+        plan = plan_merge(self.spec, frame, current.drop(_FILE), replace_values=rows.replace_values)
+        if plan.is_empty:
+            return _unchanged(table)
+        key = list(self.spec.key)
+        changed = pl.concat([plan.upserts.select(key), plan.deletes.select(key)])
+        hit = sorted(current.join(changed, on=key, how="semi")[_FILE].unique())
+        kept = _read(table, [tasks[place] for place in hit]).join(changed, on=key, how="anti")
+        change = Change(
+            remove=[tasks[place].file for place in hit],
+            add=pl.concat([kept, plan.upserts], how="diagonal").select(plan.upserts.columns),
+            schema=_added(table, frame),
+        )
+        return self._committed(table, rows, change, written=plan.upserts.height, deleted=plan.deletes.height)
+
+    def _change(
+        self, table: "Table | None", column: str, values: Sequence[Any], changes: Mapping[str, Any] | None
+    ) -> Commit:
+        """Returns the commit that changed the rows, or deleted them where there are no changes."""
+        if table is None:
+            return Commit(version=None, changed=False)
+        schema, tasks = _columns(table), self.files(table)
+        wanted = pl.Series(column, list(values), dtype=schema[column])
+        found = _by_file(table, tasks, [column]).filter(pl.col(column).is_in(wanted.implode()))
+        if found.is_empty():
+            return _unchanged(table)
+        hit = [tasks[place] for place in sorted(found[_FILE].unique())]
+        concerned = pl.col(column).is_in(wanted.implode()).fill_null(value=False)
+        if changes is None:
+            kept = _read(table, hit).filter(~concerned)
+        else:
+            new = [pl.when(concerned).then(pl.lit(value, dtype=schema[name])).otherwise(pl.col(name)).alias(name)
+                   for name, value in changes.items()]  # fmt: skip
+            kept = _read(table, hit).with_columns(new)
+        added = self.commit(table, Change(remove=[each.file for each in hit], add=self._sorted(kept)))
+        written, deleted = (0, found.height) if changes is None else (found.height, 0)
+        return self._done(self._reopened(), added, rows_written=written, rows_deleted=deleted)
+
+    def files(self, table: "Table", partitions: Sequence[str] | None = None) -> "list[FileScanTask]":
+        """Returns the current snapshot's data files in some partitions, or all of them for None."""
+        if table.current_snapshot() is None:
+            return []
+        tasks = list(table.scan().plan_files())
+        if partitions is None:
+            return tasks
+        wanted = set(map(str, partitions))
+        return [each for each in tasks if str(each.file.partition[0]) in wanted]
+
+    def _committed(self, table: "Table", rows: Rows, change: Change, *, written: int, deleted: int = 0) -> Commit:
+        said = summary_of(rows.transaction, rows.commit_metadata)
+        add = None if change.add is None else self._sorted(change.add)
+        added = self.commit(table, Change(remove=change.remove, add=add, schema=change.schema, said=said))
+        return self._done(self._reopened(), added, rows_written=written, rows_deleted=deleted)
+
+    def _sorted(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.sort(self.spec.sort_by, maintain_order=True) if self.spec.sort_by else frame
+
+    def _fitted(self, table: "Table", frame: pl.DataFrame) -> pl.DataFrame:
+        return columns.fit(self.spec.path, frame, _columns(table), self.spec.schema_evolution)
+
+    def _reopened(self) -> "Table":
+        table = self.opened()
+        if table is None:
+            raise self._not_found()
+        return table
+
+    def _done(self, table: "Table", added: "Sequence[DataFile]", *, rows_written: int, rows_deleted: int = 0) -> Commit:
+        values = {str(each.partition[0]) for each in added} if self.spec.partition_column else set()
+        return Commit(
+            version=_version(table),
+            rows_written=rows_written,
+            rows_deleted=rows_deleted,
+            rows_total=_rows_total(table),
+            size_bytes=sum(each.file_size_in_bytes for each in added),
+            files=len(added),
+            partitions=tuple(sorted(values)),
+        )
+
+
+def _columns(table: "Table") -> pl.Schema:
+    return logical_schema(table.schema())
+
+
+def _added(table: "Table", frame: pl.DataFrame) -> pl.Schema | None:
+    """Returns the columns as they will be, or None where the frame brings no new ones."""
+    there = _columns(table)
+    return None if set(frame.columns) <= set(there) else pl.Schema({**there, **frame.schema})
+
+
+def _by_file(table: "Table", tasks: "Sequence[FileScanTask]", names: Sequence[str]) -> pl.DataFrame:
+    """Returns some columns of some files, and in a further one the place of the row's file among them."""
+    parts = [read_files(table, [task], names).with_columns(pl.lit(n).alias(_FILE)) for n, task in enumerate(tasks)]
+    schema = _columns(table)
+    nothing = pl.DataFrame(schema={**{name: schema[name] for name in names}, _FILE: pl.Int32})
+    return pl.concat([nothing, *parts])
+
+
+def _read(table: "Table", tasks: "Sequence[FileScanTask]") -> pl.DataFrame:
+    return read_files(table, tasks) if tasks else pl.DataFrame(schema=_columns(table))
+
+
+def _version(table: "Table") -> str | None:
+    found = table.current_snapshot()
+    return None if found is None else str(found.snapshot_id)
+
+
+def _rows_total(table: "Table") -> int | None:
+    found = table.current_snapshot()
+    told = found.summary.additional_properties.get("total-records") if found and found.summary else None
+    return None if told is None else int(told)
+
+
+def _unchanged(table: "Table") -> Commit:
+    return Commit(version=_version(table), changed=False, rows_total=_rows_total(table))

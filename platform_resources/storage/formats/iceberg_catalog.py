@@ -1,0 +1,77 @@
+"""The catalogue of Iceberg tables: one row a table, which says where its latest metadata lies.
+
+By itself it is a SQLite file: beside a lake on disk, so that everybody who sees the lake sees it; in the state folder
+for a lake on S3, where SQLite cannot lie. The latter serves one machine, so a table whose marker shows that another
+catalogue knows it is refused rather than made anew.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platform_resources.settings import Settings
+from platform_resources.storage.table import TableSpec
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog.sql import SqlCatalog
+
+NAME = "platform"
+MARKER = "metadata/in-catalogue"
+"""Stands in a table's folder from its first commit on."""
+_WAIT_SECONDS = 60
+_RACES = 5
+
+
+def catalogue_url(settings: Settings) -> str:
+    """Returns the SQLAlchemy URL of the catalogue; it may hold a password."""
+    if settings.iceberg is not None:
+        return settings.iceberg
+    if settings.lake.startswith("s3://"):
+        digest = hashlib.sha256(settings.tables_root.encode()).hexdigest()[:16]
+        place = Path(settings.state) / "iceberg" / f"{digest}.db"
+    else:
+        place = Path(settings.tables_root) / "_iceberg" / "catalogue.db"
+    return f"sqlite:///{place}?timeout={_WAIT_SECONDS}"
+
+
+def open_catalogue(settings: Settings) -> "SqlCatalog":
+    """Returns a connection of its own to the catalogue, which is made where there is none."""
+    from pyiceberg.catalog.sql import SqlCatalog
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
+    url = catalogue_url(settings)
+    if settings.iceberg is None:
+        Path(url.removeprefix("sqlite:///").partition("?")[0]).parent.mkdir(parents=True, exist_ok=True)
+    for race in range(_RACES):
+        try:
+            return SqlCatalog(NAME, uri=url, **_io_properties(settings))
+        except (OperationalError, ProgrammingError):  # two processes made its tables at once
+            if race == _RACES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def catalogue_exists(settings: Settings) -> bool:
+    """Returns whether there may be tables at all; asking must not make a file."""
+    if settings.iceberg is not None:
+        return True
+    return Path(catalogue_url(settings).removeprefix("sqlite:///").partition("?")[0]).exists()
+
+
+def identifier(settings: Settings, spec: TableSpec) -> tuple[str, str]:
+    """Returns namespace and name: the environment and the path, their dots encoded because a dot parts levels.
+
+    >>> from platform_resources.settings import Settings
+    >>> identifier(Settings(state="", lake="", landing=""), TableSpec(path="flights/planes/v1"))
+    ('development.flights.planes', 'v1')
+    """
+    *parents, name = (part.replace("%", "%25").replace(".", "%2E") for part in spec.path.split("/"))
+    return ".".join([settings.environment, *parents]), name
+
+
+def _io_properties(settings: Settings) -> dict[str, str]:
+    own = "platform_resources.storage.formats.iceberg_io.EncryptingFileIO"
+    impl = own if settings.s3.kms_key_id else "pyiceberg.io.pyarrow.PyArrowFileIO"
+    if not settings.lake.startswith("s3://"):
+        return {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
+    return {"py-io-impl": impl, **settings.s3.pyiceberg_properties()}

@@ -1,0 +1,159 @@
+"""One commit on one snapshot of an Iceberg table: columns, files taken out, rows put in, all or nothing.
+
+pyiceberg would by itself carry a commit over to a table that moved; then a repeated append is there twice. So its
+retries are off, and whoever lost decides anew (`conflicts.retried`).
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from platform_resources.storage.folder import Folder
+from platform_resources.storage.formats.iceberg_frames import iceberg_schema, logical_schema, write_files
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.schema import Schema
+    from pyiceberg.table import Table, Transaction
+
+TRANSACTION = "platform.transaction"
+SAID = "platform.said."
+OPERATION = "platform.operation"
+FORGOTTEN = "platform.transactions"
+"""A table property: digests of the transactions whose snapshots were expired."""
+PROPERTIES = {
+    "commit.retry.num-retries": "0",
+    "commit.manifest-merge.enabled": "true",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "100",
+    "write.parquet.compression-codec": "zstd",
+}
+"""Of every table that is made here; other writers heed them too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What one commit does.
+
+    Attributes:
+        remove: data files of the snapshot that go.
+        add: logical rows that come.
+        files: data files that come back as they are.
+        schema: the columns as they will be, where they change.
+        schema_id: an earlier schema that becomes the current one again.
+        said: words for the snapshot's summary.
+    """
+
+    remove: Sequence["DataFile"] = ()
+    add: pl.DataFrame | None = None
+    files: Sequence["DataFile"] = ()
+    schema: pl.Schema | None = None
+    schema_id: int | None = None
+    said: Mapping[str, str] = field(default_factory=dict)
+
+
+def commit(transaction: "Transaction", folder: Folder, change: Change) -> list["DataFile"]:
+    """Returns the new data files, once the catalogue names the snapshot that holds them.
+
+    On an error they are deleted again: nothing refers to them.
+    """
+    if change.schema is not None:
+        change_schema(transaction, change.schema)
+    if change.schema_id is not None:
+        from pyiceberg.table.update import SetCurrentSchemaUpdate
+
+        transaction._stage((SetCurrentSchemaUpdate.model_validate({"schema-id": change.schema_id}),))  # noqa: SLF001 - the only door to it
+    metadata = transaction.table_metadata
+    added = [] if change.add is None else write_files(metadata, folder, change.add)
+    try:
+        update = transaction.update_snapshot(snapshot_properties=dict(change.said))
+        with update.overwrite() if change.remove else update.merge_append() as snapshot:
+            for each in change.remove:
+                snapshot.delete_data_file(each)
+            for each in [*added, *change.files]:
+                snapshot.append_data_file(each)
+        transaction.commit_transaction()
+    except Exception:
+        discard(folder, added)
+        raise
+    return [*added, *change.files]
+
+
+def discard(folder: Folder, files: Sequence["DataFile"]) -> None:
+    """Returns when files that no snapshot names are deleted; what cannot be is left to a vacuum."""
+    root = folder.uri("")
+    for each in files:
+        with contextlib.suppress(OSError):
+            folder.remove(each.file_path.removeprefix(root).lstrip("/"))
+
+
+def change_schema(transaction: "Transaction", wanted: pl.Schema) -> None:
+    """Returns when the transaction's table has exactly these columns; one of another type is a new column."""
+    there = logical_schema(transaction.table_metadata.schema())
+    gone = [name for name, kind in there.items() if wanted.get(name) != kind]
+    new = [name for name, kind in wanted.items() if there.get(name) != kind]
+    if gone:
+        with transaction.update_schema(allow_incompatible_changes=True) as update:
+            for name in gone:
+                update.delete_column((name,))
+    if new:
+        fields = iceberg_schema(pl.Schema({name: wanted[name] for name in new}))
+        with transaction.update_schema() as update:
+            for each in fields.fields:
+                update.add_column((each.name,), each.field_type, doc=each.doc)
+    if [each.name for each in transaction.table_metadata.schema().fields] != list(wanted):
+        with transaction.update_schema() as update:
+            for name in reversed(wanted):
+                update.move_first((name,))
+
+
+def summary_of(transaction: str | None, words: Mapping[str, str] | None) -> dict[str, str]:
+    """Returns what a write keeps in its snapshot's summary."""
+    told = {f"{SAID}{name}": value for name, value in (words or {}).items()}
+    return told if transaction is None else {TRANSACTION: transaction, **told}
+
+
+def knows(table: "Table", transaction: str) -> bool:
+    """Returns whether a snapshot, expired or not, came by this transaction."""
+    if any(transaction_of(each.summary) == transaction for each in table.snapshots()):
+        return True
+    return digest_of(transaction) in remembered(table)
+
+
+def remembered(table: "Table") -> list[str]:
+    """Returns the digests of the transactions whose snapshots were expired."""
+    found: list[str] = json.loads(table.properties.get(FORGOTTEN, "[]"))
+    return found
+
+
+def transaction_of(summary: object) -> str | None:
+    """Returns the transaction of a snapshot, or None."""
+    found = getattr(summary, "additional_properties", {}).get(TRANSACTION)
+    return None if found is None else str(found)
+
+
+def digest_of(transaction: str) -> str:
+    """Returns what a table remembers of a transaction for good."""
+    return hashlib.sha256(transaction.encode()).hexdigest()[:16]
+
+
+def table_parts(schema: "Schema", partition_column: str | None, sort_by: Sequence[str]) -> dict[str, object]:
+    """Returns the partition spec and the sort order of a new table, as arguments of its creation."""
+    from pyiceberg.partitioning import PartitionField, PartitionSpec
+    from pyiceberg.table.sorting import SortField, SortOrder
+    from pyiceberg.transforms import IdentityTransform
+
+    parts: dict[str, object] = {}
+    if partition_column:
+        source = schema.find_field(partition_column).field_id
+        only = PartitionField(source_id=source, field_id=1000, transform=IdentityTransform(), name=partition_column)
+        parts["partition_spec"] = PartitionSpec(only)
+    if sort_by:
+        keys = (SortField(schema.find_field(name).field_id, transform=IdentityTransform()) for name in sort_by)
+        parts["sort_order"] = SortOrder(*keys)
+    return parts

@@ -1,0 +1,167 @@
+"""Between Polars and Iceberg: schemas, scans, and data files with the statistics that let readers skip them.
+
+A column whose own type Iceberg lacks carries that type in its field's doc, and is read back in it. Data files are
+written by Polars itself, with Iceberg's field ids, so that no second copy of the rows is made.
+"""
+
+import hashlib
+import json
+import re
+import uuid
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from platform_resources.storage import columns
+from platform_resources.storage.folder import Folder
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.schema import Schema
+    from pyiceberg.table import FileScanTask, Table
+    from pyiceberg.table.metadata import TableMetadata
+
+_DTYPE = "platform.dtype="
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,80}")
+_FILE_BYTES = 512 << 20
+"""Rows of this size in memory go into one file, a quarter of it on disk as a rule."""
+_AT_ONCE = 4
+
+
+def iceberg_schema(schema: pl.Schema) -> "Schema":
+    """Returns the Iceberg schema of logical columns; its field ids are provisional until a table takes it."""
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.schema import assign_fresh_schema_ids
+
+    marks = columns.marks(schema, columns.ICEBERG)
+    arrow = to_physical(pl.DataFrame(schema=schema)).to_arrow().schema
+    for position, field in enumerate(arrow):
+        if field.name in marks:
+            arrow = arrow.set(position, field.with_metadata({"doc": _DTYPE + marks[field.name]}))
+    return assign_fresh_schema_ids(Catalog._convert_schema_if_needed(arrow, 2))  # noqa: SLF001 - what create_table calls
+
+
+def logical_schema(schema: "Schema") -> pl.Schema:
+    """Returns the columns that readers get, in their own types."""
+    from pyiceberg.io.pyarrow import schema_to_pyarrow
+
+    stored = pl.DataFrame(schema_to_pyarrow(schema, include_field_ids=False).empty_table()).schema
+    return pl.Schema({**stored, **own_types(schema)})
+
+
+def own_types(schema: "Schema") -> dict[str, pl.DataType]:
+    """Returns, for each column that is stored as something else, its own type."""
+    marked = {each.name: each.doc for each in schema.fields if each.doc and each.doc.startswith(_DTYPE)}
+    return {name: columns.decode(json.loads(doc.removeprefix(_DTYPE))) for name, doc in marked.items()}
+
+
+def to_physical(frame: pl.DataFrame) -> pl.DataFrame:
+    """Returns the frame in the types that Iceberg has."""
+    wanted = {name: columns.physical(dtype, columns.ICEBERG) for name, dtype in frame.schema.items()}
+    return frame.cast({name: kind for name, kind in wanted.items() if kind != frame.schema[name]})
+
+
+def scanned(table: "Table", options: dict[str, Any] | None, snapshot_id: int | None = None) -> pl.LazyFrame:
+    """Returns the rows of a snapshot in their own types; filters and projections still reach the files."""
+    warnings.filterwarnings("ignore", message="Iceberg scan planning", category=pl.exceptions.PerformanceWarning)
+    found = table.current_snapshot() if snapshot_id is None else table.snapshot_by_id(snapshot_id)
+    schema = table.schema()
+    if snapshot_id is not None and found is not None and found.schema_id is not None:
+        schema = table.schemas()[found.schema_id]
+    frame = pl.scan_iceberg(table, snapshot_id=snapshot_id, storage_options=options)
+    own = own_types(schema)
+    return frame.cast(own) if own else frame  # type: ignore[arg-type]  # a dict of names is accepted
+
+
+def read_files(table: "Table", tasks: Sequence["FileScanTask"], names: Sequence[str] | None = None) -> pl.DataFrame:
+    """Returns the rows of some data files in their own types, without those that row-level deletes took away."""
+    from pyiceberg.expressions import AlwaysTrue
+    from pyiceberg.io.pyarrow import ArrowScan
+
+    schema = table.schema() if names is None else table.schema().select(*names)
+    scan = ArrowScan(table.metadata, table.io, schema, AlwaysTrue())
+    frame = pl.DataFrame(scan.to_table(list(tasks)))
+    own = {name: kind for name, kind in own_types(schema).items() if name in frame.columns}
+    return frame.cast(own).select(names or [each.name for each in schema.fields])  # type: ignore[arg-type]
+
+
+def write_files(
+    metadata: "TableMetadata", folder: Folder, frame: pl.DataFrame, *, files: int | None = None
+) -> list["DataFile"]:
+    """Returns the data files that hold the rows, each of one partition; no snapshot names them yet.
+
+    Args:
+        metadata: of the table as it will be, new columns included.
+        folder: the table's.
+        frame: logical rows; without rows no file is written.
+        files: how many a partition gets; None decides by the size of its rows.
+    """
+    stored = to_physical(frame).select(each.name for each in metadata.schema().fields)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda part: _write(metadata, folder, *part), _parts(metadata, stored, files)))
+
+
+def _parts(
+    metadata: "TableMetadata", frame: pl.DataFrame, files: int | None
+) -> Iterator[tuple[str | None, pl.DataFrame]]:
+    fields = metadata.spec().fields
+    if not fields:
+        yield from ((None, part) for part in _sized(frame, files))
+        return
+    for (value,), rows in frame.partition_by(fields[0].name, as_dict=True, maintain_order=True).items():
+        yield from ((str(value), part) for part in _sized(rows, files))
+
+
+def _sized(frame: pl.DataFrame, files: int | None) -> Iterator[pl.DataFrame]:
+    if frame.is_empty():
+        return
+    wanted = files or max(1, round(frame.estimated_size() / _FILE_BYTES))
+    yield from frame.iter_slices(-(-frame.height // wanted))
+
+
+def _write(metadata: "TableMetadata", folder: Folder, value: str | None, part: pl.DataFrame) -> "DataFile":
+    import pyarrow.parquet as pq
+    from pyiceberg.io.pyarrow import (
+        compute_statistics_plan,
+        data_file_statistics_from_parquet_metadata,
+        parquet_path_to_id_mapping,
+        schema_to_pyarrow,
+    )
+    from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+    from pyiceberg.typedef import Record
+
+    schema = metadata.schema()
+    name = f"{_place(metadata, value)}/{uuid.uuid4()}.parquet"
+    with folder.draft(name) as path:
+        part.write_parquet(
+            path, compression="zstd", statistics=True, arrow_schema=schema_to_pyarrow(schema, include_field_ids=True)
+        )
+        footer, size = pq.read_metadata(path), path.stat().st_size
+    statistics = data_file_statistics_from_parquet_metadata(
+        footer, compute_statistics_plan(schema, metadata.properties), parquet_path_to_id_mapping(schema)
+    )
+    facts: dict[str, Any] = statistics.to_serialized_dict()
+    return DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=folder.uri(name),
+        file_format=FileFormat.PARQUET,
+        partition=Record() if value is None else Record(value),
+        file_size_in_bytes=size,
+        sort_order_id=None,
+        spec_id=metadata.default_spec_id,
+        equality_ids=None,
+        key_metadata=None,
+        **facts,
+    )
+
+
+def _place(metadata: "TableMetadata", value: str | None) -> str:
+    """Returns the folder of a partition: its name where every reader takes it as it is, else a digest of it."""
+    if value is None:
+        return "data"
+    shown = value if _PLAIN.fullmatch(value) else f"~{hashlib.sha256(value.encode()).hexdigest()[:16]}"
+    column = metadata.spec().fields[0].name
+    return f"data/{column if _PLAIN.fullmatch(column.lstrip('_')) else 'partition'}={shown}"

@@ -1,0 +1,1 @@
+"""The shop again, its tables in Iceberg."""

@@ -1,0 +1,123 @@
+"""What is Iceberg's own: its catalogue, the order of rows in its files, and what another tool sees in it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from pyiceberg.catalog.sql import SqlCatalog
+
+from platform_resources.errors import CatalogueLost, ColumnNotFound, InvalidTableSpec
+from platform_resources.settings import Settings
+from platform_resources.storage import Lake, TableSpec
+from platform_resources.storage.formats.iceberg_catalog import catalogue_url
+from platform_resources.storage.operations.iceberg import IcebergOperations
+from tests.resources.storage.test_writers import race
+from tests.resources.storage.writers import COMMITS, TABLES
+from tests.servers import no_postgres, postgres_server
+
+SPEC = TableSpec(path="shop/orders.eu/v1", format="iceberg", partition_column="_month")
+ROWS = pl.DataFrame({"id": [2, 1, 3], "_month": ["jan", "jan", "feb"]})
+on_disk = pytest.mark.parametrize("place", ["disk"])
+
+
+@on_disk
+def test_the_catalogue_of_a_lake_on_disk_lies_beside_it_whatever_the_state_folder(lake: Lake, tmp_path: Path) -> None:
+    lake.write(SPEC, ROWS)
+    other = {"PLATFORM_STATE": str(tmp_path / "other"), "PLATFORM_LAKE": lake.settings.lake}
+    assert Lake(Settings.from_environment(other)).scan(SPEC).collect().height == 3
+
+
+@on_disk
+def test_asking_for_a_table_makes_no_catalogue(lake: Lake) -> None:
+    assert not lake.exists(SPEC)
+    assert lake.version(SPEC) is None
+    assert not Path(lake.settings.tables_root).exists()
+
+
+@pytest.mark.parametrize("place", ["s3"])
+def test_a_second_catalogue_does_not_make_a_table_that_the_first_one_knows(
+    lake: Lake, environment: dict[str, str], tmp_path: Path
+) -> None:
+    lake.write(SPEC, ROWS)
+    stranger = Lake(Settings.from_environment(environment | {"PLATFORM_STATE": str(tmp_path / "other")}))
+    with pytest.raises(CatalogueLost, match=r"does not know; nothing was written. Fix: set PLATFORM_ICEBERG_CATALOG"):
+        stranger.write(SPEC, ROWS)
+    assert lake.scan(SPEC).collect().height == 3
+
+
+def test_a_lost_catalogue_is_found_again_from_the_metadata_in_the_lake(lake: Lake) -> None:
+    lake.write(SPEC, ROWS)
+    last = lake.write(SPEC, ROWS.head(1), partitions=["jan"])
+    Path(catalogue_url(lake.settings).removeprefix("sqlite:///").partition("?")[0]).unlink()
+    table = lake.operations(SPEC)
+    assert isinstance(table, IcebergOperations)
+    assert table.register() == last.version
+    assert sorted(lake.scan(SPEC).collect()["id"]) == [2, 3]
+    lake.write(SPEC, ROWS)
+    assert lake.scan(SPEC).collect().height == 3
+
+
+@on_disk
+def test_two_lakes_in_one_catalogue_are_told_apart(environment: dict[str, str], tmp_path: Path) -> None:
+    shared = environment | {"PLATFORM_ICEBERG_CATALOG": f"sqlite:///{tmp_path}/shared.db"}
+    Lake(Settings.from_environment(shared)).write(SPEC, ROWS)
+    other = Settings.from_environment(shared | {"PLATFORM_LAKE": str(tmp_path / "other")})
+    with pytest.raises(InvalidTableSpec, match="Fix: give each lake a catalogue of its own"):
+        Lake(other).write(SPEC, ROWS)
+
+
+@on_disk
+def test_rows_of_a_file_lie_in_the_declared_order_and_other_tools_know_it(lake: Lake) -> None:
+    spec = TableSpec(path=SPEC.path, format="iceberg", partition_column="_month", sort_by=("id",))
+    lake.write(spec, ROWS)
+    assert lake.scan(spec, partitions=["jan"]).collect()["id"].to_list() == [1, 2]
+    catalogue = SqlCatalog("platform", uri=catalogue_url(lake.settings))
+    table = catalogue.load_table("development.shop.orders%2Eeu.v1")
+    (field,) = table.sort_order().fields
+    assert table.schema().find_column_name(field.source_id) == "id"
+    assert [each.name for each in table.spec().fields] == ["_month"]
+    assert sorted(table.scan(row_filter="_month = 'feb'").to_arrow()["id"].to_pylist()) == [3]
+
+
+@on_disk
+def test_a_sort_column_that_is_not_there_is_named(lake: Lake) -> None:
+    with pytest.raises(ColumnNotFound, match="no column 'nope'"):
+        lake.write(TableSpec(path="a/b/v1", format="iceberg", sort_by=("nope",)), ROWS)
+
+
+@on_disk
+def test_rows_that_another_tool_appended_are_read_merged_and_compacted(lake: Lake) -> None:
+    spec = TableSpec(path=SPEC.path, format="iceberg", mode="merge", key=("id",), partition_column="_month")
+    lake.write(spec, ROWS)
+    table = SqlCatalog("platform", uri=catalogue_url(lake.settings)).load_table("development.shop.orders%2Eeu.v1")
+    table.append(pl.DataFrame({"id": [7, 8], "_month": ["jan", "jan"]}).to_arrow())
+    lake.write(spec, pl.DataFrame({"id": [7, 1], "_month": ["jan", "feb"]}))
+    assert sorted(lake.scan(spec).collect().rows()) == [(1, "feb"), (2, "jan"), (3, "feb"), (7, "jan"), (8, "jan")]
+    assert lake.operations(spec).compact().changed
+    assert lake.scan(spec).collect().height == 5
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    if reason := no_postgres():
+        pytest.skip(reason)
+    with postgres_server() as url:
+        yield url
+
+
+@on_disk
+def test_postgresql_keeps_the_catalogue_and_two_writers_lose_nothing(
+    environment: dict[str, str], tmp_path: Path, postgres: str
+) -> None:
+    shared = environment | {"PLATFORM_ICEBERG_CATALOG": postgres}
+    race(shared, tmp_path / "gate", "race", "iceberg_appended")
+    lake = Lake(Settings.from_environment(shared))
+    every = [who * 100 + number for who in (1, 2) for number in range(COMMITS)]
+    assert sorted(lake.scan(TABLES["iceberg_appended"]).collect()["id"]) == every
+    assert not (Path(lake.settings.tables_root) / "_iceberg").exists()
+
+
+def test_the_catalogues_password_is_never_shown() -> None:
+    url = "postgresql+psycopg2://ada:secret-word@host/name"
+    assert "secret-word" not in repr(Settings.from_environment({"PLATFORM_ICEBERG_CATALOG": url}))
