@@ -1,16 +1,15 @@
 """From a frame as it came to a frame as the contract types it; what cannot be read is marked, never guessed."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.sources import Files
 from platform_core.errors import ShapeError
+from platform_core.quality.nested import decoded
 
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
@@ -150,7 +149,7 @@ def _parse(raw: pl.Expr, wanted: pl.DataType) -> pl.Expr:
     if wanted == pl.Binary:
         return text.str.decode("base64", strict=False)
     if wanted.is_nested():
-        return text.map_batches(lambda texts: _decoded(texts, wanted), return_dtype=wanted)
+        return text.map_batches(lambda texts: decoded(texts, wanted), return_dtype=wanted)
     return _number(text, wanted)
 
 
@@ -170,34 +169,6 @@ def _number(text: pl.Expr, wanted: pl.DataType) -> pl.Expr:
     exact = text.str.contains(rf"^[+-]?[0-9]*(\.[0-9]{{0,{places}}}0*)?$")
     digits = text if places else text.str.replace(r"\.0*$", "")
     return pl.when(exact).then(digits).cast(wanted, strict=False)
-
-
-def _decoded(texts: pl.Series, wanted: pl.DataType) -> pl.Series:
-    """JSON texts in the nested type, null where one is no JSON or of another type.
-
-    Polars gives up on a series for one such text, so a series on which it does is halved until the text stands alone.
-    """
-    if texts.null_count() == texts.len():
-        return pl.Series(texts.name, [None] * texts.len(), dtype=wanted)
-    try:
-        return _on_one_line(texts).str.json_decode(wanted)
-    except PolarsError:
-        if texts.len() == 1:
-            return pl.Series(texts.name, [None], dtype=wanted)
-    half = texts.len() // 2
-    return pl.concat([_decoded(texts[:half], wanted), _decoded(texts[half:], wanted)])
-
-
-def _on_one_line(texts: pl.Series) -> pl.Series:
-    """Texts that hold one JSON value each, null for the others: Polars reads an empty line as none, and two as two."""
-    return pl.Series(texts.name, [None if text is None else _compact(text) for text in texts], dtype=pl.String)
-
-
-def _compact(text: str) -> str | None:
-    try:
-        return json.dumps(json.loads(text))
-    except (ValueError, RecursionError):
-        return None
 
 
 def _without_nan(frame: pl.DataFrame) -> list[pl.Expr]:

@@ -26,6 +26,8 @@ class Kinds(DataFrameModel):
     at: UtcTimestamp = Field(nullable=True)
     money: Annotated[pl.Decimal, 10, 2] = Field(nullable=True)
     marks: Annotated[pl.List, pl.Int64] = Field(nullable=True)
+    days: Annotated[pl.List, pl.Date] = Field(nullable=True)
+    prices: Annotated[pl.List, pl.Decimal(10, 2)] = Field(nullable=True)
     took: pl.Duration = Field(nullable=True)
     seal: pl.Binary = Field(nullable=True)
 
@@ -55,6 +57,13 @@ def read(column: str, values: list[Any], dtype: Any = None) -> list[Any]:
         ("flag", [" TRUE", "no", "2"], [True, False, UNREADABLE]),
         ("text", ["", " a ", "NA"], ["", " a ", None]),
         ("day", ["2024-02-29", "2023-02-29", "01/02/2024"], [date(2024, 2, 29), UNREADABLE, UNREADABLE]),
+        (
+            "marks",
+            ["[1.5]", "[2.0, null]", "[true]", "[9223372036854775808]"],
+            [UNREADABLE, [2, None], *[UNREADABLE] * 2],
+        ),
+        ("days", ['["2024-02-29"]', '["2023-02-29"]', "[5]"], [[date(2024, 2, 29)], *[UNREADABLE] * 2]),
+        ("prices", ["[1.25]", "[1.255]", "[1e400]"], [[Decimal("1.25")], *[UNREADABLE] * 2]),
         ("marks", ["[1, 2]", "[1", "{}", '["x"]', "", "[3]\n[4]"], [[1, 2], *[UNREADABLE] * 3, None, UNREADABLE]),
     ],
 )
