@@ -19,7 +19,9 @@ from platform_core.contracts.trials import failed_trials
 from platform_core.contracts.types import PII_CLASSES, SEVERITIES
 from platform_core.errors import Problem
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
+_WORD = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
+_NAME = re.compile(f"{_WORD}/{_WORD}")
+"""Without two underscores in a row, for Dagster's op names join the words by them: `a/b__c` and `a__b/c` were one."""
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _OWNER = re.compile(r"team:[A-Za-z0-9_\-.]+|[^@\s]+@[^@\s]+\.[^@\s]+")
 _RULE_ID = re.compile(r"[A-Za-z0-9_]+")
@@ -47,7 +49,7 @@ def _identity(dataset: Dataset) -> Iterator[Problem]:
     if not _NAME.fullmatch(dataset.name):
         yield _problem(
             dataset, f"name {dataset.name!r}", "is not 'domain/dataset'.",
-            "use two lower-case words of letters, digits and underscores, such as 'flights/planes'.",
+            "use two lower-case words of letters, digits and single underscores, such as 'flights/daily_delays'.",
         )  # fmt: skip
     if not _VERSION.fullmatch(dataset.version):
         yield _problem(dataset, f"version {dataset.version!r}", "is not major.minor.patch.", "write it as '1.0.0'.")

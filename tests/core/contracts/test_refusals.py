@@ -67,6 +67,7 @@ def model(**fields: tuple[Any, Any]) -> type[DataFrameModel]:
 
 WRONG: dict[str, tuple[Callable[[], Dataset], str]] = {
     "a name without a domain": (lambda: declare(name="things"), "name 'things'"),
+    "a name with two underscores in a row": (lambda: declare(name="shop/a__b"), "name 'shop/a__b'"),
     "a version that is no version": (lambda: declare(version="1"), "version '1'"),
     "an owner who cannot be reached": (lambda: declare(owner="bob"), "owner 'bob'"),
     "an unknown rule": (lambda: declare(model(x=(int, Field(gee=3)))), "no rule 'gee'"),
