@@ -13,6 +13,8 @@ from platform_assets.factory import asset_for
 from platform_assets.factory.dbt import build_dbt_assets
 from platform_assets.location import CodeLocation
 from platform_assets.operations.automation import automation_for, follow_inputs
+from platform_assets.operations.upkeep.asset import upkeep_asset, upkeep_schedules
+from platform_assets.operations.upkeep.tables import kept_tables
 from platform_core.contracts import Catalog
 from platform_resources.alerts import AlertJournal
 from platform_resources.settings import Settings
@@ -51,8 +53,9 @@ def _definitions(package: str, catalog: Catalog, chosen: Settings, dbt: Path | N
     assets = [asset_for(catalog, dataset, automation=follow) for dataset in catalog.datasets.values()]
     models = build_dbt_assets(chosen, catalog, project=dbt, automation=follow) if dbt else []
     automation = automation_for(catalog)
+    made = [*assets, *models, *by_hand(package)]
     return dg.Definitions(
-        assets=[*assets, *models, *by_hand(package)],
+        assets=[*made, upkeep_asset(lambda: kept_tables(catalog, made))],
         resources={
             **_s3(chosen),
             "lake": Lake(chosen),
@@ -61,7 +64,7 @@ def _definitions(package: str, catalog: Catalog, chosen: Settings, dbt: Path | N
             "io_manager": LakeIOManager(chosen),
         },
         sensors=automation.sensors,
-        schedules=automation.schedules,
+        schedules=[*automation.schedules, *upkeep_schedules()],
         executor=dg.in_process_executor,
     )
 

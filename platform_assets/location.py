@@ -9,6 +9,9 @@ from platform_resources.settings import Settings
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake
 
+OPERATION = "platform/operation"
+"""The tag of an asset that works on the platform itself: no dataset, so that listings and catching up pass it over."""
+
 
 @dataclass(frozen=True)
 class CodeLocation:

@@ -3,11 +3,12 @@
 It refuses variables it does not know, because a misspelt setting is silent otherwise, and it never shows a secret.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from platform_resources.errors import SettingsError
 from platform_resources.s3 import S3Settings
@@ -22,6 +23,7 @@ VARIABLES = {
     "PLATFORM_LANDING": "where files land: a folder or s3://bucket/prefix; default <state>/landing",
     "PLATFORM_ICEBERG_CATALOG": "SQLAlchemy URL of the Iceberg catalogue, such as postgresql+psycopg2://host/db;"
     " default a SQLite file beside a lake on disk, in the state folder for one on S3",
+    "PLATFORM_PRICES": "JSON file with prices that differ from those of us-east-1; default none",
     "PLATFORM_S3_ATTEMPTS": "how often a request to S3 is sent before its error counts; default 8",
     "PLATFORM_S3_ENDPOINT": "URL of an S3 server other than AWS; several with commas, tried in order",
     "PLATFORM_S3_EXTERNAL_ID": "external id that the role to assume asks for",
@@ -42,6 +44,7 @@ class Settings:
     lake: str
     landing: str
     environment: Environment = "development"
+    prices: str | None = None
     s3: S3Settings = field(default_factory=S3Settings)
     iceberg: str | None = field(default=None, repr=False)
     """The URL of the Iceberg catalogue where it is not the default; it may hold a password, so it is never shown."""
@@ -61,6 +64,7 @@ class Settings:
             lake=_place("PLATFORM_LAKE", given.get("PLATFORM_LAKE", f"{state}/lake")),
             landing=_place("PLATFORM_LANDING", given.get("PLATFORM_LANDING", f"{state}/landing")),
             environment=_environment(given.get("PLATFORM_ENVIRONMENT", "development")),
+            prices=given.get("PLATFORM_PRICES"),
             s3=_s3(given),
             iceberg=_catalogue(given.get("PLATFORM_ICEBERG_CATALOG")),
         )
@@ -69,6 +73,22 @@ class Settings:
     def tables_root(self) -> str:
         """The folder or prefix below which this environment's tables lie."""
         return f"{self.lake}/{self.environment}"
+
+    def price_overrides(self) -> Mapping[str, Any]:
+        """Returns what the file of prices says; nothing without one.
+
+        Raises:
+            SettingsError: there is no such file, or it holds no JSON object.
+        """
+        if self.prices is None:
+            return {}
+        try:
+            told = json.loads(Path(self.prices).read_text())
+        except (OSError, ValueError) as error:
+            raise SettingsError("PLATFORM_PRICES", f"{self.prices!r}: {error}", fix="name a readable file") from error
+        if not isinstance(told, dict):
+            raise SettingsError("PLATFORM_PRICES", f"{self.prices!r} holds no object", fix='write {"core_hour": 0.04}')
+        return told
 
 
 def _refuse_unknown(given: Mapping[str, str]) -> None:

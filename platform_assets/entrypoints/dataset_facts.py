@@ -121,6 +121,22 @@ class QuarantineFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RetentionFacts:
+    """How long things are kept, declared or not.
+
+    Attributes:
+        keep_days: A partition's rows after its end; None for ever.
+        versions_days: Earlier versions of the table; None where the format keeps none.
+        read_back_days: How far back readers look; None for all of it.
+    """
+
+    keep_days: int | None
+    versions_days: int | None
+    read_back_days: int | None
+    told: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """All that is known of a dataset."""
 
@@ -133,6 +149,7 @@ class Page:
     rules: tuple[RuleFacts, ...]
     last_materialisation: Materialisation | None
     quarantine: QuarantineFacts | None
+    retention: RetentionFacts | None
     inputs: tuple[InputFacts, ...]
 
 

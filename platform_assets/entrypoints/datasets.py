@@ -13,6 +13,7 @@ from platform_assets.entrypoints.dataset_facts import (
     Line,
     Page,
     QuarantineFacts,
+    RetentionFacts,
     RuleFacts,
 )
 from platform_assets.entrypoints.door import Door, UnknownName
@@ -21,7 +22,7 @@ from platform_assets.entrypoints.undeclared import undeclared_line, undeclared_p
 from platform_assets.factory import asset_key
 from platform_assets.factory.quarantine import QuarantineStore
 from platform_assets.operations.overview import DatasetState, overview, state_of
-from platform_core.contracts import Catalog, Column, Dataset, Files, ReferenceRule, Rule, rules_of
+from platform_core.contracts import Catalog, Column, Dataset, Files, ReferenceRule, Retention, Rule, rules_of
 
 
 def lines(door: Door, domain: str | None, now: datetime) -> list[Line]:
@@ -65,6 +66,7 @@ def page(door: Door, name: str, now: datetime) -> Page:
             rules=with_verdicts(map(_rule, rules_of(dataset)), asset_key(name), instance),
             last_materialisation=last_materialisation(asset_key(name), instance),
             quarantine=_quarantine(store),
+            retention=_retention(dataset),
             inputs=tuple(_input(row) for row in store.ingests().to_dicts()),
         )
 
@@ -145,6 +147,16 @@ def _quarantine(store: QuarantineStore) -> QuarantineFacts | None:
         replayed=counts.get("replayed", 0),
         discarded=counts.get("discarded", 0),
         keep_days=keep.keep.days,
+    )
+
+
+def _retention(dataset: Dataset) -> RetentionFacts:
+    known = dataset.retention or Retention()
+    return RetentionFacts(
+        keep_days=known.keep.days if known.keep else None,
+        versions_days=None if dataset.store.format == "parquet" else known.versions_kept.days,
+        read_back_days=known.read_back.days if known.read_back else None,
+        told=known.told,
     )
 
 

@@ -122,6 +122,8 @@ def _facts(shown: Page, now: datetime) -> Iterator[tuple[str, str]]:
         yield "quarantine", f"{held.open:,} open, {held.replayed:,} replayed, {held.discarded:,} discarded; {kept}"
     elif line.version:
         yield "quarantine", "none: one bad row writes nothing"
+    if shown.retention:
+        yield "kept", shown.retention.told
 
 
 def _freshness(known: Freshness, now: datetime) -> str:

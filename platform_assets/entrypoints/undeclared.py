@@ -51,6 +51,7 @@ def undeclared_page(location: CodeLocation, state: DatasetState, instance: dg.Da
         rules=with_verdicts(_rules(location, node), node.key, instance),
         last_materialisation=last_materialisation(node.key, instance),
         quarantine=None,
+        retention=None,
         inputs=(),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.factory.checks import check_specs
+from platform_assets.factory.effort import measured
 from platform_assets.factory.tables import PROVENANCE, asset_key, table_spec
 from platform_core.contracts import Column, Dataset, Partitions, ReferenceRule, RowRule, rules_of
 
@@ -15,7 +16,7 @@ def asset_of(dataset: Dataset, body: Callable[..., Any], **own: Any) -> dg.Asset
     decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
         **attributes(dataset), check_specs=check_specs(dataset), **own
     )
-    return decorate(body)
+    return decorate(measured(body))
 
 
 def attributes(dataset: Dataset) -> dict[str, Any]:
@@ -61,6 +62,8 @@ def _metadata(dataset: Dataset) -> dict[str, Any]:
         shown["key"] = ", ".join(dataset.key)
     if dataset.quarantine:
         shown["quarantine"] = f"kept for {dataset.quarantine.keep.days} days"
+    if dataset.retention:
+        shown["retention"] = dataset.retention.told
     if dataset.sla:
         shown |= {f"sla_{name}": str(promise) for name, promise in vars(dataset.sla).items() if promise is not None}
     return shown

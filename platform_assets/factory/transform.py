@@ -1,7 +1,7 @@
 """The asset of a dataset that a pure function makes: load inputs, call it, judge, write."""
 
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,11 +14,12 @@ from platform_assets.factory.intake import take_in
 from platform_assets.factory.metadata import intake_metadata
 from platform_assets.factory.policy import refuse_if_unfit, table_results
 from platform_assets.factory.quarantine import QuarantineStore
+from platform_assets.factory.reads import READS, filters_of
 from platform_assets.factory.references import load_references
 from platform_assets.factory.residents import after_transform
 from platform_assets.factory.specs import asset_of
 from platform_assets.factory.stored import as_declared
-from platform_assets.factory.tables import PROVENANCE, asset_key
+from platform_assets.factory.tables import PROVENANCE, asset_key, table_spec
 from platform_core.contracts import Catalog, Dataset, Transform
 from platform_core.errors import ContractError, Problem
 from platform_resources.sources import digest
@@ -54,7 +55,9 @@ def transform_asset(
                 name: from_polars(as_declared(frame, catalog[inputs[name]]), kinds[name])
                 for name, frame in frames.items()
             }
-            raw = _result(dataset, transform(**declared))
+            made = transform(**declared)
+            reads = _reads(made, {name: lake.location(table_spec(catalog[name])) for name in inputs.values()})
+            raw = _result(dataset, made)
             source = ",".join(partitions) if partitions else _UNPARTITIONED
             given = Input(source, digest(dataset.name, source.encode()), "", raw)
             references = load_references(lake, catalog, dataset)
@@ -71,7 +74,8 @@ def transform_asset(
             refused = intake.refused.with_columns(source=pl.coalesce("partition", pl.lit(_UNPARTITIONED)))
             obsolete = store.add(refused, [*(partitions or ()), _UNPARTITIONED]) if dataset.quarantine else []
             rows = intake.rows.drop(PROVENANCE)
-            yield dg.Output(Write(frame=rows, partitions=partitions), metadata=intake_metadata(dataset, intake))
+            metadata = {**intake_metadata(dataset, intake), **reads}
+            yield dg.Output(Write(frame=rows, partitions=partitions), metadata=metadata)
             store.remove(obsolete)
             yield from check_results(dataset, [*intake.results, *table_results(lake, dataset)])
 
@@ -82,6 +86,11 @@ def transform_asset(
         deps=[asset_key(name) for name in sorted(referred)],
         automation_condition=automation,
     )
+
+
+def _reads(made: object, places: Mapping[str, str]) -> dict[str, dg.JsonMetadataValue]:
+    """By input, the columns that a lazy query filters on; nothing of a frame that was made already."""
+    return {READS: dg.MetadataValue.json(filters_of(made, places))} if isinstance(made, pl.LazyFrame) else {}
 
 
 def _annotations(transform: Transform[..., object]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import dagster as dg
 from platform_assets.factory import asset_key
 from platform_assets.factory.inputs import generated_id
 from platform_assets.factory.quarantine import QuarantineStore
-from platform_assets.location import CodeLocation
+from platform_assets.location import OPERATION, CodeLocation
 from platform_assets.operations.arrivals import SETTLED, Arrival, look, recalled
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import run_config, span_tags
@@ -41,7 +41,9 @@ def stale_runs(location: CodeLocation, instance: dg.DagsterInstance) -> list[Cat
     stale |= dict.fromkeys(asset_key(dataset.name) for dataset in _ungenerated(location))
     sources = {asset_key(each.name) for each in location.catalog.datasets.values() if each.source}
     for key in graph.toposorted_asset_keys:
-        if key not in sources and graph.get(key).is_materializable and _is_stale(key, graph, stale, instance):
+        node = graph.get(key)
+        derived = key not in sources and node.is_materializable and OPERATION not in node.tags
+        if derived and _is_stale(key, graph, stale, instance):
             stale[key] = None
     ordered = [key for key in graph.toposorted_asset_keys if key in stale]
     return [_run(batch, arrivals, graph, instance) for batch in _batches(ordered, graph)]

@@ -8,7 +8,7 @@ import polars as pl
 
 from platform_assets.factory import asset_key, table_spec
 from platform_assets.factory.quarantine import QuarantineStore
-from platform_assets.location import CodeLocation
+from platform_assets.location import OPERATION, CodeLocation
 from platform_core.contracts import Dataset, rules_of
 from platform_resources.storage import Lake
 
@@ -59,6 +59,7 @@ def overview(location: CodeLocation, instance: dg.DagsterInstance) -> list[Datas
         if key in declared
         else _state_by_history(key, graph.get_check_keys_for_assets({key}), instance)
         for key in sorted(graph.materializable_asset_keys)
+        if OPERATION not in graph.get(key).tags
     ]
 
 

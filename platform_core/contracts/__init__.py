@@ -8,6 +8,7 @@ from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset, Transform
 from platform_core.contracts.model import DataFrameModel, Field
 from platform_core.contracts.partitions import Partitions, daily, hourly, monthly
+from platform_core.contracts.retention import Retention
 from platform_core.contracts.rules import (
     CheckRule,
     DatasetRule,
@@ -31,7 +32,7 @@ col = pl.col
 
 __all__ = [
     "Catalog", "CheckRule", "Column", "DataFrameModel", "Dataset", "DatasetRule", "Day", "Delta", "Field", "Files",
-    "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "RowRule", "Rule", "Sla",
-    "Transform", "UtcTimestamp", "catalog_of", "check", "col", "complete", "daily", "dataframe_check", "expression",
-    "hourly", "measure", "monthly", "references", "rules_of", "unique", "volume", "within",
+    "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "Retention", "RowRule", "Rule",
+    "Sla", "Transform", "UtcTimestamp", "catalog_of", "check", "col", "complete", "daily", "dataframe_check",
+    "expression", "hourly", "measure", "monthly", "references", "rules_of", "unique", "volume", "within",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from platform_core.contracts.dataset import Dataset, Transform
 from platform_core.contracts.problems import problems_in
+from platform_core.contracts.reach import readers_of_all
 from platform_core.contracts.rules import ReferenceRule
 from platform_core.contracts.ruleset import rules_of
 from platform_core.errors import ContractError, Problem
@@ -46,6 +47,7 @@ def catalog_of(datasets: Iterable[Dataset], transforms: Iterable[Transform[..., 
     problems += _duplicates(declared)
     problems += _makers(by_name, makers)
     problems += [problem for dataset in declared for problem in _references(by_name, dataset)]
+    problems += [problem for dataset in declared for problem in _out_of_reach(by_name, makers, dataset)]
     problems += _cycles(by_name, makers)
     if problems:
         raise ContractError(problems)
@@ -100,6 +102,17 @@ def _references(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Pr
             elif own is not None and own.dtype != column.dtype:
                 yield Problem(dataset.name, culprit, f"compares {own.dtype} with {target.name}.{into}, which is "
                               f"{column.dtype}.", "give both the same type.")  # fmt: skip
+
+
+def _out_of_reach(
+    by_name: Mapping[str, Dataset], makers: tuple[Transform[..., object], ...], dataset: Dataset
+) -> Iterator[Problem]:
+    """Readers that look further back than the dataset lets them."""
+    if dataset.retention is None or dataset.retention.read_back is None:
+        return
+    for reader in readers_of_all(dataset, by_name, makers):
+        yield Problem(dataset.name, f"retention read_back={dataset.retention.read_back}",
+                      f"is not how far back it is read: {reader}.", "take read_back out.")  # fmt: skip
 
 
 def _cycles(by_name: Mapping[str, Dataset], transforms: tuple[Transform[..., object], ...]) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from platform_core.contracts.columns import Column, columns_of
 from platform_core.contracts.model import DataFrameModel
 from platform_core.contracts.partitions import Partitions
+from platform_core.contracts.retention import Retention
 from platform_core.contracts.rules import Rule
 from platform_core.contracts.sla import Sla
 from platform_core.contracts.sources import Source
@@ -37,6 +38,7 @@ class Dataset:
         quarantine: Where bad rows go. None means that one bad row writes nothing and the last good table stays.
         freshness: The longest time without a materialisation.
         sla: What is promised beside freshness.
+        retention: How long rows and earlier versions are kept; None keeps all rows, and versions for seven days.
         schedule: A cron line, in UTC, by which the dataset is materialised; None leaves it to sensors and upstreams.
     """
 
@@ -54,6 +56,7 @@ class Dataset:
     quarantine: Quarantine | None = field(default=None, kw_only=True)
     freshness: timedelta | None = field(default=None, kw_only=True)
     sla: Sla | None = field(default=None, kw_only=True)
+    retention: Retention | None = field(default=None, kw_only=True)
     schedule: str | None = field(default=None, kw_only=True)
 
     @property

@@ -1,7 +1,7 @@
 """Time partitions: the stored partition is derived from one timestamp column by one rule, in UTC."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import polars as pl
@@ -40,6 +40,22 @@ class Partitions:
     def starts_at(self) -> datetime:
         """The first instant of the first partition, in UTC."""
         return datetime.strptime(self.start, self.format).replace(tzinfo=UTC)
+
+    def ends_at(self, key: str) -> datetime:
+        """The first instant after the partition of that key, in UTC.
+
+        Raises:
+            ValueError: It is no key of the grain.
+        """
+        start = datetime.strptime(key, self.format).replace(tzinfo=UTC)
+        if self.grain == "monthly":
+            return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+        return start + self.longest
+
+    @property
+    def longest(self) -> timedelta:
+        """The time that the longest partition of the grain spans."""
+        return {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "monthly": timedelta(days=31)}[self.grain]
 
     def key(self) -> pl.Expr:
         """The partition's key of each row; null where `on` is null."""

@@ -71,6 +71,11 @@ def _promises(dataset: Dataset) -> Iterator[Problem]:
         yield _problem(dataset, f"freshness {dataset.freshness}", "is no time.", "use within(hours=...) above zero.")
     for culprit, fix in dataset.sla.broken_terms() if dataset.sla else ():
         yield _problem(dataset, culprit, "cannot be promised.", fix)
+    if dataset.retention is not None:
+        for found in dataset.retention.contradictions(
+            partitioned=dataset.partitions is not None, stored_as=dataset.store.format, freshness=dataset.freshness
+        ):
+            yield _problem(dataset, *found)
 
 
 def _columns(dataset: Dataset) -> Iterator[Problem]:

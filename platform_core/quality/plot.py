@@ -4,10 +4,17 @@ from collections.abc import Mapping
 from html import escape
 
 _WIDTH, _BAR, _GAP, _LABEL, _NUMBER = 640, 16, 6, 170, 90
-_FILL, _INK = "#7c8cf8", "#30343f"
+_FILL, _PALE, _INK = "#7c8cf8", "#dfe3fd", "#30343f"
 
 
-def bars(values: Mapping[str, float], *, title: str, top: float | None = None, percent: bool = False) -> str:
+def bars(
+    values: Mapping[str, float],
+    *,
+    title: str,
+    top: float | None = None,
+    percent: bool = False,
+    was: Mapping[str, float] | None = None,
+) -> str:
     """A horizontal bar for each value, in their order, as an SVG document.
 
     Args:
@@ -15,9 +22,10 @@ def bars(values: Mapping[str, float], *, title: str, top: float | None = None, p
         title: Above the bars.
         top: The number that a full bar stands for; None takes the largest value.
         percent: Whether values are shares from 0 to 1, to be written as percentages.
+        was: Earlier numbers, by label; a pale bar behind the one that is.
     """
-    full = (top if top is not None else max(values.values(), default=0)) or 1
-    room = _WIDTH - _LABEL - _NUMBER
+    former = was or {}
+    full = (top if top is not None else max([*values.values(), *former.values()], default=0)) or 1
     height = 34 + len(values) * (_BAR + _GAP)
     size = f'width="{_WIDTH}" height="{height}"'
     lines = [
@@ -26,11 +34,18 @@ def bars(values: Mapping[str, float], *, title: str, top: float | None = None, p
     ]
     for place, (label, value) in enumerate(values.items()):
         y = 28 + place * (_BAR + _GAP)
-        length = max(1.0, room * min(value / full, 1)) if value > 0 else 0
+        length, before = (_length(each, full) for each in (value, former.get(label, 0)))
         shown = f"{value:.1%}" if percent else f"{value:,.0f}"
+        if before > length:
+            lines.append(f'<rect x="{_LABEL}" y="{y}" width="{before:.1f}" height="{_BAR}" rx="2" fill="{_PALE}"/>')
         lines += [
             f'<text x="{_LABEL - 8}" y="{y + 12}" text-anchor="end">{escape(label[:24])}</text>',
             f'<rect x="{_LABEL}" y="{y}" width="{length:.1f}" height="{_BAR}" rx="2" fill="{_FILL}"/>',
-            f'<text x="{_LABEL + length + 6:.1f}" y="{y + 12}">{shown}</text>',
+            f'<text x="{_LABEL + max(length, before) + 6:.1f}" y="{y + 12}">{shown}</text>',
         ]
     return "\n".join([*lines, "</svg>"])
+
+
+def _length(value: float, full: float) -> float:
+    room = _WIDTH - _LABEL - _NUMBER
+    return max(1.0, room * min(value / full, 1)) if value > 0 else 0

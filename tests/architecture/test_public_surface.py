@@ -9,7 +9,7 @@ SURFACES = {
     "platform_core": [],
     "platform_core.contracts": [
         "Catalog", "CheckRule", "Column", "DataFrameModel", "Dataset", "DatasetRule", "Day", "Delta", "Field", "Files",
-        "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "RowRule", "Rule",
+        "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "Retention", "RowRule", "Rule",
         "Sla", "Transform",
         "UtcTimestamp", "catalog_of", "check", "col", "complete", "daily", "dataframe_check", "expression", "hourly",
         "measure", "monthly", "references", "rules_of", "unique", "volume", "within",
@@ -21,6 +21,11 @@ SURFACES = {
     ],
     "platform_core.synthetic": [
         "CannotBreak", "CannotGenerate", "Fault", "Implied", "faults", "generate", "lookups", "world",
+    ],
+    "platform_core.upkeep": [
+        "US_EAST_1", "Advice", "Cost", "DataFile", "Dead", "History", "Lifecycle", "Machine", "Move", "PriceError",
+        "PriceList", "Read", "Rule", "StepFacts", "TableFacts", "TablePlan", "compute_advice", "kept_for", "lake_rule",
+        "lifecycle", "plan",
     ],
     "platform_resources": [],
     "platform_resources.alerts": ["Alert", "AlertJournal", "AlertSink"],

@@ -18,7 +18,21 @@ BIN = Path(sys.executable).parent
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 OURS = ("platform_core", "platform_resources", "platform_assets")
 FOLDERS = (*OURS, "dbt", "tests", "docs", "docs_src", "benchmarks", "deploy", ".ci")
-VERBS = ("demo", "datasets", "quarantine", "list", "show", "fix", "replay", "discard")
+VERBS = (
+    "demo",
+    "datasets",
+    "quarantine",
+    "list",
+    "show",
+    "fix",
+    "replay",
+    "discard",
+    "upkeep",
+    "plan",
+    "apply",
+    "lifecycle",
+    "advise",
+)
 TUTORIALS = ("bikes/",)
 LINES = [(page, tuple(words)) for page in NAMES for words in commands(ROOT / page)]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from platform_resources.settings import Settings
-from platform_resources.storage.operations.base import TableOperations
+from platform_resources.storage.operations.base import LiveFile, TableOperations
 from platform_resources.storage.operations.delta import DeltaOperations
 from platform_resources.storage.operations.iceberg import IcebergOperations
 from platform_resources.storage.operations.parquet import ParquetOperations
@@ -12,6 +12,7 @@ from platform_resources.storage.operations.records import (
     MINIMUM_KEEP,
     SMALL_BYTES,
     TARGET_BYTES,
+    ZORDER,
     OperationResult,
     PartitionStatistics,
     TableStatistics,
@@ -26,6 +27,6 @@ OPERATIONS: dict[Format, Callable[[TableSpec, str, Settings], TableOperations]] 
 }
 
 __all__ = [
-    "DEFAULT_KEEP", "MINIMUM_KEEP", "OPERATIONS", "SMALL_BYTES", "TARGET_BYTES", "OperationResult",
-    "PartitionStatistics", "TableOperations", "TableStatistics", "TableVersion",
+    "DEFAULT_KEEP", "MINIMUM_KEEP", "OPERATIONS", "SMALL_BYTES", "TARGET_BYTES", "ZORDER", "LiveFile",
+    "OperationResult", "PartitionStatistics", "TableOperations", "TableStatistics", "TableVersion",
 ]  # fmt: skip

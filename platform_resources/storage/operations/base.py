@@ -102,6 +102,14 @@ class TableOperations(ABC):
             VersionNotFound: there is no such version, or its files were vacuumed.
         """
 
+    def files(self) -> Sequence[LiveFile]:
+        """Returns the data files of the latest version; reads no data.
+
+        Raises:
+            TableNotFound: nothing was ever written.
+        """
+        return self._live()[1]
+
     def statistics(self, *, small_below_bytes: int = SMALL_BYTES) -> TableStatistics:
         """Returns files, sizes and rows of the latest version, by partition; reads no data.
 

@@ -16,13 +16,14 @@ from platform_resources.storage.operations.base import LiveFile, TableOperations
 from platform_resources.storage.operations.records import (
     DEFAULT_KEEP,
     TARGET_BYTES,
+    ZORDER,
     OperationName,
     OperationResult,
     TableVersion,
 )
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
 
 _HOUR = timedelta(hours=1)
 _LOG = "_delta_log"
@@ -74,7 +75,10 @@ class DeltaOperations(TableOperations):
         return self._rewritten(
             "zorder",
             lambda table: table.optimize.z_order(
-                list(columns), partition_filters=self._filters(partitions), target_size=TARGET_BYTES
+                list(columns),
+                partition_filters=self._filters(partitions),
+                target_size=TARGET_BYTES,
+                commit_properties=ordered_by(columns),
             ),
         )
 
@@ -215,6 +219,13 @@ class DeltaOperations(TableOperations):
         return OperationResult(
             table=self.spec.path, operation=name, dry_run=dry_run, changed=changed, version=str(version), **facts
         )
+
+
+def ordered_by(columns: Sequence[str]) -> "CommitProperties":
+    """Returns what a Z-order says of itself in the log, because delta-rs does not say by which columns it was."""
+    from deltalake import CommitProperties
+
+    return CommitProperties(custom_metadata={ZORDER: json.dumps(list(columns))})
 
 
 def _version(entry: Mapping[str, Any]) -> TableVersion:

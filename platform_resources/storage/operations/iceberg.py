@@ -23,6 +23,7 @@ from platform_resources.storage.operations.base import LiveFile, TableOperations
 from platform_resources.storage.operations.records import (
     DEFAULT_KEEP,
     TARGET_BYTES,
+    ZORDER,
     OperationName,
     OperationResult,
     TableVersion,
@@ -201,8 +202,9 @@ class IcebergOperations(TableOperations):
                 added += write_files(
                     table.metadata, folder, ordered if along or self.spec.sort_by else frame, files=files
                 )
+            order = {f"{SAID}{ZORDER}": json.dumps(list(along))} if along else {}
             change = Change(
-                remove=[each.file for group in groups for each in group], files=added, said={OPERATION: name}
+                remove=[each.file for group in groups for each in group], files=added, said={OPERATION: name, **order}
             )
             return self._table.commit(table, change)
         except Exception:

@@ -14,6 +14,9 @@ MINIMUM_KEEP = timedelta(hours=24)
 """The shortest time to keep what a table no longer needs: a lazy frame opens its files long after it was made."""
 DEFAULT_KEEP = timedelta(days=7)
 
+ZORDER = "zorder"
+"""The word beside a commit that names the columns of a Z-order, as a JSON list."""
+
 OperationName = Literal["compact", "zorder", "vacuum", "expire", "restore"]
 
 

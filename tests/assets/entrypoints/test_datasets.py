@@ -40,6 +40,7 @@ def test_a_page_tells_contract_checks_history_and_inputs_that_add_up(shell: Shel
 def test_a_dataset_that_was_never_filled_has_a_page(shell: Shell) -> None:
     page = shell.json("datasets", "show", "shop/ledger")
     assert (page["rows"], page["last_materialisation"], page["quarantine"]) == (None, None, None)
+    assert page["retention"]["versions_days"] == 7
     assert {rule["status"] for rule in page["rules"]} == {"never"}
     assert "one bad row writes nothing" in shell("datasets", "show", "shop/ledger")
 

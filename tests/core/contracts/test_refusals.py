@@ -15,6 +15,7 @@ from platform_core.contracts import (
     Generated,
     Parquet,
     Quarantine,
+    Retention,
     Sla,
     catalog_of,
     col,
@@ -28,6 +29,7 @@ from platform_core.contracts import (
     volume,
     within,
 )
+from platform_core.contracts.reach import ingest_reads_all, readers_of_all
 from platform_core.errors import ContractError, Problem
 
 
@@ -43,6 +45,11 @@ def declare(model: type[DataFrameModel] = Good, **terms: Any) -> Dataset:
     """A dataset that is right but for the given terms."""
     said = {"owner": "team:x", "version": "1.0.0", "key": ("id",), "source": Files("*.csv"), "store": Delta("merge")}
     return Dataset(terms.pop("name", "shop/things"), model, **{**said, **terms})
+
+
+def aging(retention: Retention, **terms: Any) -> Dataset:
+    """A dataset of months with a retention."""
+    return declare(partitions=monthly("2024-01", on="day"), retention=retention, **terms)
 
 
 def refused(*datasets: Dataset) -> tuple[Problem, ...]:
@@ -108,6 +115,24 @@ WRONG: dict[str, tuple[Callable[[], Dataset], str]] = {
         "pairs 2 columns with 1",
     ),
     "a freshness that cannot be": (lambda: declare(freshness=within(hours=0)), "freshness 0:00:00"),
+    "rows kept for no time": (lambda: aging(Retention(keep=within(days=-1))), "retention keep=-1 day, 0:00:00"),
+    "rows kept without partitions": (lambda: declare(retention=Retention(keep=within(days=9))), "retention keep"),
+    "readers that look for what is gone": (
+        lambda: aging(Retention(keep=within(days=9), read_back=within(days=10))),
+        "retention read_back=10 days, 0:00:00",
+    ),
+    "fresh and gone": (
+        lambda: aging(Retention(keep=within(days=1)), freshness=within(days=2)),
+        "retention keep=1 day, 0:00:00",
+    ),
+    "versions shorter than a reader": (
+        lambda: declare(retention=Retention(versions=within(hours=1))),
+        "retention versions=1:00:00",
+    ),
+    "versions of plain Parquet": (
+        lambda: declare(source=Generated(3), store=Parquet(), retention=Retention(versions=within(days=9))),
+        "retention versions",
+    ),
     "an availability above one": (lambda: declare(sla=Sla(availability=99.9)), "availability 99.9"),
     "a bound of another type": (lambda: declare(model(x=(int, Field(ge="3")))), "rule 'x_ge': cannot be judged"),
     "a pattern on numbers": (lambda: declare(model(x=(int, Field(str_matches="3")))), "'x_matches': cannot be judged"),
@@ -212,3 +237,36 @@ def test_a_column_may_have_any_name_and_its_rules_have_names_for_checks() -> Non
     catalog = catalog_of([declare(model(**columns), rules=[complete("größe", at_least=0.5)])])
     ids = [rule.id for rule in rules_of(catalog["shop/things"])]
     assert {"Order_ID_gt", "Order_ID_not_null", "gr__e_unique", "gr__e_complete"} <= set(ids)
+
+
+def test_readers_that_declared_datasets_have_must_be_within_reach() -> None:
+    old = aging(Retention(read_back=within(days=90)), rules=[volume(at_least=1, over="table", severity="warn")])
+    referring = declare(name="shop/uses", rules=[references(("id",), "shop/things", to=("id",))])
+    derived = declare(name="shop/sums", source=None, store=Delta())
+
+    @derived.transform
+    def build(things: pl.LazyFrame) -> pl.LazyFrame:
+        return things
+
+    with pytest.raises(ContractError) as caught:
+        catalog_of([old, referring, derived], [build])
+    told = [problem.message for problem in caught.value.problems if "read_back" in problem.culprit]
+    assert [each.split(": ", 1)[1] for each in told] == [
+        "rule 'id_references' of shop/uses looks into it.",
+        "its rule 'volume' judges the whole table.",
+        "shop/sums is made from all of it.",
+    ]
+
+
+def test_a_transform_of_the_same_months_looks_back_no_further_than_one() -> None:
+    old = aging(Retention(read_back=within(days=90)))
+    derived = declare(name="shop/sums", source=None, store=Delta(), partitions=monthly("2024-01", on="day"))
+
+    @derived.transform
+    def build(things: pl.LazyFrame) -> pl.LazyFrame:
+        return things
+
+    catalog = catalog_of([old, derived], [build])
+    assert list(readers_of_all(old, catalog.datasets, catalog.transforms.values())) == []
+    assert list(ingest_reads_all(old)) == ["its ingest looks for the rows that an earlier version of a file brought"]
+    assert list(ingest_reads_all(derived)) == []

@@ -1,5 +1,6 @@
 """History, time travel and upkeep of a table: the same words for every format that has a log."""
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from platform_resources.errors import (
     VersionNotFound,
 )
 from platform_resources.storage import Lake, TableSpec
-from platform_resources.storage.operations import MINIMUM_KEEP
+from platform_resources.storage.operations import MINIMUM_KEEP, ZORDER
 from tests.resources.storage.ages import age
 
 LOGGED = ["delta", "iceberg"]
@@ -272,3 +273,14 @@ def test_plain_parquet_counts_its_files_and_refuses_the_rest_with_the_fix(lake: 
                  lambda: table.restore(0), lambda: lake.scan(spec, at=datetime.now(UTC))):  # fmt: skip
         with pytest.raises(UnsupportedOperation, match=r"plain/files/v1: plain Parquet .* Fix: declare store=Delta"):
             call()
+
+
+@on_disk
+def test_a_zorder_says_by_which_columns_it_was_and_files_are_listed(lake: Lake) -> None:
+    table = TableSpec(path="shop/points/v1", mode="append")
+    lake.write(table, pl.DataFrame({"a, b": [1, 2], "é": ["x", "y"]}))
+    lake.write(table, pl.DataFrame({"a, b": [3], "é": ["z"]}))
+    assert [(each.partition, each.rows) for each in lake.operations(table).files()] == [(None, 1), (None, 2)]
+    lake.operations(table).zorder(["a, b", "é"])
+    assert json.loads(lake.operations(table).history()[0].said[ZORDER]) == ["a, b", "é"]
+    assert len(lake.operations(table).files()) == 1

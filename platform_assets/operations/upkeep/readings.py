@@ -1,0 +1,123 @@
+"""Who read a table, and when, from Dagster's own event log: each materialisation of an asset read what it is made from.
+
+Nothing is recorded for it alone. What a materialisation adds under `reads` are the columns by whose values a transform
+chose its rows, as the plan of its query says.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from platform_assets.factory.effort import CPU, PEAK
+from platform_assets.factory.reads import READS
+from platform_assets.operations.upkeep.tables import KeptTable, Reader
+from platform_core.upkeep import History, Read, StepFacts
+
+WINDOW = timedelta(days=90)
+MOST_EVENTS = 500
+"""Of one asset; a longer history is cut to the latest, and the window with it."""
+MOST_RUNS = 20
+"""Of one asset, for how long its steps take."""
+_TIMED = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.ENGINE_EVENT}
+
+
+@dataclass(frozen=True)
+class Events:
+    """The materialisations of one asset within the window, newest first, and from when on all are known."""
+
+    records: Sequence[dg.EventLogRecord]
+    since: datetime
+
+
+@dataclass
+class Readings:
+    """Readings, as far as an instance remembers them; each asset's events are fetched once."""
+
+    instance: dg.DagsterInstance
+    now: datetime
+
+    def __post_init__(self) -> None:
+        self._known: dict[dg.AssetKey, Events] = {}
+
+    def of(self, table: KeptTable) -> History:
+        """The readings of a table by assets that are made from it; the window begins where all of them are known."""
+        reads = [read for reader in table.readers for read in self._by(table, reader)]
+        since = [self._events(each).since for each in {table.key, *(reader.key for reader in table.readers)}]
+        window = min(WINDOW, self.now - max(since)) if reads else timedelta(0)
+        return History(reads=[each for each in reads if each.at >= self.now - window], window=window)
+
+    def longest(self, table: KeptTable) -> timedelta:
+        """The longest step of the assets that are made from a table."""
+        seconds = [each.seconds for reader in table.readers for each in self.steps(reader.key)]
+        return timedelta(seconds=max(seconds, default=0))
+
+    def steps(self, key: dg.AssetKey) -> list[StepFacts]:
+        """The latest steps that made an asset, newest first; one that still works is left out."""
+        by_run = {record.run_id: record for record in self._events(key).records}
+        name = key.to_user_string()
+        found = (_step(self.instance, name, record) for record in list(by_run.values())[:MOST_RUNS])
+        return [each for each in found if each is not None]
+
+    def _events(self, key: dg.AssetKey) -> Events:
+        if key not in self._known:
+            start = self.now - WINDOW
+            asked = dg.AssetRecordsFilter(asset_key=key, after_timestamp=start.timestamp())
+            records = self.instance.fetch_materializations(asked, limit=MOST_EVENTS).records
+            oldest = min((record.timestamp for record in records), default=self.now.timestamp())
+            self._known[key] = Events(records, datetime.fromtimestamp(oldest, UTC))
+        return self._known[key]
+
+    def _by(self, table: KeptTable, reader: Reader) -> Iterator[Read]:
+        """A reading for each run of the reader, of all the partitions that it made."""
+        by_run: dict[str, list[dg.EventLogRecord]] = defaultdict(list)
+        for record in self._events(reader.key).records:
+            by_run[record.run_id].append(record)
+        for records in by_run.values():
+            keys = {record.partition_key for record in records} if reader.alike else {None}
+            yield Read(
+                at=datetime.fromtimestamp(min(record.timestamp for record in records), UTC),
+                reader=reader.key.to_user_string(),
+                partitions=None if None in keys else tuple(sorted(str(key) for key in keys)),
+                filters=_filters(records, table.key.to_user_string()),
+            )
+
+
+def _filters(records: Iterable[dg.EventLogRecord], table: str) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for record in records:
+        reads = _metadata(record).get(READS)
+        told = reads.value if isinstance(reads, dg.JsonMetadataValue) else {}
+        if isinstance(told, Mapping):
+            found |= dict.fromkeys(told.get(table, ()))
+    return tuple(found)
+
+
+def _metadata(record: dg.EventLogRecord) -> Mapping[str, dg.MetadataValue]:
+    return record.asset_materialization.metadata if record.asset_materialization else {}
+
+
+def _step(instance: dg.DagsterInstance, name: str, record: dg.EventLogRecord) -> StepFacts | None:
+    """How long the step that made it took and waited for its pool, by the run's own log; None while it works."""
+    at: dict[str, float] = {}
+    for entry in instance.all_logs(record.run_id, of_type=_TIMED):
+        event = entry.dagster_event
+        if event is not None and event.step_key == record.event_log_entry.step_key:
+            at.setdefault(event.event_type_value, entry.timestamp)
+    if not {"STEP_START", "STEP_SUCCESS"} <= at.keys():
+        return None
+    memory = _number(_metadata(record), PEAK)
+    return StepFacts(
+        asset=name,
+        seconds=at["STEP_SUCCESS"] - at["STEP_START"],
+        cpu_seconds=_number(_metadata(record), CPU),
+        peak_memory_bytes=None if memory is None else int(memory),
+        waited_seconds=max(0.0, at["STEP_START"] - at.get("ENGINE_EVENT", at["STEP_START"])),
+    )
+
+
+def _number(said: Mapping[str, dg.MetadataValue], name: str) -> float | None:
+    value = said[name].value if name in said else None
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,118 @@
+"""Which tables upkeep looks after: that of every asset, and beside a dataset's own its quarantine and ingest log."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from platform_assets.factory import asset_key, ingests_spec, quarantine_spec
+from platform_core.contracts import Catalog, Dataset, Partitions, Retention
+from platform_core.contracts.reach import ingest_reads_all, readers_of_all
+from platform_resources.storage import TableSpec
+
+DEPENDENCY = "is made from all of it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """An asset that is made from a table; `alike` where one of its partitions is made from one of the table's."""
+
+    key: dg.AssetKey
+    alike: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptTable:
+    """A table in the lake, with what is declared of it.
+
+    Attributes:
+        name: The dataset's or asset's, `domain/dataset`; of tables beside it, their path.
+        spec: Where it lies.
+        key: The asset that writes it.
+        pool: That admits one writer at a time; None where the asset has none.
+        readers: The assets made from it.
+        whole_readers: Who needs rows of every age, in words.
+    """
+
+    name: str
+    spec: TableSpec
+    key: dg.AssetKey
+    pool: str | None
+    partitions: Partitions | None = None
+    retention: Retention = field(default_factory=Retention)
+    freshness: timedelta | None = None
+    readers: tuple[Reader, ...] = ()
+    whole_readers: tuple[str, ...] = ()
+
+
+def kept_tables(catalog: Catalog, assets: Iterable[dg.AssetsDefinition]) -> list[KeptTable]:
+    """The tables of all assets, in the order of their names; an asset without a table has none."""
+    known = {spec.key: (spec, definition) for definition in assets for spec in definition.specs}
+    readers = _readers({key: spec for key, (spec, _) in known.items()})
+    found: list[KeptTable] = []
+    for key, (spec, definition) in known.items():
+        table = TableSpec.from_metadata(spec.metadata)
+        if table is not None:
+            pool = getattr(definition.node_def, "pool", None)
+            kept = KeptTable(
+                name=key.to_user_string(), spec=table, key=key, pool=pool, readers=tuple(readers.get(key, ()))
+            )
+            found += _with_declaration(kept, catalog)
+    return sorted(found, key=lambda each: each.spec.path)
+
+
+def chosen(tables: Sequence[KeptTable], names: Sequence[str]) -> list[KeptTable]:
+    """The tables of those names, the ones beside them included; all for no name.
+
+    Raises:
+        KeyError: There is no such table; its second argument lists those there are.
+    """
+    keys = {each.key.to_user_string() for each in tables}
+    for name in names:
+        if name not in keys:
+            raise KeyError(name, sorted(keys))
+    return [each for each in tables if not names or each.key.to_user_string() in names]
+
+
+def _readers(specs: Mapping[dg.AssetKey, dg.AssetSpec]) -> Mapping[dg.AssetKey, list[Reader]]:
+    found: dict[dg.AssetKey, list[Reader]] = {}
+    for key, spec in specs.items():
+        for above in {each.asset_key for each in spec.deps} & specs.keys():
+            alike = spec.partitions_def is not None and spec.partitions_def == specs[above].partitions_def
+            found.setdefault(above, []).append(Reader(key=key, alike=alike))
+    return found
+
+
+def _with_declaration(kept: KeptTable, catalog: Catalog) -> Iterator[KeptTable]:
+    dataset = catalog.datasets.get(kept.name)
+    if dataset is None or asset_key(dataset.name) != kept.key:
+        yield replace(kept, whole_readers=tuple(_undeclared(kept, {})))
+        return
+    retention = dataset.retention or Retention()
+    declared = list(readers_of_all(dataset, catalog.datasets, catalog.transforms.values()))
+    yield replace(
+        kept,
+        partitions=dataset.partitions,
+        retention=retention,
+        freshness=dataset.freshness,
+        whole_readers=(*declared, *ingest_reads_all(dataset), *_undeclared(kept, catalog.datasets)),
+    )
+    beside = Retention(versions=retention.versions)
+    for spec in _beside(dataset):
+        yield KeptTable(name=spec.path, spec=spec, key=kept.key, pool=kept.pool, retention=beside)
+
+
+def _beside(dataset: Dataset) -> Iterator[TableSpec]:
+    if dataset.quarantine is not None:
+        yield quarantine_spec(dataset)
+    if dataset.source is not None or dataset.quarantine is not None:
+        yield ingests_spec(dataset)
+
+
+def _undeclared(kept: KeptTable, datasets: Mapping[str, Any]) -> Iterator[str]:
+    """Readers that no declaration knows, such as dbt models, and that are not divided as the table is."""
+    for reader in kept.readers:
+        if not reader.alike and reader.key.to_user_string() not in datasets:
+            yield f"{reader.key.to_user_string()} {DEPENDENCY}"

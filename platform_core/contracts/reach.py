@@ -1,0 +1,40 @@
+"""Who needs every row of a dataset, whatever its age: what no declaration may put out of reach."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from platform_core.contracts.dataset import Dataset, Transform
+from platform_core.contracts.rules import DatasetRule, ReferenceRule
+from platform_core.contracts.ruleset import rules_of
+
+
+def readers_of_all(
+    dataset: Dataset, datasets: Mapping[str, Dataset], transforms: Iterable[Transform[..., object]]
+) -> Iterator[str]:
+    """Declared readers of the whole table, in words: references, rules over the table, transforms not divided alike."""
+    for other in datasets.values():
+        for rule in rules_of(other):
+            if isinstance(rule, ReferenceRule) and rule.dataset == dataset.name:
+                yield f"rule {rule.id!r} of {other.name} looks into it"
+    for rule in rules_of(dataset):
+        if isinstance(rule, DatasetRule) and rule.over == "table":
+            yield f"its rule {rule.id!r} judges the whole table"
+    for transform in transforms:
+        reads = {transform.input_name(name) for name in transform.parameters}
+        if dataset.name in reads and not _alike(dataset, transform.dataset):
+            yield f"{transform.dataset.name} is made from all of it"
+
+
+def ingest_reads_all(dataset: Dataset) -> Iterator[str]:
+    """Why an ingest looks at rows of every age: for keys elsewhere, and for what a revised input brought before."""
+    if dataset.store.mode != "merge":
+        return
+    if dataset.source is not None:
+        yield "its ingest looks for the rows that an earlier version of a file brought"
+    elif dataset.partitions is not None and dataset.partitions.on not in dataset.key:
+        yield "its merge looks for keys in every partition"
+
+
+def _alike(dataset: Dataset, other: Dataset) -> bool:
+    """Whether a run of one partition of `other` reads one partition of the dataset."""
+    ours, theirs = dataset.partitions, other.partitions
+    return ours is not None and theirs is not None and ours.grain == theirs.grain

@@ -1,0 +1,213 @@
+"""The lifecycle rules of a bucket: read, compared with those wanted, and put, others' rules left as they are.
+
+S3 keeps all rules of a bucket as one document, which a put replaces. A rule is ours when its id begins with the owner's
+name; everything else goes back exactly as it came.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from platform_resources.errors import ResourceError
+from platform_resources.settings import S3Settings
+from platform_resources.storage.table import TableSpec
+
+MOST_RULES = 1000
+_LONGEST_ID = 255
+Change = Literal["add", "change", "remove", "keep"]
+Raw = Mapping[str, Any]
+
+
+class BucketRulesRefused(ResourceError):
+    """The lifecycle rules of a bucket could not be read or put; they are as they were."""
+
+    def __init__(self, bucket: str, problem: str, *, fix: str) -> None:
+        self.bucket = bucket
+        super().__init__(f"lifecycle of bucket {bucket}: {problem}; nothing was changed. Fix: {fix}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketRule:
+    """A rule of a bucket; days count from the instant at which an object was made, replaced, or its upload begun.
+
+    Attributes:
+        name: What tells it from the owner's other rules.
+        prefix: Of the keys that it is about, at least one character.
+        transitions: Days, and the storage class that an object of that age moves to.
+        expire_days: After which an object goes.
+        earlier_versions_days: After which an object that was replaced or deleted goes, where the bucket keeps those.
+        uploads_days: After which an upload that was never completed goes.
+    """
+
+    name: str
+    prefix: str
+    transitions: tuple[tuple[int, str], ...] = ()
+    expire_days: int | None = None
+    earlier_versions_days: int | None = None
+    uploads_days: int | None = None
+
+    def to_s3(self, owner: str) -> dict[str, Any]:
+        """Returns the rule as S3 has it."""
+        told: dict[str, Any] = {"ID": _id(owner, self.name), "Filter": {"Prefix": self.prefix}, "Status": "Enabled"}
+        if self.transitions:
+            told["Transitions"] = [{"Days": days, "StorageClass": name} for days, name in self.transitions]
+        if self.expire_days is not None:
+            told["Expiration"] = {"Days": self.expire_days}
+        if self.earlier_versions_days is not None:
+            told["NoncurrentVersionExpiration"] = {"NoncurrentDays": self.earlier_versions_days}
+        if self.uploads_days is not None:
+            told["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": self.uploads_days}
+        return told
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleChange:
+    """What is to become of one rule of ours."""
+
+    change: Change
+    id: str
+    before: Raw | None
+    after: Raw | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RulesDiff:
+    """What a put would change.
+
+    Attributes:
+        changes: Of each rule of ours, by its id.
+        others: How many rules are not ours.
+    """
+
+    bucket: str
+    changes: tuple[RuleChange, ...]
+    others: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the bucket says all of it already."""
+        return all(each.change == "keep" for each in self.changes)
+
+
+@dataclass(frozen=True)
+class BucketRules:
+    """The rules of one bucket, as one owner sees them."""
+
+    s3: S3Settings
+    bucket: str
+    owner: str
+    """What ids of its rules begin with; unlike that of any other owner."""
+
+    def diff(self, wanted: Sequence[BucketRule]) -> RulesDiff:
+        """Returns what `put` would change; nothing is.
+
+        Raises:
+            BucketRulesRefused: the bucket cannot be read, or has too many rules of others.
+        """
+        there, _ = self._read()
+        return self._diff(there, wanted)
+
+    def put(self, wanted: Sequence[BucketRule]) -> RulesDiff:
+        """Returns what was changed; without a difference nothing is sent.
+
+        Raises:
+            BucketRulesRefused: the bucket has too many rules of others, or S3 refused.
+        """
+        there, smallest = self._read()
+        found = self._diff(there, wanted)
+        if not found.is_empty:
+            others = [each for each in there if not self._is_ours(each)]
+            self._write([*others, *(each.to_s3(self.owner) for each in wanted)], smallest)
+        return found
+
+    def _is_ours(self, rule: Raw) -> bool:
+        return str(rule.get("ID", "")).startswith(f"{self.owner}:")
+
+    def _diff(self, there: Sequence[Raw], wanted: Sequence[BucketRule]) -> RulesDiff:
+        ours = {str(each["ID"]): each for each in there if self._is_ours(each)}
+        new = {_id(self.owner, each.name): each.to_s3(self.owner) for each in wanted}
+        others = len(there) - len(ours)
+        if others + len(new) > MOST_RULES:
+            raise BucketRulesRefused(
+                self.bucket,
+                f"has {others} rules of others, and {len(new)} of ours would make more than {MOST_RULES}",
+                fix="remove rules that are not used any more, or give the lake a bucket of its own",
+            )
+        changes = [_change(name, ours.get(name), new.get(name)) for name in sorted({*ours, *new})]
+        return RulesDiff(bucket=self.bucket, changes=tuple(changes), others=others)
+
+    def _read(self) -> tuple[list[Raw], str | None]:
+        """Returns all rules, and the smallest size of objects that move, which belongs to the document."""
+        from botocore.exceptions import ClientError
+
+        with self._told("read"):
+            try:
+                found = self.s3.boto3_client().get_bucket_lifecycle_configuration(Bucket=self.bucket)
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "NoSuchLifecycleConfiguration":
+                    return [], None
+                raise
+        return list(found.get("Rules", [])), found.get("TransitionDefaultMinimumObjectSize")
+
+    def _write(self, rules: Sequence[Raw], smallest: str | None) -> None:
+        client = self.s3.boto3_client()
+        with self._told("put"):
+            if not rules:
+                client.delete_bucket_lifecycle(Bucket=self.bucket)
+                return
+            more: Any = {"TransitionDefaultMinimumObjectSize": smallest} if smallest else {}
+            configuration: Any = {"Rules": rules}
+            client.put_bucket_lifecycle_configuration(Bucket=self.bucket, LifecycleConfiguration=configuration, **more)
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except ClientError as error:
+            code = error.response["Error"].get("Code", "")
+            action = {"read": "s3:GetLifecycleConfiguration", "put": "s3:PutLifecycleConfiguration"}[what]
+            fix = f"allow {action} on the bucket" if code in {"AccessDenied", "403"} else "see the server's words"
+            told = error.response["Error"].get("Message", "")
+            raise BucketRulesRefused(self.bucket, f"could not be {what}: {code}, {told}", fix=fix) from error
+        except BotoCoreError as error:
+            raise BucketRulesRefused(self.bucket, f"could not be {what}: {error}", fix="check the endpoint") from error
+
+
+def data_prefixes(spec: TableSpec) -> tuple[str, ...]:
+    """Returns what the names of a table's data files begin with, and those of its log and metadata do not."""
+    if below := _BELOW.get(spec.format):
+        return (below,)
+    if spec.partition_column is not None:
+        return (f"{spec.partition_column}=",)
+    return ("part-",) if spec.format == "delta" else ("data.parquet", "part-")
+
+
+_BELOW: Mapping[str, str] = {"iceberg": "data/"}
+
+
+def _id(owner: str, name: str) -> str:
+    """Returns the rule's id: the owner and the name, hashed where S3 has no room for it."""
+    told = f"{owner}:{name}"
+    if len(told.encode()) <= _LONGEST_ID:
+        return told
+    return f"{owner}:{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+
+def _change(name: str, before: Raw | None, after: Raw | None) -> RuleChange:
+    if before is None:
+        return RuleChange(change="add", id=name, before=None, after=after)
+    if after is None:
+        return RuleChange(change="remove", id=name, before=before, after=None)
+    same = _comparable(before) == _comparable(after)
+    return RuleChange(change="keep" if same else "change", id=name, before=before, after=after)
+
+
+def _comparable(rule: Raw) -> dict[str, Any]:
+    """Returns what a rule says, however a server writes it: an empty part says nothing, transitions have no order."""
+    told = {name: part for name, part in rule.items() if part not in ([], {}, None)}
+    moves = told.get("Transitions", [])
+    return {**told, "Transitions": sorted((each.get("Days"), each.get("StorageClass")) for each in moves)}

@@ -1,0 +1,1 @@
+"""Measurements that grow old: what retention, lifecycle and dropping are tested with."""
