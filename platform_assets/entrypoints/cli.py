@@ -13,6 +13,7 @@ import typer
 
 from platform_assets.entrypoints.dataset_commands import datasets
 from platform_assets.entrypoints.quarantine_commands import quarantine
+from platform_assets.entrypoints.table_commands import table
 from platform_assets.entrypoints.upkeep_commands import upkeep
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.add_typer(datasets)
 app.add_typer(quarantine)
 app.add_typer(upkeep)
+app.add_typer(table)
 
 
 @app.callback()

@@ -9,8 +9,9 @@ import click
 import pytest
 from typer.main import get_command
 
-from platform_assets.entrypoints import dataset_facts, quarantine, replays
+from platform_assets.entrypoints import dataset_facts, quarantine, replays, tables
 from platform_assets.entrypoints.cli import app
+from platform_resources.storage.operations import records
 
 PAGE = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
 SECTIONS = dict(re.findall(r"^## (platform[^\n]*)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
@@ -47,6 +48,8 @@ RECORDS = [
                          "QuarantineFacts"]),
         (quarantine, ["Held", "Opened", "Mended"]),
         (replays, ["Replay", "Outcome"]),
+        (tables, ["RowsRead"]),
+        (records, ["OperationResult", "PartitionStatistics", "TableStatistics", "TableVersion"]),
     ]
     for name in names
 ]  # fmt: skip
