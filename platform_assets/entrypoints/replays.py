@@ -6,46 +6,34 @@ again from the landing folder.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
 import polars as pl
-from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
-from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus, PartitionBackfill
-from dagster._core.utils import make_new_backfill_id
-from dagster._daemon.controller import get_daemon_statuses
-from dagster._daemon.daemon import BackfillDaemon
-from dagster._time import get_current_timestamp
 
 from platform_assets.entrypoints.door import CommandError, Door
 from platform_assets.entrypoints.quarantine import chosen_envelopes, refuse_derived
-from platform_assets.factory import asset_key
 from platform_assets.factory.inputs import content_of
 from platform_assets.factory.quarantine import QuarantineStore
 from platform_assets.factory.replay import homes, replay_tag
 from platform_assets.factory.specs import partitions_definition
 from platform_assets.operations.arrivals import Arrival, Reach
-from platform_assets.operations.catch_up import why
-from platform_assets.operations.landing import run_config, span_tags
+from platform_assets.operations.errands import (
+    ENDED,
+    WELL,
+    Errand,
+    daemon_is_alive,
+    reason_of,
+    run_here,
+    submit,
+)  # fmt: skip
+from platform_assets.operations.landing import run_config
 from platform_core.contracts import Dataset, Files
-
-ALIVE_SECONDS = 90
-"""A daemon whose last heartbeat is older is taken for dead; Dagster's own limit is half an hour."""
 
 _POLL_SECONDS = 1.0
 _TAGGED_IDS = 500
 """A tag with more ids than these is a page of text; all open envelopes go by the word `all`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Errand:
-    """Partitions of one dataset to be materialised for one reason; no partitions where it has none."""
-
-    dataset: Dataset
-    partitions: tuple[str, ...]
-    tags: Mapping[str, str] = field(default_factory=dict)
-    run_config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +80,8 @@ def replay(door: Door, name: str, ids: Sequence[str], *, wait: bool | None) -> R
 
     Raises:
         UnknownName: There is no such dataset or envelope.
-        CommandError: The dataset cannot be replayed, a run failed, or nobody is there to do what is not waited for.
+        CommandError: The dataset cannot be replayed, a backfill failed, or nobody can do what is not waited for.
+        ErrandFailed: A run in this process failed.
     """
     store = door.store(name)
     _refuse_unreplayable(store.dataset)
@@ -102,7 +91,7 @@ def replay(door: Door, name: str, ids: Sequence[str], *, wait: bool | None) -> R
     errands = list(_errands(door, store, open_, landed, everything=not ids))
     with door.instance() as instance:
         if errands and daemon_is_alive(instance):
-            backfills = tuple(_submit(each, door, instance) for each in errands)
+            backfills = tuple(submit(each, door.location.defs, instance, title=f"Replay of {name}") for each in errands)
             if wait is not False:
                 _await(instance, backfills, store, open_)
             return Replay(
@@ -113,7 +102,7 @@ def replay(door: Door, name: str, ids: Sequence[str], *, wait: bool | None) -> R
                 f"{name}: --no-wait: no Dagster daemon is alive to run a backfill. "
                 "Fix: start one with make dev, or leave --no-wait out to replay in this process."
             )
-        runs = tuple(run_id for each in errands for run_id in _run_here(each, door, instance))
+        runs = tuple(run_id for each in errands for run_id in run_here(each, door.location.defs, instance))
     return Replay(dataset=name, backfills=(), runs=runs, rows=_outcomes(store, asked, landed, pending=False))
 
 
@@ -180,41 +169,6 @@ def _partitions(store: QuarantineStore, rows: pl.DataFrame) -> tuple[str, ...]:
     return (max(logged & set(keys), default=keys[0]),)
 
 
-def daemon_is_alive(instance: dg.DagsterInstance) -> bool:
-    """Whether a daemon that runs backfills gave a sign of life within `ALIVE_SECONDS`."""
-    kind = BackfillDaemon.daemon_type()
-    statuses = get_daemon_statuses(
-        instance, [kind], ignore_errors=True, heartbeat_interval_seconds=0, heartbeat_tolerance_seconds=ALIVE_SECONDS
-    )
-    return statuses[kind].healthy is True
-
-
-def _submit(errand: Errand, door: Door, instance: dg.DagsterInstance) -> str:
-    """The id of the backfill that was asked for."""
-    graph, key = door.location.defs.resolve_asset_graph(), asset_key(errand.dataset.name)
-    definition = graph.get(key).partitions_def
-    subset = AssetGraphSubset(  # type: ignore[call-arg]  # mypy takes its annotated __hash__ for a third field
-        partitions_subsets_by_asset_key=(
-            {key: definition.subset_with_partition_keys(errand.partitions)} if definition else {}
-        ),
-        non_partitioned_asset_keys=set() if definition else {key},
-    )
-    backfill_id = make_new_backfill_id()
-    instance.add_backfill(
-        PartitionBackfill.from_asset_graph_subset(
-            backfill_id=backfill_id,
-            backfill_timestamp=get_current_timestamp(),
-            tags=dict(errand.tags),
-            dynamic_partitions_store=instance,
-            asset_graph_subset=subset,
-            title=f"Replay of {errand.dataset.name}",
-            description="Rows from quarantine, started by platform quarantine replay",
-            run_config=dict(errand.run_config) or None,
-        )
-    )
-    return backfill_id
-
-
 def _await(instance: dg.DagsterInstance, backfills: Sequence[str], store: QuarantineStore, open_: pl.DataFrame) -> None:
     """Returns when all backfills ended well, or sooner: the daemon looks at them twice a minute only.
 
@@ -222,7 +176,7 @@ def _await(instance: dg.DagsterInstance, backfills: Sequence[str], store: Quaran
         CommandError: One of them failed, or the daemon died meanwhile.
     """
     for backfill_id in backfills:
-        while (backfill := instance.get_backfill(backfill_id)) and backfill.status not in _ENDED:
+        while (backfill := instance.get_backfill(backfill_id)) and backfill.status not in ENDED:
             if _all_judged(instance, backfills, store, open_):
                 return
             if not daemon_is_alive(instance):
@@ -231,8 +185,8 @@ def _await(instance: dg.DagsterInstance, backfills: Sequence[str], store: Quaran
                     "Fix: start it again, and it goes on with the backfill; or cancel the backfill in the UI."
                 )
             time.sleep(_POLL_SECONDS)
-        if backfill and backfill.status not in _WELL:
-            raise CommandError(f"backfill {backfill_id} failed: {_reason(instance, backfill)}")
+        if backfill and backfill.status not in WELL:
+            raise CommandError(f"backfill {backfill_id} failed: {reason_of(instance, backfill)}")
 
 
 def _all_judged(
@@ -244,57 +198,6 @@ def _all_judged(
         return False
     waiting = store.envelopes(ids=open_["quarantine_id"].to_list(), decision="open")
     return waiting.filter(~pl.col("run_id").is_in([run.run_id for run in runs])).is_empty()
-
-
-_ENDED = {*BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus.COMPLETED_SUCCESS, BulkActionStatus.COMPLETED_FAILED}
-_WELL = {BulkActionStatus.COMPLETED, BulkActionStatus.COMPLETED_SUCCESS}
-
-
-def _reason(instance: dg.DagsterInstance, backfill: PartitionBackfill) -> str:
-    if backfill.error:
-        return backfill.error.message.strip()
-    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill.backfill_id}))
-    told = [reason for run in runs for reason in failures(instance, run.run_id)]
-    return "; ".join(dict.fromkeys(told)) or f"its status is {backfill.status.value}"
-
-
-def failures(instance: dg.DagsterInstance, run_id: str) -> list[str]:
-    """The reasons why steps of the run failed."""
-    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
-    return [why(entry.dagster_event) for entry in entries if entry.dagster_event]
-
-
-def _run_here(errand: Errand, door: Door, instance: dg.DagsterInstance) -> Iterator[str]:
-    """The ids of the runs made: one for each stretch of adjoining partitions, as a backfill would make them."""
-    defs = door.location.defs
-    job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={asset_key(errand.dataset.name)})
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    for stretch in _stretches(errand):
-        result = job.execute_in_process(
-            instance=instance,
-            tags={**errand.tags, **span_tags(stretch)},
-            run_config={**quiet, **errand.run_config},
-            raise_on_error=False,
-        )
-        if not result.success:
-            told = "; ".join(failures(instance, result.run_id)) or "see the run in the UI"
-            raise CommandError(f"run {result.run_id} failed: {told}")
-        yield result.run_id
-
-
-def _stretches(errand: Errand) -> list[tuple[str, ...]]:
-    """The partitions, cut where two do not adjoin; one empty stretch where there are none."""
-    definition = partitions_definition(errand.dataset.partitions)
-    if definition is None:
-        return [()]
-    place = {key: at for at, key in enumerate(definition.get_partition_keys())}
-    stretches: list[list[str]] = []
-    for key in errand.partitions:
-        if stretches and place[key] == place[stretches[-1][-1]] + 1:
-            stretches[-1].append(key)
-        else:
-            stretches.append([key])
-    return [tuple(each) for each in stretches]
 
 
 def _outcomes(
