@@ -21,6 +21,7 @@ from platform_resources.settings import Settings
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake
 from platform_resources.storage.io_manager import LakeIOManager
+from platform_resources.storage.objects import ObjectStore
 
 
 def build_definitions(package: str, settings: Settings | None = None, *, dbt: Path | None = None) -> dg.Definitions:
@@ -59,6 +60,7 @@ def _definitions(package: str, catalog: Catalog, chosen: Settings, dbt: Path | N
         resources={
             **_s3(chosen),
             "lake": Lake(chosen),
+            "objects": ObjectStore(chosen.s3),
             "landing": Landing(chosen),
             "alerts": AlertJournal(chosen),
             "io_manager": LakeIOManager(chosen),

@@ -160,3 +160,70 @@ class NotATable(TableError):
 
 def _hours(length: timedelta) -> str:
     return f"{length.total_seconds() / 3600:g} h"
+
+
+class ObjectError(ResourceError):
+    """Something about one object or bucket on S3; `address` is its s3:// address or key."""
+
+    def __init__(self, address: object, problem: str, *, fix: str) -> None:
+        self.address = str(address)
+        super().__init__(f"{self.address}: {problem}. Fix: {fix}.")
+
+
+class ObjectNotFound(ObjectError):
+    """There is no such object, or no such version of it."""
+
+
+class BucketNotFound(ObjectError):
+    """There is no such bucket."""
+
+
+class ObjectForbidden(ObjectError):
+    """S3 does not let these credentials do that, or does not know them."""
+
+
+class WrongRegion(ObjectError):
+    """The bucket lies in another region than the settings say; `region` is its own where S3 told."""
+
+    def __init__(self, address: object, ours: str, region: str | None) -> None:
+        self.region = region
+        where = f"lies in {region}" if region else "lies in another region"
+        super().__init__(address, f"the bucket {where}, not in {ours}", fix=f"set AWS_REGION={region or '…'}")
+
+
+class CredentialsExpired(ObjectError):
+    """The temporary credentials have ended, and those given cannot be renewed."""
+
+
+class ClockSkew(ObjectError):
+    """This machine's clock and S3's differ by more than S3 accepts, and went on doing so."""
+
+
+class ObjectChanged(ObjectError):
+    """The object was written again while it was read; nothing of both versions is mixed."""
+
+    transient = True
+
+
+class CorruptObject(ObjectError):
+    """The bytes received are not those that S3 says it holds; nothing was put in the file's place."""
+
+    transient = True
+
+
+class CorruptArchive(ObjectError):
+    """The object is what S3 holds, but its compressed content is broken."""
+
+
+class ObjectUnavailable(ObjectError):
+    """S3 did not answer as it should, however often it was asked."""
+
+    transient = True
+
+    def __init__(self, address: object, attempts: int, reason: str) -> None:
+        self.attempts = attempts
+        super().__init__(address, f"{attempts} attempts failed, the last with {reason}", fix="try again later")
+
+
+class UnsafeBucket(ObjectError):
+    """A table would be committed to a bucket on which commits are known to get lost."""

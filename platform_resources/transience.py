@@ -9,17 +9,27 @@ from platform_resources.errors import ResourceError
 
 MAX_RETRIES = 3
 _FIRST_SECONDS = 2.0
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+SKEWED = {"RequestTimeTooSkewed"}
 _NETWORK = (ConnectionError, TimeoutError)
-_BOTO = {"EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError"}
-_CODES = {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "Throttling", "500", "503"}
-_TOLD = ("error sending request", "connection reset", "connection refused", "operation timed out", "slowdown",
-         "503 service unavailable", "500 internal server error")  # fmt: skip
+_BOTO = {"EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError",
+         "ResponseStreamingError", "IncompleteReadError", "FlexibleChecksumError", "HTTPClientError",
+         "ConnectionError"}  # fmt: skip
+_CODES = {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "RequestTimeoutException", "Throttling",
+          "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "BadDigest", "IncompleteBody",
+          "XAmzContentChecksumMismatch", "OperationAborted", "429", "500", "502", "503", "504"}  # fmt: skip
+_TOLD = ("error sending request", "connection reset", "connection refused", "connection closed", "operation timed out",
+         "error decoding response body", "error reading a body", "slowdown", "incomplete body", "end of file before",
+         "429 too many requests", "500 internal server error", "502 bad gateway", "503 service unavailable",
+         "504 gateway timeout", "expiredtoken", "requesttimetooskewed")  # fmt: skip
+_VENDORS = ("obstore", "deltalake", "_internal", "polars", "builtins")
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same call may succeed later: the network, a busy server, a lost race. A refusal is not.
 
-    delta-rs, obstore and Polars tell a network error only in the words of an OSError, so the words are read.
+    A token that expired and a clock that differs may be better in the next step, which asks for credentials anew.
+    delta-rs, obstore and Polars tell a network error only in words, so the words of their errors are read.
     """
     if isinstance(error, ResourceError):
         return error.transient
@@ -27,9 +37,16 @@ def is_transient(error: BaseException) -> bool:
         return True
     response = getattr(error, "response", None)
     if isinstance(response, dict):
-        return response.get("Error", {}).get("Code") in _CODES
+        return response.get("Error", {}).get("Code") in _CODES | EXPIRED | SKEWED
     words = str(error).lower()
-    return isinstance(error, OSError) and any(told in words for told in _TOLD)
+    return _of_vendor(error) and any(told in words for told in _TOLD)
+
+
+def _of_vendor(error: BaseException) -> bool:
+    """Whether an error comes from a library that tells what happened in words alone."""
+    if type(error).__module__ == "builtins":
+        return isinstance(error, OSError)
+    return type(error).__module__.split(".")[0] in _VENDORS
 
 
 @contextmanager

@@ -1,4 +1,9 @@
-"""Real servers for tests, each on a free port, ready when handed out and stopped afterwards."""
+"""Real servers for tests, each on a free port, ready when handed out and stopped afterwards.
+
+S3 has two lanes. moto runs everywhere, but accepts any signature and reads the whole object for each range; versitygw
+is a real server, for what only such a one can show; it is found on PATH or named by VERSITYGW, and `.ci/versitygw`
+builds it.
+"""
 
 import contextlib
 import os
@@ -21,7 +26,7 @@ BUCKET = "lake"
 
 @dataclass(frozen=True)
 class S3Server:
-    """A running moto_server with one bucket."""
+    """A running S3 server with one bucket."""
 
     endpoint: str
     bucket: str = BUCKET
@@ -97,6 +102,53 @@ def postgres_server() -> Iterator[str]:
 def _postgres_program(name: str) -> str:
     debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     return shutil.which(name) or (str(debian[-1]) if debian else "")
+
+
+def versitygw() -> str | None:
+    """The program of the real lane, or None where this machine has none."""
+    return os.environ.get("VERSITYGW") or shutil.which("versitygw")
+
+
+@contextlib.contextmanager
+def real_s3_server(folder: Path) -> Iterator[S3Server]:
+    """Yields a versitygw over a folder, with versions; it checks signatures and answers ranges alone."""
+    binary = versitygw()
+    assert binary is not None, "skip the test where versitygw() finds none"
+    data, earlier = folder / "objects", folder / "versions"
+    data.mkdir(parents=True)
+    earlier.mkdir()
+    port = _free_port()
+    server = S3Server(f"http://127.0.0.1:{port}")
+    keys = {name: server.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    root = {"ROOT_ACCESS_KEY": keys["AWS_ACCESS_KEY_ID"], "ROOT_SECRET_KEY": keys["AWS_SECRET_ACCESS_KEY"]}
+    process = subprocess.Popen(
+        [binary, "--port", f"127.0.0.1:{port}", "--keep-alive", "--quiet",
+         "posix", "--versioning-dir", str(earlier), str(data)],
+        env={**os.environ, **root}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        _until_it_answers(port, process)
+        server.settings.boto3_client().create_bucket(Bucket=server.bucket)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def _until_it_answers(port: int, process: "subprocess.Popen[bytes]") -> None:
+    waiting = threading.Event()
+    for _ in range(200):
+        assert process.poll() is None, "versitygw ended at once"
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        waiting.wait(0.05)
+    raise AssertionError("versitygw does not answer")
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from platform_assets.entrypoints.dataset_commands import datasets
+from platform_assets.entrypoints.object_commands import objects
 from platform_assets.entrypoints.quarantine_commands import quarantine
 from platform_assets.entrypoints.table_commands import table
 from platform_assets.entrypoints.upkeep_commands import upkeep
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(datasets)
+app.add_typer(objects)
 app.add_typer(quarantine)
 app.add_typer(upkeep)
 app.add_typer(table)

@@ -32,6 +32,12 @@ VERBS = (
     "apply",
     "lifecycle",
     "advise",
+    "objects",
+    "ls",
+    "select",
+    "get",
+    "verify",
+    "doctor",
 )
 TUTORIALS = ("bikes/",)
 LINES = [(page, tuple(words)) for page in NAMES for words in commands(ROOT / page)]

@@ -127,6 +127,7 @@ class DeltaFormat(TableFormat):
         from deltalake import DeltaTable, write_deltalake
 
         refuse_columnless(self.spec, rows.frame)
+        self._refuse_unsafe()
         by = [self.spec.partition_column] if self.spec.partition_column else None
         frame = columns.fit(self.spec.path, rows.frame, None, "refuse")
         write_deltalake(
@@ -139,6 +140,14 @@ class DeltaFormat(TableFormat):
         )
         table = DeltaTable(self.location, version=0, storage_options=self.options)
         return self._commit(table, rows_written=frame.height)
+
+    def _refuse_unsafe(self) -> None:
+        """Raises UnsafeBucket where the doctor found that commits to the lake's bucket get lost."""
+        if self.location.startswith("s3://"):
+            from platform_resources.storage.objects.safety import refuse_unsafe  # noqa: PLC0415 - on S3 only
+
+            environment = self.location.removesuffix(f"/{self.spec.path}")
+            refuse_unsafe(self.spec.path, environment.rpartition("/")[0], self.s3)
 
     def _append(self, table: "DeltaTable", rows: Rows) -> Commit:
         from deltalake import write_deltalake

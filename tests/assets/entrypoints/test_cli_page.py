@@ -11,6 +11,8 @@ from typer.main import get_command
 
 from platform_assets.entrypoints import dataset_facts, quarantine, replays, tables
 from platform_assets.entrypoints.cli import app
+from platform_resources.storage import objects
+from platform_resources.storage.objects import doctor
 from platform_resources.storage.operations import records
 
 PAGE = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
@@ -50,6 +52,8 @@ RECORDS = [
         (replays, ["Replay", "Outcome"]),
         (tables, ["RowsRead"]),
         (records, ["OperationResult", "PartitionStatistics", "TableStatistics", "TableVersion"]),
+        (objects, ["S3Object", "Downloaded", "Verified"]),
+        (doctor, ["Diagnosis", "Probe"]),
     ]
     for name in names
 ]  # fmt: skip

@@ -1,0 +1,89 @@
+"""Digests under S3's names. Those of the CRC family can be computed range by range, in any order, and put together."""
+
+# ruff: noqa: PLC0415 - the C library is loaded by the steps that compare bytes
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
+from pathlib import Path
+from typing import Literal
+
+Crc = Literal["crc32", "crc32c", "crc64nvme"]
+CRCS: tuple[Crc, ...] = ("crc64nvme", "crc32c", "crc32")
+ALGORITHMS = (*CRCS, "sha256", "sha1")
+_BYTES = {"crc32": 4, "crc32c": 4, "crc64nvme": 8}
+_BLOCK = 1 << 20
+_THREADS = 4
+
+
+def crc(algorithm: Crc, content: bytes | bytearray | memoryview, before: int = 0) -> int:
+    """Returns the checksum of the content, going on from that of what stands before it."""
+    if algorithm == "crc32":
+        return zlib.crc32(content, before)
+    from awscrt import checksums  # type: ignore[import-untyped]  # it ships no types
+
+    found: int = getattr(checksums, algorithm)(content, before)
+    return found
+
+
+def joined(algorithm: Crc, pieces: Iterable[tuple[int, int]]) -> int:
+    """Returns the checksum of consecutive pieces, each given as its checksum and its size in bytes."""
+    from awscrt import checksums
+
+    combine: Callable[[int, int, int], int] = getattr(checksums, f"combine_{algorithm}")
+    found = 0
+    for value, size in pieces:
+        found = combine(found, value, size)
+    return found
+
+
+def told(algorithm: Crc, value: int) -> str:
+    """Returns a checksum in hexadecimal, in S3's order of bytes."""
+    return value.to_bytes(_BYTES[algorithm], "big").hex()
+
+
+def digest_of_parts(algorithm: str, digests: Sequence[bytes]) -> str:
+    """Returns the digest of the parts' digests: S3's composite checksum, or the ETag of a multipart upload."""
+    return _digest(algorithm, [b"".join(digests)]).hex()
+
+
+def digest_of_file(path: Path, algorithm: str, *, part_sizes: Sequence[int] = ()) -> str:
+    """Returns the digest of a file in hexadecimal, or with sizes the composite one of its parts; reads it in blocks."""
+    if not part_sizes:
+        return _of_range(path, algorithm, 0, None).hex()
+    starts = accumulate(part_sizes[:-1], initial=0)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = pool.map(lambda piece: _of_range(path, algorithm, *piece), zip(starts, part_sizes, strict=True))
+        return digest_of_parts(algorithm, list(found))
+
+
+def _of_range(path: Path, algorithm: str, start: int, size: int | None) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return _digest(algorithm, iter_blocks(file.read, size))
+
+
+def iter_blocks(read: Callable[[int], bytes], size: int | None) -> Iterable[bytes]:
+    """Yields what is read, in blocks, up to a size or the end."""
+    left = size
+    while left is None or left > 0:
+        block = read(_BLOCK if left is None else min(_BLOCK, left))
+        if not block:
+            return
+        if left is not None:
+            left -= len(block)
+        yield block
+
+
+def _digest(algorithm: str, blocks: Iterable[bytes]) -> bytes:
+    if algorithm in _BYTES:
+        value = 0
+        for block in blocks:
+            value = crc(algorithm, block, value)  # type: ignore[arg-type]  # its name is one of them
+        return value.to_bytes(_BYTES[algorithm], "big")
+    state = hashlib.new(algorithm, usedforsecurity=False)
+    for block in blocks:
+        state.update(block)
+    return state.digest()
