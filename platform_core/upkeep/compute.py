@@ -25,8 +25,9 @@ class StepFacts:
     Attributes:
         asset: What it made.
         seconds: From start to end.
-        cpu_seconds: Of all cores; None where nobody measured.
-        peak_memory_bytes: Of the process, up to the step's end; None where nobody measured.
+        cpu_seconds: Of all cores, within `measured_seconds`; None where nobody measured.
+        measured_seconds: From the start until its rows were stored; None where nobody measured.
+        peak_memory_bytes: Of the process, until its rows were made; None where nobody measured.
         waited_seconds: For its pool.
         rows: That it wrote.
     """
@@ -34,6 +35,7 @@ class StepFacts:
     asset: str
     seconds: float
     cpu_seconds: float | None = None
+    measured_seconds: float | None = None
     peak_memory_bytes: int | None = None
     waited_seconds: float = 0.0
     rows: int | None = None
@@ -116,10 +118,12 @@ def _process_or_not(runs: Sequence[StepFacts], machine: Machine) -> Advice:
 
 def _cores_kept_busy(runs: Sequence[StepFacts]) -> float | None:
     """Processor seconds a second, over all runs that were measured; None where none was."""
-    measured = [each for each in runs if each.cpu_seconds is not None and each.seconds > 0]
+    measured = [
+        (each.cpu_seconds, each.measured_seconds) for each in runs if each.cpu_seconds and each.measured_seconds
+    ]
     if not measured:
         return None
-    return sum(each.cpu_seconds or 0 for each in measured) / sum(each.seconds for each in measured)
+    return sum(cpu for cpu, _ in measured) / sum(seconds for _, seconds in measured)
 
 
 def _gigabytes(size: float) -> str:

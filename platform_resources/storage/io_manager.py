@@ -5,6 +5,7 @@ a Parquet table at its key. It is no ConfigurableIOManager, because Dagster show
 the settings may hold secrets.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import NoneType
@@ -22,6 +23,8 @@ from platform_resources.storage.table import Commit, TableSpec, Write
 from platform_resources.transience import retry_transient
 
 DEFAULT_PARTITION = "_partition"
+STORING_CPU = "storing_cpu_seconds"
+"""The metadata that says how many processor seconds storing an output took."""
 Frame = pl.DataFrame | pl.LazyFrame
 Context = dg.OutputContext | dg.InputContext
 
@@ -49,6 +52,7 @@ class LakeIOManager(dg.IOManager):
         """
         if obj is None:
             return
+        began = time.process_time()
         write = obj if isinstance(obj, Write) else Write(frame=obj)
         spec = TableSpec.from_metadata(context.definition_metadata)
         frame = to_polars(write.frame, table=_name(context)) if context.has_asset_key else None
@@ -60,7 +64,7 @@ class LakeIOManager(dg.IOManager):
             spec = default_spec(context)
             frame = _with_partition(spec, frame, partitions)
         commit = self._write(context, spec, frame, write)
-        self._report(context, spec, commit)
+        self._report(context, spec, commit, cpu_seconds=time.process_time() - began)
 
     @retry_transient()
     def load_input(self, context: dg.InputContext) -> Any:
@@ -137,10 +141,13 @@ class LakeIOManager(dg.IOManager):
             commit_metadata=write.commit_metadata,
         )
 
-    def _report(self, context: dg.OutputContext, spec: TableSpec, commit: Commit) -> None:
+    def _report(self, context: dg.OutputContext, spec: TableSpec, commit: Commit, *, cpu_seconds: float) -> None:
         """Returns when the commit is added to the output's metadata; what the asset said itself is left alone."""
         said = {*(context.output_metadata or {}), *context.get_logged_metadata()}
-        facts = commit_metadata(self.lake.location(spec), commit, partitions=_partitions(context))
+        facts = {
+            **commit_metadata(self.lake.location(spec), commit, partitions=_partitions(context)),
+            STORING_CPU: round(cpu_seconds, 3),
+        }
         context.add_output_metadata({name: value for name, value in facts.items() if name not in said})
 
 

@@ -15,6 +15,7 @@ from platform_assets.factory.effort import CPU, PEAK
 from platform_assets.factory.reads import READS
 from platform_assets.operations.upkeep.tables import KeptTable, Reader
 from platform_core.upkeep import History, Read, StepFacts
+from platform_resources.storage.io_manager import STORING_CPU
 
 WINDOW = timedelta(days=90)
 MOST_EVENTS = 500
@@ -26,10 +27,15 @@ _TIMED = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS, dg.D
 
 @dataclass(frozen=True)
 class Events:
-    """The materialisations of one asset within the window, newest first, and from when on all are known."""
+    """The materialisations of one asset within the window, newest first; the oldest are left out where `cut`."""
 
     records: Sequence[dg.EventLogRecord]
-    since: datetime
+    cut: bool
+
+    @property
+    def oldest(self) -> datetime | None:
+        """When the oldest that is known was; None without any."""
+        return _at(self.records[-1]) if self.records else None
 
 
 @dataclass
@@ -43,11 +49,18 @@ class Readings:
         self._known: dict[dg.AssetKey, Events] = {}
 
     def of(self, table: KeptTable) -> History:
-        """The readings of a table by assets that are made from it; the window begins where all of them are known."""
+        """The readings of a table by assets that are made from it.
+
+        The window begins with the first event of all, for nobody knows what was before, and not before any asset's
+        events are known without a gap.
+        """
         reads = [read for reader in table.readers for read in self._by(table, reader)]
-        since = [self._events(each).since for each in {table.key, *(reader.key for reader in table.readers)}]
-        window = min(WINDOW, self.now - max(since)) if reads else timedelta(0)
-        return History(reads=[each for each in reads if each.at >= self.now - window], window=window)
+        events = [self._events(each) for each in {table.key, *(reader.key for reader in table.readers)}]
+        oldest = [each.oldest for each in events if each.oldest is not None]
+        if not reads or not oldest:
+            return History()
+        begins = max([min(oldest), *(each.oldest for each in events if each.oldest is not None and each.cut)])
+        return History(reads=tuple(each for each in reads if each.at >= begins), window=self.now - begins)
 
     def longest(self, table: KeptTable) -> timedelta:
         """The longest step of the assets that are made from a table."""
@@ -66,8 +79,7 @@ class Readings:
             start = self.now - WINDOW
             asked = dg.AssetRecordsFilter(asset_key=key, after_timestamp=start.timestamp())
             records = self.instance.fetch_materializations(asked, limit=MOST_EVENTS).records
-            oldest = min((record.timestamp for record in records), default=self.now.timestamp())
-            self._known[key] = Events(records, datetime.fromtimestamp(oldest, UTC))
+            self._known[key] = Events(records, cut=len(records) == MOST_EVENTS)
         return self._known[key]
 
     def _by(self, table: KeptTable, reader: Reader) -> Iterator[Read]:
@@ -78,11 +90,15 @@ class Readings:
         for records in by_run.values():
             keys = {record.partition_key for record in records} if reader.alike else {None}
             yield Read(
-                at=datetime.fromtimestamp(min(record.timestamp for record in records), UTC),
+                at=min(map(_at, records)),
                 reader=reader.key.to_user_string(),
                 partitions=None if None in keys else tuple(sorted(str(key) for key in keys)),
                 filters=_filters(records, table.key.to_user_string()),
             )
+
+
+def _at(record: dg.EventLogRecord) -> datetime:
+    return datetime.fromtimestamp(record.timestamp, UTC)
 
 
 def _filters(records: Iterable[dg.EventLogRecord], table: str) -> tuple[str, ...]:
@@ -108,11 +124,13 @@ def _step(instance: dg.DagsterInstance, name: str, record: dg.EventLogRecord) ->
             at.setdefault(event.event_type_value, entry.timestamp)
     if not {"STEP_START", "STEP_SUCCESS"} <= at.keys():
         return None
-    memory = _number(_metadata(record), PEAK)
+    said = _metadata(record)
+    memory, made, stored = (_number(said, name) for name in (PEAK, CPU, STORING_CPU))
     return StepFacts(
         asset=name,
         seconds=at["STEP_SUCCESS"] - at["STEP_START"],
-        cpu_seconds=_number(_metadata(record), CPU),
+        cpu_seconds=None if made is None else made + (stored or 0),
+        measured_seconds=None if made is None else record.timestamp - at["STEP_START"],
         peak_memory_bytes=None if memory is None else int(memory),
         waited_seconds=max(0.0, at["STEP_START"] - at.get("ENGINE_EVENT", at["STEP_START"])),
     )

@@ -1,14 +1,17 @@
 """Who read a table: materialisations of what is made from it, and the columns that their queries filtered by."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
+import pytest
 
 from platform_assets.factory.effort import CPU, PEAK
 from platform_assets.factory.reads import filters_of
 from platform_assets.operations.upkeep.readings import Readings
+from platform_assets.operations.upkeep.tables import Reader
 from platform_resources.machine import memory_bytes, usable_cores
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake, TableSpec
@@ -57,16 +60,36 @@ def test_a_run_of_what_is_made_from_a_table_is_one_reading_of_its_months(shop: W
         ("shop/takings", ("2024-01", "2024-02")), ("shop/takings", ("2024-01",)),
     ]  # fmt: skip
     assert timedelta(days=1) <= found.window < timedelta(days=1, hours=1)
-    assert readings.of(kept(shop)["shop/takings/v1"]).reads == []
+    assert readings.of(kept(shop)["shop/takings/v1"]).reads == ()
+
+
+def test_a_reader_that_never_ran_hides_nobody_elses_readings(shop: World) -> None:
+    wear(shop, times=1)
+    table = kept(shop)["shop/sales/v1"]
+    never = Reader(key=dg.AssetKey(["shop", "never"]), alike=False)
+    readings = Readings(shop.instance, datetime.now(UTC))
+    assert readings.of(replace(table, readers=(*table.readers, never))) == readings.of(table)
+    assert len(readings.of(table).reads) == 1
+
+
+def test_of_many_readings_the_latest_count_for_the_time_in_which_all_are_known(
+    shop: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wear(shop, times=1)
+    for month in ("2024-01", "2024-02", "2024-03"):
+        shop.materialise("shop/takings", partitions=[month])
+    table, now = kept(shop)["shop/sales/v1"], datetime.now(UTC)
+    everything = Readings(shop.instance, now).of(table)
+    monkeypatch.setattr("platform_assets.operations.upkeep.readings.MOST_EVENTS", 2)
+    latest = Readings(shop.instance, now).of(table)
+    assert (len(everything.reads), len(latest.reads)) == (4, 2)
+    assert latest.window < everything.window
 
 
 def test_what_was_read_before_the_window_does_not_count(shop: World) -> None:
     wear(shop, times=1)
-    later = Readings(shop.instance, datetime.now(UTC) + timedelta(days=91))
-    assert (later.of(kept(shop)["shop/sales/v1"]).reads, later.longest(kept(shop)["shop/sales/v1"])) == (
-        [],
-        timedelta(0),
-    )
+    later, table = Readings(shop.instance, datetime.now(UTC) + timedelta(days=91)), kept(shop)["shop/sales/v1"]
+    assert (list(later.of(table).reads), later.longest(table)) == ([], timedelta(0))
 
 
 def test_steps_are_timed_and_say_what_they_took(shop: World) -> None:
