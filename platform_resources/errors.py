@@ -227,3 +227,18 @@ class ObjectUnavailable(ObjectError):
 
 class UnsafeBucket(ObjectError):
     """A table would be committed to a bucket on which commits are known to get lost."""
+
+
+class ConversionError(ResourceError):
+    """A file cannot be converted; nothing stands under the name it was to be written to.
+
+    `file` names the culprit. No message quotes a file's content, which may hold personal data.
+    """
+
+    def __init__(self, file: str, problem: str, *, fix: str) -> None:
+        self.file, self.problem, self.fix = file, problem, fix
+        super().__init__(f"{file}: {problem}. Fix: {fix}.")
+
+
+class NotVerified(ConversionError):
+    """What was read back is not what was written; it was thrown away."""

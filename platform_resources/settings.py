@@ -27,6 +27,7 @@ VARIABLES = {
     "PLATFORM_S3_ATTEMPTS": "how often a request to S3 is sent before its error counts; default 8",
     "PLATFORM_S3_ENDPOINT": "URL of an S3 server other than AWS; several with commas, tried in order",
     "PLATFORM_S3_EXTERNAL_ID": "external id that the role to assume asks for",
+    "PLATFORM_MEMORY_BYTES": "memory that a conversion may take, in bytes; default 1073741824, which is 1 GiB",
     "PLATFORM_S3_KMS_KEY": "KMS key that encrypts what is written to S3",
     "PLATFORM_S3_PATH_STYLE": "true or false: bucket in the path of the URL; default true when an endpoint is set",
     "PLATFORM_S3_ROLE": "ARN of a role to assume; its temporary credentials renew themselves",
@@ -45,6 +46,7 @@ class Settings:
     landing: str
     environment: Environment = "development"
     prices: str | None = None
+    memory_bytes: int = 1 << 30
     s3: S3Settings = field(default_factory=S3Settings)
     iceberg: str | None = field(default=None, repr=False)
     """The URL of the Iceberg catalogue where it is not the default; it may hold a password, so it is never shown."""
@@ -65,6 +67,7 @@ class Settings:
             landing=_place("PLATFORM_LANDING", given.get("PLATFORM_LANDING", f"{state}/landing")),
             environment=_environment(given.get("PLATFORM_ENVIRONMENT", "development")),
             prices=given.get("PLATFORM_PRICES"),
+            memory_bytes=_bytes("PLATFORM_MEMORY_BYTES", given.get("PLATFORM_MEMORY_BYTES", str(1 << 30))),
             s3=_s3(given),
             iceberg=_catalogue(given.get("PLATFORM_ICEBERG_CATALOG")),
         )
@@ -117,6 +120,12 @@ def _catalogue(value: str | None) -> str | None:
             fix="write it like one of them; PGPASSWORD or ~/.pgpass can hold the password",
         )
     return value
+
+
+def _bytes(variable: str, value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not int(value):
+        raise SettingsError(variable, f"{value!r} is no number of bytes", allowed=("1073741824",), fix="write digits")
+    return int(value)
 
 
 def _place(variable: str, value: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from platform_assets.entrypoints.convert_command import convert
 from platform_assets.entrypoints.dataset_commands import datasets
 from platform_assets.entrypoints.object_commands import objects
 from platform_assets.entrypoints.quarantine_commands import quarantine
@@ -30,6 +31,7 @@ app.add_typer(objects)
 app.add_typer(quarantine)
 app.add_typer(upkeep)
 app.add_typer(table)
+app.command()(convert)
 
 
 @app.callback()

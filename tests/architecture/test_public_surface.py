@@ -29,6 +29,9 @@ SURFACES = {
     ],
     "platform_resources": [],
     "platform_resources.alerts": ["Alert", "AlertJournal", "AlertSink"],
+    "platform_resources.conversion": [
+        "Conform", "Conversion", "Fingerprint", "Options", "Progress", "convert", "fingerprint", "fingerprint_of",
+    ],
     "platform_resources.engines": [],
     "platform_resources.sources": ["LandedFile", "Landing", "UnreadableFile", "digest"],
     "platform_resources.storage": ["Commit", "Lake", "TableSpec", "Write"],

@@ -20,6 +20,7 @@ OURS = ("platform_core", "platform_resources", "platform_assets")
 FOLDERS = (*OURS, "dbt", "tests", "docs", "docs_src", "benchmarks", "deploy", ".ci")
 VERBS = (
     "demo",
+    "convert",
     "datasets",
     "quarantine",
     "list",

@@ -11,6 +11,7 @@ from typer.main import get_command
 
 from platform_assets.entrypoints import dataset_facts, quarantine, replays, tables
 from platform_assets.entrypoints.cli import app
+from platform_resources import conversion
 from platform_resources.storage import objects
 from platform_resources.storage.objects import doctor
 from platform_resources.storage.operations import records
@@ -54,6 +55,7 @@ RECORDS = [
         (records, ["OperationResult", "PartitionStatistics", "TableStatistics", "TableVersion"]),
         (objects, ["S3Object", "Downloaded", "Verified"]),
         (doctor, ["Diagnosis", "Probe"]),
+        (conversion, ["Conversion"]),
     ]
     for name in names
 ]  # fmt: skip

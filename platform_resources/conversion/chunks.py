@@ -1,0 +1,103 @@
+"""How many rows to hold at once, and in how many hands, so that a memory limit holds: a pure rule, fed by measurements.
+
+Rows differ in width by five orders of magnitude, and what a row costs while it is read, hashed and written again is not
+known before. So a first guess is small, every chunk is measured, and the next one follows what was seen: at once down,
+by doubling up.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+FIRST_ROWS = 4096
+MOST_ROWS = 262_144
+_FILL = 0.5
+"""The share of the room that chunks may take: what allocators hold back and what libraries keep is the rest."""
+
+_COPIES = 4
+"""How often a row is there at once, before anything was measured: decoded, prepared, encoded, compressed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to do next.
+
+    Attributes:
+        limit_bytes: All memory the process may have.
+        base_bytes: What it had before the first row.
+        rows: Of the next chunk.
+        workers: Chunks in hand at the same time.
+        most_workers: Those that the machine can feed.
+        row_bytes: What a row was seen to cost, all its copies together; 0 before the first measurement.
+    """
+
+    limit_bytes: int
+    base_bytes: int
+    most_workers: int
+    rows: int = FIRST_ROWS
+    workers: int = 1
+    row_bytes: float = 0.0
+
+    @property
+    def room_bytes(self) -> float:
+        """What chunks may take together."""
+        return max(self.limit_bytes - self.base_bytes, self.limit_bytes // 10) * _FILL
+
+    def after(self, *, rows: int, frame_bytes: int, resident_bytes: int) -> "Plan":
+        """The plan once a chunk was seen.
+
+        Args:
+            rows: Of the chunk; nothing is learnt of an empty one.
+            frame_bytes: Its size as a frame.
+            resident_bytes: Memory of the process while it was in hand.
+        """
+        if not rows:
+            return self
+        held = max(resident_bytes - self.base_bytes, 0) / (rows * max(self.workers, 1))
+        own = frame_bytes / rows * _COPIES
+        seen = min(max(own, held), own * _COPIES)  # a small chunk must not pay for what the allocator keeps
+        cost = max(seen, (self.row_bytes + seen) / 2)
+        over = resident_bytes > self.limit_bytes
+        workers = 1 if over else self._workers(cost)
+        fitting = int(self.room_bytes / (workers * cost))
+        wanted = min(fitting, self.rows * 2, MOST_ROWS)
+        return replace(
+            self, rows=max(1, min(wanted, self.rows // 2) if over else wanted), workers=workers, row_bytes=cost
+        )
+
+    def _workers(self, cost: float) -> int:
+        """All hands as long as each has a chunk worth the overhead."""
+        fitting = int(self.room_bytes / (FIRST_ROWS * cost))
+        return max(1, min(self.most_workers, fitting))
+
+
+def first_plan(limit_bytes: int) -> Plan:
+    """The plan before anything was seen, on this machine."""
+    return Plan(limit_bytes=limit_bytes, base_bytes=resident_bytes(), most_workers=max(1, os.cpu_count() or 1))
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is in RAM; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def regrouped(frames: Iterator[pl.DataFrame], rows: Callable[[], int]) -> Iterator[pl.DataFrame]:
+    """The same rows in the same order, in frames of as many rows as the plan wants just then; none is empty."""
+    held: list[pl.DataFrame] = []
+    height = 0
+    for frame in frames:
+        held.append(frame)
+        height += frame.height
+        while height >= (wanted := max(1, rows())):
+            together = pl.concat(held) if len(held) > 1 else held[0]
+            yield together[:wanted]
+            held, height = [together[wanted:]], height - wanted
+    if height:
+        yield pl.concat(held) if len(held) > 1 else held[0]

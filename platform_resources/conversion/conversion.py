@@ -1,0 +1,281 @@
+"""From one file to another: find out what it is, read it within a memory limit, write it, read it back, publish it.
+
+Nothing stands under the target's name before its content was read back and found to be what was read.
+"""
+
+# ruff: noqa: PLC0415 - vendors, and what imports them, are imported by the conversions that use them
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import polars as pl
+
+from platform_resources.conversion import quick, verifying
+from platform_resources.conversion.chunks import first_plan
+from platform_resources.conversion.csv_source import CsvSource
+from platform_resources.conversion.engine import broken_guard, session
+from platform_resources.conversion.fingerprint import Fingerprint
+from platform_resources.conversion.options import Conversion, Options
+from platform_resources.conversion.reading import Bench, Opened, opened
+from platform_resources.conversion.rejects import Rejects
+from platform_resources.conversion.rows import Conform, Rows
+from platform_resources.conversion.targets import Prepared, Target, prepared, target_of
+from platform_resources.conversion.writing import WRITERS, Progress, Tally
+from platform_resources.errors import ConversionError
+from platform_resources.settings import Settings
+from platform_resources.storage.folder import folder_at
+
+LEAST_MEMORY_BYTES = 256 << 20
+_ATTEMPTS = 4
+"""Quick as the first rows look; each datetime by itself; in wider types; with care."""
+
+
+@dataclass
+class _Work:
+    """One conversion on its way."""
+
+    source: str
+    target: Target
+    options: Options
+    bench: Bench
+    progress: Progress
+    memory_bytes: int
+    engine: str = "polars"
+    plan: tuple[int | None, int | None] = (None, None)
+    nulled: int = 0
+    fit: Prepared = field(default_factory=lambda: Prepared(pl.Schema(), ()))
+
+    @property
+    def rejects(self) -> Rejects:
+        """Rows set aside."""
+        return self.bench.rejects
+
+
+def convert(
+    source: str,
+    target: str,
+    *,
+    settings: Settings,
+    options: Options | None = None,
+    conform: Conform | None = None,
+    progress: Progress | None = None,
+) -> Conversion:
+    """Writes the rows of one file to another, verified, and gives what was done.
+
+    What the source is (format, compression, encoding, delimiter, types) is found out from its content; what the target
+    is to be, from its name. Rows that are malformed go to a reject file beside the target with line and reason.
+
+    Args:
+        source: A file, a Delta table's folder, or an s3:// address.
+        target: The same.
+        settings: How S3 is reached, and the memory limit.
+        options: What is known better than the content tells.
+        conform: Gives rows the types of a contract; what it cannot read is set aside.
+        progress: Told the number of rows written so far.
+
+    Raises:
+        ConversionError: The source cannot be read, or the target cannot hold it; nothing was written.
+        NotVerified: What was read back differs; nothing was published.
+    """
+    started = time.monotonic()
+    given = options or Options()
+    wanted = target_of(target, format_=given.to, compression=given.compression)
+    memory = given.memory_bytes or settings.memory_bytes
+    if memory < LEAST_MEMORY_BYTES:
+        raise ConversionError(source, f"{memory:,} bytes of memory are too few", fix="allow 256 MiB or more")
+    with tempfile.TemporaryDirectory(prefix="platform-convert-") as name, ExitStack() as stack:
+        scratch = Path(name)
+        bench = Bench(
+            settings=settings,
+            scratch=scratch,
+            connection=stack.enter_context(session(memory, scratch)),
+            rejects=stack.enter_context(Rejects(scratch / "rejects", source)),
+            conform=conform,
+        )
+        work = _Work(source, wanted, given, bench, progress or (lambda _: None), memory)
+        _refuse_target(work)
+        found = opened(source, given, bench)
+        wrote, size = _published(work, found)
+        return _record(work, found, wrote, size, time.monotonic() - started)
+
+
+def _published(work: _Work, found: Opened) -> tuple[Fingerprint, int]:
+    """What was written and its size, once it stands under the target's name."""
+    if work.target.format == "delta":
+        return _into_delta(work, found)
+    with _draft(work) as path:
+        wrote = _written(work, found, path)
+        work.rejects.close()
+        _publish_rejects(work)
+        size = path.stat().st_size
+    return wrote, size
+
+
+def _into_delta(work: _Work, found: Opened) -> tuple[Fingerprint, int]:
+    """What was written as a version of a table. A CSV file is judged first: a commit cannot be begun again."""
+    import duckdb
+
+    from platform_resources.conversion.delta_target import write_delta
+
+    rows = found.rows
+    if found.csv is not None and rows.query is not None:
+        try:
+            for _ in rows.frames():
+                pass
+        except duckdb.Error:
+            rows = found.csv.careful()
+    work.fit = prepared(rows.schema, work.target)
+    tally, size = write_delta(
+        rows, work.target, work.fit, settings=work.bench.settings, memory_bytes=work.memory_bytes,
+        progress=work.progress,
+    )  # fmt: skip
+    work.engine, work.plan = "polars + delta-rs", (tally.plan.rows, tally.plan.workers)
+    _publish_rejects(work)
+    return tally.print_, size
+
+
+def _written(work: _Work, found: Opened, path: Path) -> Fingerprint:
+    """What was written to the draft and read back; a CSV file that is not as it seemed is read again with care."""
+    import duckdb
+
+    rows = found.rows
+    for attempt in range(_ATTEMPTS):
+        try:
+            return _once(work, rows, path)
+        except duckdb.Error as error:
+            if found.csv is None:
+                raise ConversionError(
+                    work.source,
+                    f"DuckDB cannot read it ({_first_line(error)})",
+                    fix="send it again, or allow more --memory",
+                ) from error
+            rows = _mended(found.csv, found.guesses, error) if attempt < _ATTEMPTS - 2 else found.csv.careful()
+    return _once(work, rows, path)
+
+
+def _mended(source: CsvSource, guesses: tuple[str, ...], error: Exception) -> Rows:
+    """The rows another way: in wider types where a value did not fit one, else record by record."""
+    import duckdb
+
+    if broken_guard(error) is not None:
+        try:
+            return source.mended(guesses)  # type: ignore[arg-type]  # guesses, by their names
+        except duckdb.Error:
+            return source.careful()
+    if "converting column" in str(error):
+        return source.guarded(guesses)  # type: ignore[arg-type]  # guesses, by their names
+    return source.careful()
+
+
+def _once(work: _Work, rows: Rows, path: Path) -> Fingerprint:
+    """What was written to the draft and read back."""
+    work.fit = prepared(rows.schema, work.target)
+    if (
+        rows.query is not None
+        and work.target.format == "parquet"
+        and work.target.pages != "lz4"
+        and not work.fit.changes
+    ):
+        return _by_duckdb(work, rows, path)
+    tally = Tally(first_plan(work.memory_bytes), work.progress)
+    WRITERS[work.target.format](rows.frames(), path, work.target, work.fit, tally)
+    verifying.check(
+        path, work.target, work.fit, tally.print_, connection=work.bench.connection, scratch=work.bench.scratch
+    )
+    work.engine, work.nulled = "duckdb + polars" if rows.query else "polars", tally.nulled
+    work.plan = (tally.plan.rows, tally.plan.workers)
+    return tally.print_
+
+
+def _by_duckdb(work: _Work, rows: Rows, path: Path) -> Fingerprint:
+    names = list(rows.schema)
+    wrote = quick.copy_to_parquet(
+        work.bench.connection, str(rows.query), names, path, pages=work.target.pages, progress=work.progress
+    )
+    from platform_resources.conversion import binary_sources
+
+    verifying.refuse_schema(work.target, rows.schema, binary_sources.parquet(path, work.target.location).schema)
+    verifying.refuse_difference(work.target, wrote, quick.fingerprint_of_parquet(work.bench.connection, path, names))
+    work.engine = "duckdb"
+    return wrote
+
+
+@contextmanager
+def _draft(work: _Work) -> Iterator[Path]:
+    """Yields a local path to write to; what is there at the end appears whole under the target's name."""
+    parent, name = _split(work.target.location)
+    with folder_at(parent, work.bench.settings.s3).draft(name) as path:
+        yield path
+
+
+def _publish_rejects(work: _Work) -> None:
+    work.rejects.close()
+    if not work.rejects.count:
+        return
+    parent, name = _split(rejects_of(work.target.location, work.options))
+    with (
+        folder_at(parent, work.bench.settings.s3).draft(name) as path,
+        work.rejects.path.open("rb") as source,
+        path.open("wb") as out,
+    ):
+        shutil.copyfileobj(source, out)
+
+
+def rejects_of(target: str, options: Options) -> str:
+    """Where malformed rows go."""
+    return options.rejects or f"{target.rstrip('/')}.rejects.jsonl"
+
+
+def _split(location: str) -> tuple[str, str]:
+    if location.startswith("s3://"):
+        parent, _, name = location.rpartition("/")
+        if parent in ("s3:", "s3:/") or not name:
+            raise ConversionError(location, "names no object", fix="write s3://bucket/key")
+        return parent, name
+    path = Path(location).expanduser().absolute()
+    return str(path.parent), path.name
+
+
+def _refuse_target(work: _Work) -> None:
+    location = work.target.location
+    if not location.startswith("s3://") and not work.source.startswith("s3://"):
+        there, here = Path(location).expanduser(), Path(work.source).expanduser()
+        if there.exists() and here.exists() and there.samefile(here):
+            raise ConversionError(location, "is the source itself", fix="write to another name")
+        if there.is_dir() and work.target.format != "delta":
+            raise ConversionError(location, "is a folder", fix="name a file in it")
+    if not work.options.overwrite and _stands(location, work.bench.settings):
+        raise ConversionError(location, "is there already", fix="write to another name, or add --overwrite")
+
+
+def _stands(location: str, settings: Settings) -> bool:
+    if not location.startswith("s3://"):
+        path = Path(location).expanduser()
+        return path.is_dir() and any(path.iterdir()) if path.is_dir() else path.exists() or path.is_symlink()
+    parent, name = _split(location.rstrip("/"))
+    return any(PurePosixPath(entry.name).parts[0] == name for entry in folder_at(parent, settings.s3).entries(name))
+
+
+def _record(work: _Work, found: Opened, wrote: Fingerprint, size: int, seconds: float) -> Conversion:
+    return Conversion(
+        source=work.source, source_format=found.format, source_compression=found.compression,
+        encoding=found.encoding, encoding_certain=found.encoding_certain,
+        delimiter=found.csv.dialect.delimiter if found.csv else None,
+        target=work.target.location, target_format=work.target.format,
+        rows=wrote.rows, rejected=work.rejects.count,
+        rejects=rejects_of(work.target.location, work.options) if work.rejects.count else None,
+        columns={name: str(dtype) for name, dtype in work.fit.schema.items()},
+        changes=work.fit.changes, nulled=work.nulled, content_hash=wrote.hash, engine=work.engine,
+        read_bytes=found.size_bytes, written_bytes=size, seconds=round(seconds, 3),
+        chunk_rows=work.plan[0], workers=work.plan[1],
+    )  # fmt: skip
+
+
+def _first_line(error: Exception) -> str:
+    """What went wrong, without the piece of the file that DuckDB shows below it."""
+    return str(error).strip().split("\n", maxsplit=1)[0].split(':"', maxsplit=1)[0][:160]

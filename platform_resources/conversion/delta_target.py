@@ -1,0 +1,79 @@
+"""Rows into a Delta table: one commit, made of a stream, read back, and undone if it says something else."""
+
+# ruff: noqa: PLC0415 - vendors, and what imports them, are imported by the conversions that use them
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from platform_resources.conversion import verifying
+from platform_resources.conversion.chunks import first_plan
+from platform_resources.conversion.fingerprint import Fingerprint, fingerprint_of
+from platform_resources.conversion.rows import Rows
+from platform_resources.conversion.targets import Prepared, Target
+from platform_resources.conversion.writing import Progress, Tally, delta_batches
+from platform_resources.errors import NotVerified
+from platform_resources.settings import Settings
+from platform_resources.storage.folder import Folder, folder_at
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_BATCH = 16_384
+
+
+def write_delta(
+    rows: Rows, target: Target, fit: Prepared, *, settings: Settings, memory_bytes: int, progress: Progress
+) -> tuple[Tally, int]:
+    """Writes the rows as the whole content of a table; gives what was written and the bytes it lies in.
+
+    A table that is there gets a new version; readers of the old one are not disturbed.
+
+    Raises:
+        NotVerified: What was read back differs; the version before it was restored, or nothing is left of a new table.
+    """
+    from arro3.core import RecordBatchReader
+    from deltalake import DeltaTable, write_deltalake
+
+    from platform_resources.storage.formats.delta_frames import stored
+
+    location = target.location if target.location.startswith("s3://") else str(Path(target.location).absolute())
+    options = settings.s3.delta_options() if location.startswith("s3://") else None
+    there = DeltaTable.is_deltatable(location, options)
+    tally = Tally(first_plan(memory_bytes), progress)
+    schema = stored(pl.DataFrame(schema=fit.schema)).schema
+    reader = RecordBatchReader.from_batches(schema, delta_batches(rows.frames(), fit, tally))
+    mode = "overwrite" if there else "error"
+    write_deltalake(
+        location,
+        reader,
+        mode=mode,
+        schema_mode="overwrite" if there else None,
+        storage_options=options,  # type: ignore[call-overload]  # a mode
+    )
+    table = DeltaTable(location, storage_options=options)
+    _verify(table, target, fit, tally.print_, folder_at(location, settings.s3))
+    return tally, sum(table.get_add_actions(flatten=True).column("size_bytes").to_pylist())
+
+
+def _verify(table: "DeltaTable", target: Target, fit: Prepared, wrote: Fingerprint, folder: Folder) -> None:
+    from platform_resources.storage.formats.delta_frames import restored
+
+    frame = restored(table)
+    try:
+        verifying.refuse_schema(target, fit.schema, frame.collect_schema())
+        found = fingerprint_of(frame.collect_batches(chunk_size=_BATCH, maintain_order=False, engine="streaming"))
+        verifying.refuse_difference(target, wrote, found)
+    except NotVerified:
+        _undo(table, folder)
+        raise
+
+
+def _undo(table: "DeltaTable", folder: Folder) -> None:
+    """Returns when the version before is the latest one again, or nothing is left of a table that was new."""
+    if table.version():
+        table.restore(table.version() - 1)
+        return
+    for entry in sorted(folder.entries(), key=lambda each: not each.name.startswith("_delta_log")):
+        folder.remove(entry.name)

@@ -1,0 +1,183 @@
+"""How a CSV file is written: delimiter, quote, header, and types that its values can take without a loss.
+
+Types are guessed carefully: a column is a number only if each sampled value is written as that number is. A zip code
+`01234`, an account number of 20 digits and a date whose day might be its month stay texts.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+Guess = Literal["int", "float", "bool", "date", "datetime", "instant", "text"]
+
+DTYPES: dict[Guess, pl.DataType] = {
+    "int": pl.Int64(),
+    "float": pl.Float64(),
+    "bool": pl.Boolean(),
+    "date": pl.Date(),
+    "datetime": pl.Datetime("us"),
+    "instant": pl.Datetime("us", "UTC"),
+    "text": pl.String(),
+}
+_INT = r"^(0|-?[1-9][0-9]{0,17})$"
+_FLOAT = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$|^(NaN|nan|-?inf)$"
+_DAY = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_CLOCK = r"[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
+PATTERNS: dict[Guess, str] = {
+    "int": _INT,
+    "float": _FLOAT,
+    "bool": r"^(true|false|True|False|TRUE|FALSE)$",
+    "date": rf"^{_DAY}$",
+    "datetime": rf"^{_DAY}{_CLOCK}$",
+    "instant": rf"^{_DAY}{_CLOCK}(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$",
+}
+WRITTEN = {
+    "%Y-%m-%d %H:%M:%S": rf"{_DAY} [0-2][0-9]:[0-5][0-9]:[0-5][0-9]",
+    "%Y-%m-%dT%H:%M:%S": rf"{_DAY}T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]",
+    "%Y-%m-%d %H:%M:%S.%f": rf"{_DAY} [0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}}",
+    "%Y-%m-%dT%H:%M:%S.%f": rf"{_DAY}T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}}",
+}
+"""Formats of datetimes, and what they look like."""
+
+EXACT_DIGITS, MOST_DIGITS = 15, 17
+"""Digits that every float keeps, and those that one is ever written with; a whole number may have the first alone."""
+
+_DELIMITERS = (",", ";", "\t", "|", "\x1f", "\x01", "^", "~", ":", "¦", "§", "¬", "\uff0c", "·")
+_FIRST = 200
+_GOOD = 0.9
+_TYPED: tuple[Guess, ...] = ("int", "float", "bool", "date", "datetime", "instant")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written, and the names of its columns."""
+
+    delimiter: str
+    quote: str
+    names: tuple[str, ...]
+    header: bool
+
+
+def dialect_of(
+    text: str, *, delimiter: str | None = None, header: bool | None = None, whole: bool = True
+) -> Dialect | None:
+    """The dialect of a text by its beginning; None where it holds no record.
+
+    Args:
+        text: The beginning.
+        delimiter: The one that somebody knows.
+        header: Whether the first record names the columns; found out for None.
+        whole: Whether the text ends where the file ends; else its last record may be cut.
+    """
+    quote = _quote(text)
+    candidates = (delimiter,) if delimiter else _DELIMITERS
+    scored = [(each, records_of(text, each, quote, whole=whole)) for each in candidates]
+    best = max(scored, key=lambda pair: _score(pair[1]))
+    found, records = best if delimiter or _score(best[1]) > 0 else (",", records_of(text, ",", quote, whole=whole))
+    if not records:
+        return None
+    first, rest = records[0], records[1:]
+    named = _is_header(first, rest) if header is None else header
+    names = first if named else [f"column_{place}" for place in range(1, _width(records) + 1)]
+    return Dialect(found, quote, tuple(unique_names(names)), named)
+
+
+def records_of(text: str, delimiter: str, quote: str, *, whole: bool, limit: int = _FIRST) -> list[list[str]]:
+    """The first records of a text without blank lines; one that the text cuts off is left out."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote)
+    found: list[list[str]] = []
+    try:
+        for record in reader:
+            if record:
+                found.append(record)
+            if len(found) > limit:
+                break
+    except csv.Error:
+        return found
+    return found if whole or len(found) > limit else found[:-1] or found
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Names without a repetition or an empty one: the second `a` is `a_2`, the nameless third is `column_3`.
+
+    >>> unique_names(["a", "", "a"])
+    ['a', 'column_2', 'a_2']
+    """
+    seen: Counter[str] = Counter()
+    taken: set[str] = set()
+    made = []
+    for place, name in enumerate(names, start=1):
+        base = name.strip().replace("\0", "") or f"column_{place}"
+        unique = base
+        while unique in taken:
+            seen[base] += 1
+            unique = f"{base}_{seen[base] + 1}"
+        taken.add(unique)
+        made.append(unique)
+    return made
+
+
+def guessed(values: pl.Series) -> Guess:
+    """The narrowest type in which no value of a column of texts loses anything; `text` where there is none."""
+    present = values.drop_nulls()
+    if present.is_empty():
+        return "text"
+    for guess in _TYPED:
+        if present.str.contains(PATTERNS[guess]).all() and (guess != "float" or _exact(present)):
+            return guess
+    return "text"
+
+
+def _exact(values: pl.Series) -> bool:
+    digits = values.str.replace(r"[eE].*$", "").str.replace(r"^-?0*\.?0*", "").str.replace_all(r"[^0-9]", "")
+    long = digits.str.len_bytes() > EXACT_DIGITS
+    fraction = values.str.contains(".", literal=True) & (digits.str.len_bytes() <= MOST_DIGITS)
+    return bool((~long | fraction).all())
+
+
+def _quote(text: str) -> str:
+    """The apostrophe where fields are quoted by it and none by the usual mark."""
+    doubled = sum(text.count(mark) for mark in ('"\n', '",', ';"', '"\t', '|"', ',"', '\n"'))
+    if doubled or text.startswith('"'):
+        return '"'
+    return "'" if sum(text.count(mark) for mark in ("',", ",'", ";'", "';", "|'", "\t'")) >= _FIRST // 50 else '"'
+
+
+def _score(records: Sequence[Sequence[str]]) -> float:
+    """How well a delimiter explains a text: the share of records of the usual width, above all for many columns."""
+    widths = Counter(len(record) for record in records)
+    if not widths:
+        return 0
+    width, count = max(widths.items(), key=lambda pair: (pair[1], pair[0]))
+    agreed = count / len(records)
+    if width == 1 or len(records[0]) == 1:
+        return 0
+    return agreed * agreed * (1 + min(width, 50) / 1000) if agreed > 0.5 else agreed / 10  # noqa: PLR2004 - a majority
+
+
+def _width(records: Sequence[Sequence[str]]) -> int:
+    return Counter(len(record) for record in records).most_common(1)[0][0]
+
+
+def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    """Whether the first record names the columns: not where it holds a number, day or instant as those below do."""
+    if len(set(first)) < len(first) and rest:
+        return not _looks_alike(first, rest)
+    return not _looks_alike(first, rest)
+
+
+def _looks_alike(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    for place, value in enumerate(first):
+        kind = guessed(pl.Series([value], dtype=pl.String)) if value else "text"
+        if kind == "text":
+            continue
+        below = [record[place] for record in rest if place < len(record) and record[place]]
+        if not below or guessed(pl.Series(below, dtype=pl.String)) in {kind, "int", "float"}:
+            return True
+    return False

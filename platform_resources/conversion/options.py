@@ -1,0 +1,84 @@
+"""What may be said about a conversion before it, and what is known after it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What somebody knows better than the file tells; None finds it out.
+
+    Attributes:
+        to: The target's format.
+        compression: Of the target.
+        encoding: Of a source that is text.
+        delimiter: Of a CSV source.
+        header: Whether the first record of a CSV source names its columns.
+        as_text: All columns of a CSV source stay texts.
+        sheet: Of a workbook; the first one.
+        overwrite: Whether what stands under the target's name may be replaced.
+        rejects: Where malformed rows go; beside the target.
+        memory_bytes: All memory the process may have; the settings' by default.
+    """
+
+    to: str | None = None
+    compression: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    header: bool | None = None
+    as_text: bool = False
+    sheet: str | None = None
+    overwrite: bool = False
+    rejects: str | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What was done.
+
+    Attributes:
+        source: As it was named.
+        source_format: What it is.
+        source_compression: Around it; None for none.
+        encoding: Of a text; None for a binary format.
+        encoding_certain: False where the encoding is a guess.
+        delimiter: Of a CSV file.
+        target: As it was named.
+        target_format: How it was written.
+        rows: Rows written.
+        rejected: Rows set aside.
+        rejects: Where they are; None where there are none.
+        columns: Names and types as they were written.
+        changes: In words, of each column that the target's format cannot hold in its own type.
+        nulled: NaN and infinite values that became null, because JSON has none.
+        content_hash: Of the rows that were written and read back, whatever their order.
+        engine: What read and wrote.
+        read_bytes: Size of the source.
+        written_bytes: Size of the target.
+        seconds: It took.
+        chunk_rows: The size of chunk at which it arrived; None where DuckDB chose.
+        workers: In how many hands; None where DuckDB chose.
+    """
+
+    source: str
+    source_format: str
+    source_compression: str | None
+    encoding: str | None
+    encoding_certain: bool
+    delimiter: str | None
+    target: str
+    target_format: str
+    rows: int
+    rejected: int
+    rejects: str | None
+    columns: Mapping[str, str]
+    changes: Mapping[str, str]
+    nulled: int
+    content_hash: str
+    engine: str
+    read_bytes: int
+    written_bytes: int
+    seconds: float
+    chunk_rows: int | None
+    workers: int | None

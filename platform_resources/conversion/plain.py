@@ -1,0 +1,140 @@
+"""Bringing a source to where it can be read: a local file, decompressed, in UTF-8.
+
+What is that already is read where it lies. Everything else becomes a file in a scratch folder, a block at a time, so
+that it costs disk and never memory; and a damaged archive is known before a row of it is used.
+"""
+
+import codecs
+import lzma
+from collections.abc import Iterator
+from pathlib import Path
+
+from platform_resources.conversion.detect import SAMPLE_BYTES, Compression, Encoding
+from platform_resources.errors import ConversionError
+from platform_resources.settings import S3Settings
+
+_BLOCK = 1 << 20
+_SPREAD = 64
+_SNAPPY_HEAD = b"\xff\x06\x00\x00sNaPpY"
+_ARROW_NAMES = {"gz": "gzip", "zst": "zstd", "bz2": "bz2"}
+
+
+def local(location: str, s3: S3Settings, scratch: Path) -> Path:
+    """The local file, or folder of a Delta table, that a location names; an object is fetched to the scratch folder.
+
+    Raises:
+        ConversionError: There is nothing, or something that is no file.
+    """
+    if location.startswith("s3://"):
+        return _fetched(location, s3, scratch)
+    path = Path(location).expanduser()
+    if path.is_dir() and (path / "_delta_log").is_dir():
+        return path
+    if not path.exists():
+        raise ConversionError(location, "there is no such file", fix="correct the path")
+    if not path.is_file():
+        raise ConversionError(location, "is neither a file nor a Delta table", fix="name one file")
+    return path
+
+
+def decompressed(path: Path, compression: Compression, scratch: Path, *, name: str) -> Path:
+    """A file in the scratch folder with what the archive holds.
+
+    Raises:
+        ConversionError: The archive is damaged or was cut off.
+    """
+    target = scratch / "decompressed"
+    try:
+        with target.open("wb") as out:
+            for block in _blocks(path, compression):
+                out.write(block)
+    except (OSError, EOFError, lzma.LZMAError, ValueError, RuntimeError) as error:
+        raise ConversionError(
+            name, f"the {compression} archive is damaged or was cut off ({error})", fix="send the file again"
+        ) from error
+    return target
+
+
+def in_utf8(path: Path, encoding: Encoding, scratch: Path, *, name: str) -> Path:
+    """A file in the scratch folder with the same text in UTF-8, without a byte order mark.
+
+    Raises:
+        ConversionError: Some bytes are not of this encoding.
+    """
+    target = scratch / "utf8"
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    read, first = 0, True
+    with path.open("rb") as source, target.open("w", encoding="utf-8", newline="") as out:
+        while True:
+            block = source.read(_BLOCK)
+            try:
+                text = decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                raise ConversionError(
+                    name, f"is not {encoding} at byte {read + error.start:,}", fix="name its --encoding"
+                ) from error
+            out.write(text.removeprefix("\ufeff") if first else text)
+            read, first = read + len(block), False
+            if not block:
+                return target
+
+
+def samples(path: Path) -> list[bytes]:
+    """The beginning of a file, and pieces from everywhere in it."""
+    size = path.stat().st_size
+    with path.open("rb") as source:
+        found = [source.read(SAMPLE_BYTES)]
+        step = max((size - SAMPLE_BYTES) // _SPREAD, 1)
+        for place in range(SAMPLE_BYTES, size, max(step, _BLOCK // 16)):
+            source.seek(place)
+            found.append(source.read(_BLOCK // 16))
+    return found
+
+
+def head(path: Path) -> bytes:
+    """The first bytes of a file."""
+    with path.open("rb") as source:
+        return source.read(SAMPLE_BYTES)
+
+
+def _blocks(path: Path, compression: Compression) -> Iterator[bytes]:
+    if compression == "snappy":
+        yield from _snappy(path)
+    elif compression == "xz":
+        with lzma.open(path) as stream:
+            while block := stream.read(_BLOCK):
+                yield block
+    else:
+        import pyarrow as pa
+
+        with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, _ARROW_NAMES[compression]) as stream:
+            while block := stream.read(_BLOCK):
+                yield block
+
+
+def _snappy(path: Path) -> Iterator[bytes]:
+    """The blocks of a framed snappy stream; each carries a checksum that is verified."""
+    from cramjam import snappy
+
+    with path.open("rb") as source:
+        while header := source.read(4):
+            size = int.from_bytes(header[1:4], "little")
+            body = source.read(size)
+            if len(header) < 4 or len(body) < size:  # noqa: PLR2004 - one byte of kind, three of length
+                raise EOFError("it ends within a frame")
+            if header[0] in (0, 1):
+                yield bytes(snappy.decompress(_SNAPPY_HEAD + header + body))
+
+
+def _fetched(location: str, s3: S3Settings, scratch: Path) -> Path:
+    from obstore.exceptions import NotFoundError
+
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    target = scratch / "fetched"
+    try:
+        with target.open("wb") as out:
+            for block in s3.obstore(bucket).get(key).stream(min_chunk_size=_BLOCK):
+                out.write(bytes(block))
+    except (NotFoundError, FileNotFoundError) as error:
+        raise ConversionError(location, "there is no such object", fix="correct the bucket or key") from error
+    return target

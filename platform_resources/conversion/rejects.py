@@ -1,0 +1,41 @@
+"""The rows that could not be taken, one JSON object a line: file, line, reason, and the row itself as it stood."""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_SHOWN = 1 << 16
+
+
+class Rejects:
+    """Rows set aside, written as they are met; `count` of them.
+
+    Only the first 64 KiB of a row are kept, so that one endless line does not fill the disk a second time.
+    """
+
+    def __init__(self, path: Path, file: str) -> None:
+        self.path, self.file, self.count = path, file, 0
+        self._out = path.open("w", encoding="utf-8")
+
+    def add(self, line: int, reason: str, text: str) -> None:
+        """Returns when the row that begins on `line`, from 1, is set aside."""
+        row = {"file": self.file, "line": line, "reason": reason, "text": text[:_SHOWN]}
+        self._out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self.count += 1
+
+    def restart(self) -> None:
+        """Returns when nothing is set aside any more: the source is read again from its beginning."""
+        self._out.seek(0)
+        self._out.truncate()
+        self.count = 0
+
+    def close(self) -> None:
+        """Returns when all of them are in the file."""
+        self._out.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,124 @@
+"""Reading back what was written, with another library than the one that wrote it where there is one.
+
+Texts are read by DuckDB in the types that were written, columnar files by Arrow; the fingerprint must be that of the
+rows that went in. DuckDB reads CSV and JSON; Polars wrote them.
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from platform_resources.conversion import binary_sources, engine, plain
+from platform_resources.conversion.fingerprint import Fingerprint, fingerprint_of
+from platform_resources.conversion.targets import Prepared, Target
+from platform_resources.errors import NotVerified
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_NAMES: dict[type[pl.DataType], str] = {
+    pl.String: "VARCHAR", pl.Boolean: "BOOLEAN", pl.Date: "DATE", pl.Float32: "FLOAT", pl.Float64: "DOUBLE",
+    pl.Int8: "TINYINT", pl.Int16: "SMALLINT", pl.Int32: "INTEGER", pl.Int64: "BIGINT",
+    pl.UInt8: "UTINYINT", pl.UInt16: "USMALLINT", pl.UInt32: "UINTEGER", pl.UInt64: "UBIGINT",
+}  # fmt: skip
+
+
+def check(
+    path: Path, target: Target, fit: Prepared, wrote: Fingerprint, *, connection: "DuckDBPyConnection", scratch: Path
+) -> None:
+    """Returns when the file says what was written.
+
+    Raises:
+        NotVerified: It has other rows, columns or types.
+    """
+    if target.packed:
+        path = plain.decompressed(path, target.packed, scratch, name=target.location)
+    found = fingerprint_of(_frames(path, target, fit, connection))
+    refuse_difference(target, wrote, found)
+
+
+def refuse_difference(target: Target, wrote: Fingerprint, found: Fingerprint) -> None:
+    """Returns when both are the same.
+
+    Raises:
+        NotVerified: They are not.
+    """
+    if found != wrote:
+        raise NotVerified(
+            target.location,
+            f"what was read back differs: {found.rows:,} rows with hash {found.hash}, and {wrote.rows:,} with "
+            f"{wrote.hash} were written; nothing was published",
+            fix="report it with the types of the columns, and try another format",
+        )
+
+
+def refuse_schema(target: Target, wrote: pl.Schema, found: pl.Schema) -> None:
+    """Returns when names and types are the same.
+
+    Raises:
+        NotVerified: They are not.
+    """
+    if wrote != found:
+        differing = [f"{name}: {wrote.get(name)} → {found.get(name)}" for name in {*wrote, *found}
+                     if wrote.get(name) != found.get(name)]  # fmt: skip
+        raise NotVerified(
+            target.location, f"columns were read back otherwise ({'; '.join(differing) or 'in another order'})",
+            fix="report it, and try another format",
+        )  # fmt: skip
+
+
+def _frames(path: Path, target: Target, fit: Prepared, connection: "DuckDBPyConnection") -> Iterator[pl.DataFrame]:
+    if target.format in ("parquet", "arrow"):
+        reader = binary_sources.parquet if target.format == "parquet" else binary_sources.arrow
+        rows = reader(path, target.location)
+        refuse_schema(target, fit.schema, rows.schema)
+        return rows.frames()
+    if not fit.schema:
+        return iter(())
+    query = _csv_query(path, target, fit) if target.format == "csv" else _json_query(path, target, fit)
+    return (_typed(frame, fit.schema) for frame in engine.frames(connection, query))
+
+
+def _csv_query(path: Path, target: Target, fit: Prepared) -> str:
+    with path.open(encoding="utf-8", newline="") as text:
+        header = next(csv.reader(text, delimiter=target.delimiter), [])
+    if header != list(fit.schema):
+        raise NotVerified(target.location, "its header was read back otherwise", fix="rename the columns")
+    columns = ", ".join(
+        f"{engine.literal(f'c{place}')}: {engine.literal(duckdb_type(dtype))}"
+        for place, dtype in enumerate(fit.schema.values())
+    )
+    names = ", ".join(f"c{place} AS {engine.quoted(name)}" for place, name in enumerate(fit.schema))
+    return (
+        f"SELECT {names} FROM read_csv({engine.literal(str(path))}, auto_detect = false, header = true, "  # noqa: S608
+        f"delim = {engine.literal(target.delimiter)}, quote = '\"', escape = '\"', allow_quoted_nulls = false, "
+        f"nullstr = '', columns = {{{columns}}}, max_line_size = {engine.object_bytes(path)})"
+    )
+
+
+def _json_query(path: Path, target: Target, fit: Prepared) -> str:
+    query = engine.json_query(path, {name: duckdb_type(dtype) for name, dtype in fit.schema.items()})
+    return query.replace("'newline_delimited'", "'array'") if target.format == "json" else query
+
+
+def _typed(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """A frame in the types that were written; DuckDB gives every instant in UTC."""
+    frame.columns = list(schema)
+    there = frame.schema  # made anew at every look, and slow for many columns
+    return frame if there == schema else frame.cast(schema)
+
+
+def duckdb_type(dtype: Any) -> str:
+    """DuckDB's name of a type that a text can hold."""
+    if isinstance(dtype, pl.Datetime):
+        return "TIMESTAMPTZ" if dtype.time_zone else "TIMESTAMP_NS" if dtype.time_unit == "ns" else "TIMESTAMP"
+    if isinstance(dtype, pl.Decimal):
+        return f"DECIMAL({dtype.precision}, {dtype.scale})"
+    if isinstance(dtype, pl.List):
+        return f"{duckdb_type(dtype.inner)}[]"
+    if isinstance(dtype, pl.Struct):
+        return f"STRUCT({', '.join(f'{engine.quoted(each.name)} {duckdb_type(each.dtype)}' for each in dtype.fields)})"
+    return _NAMES[dtype if isinstance(dtype, type) else type(dtype)]

@@ -1,0 +1,210 @@
+"""Rows to bytes in a format, chunk by chunk: texts in several hands at once, columnar formats in one.
+
+A text file is the sum of its chunks, compressed ones as well: gzip, zstd, bzip2 and framed snappy streams may follow
+one another. So each chunk is encoded and compressed by itself, and only the order of writing is kept.
+"""
+
+# ruff: noqa: PLC0415 - vendors, and what imports them, are imported by the conversions that use them
+
+import bz2
+import io
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from platform_resources.conversion.chunks import Plan, regrouped, resident_bytes
+from platform_resources.conversion.detect import Compression
+from platform_resources.conversion.fingerprint import Fingerprint, fingerprint
+from platform_resources.conversion.targets import Prepared, Target
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Progress = Callable[[int], None]
+_GZIP_WINDOW = 31
+_LEVEL = 6
+
+
+@dataclass
+class Tally:
+    """What has been written so far."""
+
+    plan: Plan
+    progress: Progress
+    print_: Fingerprint = field(default_factory=Fingerprint)
+    nulled: int = 0
+
+    def add(self, chunk: "Chunk") -> None:
+        """Returns when a written chunk is counted and the plan follows what it cost."""
+        self.print_ += chunk.print_
+        self.nulled += chunk.nulled
+        self.plan = self.plan.after(
+            rows=chunk.print_.rows, frame_bytes=chunk.frame_bytes, resident_bytes=resident_bytes()
+        )
+        self.progress(self.print_.rows)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A chunk on its way: what it says, and its bytes or frame."""
+
+    print_: Fingerprint
+    nulled: int
+    frame_bytes: int
+    content: Any
+
+
+def write_text(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit: Prepared, tally: Tally) -> None:
+    """Returns when all rows are in the file, in order."""
+    encode = _ENCODERS[target.format]
+    pack = _PACKERS[target.packed]
+    begin, between, end = _FRAMING[target.format]
+
+    turn = count()
+
+    def made(frame: pl.DataFrame, number: int) -> Chunk:
+        return _chunk(frame, fit, lambda rows: pack((between if number else b"") + encode(rows, target)))
+
+    with path.open("wb") as out:
+        if start := begin + _header(fit, target):
+            out.write(pack(start))
+        for chunk in _in_order(frames, lambda frame: partial(made, frame, next(turn)), tally):
+            out.write(chunk.content)
+            tally.add(chunk)
+        if end or not out.tell():
+            out.write(pack(end))
+
+
+def write_parquet(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit: Prepared, tally: Tally) -> None:
+    """Returns when all rows are in the file, a row group a chunk."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(str(path), _arrow_schema(fit), compression=target.pages) as writer:
+        for chunk in _in_order(frames, lambda frame: partial(_chunk, frame, fit, _to_arrow), tally):
+            writer.write_table(chunk.content, row_group_size=max(1, chunk.print_.rows))
+            tally.add(chunk)
+
+
+def write_arrow(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit: Prepared, tally: Tally) -> None:
+    """Returns when all rows are in the Arrow file, a record batch a chunk."""
+    import pyarrow as pa
+
+    codec = None if target.pages == "none" else target.pages
+    options = pa.ipc.IpcWriteOptions(compression=codec, unify_dictionaries=False)
+    with pa.OSFile(str(path), "wb") as out, pa.ipc.new_file(out, _arrow_schema(fit), options=options) as writer:
+        for chunk in _in_order(frames, lambda frame: partial(_chunk, frame, fit, _to_arrow), tally):
+            writer.write_table(chunk.content)
+            tally.add(chunk)
+
+
+def delta_batches(frames: Iterator[pl.DataFrame], fit: Prepared, tally: Tally) -> Iterator[Any]:
+    """The rows as record batches in types that Delta has."""
+    from platform_resources.storage.formats.delta_frames import stored
+
+    for chunk in _in_order(frames, lambda frame: partial(_chunk, frame, fit, stored), tally):
+        yield from chunk.content.to_batches()
+        tally.add(chunk)
+
+
+def _in_order(
+    frames: Iterator[pl.DataFrame], work: Callable[[pl.DataFrame], Callable[[], Chunk]], tally: Tally
+) -> Iterator[Chunk]:
+    """Chunks in the order of their rows, as many in hand at a time as the plan allows."""
+    pending: deque[Future[Chunk]] = deque()
+    with ThreadPoolExecutor(tally.plan.most_workers) as pool:
+        try:
+            for frame in regrouped(frames, lambda: tally.plan.rows):
+                pending.append(pool.submit(work(frame)))
+                while len(pending) > tally.plan.workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for each in pending:
+                each.cancel()
+
+
+def _chunk(frame: pl.DataFrame, fit: Prepared, finish: Callable[[pl.DataFrame], Any]) -> Chunk:
+    rows = frame.select(fit.expressions)
+    lost = sum(rows[name].null_count() - frame[name].null_count() for name in fit.floats)
+    return Chunk(fingerprint(rows), int(lost), int(frame.estimated_size()), finish(rows))
+
+
+def _header(fit: Prepared, target: Target) -> bytes:
+    if target.format != "csv":
+        return b""
+    return _csv(
+        pl.DataFrame([list(fit.schema)], schema=[str(place) for place in range(len(fit.schema))], orient="row"), target
+    )
+
+
+def _csv(rows: pl.DataFrame, target: Target) -> bytes:
+    buffer = io.BytesIO()
+    rows.write_csv(buffer, include_header=False, separator=target.delimiter)
+    return buffer.getvalue()
+
+
+def _jsonl(rows: pl.DataFrame, _target: Target) -> bytes:
+    buffer = io.BytesIO()
+    rows.write_ndjson(buffer)
+    return buffer.getvalue()
+
+
+def _json(rows: pl.DataFrame, target: Target) -> bytes:
+    """Elements of an array; a line's end is never part of a value, for JSON escapes it."""
+    return _jsonl(rows, target).removesuffix(b"\n").replace(b"\n", b",\n")
+
+
+def _to_arrow(rows: pl.DataFrame) -> "pa.Table":
+    return rows.to_arrow()
+
+
+def _arrow_schema(fit: Prepared) -> "pa.Schema":
+    return pl.DataFrame(schema=fit.schema).to_arrow().schema
+
+
+def _gz(content: bytes) -> bytes:
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+    return packer.compress(content) + packer.flush()
+
+
+def _zst(content: bytes) -> bytes:
+    import pyarrow as pa
+
+    return bytes(pa.Codec("zstd").compress(content, asbytes=True))
+
+
+def _snappy(content: bytes) -> bytes:
+    from cramjam import snappy
+
+    return bytes(snappy.compress(content))
+
+
+_ENCODERS: dict[str, Callable[[pl.DataFrame, Target], bytes]] = {"csv": _csv, "jsonl": _jsonl, "json": _json}
+_PACKERS: dict[Compression | None, Callable[[bytes], bytes]] = {
+    None: lambda content: content,
+    "gz": _gz,
+    "zst": _zst,
+    "bz2": bz2.compress,
+    "snappy": _snappy,
+}
+_FRAMING: dict[str, tuple[bytes, bytes, bytes]] = {
+    "csv": (b"", b"", b""),
+    "jsonl": (b"", b"", b""),
+    "json": (b"[\n", b",\n", b"\n]\n"),
+}
+WRITERS: dict[str, Callable[[Iterator[pl.DataFrame], Path, Target, Prepared, Tally], None]] = {
+    "csv": write_text,
+    "json": write_text,
+    "jsonl": write_text,
+    "parquet": write_parquet,
+    "arrow": write_arrow,
+}

@@ -1,0 +1,316 @@
+"""One file to another: whatever it is, all of it or nothing, and rows that are malformed beside it."""
+
+import bz2
+import codecs
+import datetime as dt
+import gzip
+import io
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+from cramjam import snappy
+
+from platform_resources.conversion import Conversion, Options, convert
+from platform_resources.errors import ConversionError, NotVerified
+from platform_resources.settings import Settings
+
+Convert = Callable[..., Conversion]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Convert:
+    """Converts a file of the test's folder, or bytes, to another file there."""
+
+    def done(source: str | bytes, target: str, **known: object) -> Conversion:
+        if isinstance(source, bytes):
+            (tmp_path / "in").write_bytes(source)
+            source = "in"
+        settings = Settings.from_environment({})
+        return convert(str(tmp_path / source), str(tmp_path / target), settings=settings, options=Options(**known))  # type: ignore[arg-type]
+
+    return done
+
+
+def rejected(done: Conversion) -> list[tuple[int, str]]:
+    """Line and reason of each row that was set aside."""
+    if done.rejects is None:
+        return []
+    rows = [json.loads(line) for line in Path(done.rejects).read_text().splitlines()]
+    return [(row["line"], row["reason"]) for row in rows]
+
+
+def table(tmp_path: Path, name: str = "out.parquet") -> pl.DataFrame:
+    return pl.read_parquet(tmp_path / name)
+
+
+PEOPLE = pl.DataFrame({"id": [1, 2, 3], "name": ["a", "", None], "x": [1.5, None, -0.25]})
+CSV = b'id,name,x\n1,a,1.5\n2,"",\n3,,-0.25\n'
+JSONL = b'{"id":1,"name":"a","x":1.5}\n{"id":2,"name":"","x":null}\n{"id":3,"name":null,"x":-0.25}\n'
+
+
+def _avro() -> bytes:
+    out = io.BytesIO()
+    PEOPLE.write_avro(out, compression="snappy")
+    return out.getvalue()
+
+
+def _written(write: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    getattr(PEOPLE, write)(out, **options)
+    return out.getvalue()
+
+
+SOURCES = {
+    "csv": CSV,
+    "csv with a mark": codecs.BOM_UTF8 + CSV,
+    "semicolons": CSV.replace(b",", b";"),
+    "tabs": CSV.replace(b",", b"\t"),
+    "unicode delimiter": CSV.decode().replace(",", "¦").encode(),
+    "windows lines": CSV.replace(b"\n", b"\r\n"),
+    "old mac lines": CSV.replace(b"\n", b"\r"),
+    "utf-16": CSV.decode().encode("utf-16"),
+    "utf-16 without a mark": CSV.decode().encode("utf-16-be"),
+    "utf-32": CSV.decode().encode("utf-32"),
+    "gzip": gzip.compress(CSV),
+    "gzip of gzip": gzip.compress(gzip.compress(CSV)),
+    "bzip2": bz2.compress(CSV),
+    "snappy": bytes(snappy.compress(CSV)),
+    "json lines": JSONL,
+    "json lines with a mark": codecs.BOM_UTF8 + JSONL,
+    "json array": b"[" + b",".join(JSONL.splitlines()) + b"]",
+    "indented json": json.dumps([json.loads(line) for line in JSONL.splitlines()], indent=2).encode(),
+    "json documents": b"".join(json.dumps(json.loads(line), indent=1).encode() for line in JSONL.splitlines()),
+    "parquet": _written("write_parquet"),
+    "arrow file": _written("write_ipc"),
+    "arrow stream": _written("write_ipc_stream"),
+    "avro": _avro(),
+    "gzipped parquet": gzip.compress(_written("write_parquet")),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_a_file_is_known_by_its_content_whatever_its_name(source: bytes, run: Convert, tmp_path: Path) -> None:
+    done = run(source, "out.parquet")
+    assert (done.rows, done.rejected) == (3, 0)
+    assert table(tmp_path).equals(PEOPLE)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "o.csv",
+        "o.tsv",
+        "o.json",
+        "o.jsonl",
+        "o.parquet",
+        "o.arrow",
+        "o.delta",
+        "o.csv.gz",
+        "o.jsonl.zst",
+        "o.json.bz2",
+        "o.csv.sz",
+    ],
+)
+def test_every_target_says_the_same_when_it_is_converted_back(target: str, run: Convert, tmp_path: Path) -> None:
+    there = run(CSV, target)
+    back = run(target, "back.arrow")
+    assert there.content_hash == back.content_hash or target == "o.parquet"  # which DuckDB wrote and hashed
+    assert pl.read_ipc(tmp_path / "back.arrow").equals(PEOPLE)
+
+
+@pytest.mark.parametrize("target", ["o.parquet", "o.jsonl", "o.arrow"])
+def test_malformed_rows_go_aside_with_their_line_and_the_others_go_on(
+    target: str, run: Convert, tmp_path: Path
+) -> None:
+    source = b'id,name\n1,"two\nlines"\n2,b,3\n3\n4,"x"y\n5,\xff\xfe\n\n6,"open\n7,g\n8,"say ""h"""\n9,5" pipe\n'
+    done = run(source, target, encoding="utf-8")
+    assert done.rows == 4
+    assert rejected(done) == [
+        (4, "3 fields, and there are 2 columns"),
+        (5, "1 fields, and there are 2 columns"),
+        (6, "a quote stands where none may"),
+        (7, "not UTF-8 at byte 3 of the row"),
+        (9, "a quote stands where none may"),
+    ]
+    read = {"o.parquet": pl.read_parquet, "o.jsonl": pl.read_ndjson, "o.arrow": pl.read_ipc}[target](tmp_path / target)
+    assert read.rows() == [(1, "two\nlines"), (7, "g"), (8, 'say "h"'), (9, '5" pipe')]
+
+
+def test_lines_that_are_no_object_go_aside(run: Convert, tmp_path: Path) -> None:
+    source = b'{"a":1}\n\n{"a":\n[1]\n{"a":2,"a":3}\n{"a":"\xff"}\n{"a":"\\ud83d"}\n{"a":4}\n'
+    done = run(source, "out.parquet", encoding="utf-8")
+    assert [line for line, _ in rejected(done)] == [3, 4, 5, 6, 7]
+    assert table(tmp_path)["a"].to_list() == [1, 4]
+
+
+@pytest.mark.parametrize(
+    ("late", "kept"),
+    [("1.5", pl.Float64), ("007", pl.String), ("0x10", pl.String), ("99999999999999999999", pl.String), ("", pl.Int64),
+     ("1_000", pl.String), ("9007199254740993", pl.Int64), (" 7", pl.String), ("-0", pl.Float64)],
+)  # fmt: skip
+def test_a_value_late_in_a_file_widens_its_column_and_loses_nothing(
+    late: str, kept: pl.DataType, run: Convert, tmp_path: Path
+) -> None:
+    rows = 200_000
+    body = b"".join(b"%d,some text that fills the file\n" % number for number in range(rows))
+    done = run(b"a,b\n" + body + late.encode() + b",x\n", "out.parquet")
+    assert done.rejected == 0
+    column = table(tmp_path)["a"]
+    assert column.dtype == kept
+    assert column[0] in (0, "0")
+    assert column[-1] == (
+        late if kept == pl.String else None if not late else float(late) if kept == pl.Float64 else int(late)
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [("01234", pl.String), ("12345678901234567890", pl.String), ("1.0", pl.Float64), ("true", pl.Boolean),
+     ("2024-02-29", pl.Date), ("2024-02-30", pl.String), ("01/02/2024", pl.String),
+     ("2024-01-01 10:00:00", pl.Datetime("us")),
+     ("2024-01-01T10:00:00.5", pl.Datetime("us")), ("2024-01-01T10:00:00Z", pl.Datetime("us", "UTC")),
+     ("2024-01-01 10:00:00+02", pl.Datetime("us", "UTC")), ("2016-12-31T23:59:60Z", pl.String),
+     ("2024-01-01T00:00:00.123456789Z", pl.String), ("0.1000000000000000055511151231257827", pl.String),
+     ("33829.490000000002", pl.Float64), ("NaN", pl.Float64), ("1e400", pl.Float64), ("yes", pl.String)],
+)  # fmt: skip
+def test_a_text_becomes_another_type_only_where_nothing_is_lost(
+    value: str, kept: pl.DataType, run: Convert, tmp_path: Path
+) -> None:
+    run(f"k,v\na,{value}\n".encode(), "out.parquet")
+    assert table(tmp_path).schema["v"] == kept
+
+
+def test_json_keeps_late_keys_whole_numbers_and_mixed_types(run: Convert, tmp_path: Path) -> None:
+    source = b"".join(b'{"n":%d}\n' % number for number in range(30_000))
+    source += b'{"n":18446744073709551616,"late":{"deep":[1,null]},"mixed":1}\n{"mixed":"x"}\n{"mixed":{"y":1.5}}\n'
+    run(source, "out.parquet")
+    rows = table(tmp_path)
+    assert rows["n"][30_000] == "18446744073709551616"
+    assert rows["late"][30_000] == {"deep": [1, None]}
+    assert rows["mixed"].to_list()[-3:] == ["1", "x", '{"y":1.5}']
+
+
+NOON = dt.datetime.fromisoformat("2024-01-01T12:00:00")
+ODD = pl.DataFrame({
+    "dec": pl.Series([Decimal("1.10"), None], dtype=pl.Decimal(20, 2)),
+    "bin": [b"\xff\x00", b""],
+    "dur": [dt.timedelta(seconds=1.5), None],
+    "time": [dt.time(1, 2, 3, 4), None],
+    "zone": pl.Series([dt.datetime(2024, 1, 1, tzinfo=dt.UTC), None]).dt.convert_time_zone("Europe/Berlin"),
+    "ns": pl.Series([1, None]).cast(pl.Datetime("ns")),
+    "cat": pl.Series(["a", None], dtype=pl.Categorical),
+    "nan": [float("nan"), -0.0],
+    "list": [[1.5, None], []],
+    "struct": [{"a": 1, "b": ["x"]}, None],
+    "array": pl.Series([[1, 2], None], dtype=pl.Array(pl.Int64, 2)),
+    "u64": pl.Series([2**64 - 1, 0], dtype=pl.UInt64),
+    "null": pl.Series([None, None], dtype=pl.Null),
+    "text": ['q"\r\n\x00', "\u2028"],
+    "sp ace\"'": [1, 2],
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ["o.csv", "o.json", "o.jsonl", "o.parquet", "o.arrow", "o.delta"])
+def test_every_type_is_written_and_read_back(target: str, run: Convert, tmp_path: Path) -> None:
+    (ODD.drop("ns") if target == "o.delta" else ODD).write_ipc(tmp_path / "odd")
+    done = run("odd", target)
+    assert done.rows == 2
+    assert done.nulled == (1 if target.startswith("o.json") else 0)
+    if target in ("o.parquet", "o.arrow"):
+        read = {"o.parquet": pl.read_parquet, "o.arrow": pl.read_ipc}[target](tmp_path / target)
+        assert read.drop("null").equals(ODD.drop("null"))
+
+
+def test_what_is_not_read_back_as_it_was_written_is_not_published(run: Convert, tmp_path: Path) -> None:
+    ODD.select("ns").write_ipc(tmp_path / "odd")
+    with pytest.raises(NotVerified, match="what was read back differs"):
+        run("odd", "o.delta")  # Delta keeps microseconds
+    assert not (tmp_path / "o.delta" / "_delta_log").exists() or not [*(tmp_path / "o.delta").rglob("*.*")]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty"),
+        (gzip.compress(b""), "holds nothing"),
+        (gzip.compress(CSV * 99)[:-9], "damaged or was cut off"),
+        (_written("write_parquet")[:-9], "damaged or was cut off"),
+        (_written("write_ipc")[:400], "damaged or was cut off"),
+        (_avro()[:-3], "damaged or was cut off"),
+        (b'[{"a":1},{"a":', "is no JSON"),
+        (b"PK\x03\x04" + bytes(99), "is a zip archive, and no workbook"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_and_nothing_is_written(
+    content: bytes, told: str, run: Convert, tmp_path: Path
+) -> None:
+    with pytest.raises(ConversionError, match=told):
+        run(content, "out.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_what_stands_under_the_name_is_not_replaced_unasked(run: Convert, tmp_path: Path) -> None:
+    (tmp_path / "out.csv").write_text("mine")
+    with pytest.raises(ConversionError, match=r"is there already\. Fix: write to another name, or add --overwrite"):
+        run(CSV, "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "mine"
+    assert run(CSV, "out.csv", overwrite=True).rows == 3
+    with pytest.raises(ConversionError, match="is the source itself"):
+        run("out.csv", "out.csv", overwrite=True)
+
+
+def test_a_guessed_encoding_is_said_to_be_a_guess(run: Convert, tmp_path: Path) -> None:
+    done = run("name\nZoë\n".encode("cp1252"), "out.parquet")
+    assert (done.encoding, done.encoding_certain) == ("cp1252", False)
+    assert table(tmp_path)["name"].to_list() == ["Zoë"]
+    assert run("имя\nЯ\n".encode("cp1251"), "two.parquet", encoding="cp1251").encoding_certain
+    assert table(tmp_path, "two.parquet").to_dict(as_series=False) == {"имя": ["Я"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "rows"),
+    [
+        (b"a,b\n", ["a", "b"], 0),
+        (b"a\n1\n\n3\n", ["a"], 3),
+        (b"1,2\n3,4\n", ["column_1", "column_2"], 2),
+        (b"a,a,\nx,y,z\n", ["a", "a_2", "column_3"], 1),
+        (b"only", ["only"], 0),
+    ],
+)
+def test_columns_are_named_and_counted(
+    content: bytes, columns: list[str], rows: int, run: Convert, tmp_path: Path
+) -> None:
+    assert run(content, "out.parquet").rows == rows
+    assert table(tmp_path).columns == columns
+
+
+def test_a_line_of_fifty_megabytes_and_a_thousand_columns_go_through(run: Convert, tmp_path: Path) -> None:
+    run(b"a,b\n1," + b"x" * 50_000_000 + b"\n2,y\n", "long.parquet")
+    assert table(tmp_path, "long.parquet")["b"].str.len_bytes().to_list() == [50_000_000, 1]
+    wide = ",".join(f"c{place}" for place in range(3000)) + "\n" + ",".join("1" for _ in range(3000)) + "\n"
+    assert run(wide.encode(), "wide.jsonl").rows == 1
+
+
+def test_a_workbook_is_read_sheet_by_sheet(run: Convert, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["a", "when"])
+    book.active.append([1, NOON])
+    book.create_sheet("other").append(["b"])
+    book.save(tmp_path / "in")
+    assert run("in", "out.parquet").rows == 1
+    assert table(tmp_path)["when"].to_list() == [NOON]
+    with pytest.raises(ConversionError, match=r"has no sheet 'third'\. Fix: use one of Sheet, other"):
+        run("in", "two.parquet", sheet="third")
+
+
+def test_names_with_patterns_links_and_unicode_are_only_names(run: Convert, tmp_path: Path) -> None:
+    odd = tmp_path / "a[1]*'?ü.csv"
+    odd.write_bytes(CSV)
+    (tmp_path / "link").symlink_to(odd)
+    assert run("link", "o'ut[2].parquet").rows == 3
+    assert run(odd.name, "out*.csv").rows == 3
