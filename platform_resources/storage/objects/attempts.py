@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.05, 5.0
 _FORBIDDEN, _NOT_FOUND, _CHANGED, _ELSEWHERE = 403, 404, 412, (301, 307)
+_NO_OBJECT = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
 
 
 @dataclass
@@ -111,7 +112,7 @@ def explained(error: Exception, address: Address, settings: S3Settings) -> Excep
         return WrongRegion(f"s3://{address.bucket}", settings.region, _region(error.response))
     if code == "NoSuchBucket":
         return BucketNotFound(f"s3://{address.bucket}", "there is no such bucket", fix="correct its name, or create it")
-    if status == _NOT_FOUND:
+    if status == _NOT_FOUND and code in _NO_OBJECT:
         return ObjectNotFound(address, "there is no such object", fix="platform objects ls shows what there is")
     if status == _CHANGED:
         return ObjectChanged(address, "it was written again while it was read", fix="read it again")
