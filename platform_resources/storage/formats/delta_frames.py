@@ -15,7 +15,7 @@ from platform_resources.storage import columns
 from platform_resources.storage.table import Rows
 
 if TYPE_CHECKING:
-    from arro3.core import Table
+    from arro3.core import RecordBatchReader
     from deltalake import CommitProperties, DeltaTable
 
 _DTYPE = "platform.dtype"
@@ -35,15 +35,21 @@ def restored(table: "DeltaTable") -> pl.LazyFrame:
     return frame.cast(own) if own else frame  # type: ignore[arg-type]  # a dict of names is accepted
 
 
-def stored(frame: pl.DataFrame) -> "Table":
-    """Returns the frame as Arrow in the types Delta has, each column marked with its own type where they differ."""
-    from arro3.core import Schema, Table
+def stored(frame: pl.DataFrame) -> "pl.DataFrame | RecordBatchReader":
+    """Returns the frame in the types Delta has, each column marked with its own type where they differ.
+
+    It is handed over batch by batch: delta-rs writes one while the next is not made yet, so that the rows are in memory
+    once. A reader can be read once.
+    """
+    from arro3.core import RecordBatchReader, Schema
 
     marks = columns.marks(frame.schema)
-    arrow = Table.from_arrow(frame.cast({name: columns.physical(frame.schema[name]) for name in marks}))
-    fields = [arrow.schema.field(name) for name in arrow.schema.names]
-    marked = [each.with_metadata({_DTYPE: marks[each.name]}) if each.name in marks else each for each in fields]
-    return arrow.with_schema(Schema(marked))
+    if not marks:
+        return frame
+    reader = RecordBatchReader.from_arrow(frame.cast({name: columns.physical(frame.schema[name]) for name in marks}))
+    fields = [reader.schema.field(name) for name in reader.schema.names]
+    schema = Schema([each.with_metadata({_DTYPE: marks[each.name]}) if each.name in marks else each for each in fields])
+    return RecordBatchReader.from_batches(schema, (batch.with_schema(schema) for batch in reader))
 
 
 def schema_mode(table: "DeltaTable", frame: pl.DataFrame) -> Literal["merge"] | None:

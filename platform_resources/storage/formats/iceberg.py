@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from platform_resources.errors import CatalogueLost, ColumnNotFound, InvalidTableSpec, VersionNotFound
+from platform_resources.errors import (
+    CatalogueLost,
+    ColumnNotFound,
+    InvalidTableSpec,
+    UnsupportedOperation,
+    VersionNotFound,
+)
 from platform_resources.storage import columns
 from platform_resources.storage.conflicts import retried
 from platform_resources.storage.folder import Folder, folder_at
@@ -190,14 +196,14 @@ class IcebergFormat(TableFormat):
         tasks = self.files(table, touched)
         there = _columns(table).names()
         names = dict.fromkeys([*self.spec.key, *compared_columns(self.spec, frame.columns)])
-        current = _by_file(table, tasks, [name for name in names if name in there])
+        current = self._by_file(table, tasks, [name for name in names if name in there])
         plan = plan_merge(self.spec, frame, current.drop(_FILE), replace_values=rows.replace_values)
         if plan.is_empty:
             return _unchanged(table)
         key = list(self.spec.key)
         changed = pl.concat([plan.upserts.select(key), plan.deletes.select(key)])
         hit = sorted(current.join(changed, on=key, how="semi")[_FILE].unique())
-        kept = _read(table, [tasks[place] for place in hit]).join(changed, on=key, how="anti")
+        kept = self.read(table, [tasks[place] for place in hit]).join(changed, on=key, how="anti")
         change = Change(
             remove=[tasks[place].file for place in hit],
             add=pl.concat([kept, plan.upserts], how="diagonal").select(plan.upserts.columns),
@@ -213,17 +219,17 @@ class IcebergFormat(TableFormat):
             return Commit(version=None, changed=False)
         schema, tasks = _columns(table), self.files(table)
         wanted = pl.Series(column, list(values), dtype=schema[column])
-        found = _by_file(table, tasks, [column]).filter(pl.col(column).is_in(wanted.implode()))
+        found = self._by_file(table, tasks, [column]).filter(pl.col(column).is_in(wanted.implode()))
         if found.is_empty():
             return _unchanged(table)
         hit = [tasks[place] for place in sorted(found[_FILE].unique())]
         concerned = pl.col(column).is_in(wanted.implode()).fill_null(value=False)
         if changes is None:
-            kept = _read(table, hit).filter(~concerned)
+            kept = self.read(table, hit).filter(~concerned)
         else:
             new = [pl.when(concerned).then(pl.lit(value, dtype=schema[name])).otherwise(pl.col(name)).alias(name)
                    for name, value in changes.items()]  # fmt: skip
-            kept = _read(table, hit).with_columns(new)
+            kept = self.read(table, hit).with_columns(new)
         added = self.commit(table, Change(remove=[each.file for each in hit], add=self._sorted(kept)))
         written, deleted = (0, found.height) if changes is None else (found.height, 0)
         return self._done(self._reopened(), added, rows_written=written, rows_deleted=deleted)
@@ -237,6 +243,26 @@ class IcebergFormat(TableFormat):
             return tasks
         wanted = set(map(str, partitions))
         return [each for each in tasks if str(each.file.partition[0]) in wanted]
+
+    def read(self, table: "Table", tasks: "Sequence[FileScanTask]", names: Sequence[str] | None = None) -> pl.DataFrame:
+        """Returns the rows of some data files, or some columns of them.
+
+        Raises:
+            UnsupportedOperation: another engine has deleted single rows of a file, which would come back.
+        """
+        if any(each.delete_files for each in tasks):
+            raise UnsupportedOperation(
+                self.spec.path, "another engine has deleted single rows in it", fix="rewrite its files with that engine"
+            )
+        schema = _columns(table)
+        if not tasks:
+            return pl.DataFrame(schema={name: schema[name] for name in names or schema})
+        return read_files(table, tasks, names, self._options)
+
+    def _by_file(self, table: "Table", tasks: "Sequence[FileScanTask]", names: Sequence[str]) -> pl.DataFrame:
+        """Returns some columns of some files, and in a further one the place of the row's file among them."""
+        read = [self.read(table, [task], names).with_columns(pl.lit(n).alias(_FILE)) for n, task in enumerate(tasks)]
+        return pl.concat([self.read(table, [], names).with_columns(pl.lit(0).alias(_FILE)), *read])
 
     def _committed(self, table: "Table", rows: Rows, change: Change, *, written: int, deleted: int = 0) -> Commit:
         said = summary_of(rows.transaction, rows.commit_metadata)
@@ -277,18 +303,6 @@ def _added(table: "Table", frame: pl.DataFrame) -> pl.Schema | None:
     """Returns the columns as they will be, or None where the frame brings no new ones."""
     there = _columns(table)
     return None if set(frame.columns) <= set(there) else pl.Schema({**there, **frame.schema})
-
-
-def _by_file(table: "Table", tasks: "Sequence[FileScanTask]", names: Sequence[str]) -> pl.DataFrame:
-    """Returns some columns of some files, and in a further one the place of the row's file among them."""
-    parts = [read_files(table, [task], names).with_columns(pl.lit(n).alias(_FILE)) for n, task in enumerate(tasks)]
-    schema = _columns(table)
-    nothing = pl.DataFrame(schema={**{name: schema[name] for name in names}, _FILE: pl.Int32})
-    return pl.concat([nothing, *parts])
-
-
-def _read(table: "Table", tasks: "Sequence[FileScanTask]") -> pl.DataFrame:
-    return read_files(table, tasks) if tasks else pl.DataFrame(schema=_columns(table))
 
 
 def _version(table: "Table") -> str | None:

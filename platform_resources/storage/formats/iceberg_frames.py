@@ -10,13 +10,14 @@ import re
 import uuid
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from polars.io.scan_options.cast_options import ScanCastOptions
 
 from platform_resources.storage import columns
 from platform_resources.storage.folder import Folder
+from platform_resources.storage.parts import by_partition, each_written
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -28,7 +29,6 @@ _DTYPE = "platform.dtype="
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,80}")
 _FILE_BYTES = 512 << 20
 """Rows of this size in memory go into one file, a quarter of it on disk as a rule."""
-_AT_ONCE = 4
 
 
 def iceberg_schema(schema: pl.Schema) -> "Schema":
@@ -76,16 +76,32 @@ def scanned(table: "Table", options: dict[str, Any] | None, snapshot_id: int | N
     return frame.cast(own) if own else frame  # type: ignore[arg-type]  # a dict of names is accepted
 
 
-def read_files(table: "Table", tasks: Sequence["FileScanTask"], names: Sequence[str] | None = None) -> pl.DataFrame:
-    """Returns the rows of some data files in their own types, without those that row-level deletes took away."""
-    from pyiceberg.expressions import AlwaysTrue
-    from pyiceberg.io.pyarrow import ArrowScan
+def read_files(
+    table: "Table", tasks: Sequence["FileScanTask"], names: Sequence[str] | None, options: dict[str, Any] | None
+) -> pl.DataFrame:
+    """Returns the rows of some data files in their own types.
 
-    schema = table.schema() if names is None else table.schema().select(*names)
-    scan = ArrowScan(table.metadata, table.io, schema, AlwaysTrue())
-    frame = pl.DataFrame(scan.to_table(list(tasks)))
-    own = {name: kind for name, kind in own_types(schema).items() if name in frame.columns}
-    return frame.cast(own).select(names or [each.name for each in schema.fields])  # type: ignore[arg-type]
+    By Polars, as a scan of the whole table is, with its own way of finding columns by their field ids: pyiceberg's
+    reader turns a null list of structs into an empty one. Rows that another engine deleted one by one are still there.
+    """
+    from pyiceberg.io.pyarrow import schema_to_pyarrow
+
+    schema = table.schema()
+    arrow = schema_to_pyarrow(schema)
+    found = pl.scan_parquet(
+        [each.file.file_path for each in tasks],
+        schema=pl.DataFrame(arrow.empty_table()).schema,
+        glob=False,
+        cast_options=ScanCastOptions._default_iceberg(),  # noqa: SLF001 - what scan_iceberg passes
+        missing_columns="insert",
+        extra_columns="ignore",
+        hive_partitioning=False,
+        storage_options=options,
+        credential_provider=None,
+        _column_mapping=("iceberg-column-mapping", arrow, None),
+    ).select(names or [each.name for each in schema.fields])
+    own = {name: kind for name, kind in own_types(schema).items() if names is None or name in names}
+    return found.cast(own).collect()  # type: ignore[arg-type]  # a dict of names is accepted
 
 
 def write_files(
@@ -100,8 +116,7 @@ def write_files(
         files: how many a partition gets; None decides by the size of its rows.
     """
     stored = to_physical(frame).select(each.name for each in metadata.schema().fields)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda part: _write(metadata, folder, *part), _parts(metadata, stored, files)))
+    return each_written(_parts(metadata, stored, files), lambda part: _write(metadata, folder, *part))
 
 
 def _parts(
@@ -111,8 +126,8 @@ def _parts(
     if not fields:
         yield from ((None, part) for part in _sized(frame, files))
         return
-    for (value,), rows in frame.partition_by(fields[0].name, as_dict=True, maintain_order=True).items():
-        yield from ((str(value), part) for part in _sized(rows, files))
+    for value, rows in by_partition(frame, fields[0].name):
+        yield from ((value, part) for part in _sized(rows, files))
 
 
 def _sized(frame: pl.DataFrame, files: int | None) -> Iterator[pl.DataFrame]:

@@ -21,6 +21,7 @@ from platform_resources.errors import UnsupportedOperation
 from platform_resources.storage import columns
 from platform_resources.storage.folder import Entry, Folder, file_name, folder_at
 from platform_resources.storage.formats.base import TableFormat
+from platform_resources.storage.parts import by_partition, each_written
 from platform_resources.storage.table import Commit, Rows
 
 _DATA, _SCHEMAS = "data.parquet", "_schema"
@@ -133,10 +134,9 @@ class ParquetFormat(TableFormat):
         return f"{file_name(str(self.spec.partition_column))}={file_name(partition)}"
 
     def _overwrite(self, frame: pl.DataFrame, rows: Rows) -> _Done:
-        done = _Done()
         before = self._listed(rows.partitions)
-        for place, part in self._parts(frame, rows.partitions):
-            self._publish(part, f"{place}/{_DATA}" if place else _DATA, done)
+        named = ((part, f"{place}/{_DATA}" if place else _DATA) for place, part in self._parts(frame, rows.partitions))
+        done = self._published(named)
         for each in before:
             if each.name not in done.files and not each.name.startswith(f"{_SCHEMAS}/"):
                 self._folder.remove(each.name)
@@ -144,13 +144,13 @@ class ParquetFormat(TableFormat):
 
     def _append(self, frame: pl.DataFrame, rows: Rows) -> _Done:
         """Returns what was added; a part that is there already was written by the same transaction."""
-        done = _Done()
         name = f"part-{file_name(rows.transaction or uuid.uuid4().hex)}.parquet"
-        for place, part in self._parts(frame, None):
-            target = f"{place}/{name}" if place else name
-            if not any(each.name == target for each in self._folder.entries(place)):
-                self._publish(part, target, done)
-        return done
+        named = ((part, place, f"{place}/{name}" if place else name) for place, part in self._parts(frame, None))
+        return self._published(
+            (part, target)
+            for part, place, target in named
+            if not any(each.name == target for each in self._folder.entries(place))
+        )
 
     def _parts(self, frame: pl.DataFrame, partitions: Sequence[str] | None) -> Iterator[tuple[str, pl.DataFrame]]:
         """Yields the rows of each folder; a partition named without rows is an empty frame."""
@@ -158,16 +158,28 @@ class ParquetFormat(TableFormat):
         if column is None:
             yield "", frame
             return
-        split = frame.partition_by(column, as_dict=True, maintain_order=True)
-        for value in dict.fromkeys([*(str(key[0]) for key in split), *(partitions or ())]):
-            yield self._place(value), split.get((value,), frame.clear())
+        there = set()
+        for value, rows in by_partition(frame, column):
+            there.add(value)
+            yield self._place(value), rows
+        for value in dict.fromkeys(partitions or ()):
+            if value not in there:
+                yield self._place(value), frame.clear()
 
-    def _publish(self, part: pl.DataFrame, name: str, done: _Done) -> None:
+    def _published(self, parts: Iterator[tuple[pl.DataFrame, str]]) -> _Done:
+        """Returns what stands under which names now; a few files are published at once."""
+        done = _Done()
+        for name, rows, size in each_written(parts, lambda part: self._publish(*part)):
+            done.files.append(name)
+            done.rows += rows
+            done.size_bytes += size
+        return done
+
+    def _publish(self, part: pl.DataFrame, name: str) -> tuple[str, int, int]:
         with self._folder.draft(name) as path:
             part.write_parquet(path, compression="zstd", statistics=True)
-            done.size_bytes += path.stat().st_size
-        done.rows += part.height
-        done.files.append(name)
+            size = path.stat().st_size
+        return name, part.height, size
 
     def _schema(self) -> pl.Schema | None:
         """Returns the columns of all schema files, oldest first, or None when there is no table."""

@@ -18,7 +18,7 @@ from platform_resources.storage.formats.iceberg_commit import (
     remembered,
     transaction_of,
 )
-from platform_resources.storage.formats.iceberg_frames import logical_schema, read_files, write_files
+from platform_resources.storage.formats.iceberg_frames import logical_schema, write_files
 from platform_resources.storage.operations.base import LiveFile, TableOperations, bins
 from platform_resources.storage.operations.records import (
     DEFAULT_KEEP,
@@ -196,7 +196,7 @@ class IcebergOperations(TableOperations):
         folder, added = self._table.folder, list[Any]()
         try:
             for group in groups:
-                frame = read_files(table, group)
+                frame = self._table.read(table, group)
                 ordered = zordered(frame, along) if along else frame.sort(self.spec.sort_by, maintain_order=True)
                 files = max(1, round(_size([each.file for each in group]) / TARGET_BYTES))
                 added += write_files(

@@ -89,13 +89,16 @@ def test_a_sort_column_that_is_not_there_is_named(lake: Lake) -> None:
 @on_disk
 def test_rows_that_another_tool_appended_are_read_merged_and_compacted(lake: Lake) -> None:
     spec = TableSpec(path=SPEC.path, format="iceberg", mode="merge", key=("id",), partition_column="_month")
-    lake.write(spec, ROWS)
+    odd = pl.col("id").cast(pl.String).alias("a b"), pl.struct(pl.col("id").alias("é.f")).alias("s")
+    lake.write(spec, ROWS.with_columns(odd))
     table = SqlCatalog("platform", uri=catalogue_url(lake.settings)).load_table("development.shop.orders%2Eeu.v1")
-    table.append(pl.DataFrame({"id": [7, 8], "_month": ["jan", "jan"]}).to_arrow())
-    lake.write(spec, pl.DataFrame({"id": [7, 1], "_month": ["jan", "feb"]}))
-    assert sorted(lake.scan(spec).collect().rows()) == [(1, "feb"), (2, "jan"), (3, "feb"), (7, "jan"), (8, "jan")]
-    assert lake.operations(spec).compact().changed
-    assert lake.scan(spec).collect().height == 5
+    table.append(pl.DataFrame({"id": [7, 8], "_month": ["jan", "jan"]}).with_columns(odd).to_arrow())
+    lake.write(spec, pl.DataFrame({"id": [7, 1], "_month": ["feb", "feb"]}).with_columns(odd))
+    lake.operations(spec).compact()
+    found = lake.scan(spec).sort("id").collect()
+    assert found["_month"].to_list() == ["feb", "jan", "feb", "feb", "jan"]
+    assert found["a b"].to_list() == ["1", "2", "3", "7", "8"]
+    assert [each["é.f"] for each in found["s"]] == [1, 2, 3, 7, 8]
 
 
 @pytest.fixture

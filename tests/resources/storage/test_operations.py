@@ -19,6 +19,7 @@ from platform_resources.errors import (
 from platform_resources.storage import Lake, TableSpec
 from platform_resources.storage.operations import MINIMUM_KEEP, ZORDER
 from tests.resources.storage.ages import age
+from tests.resources.storage.test_types import SERIES
 
 LOGGED = ["delta", "iceberg"]
 DAYS = timedelta(days=10)
@@ -132,7 +133,7 @@ def test_compaction_of_one_partition_leaves_the_others(lake: Lake, spec: TableSp
 
 @on_disk
 def test_types_that_the_format_lacks_survive_compaction(lake: Lake, spec: TableSpec) -> None:
-    frame = rows(1).with_columns(took=pl.duration(seconds=1), big=pl.lit(2**64 - 1, dtype=pl.UInt64))
+    frame = rows(1, 2, 3).with_columns(**SERIES)
     for _ in range(3):
         lake.write(spec, frame)
     lake.operations(spec).compact()
