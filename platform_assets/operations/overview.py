@@ -10,7 +10,7 @@ from platform_assets.factory import asset_key, table_spec
 from platform_assets.factory.quarantine import QuarantineStore
 from platform_assets.location import OPERATION, CodeLocation
 from platform_core.contracts import Dataset, rules_of
-from platform_resources.storage import Lake
+from platform_resources.storage import Lake, TableSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +90,17 @@ def state_of(dataset: Dataset, lake: Lake, instance: dg.DagsterInstance) -> Data
         name=dataset.name,
         location=lake.location(spec),
         rows_in=int(store.ingests()["rows"].sum()) if dataset.source else None,
-        rows=lake.scan(spec).select(pl.len()).collect().item() if lake.exists(spec) else None,
+        rows=_rows(lake, spec) if lake.exists(spec) else None,
         quarantined=store.envelopes(decision="open").height if dataset.quarantine else 0,
         verdicts=_verdicts(dataset, instance),
         materialised_at=event.timestamp if event else None,
     )
+
+
+def _rows(lake: Lake, spec: TableSpec) -> int:
+    """The rows of a table by its log, because opening old files may wait for hours where the bucket archived them."""
+    counted = lake.operations(spec).statistics().rows
+    return int(lake.scan(spec).select(pl.len()).collect().item()) if counted is None else counted
 
 
 def _verdicts(dataset: Dataset, instance: dg.DagsterInstance) -> Verdicts:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from platform_core.contracts.dataset import Dataset, Transform
-from platform_core.contracts.rules import DatasetRule, ReferenceRule
+from platform_core.contracts.rules import DatasetRule, ReferenceRule, RowRule
 from platform_core.contracts.ruleset import rules_of
 
 
@@ -25,13 +25,21 @@ def readers_of_all(
 
 
 def ingest_reads_all(dataset: Dataset) -> Iterator[str]:
-    """Why an ingest looks at rows of every age: for keys elsewhere, and for what a revised input brought before."""
+    """Why a run looks at rows of every age: for keys and values elsewhere, and for what a revised input brought."""
+    for rule in rules_of(dataset):
+        if isinstance(rule, RowRule) and rule.kind == "unique" and _beyond_key(dataset, rule):
+            yield f"its rule {rule.id!r} looks for equal values in every partition"
     if dataset.store.mode != "merge":
         return
     if dataset.source is not None:
         yield "its ingest looks for the rows that an earlier version of a file brought"
     elif dataset.partitions is not None and dataset.partitions.on not in dataset.key:
         yield "its merge looks for keys in every partition"
+
+
+def _beyond_key(dataset: Dataset, rule: RowRule) -> bool:
+    """Whether the key does not imply the rule, so that it is judged over the table."""
+    return rule.id != "key_unique" and not (dataset.key and set(dataset.key) <= set(rule.columns))
 
 
 def _alike(dataset: Dataset, other: Dataset) -> bool:

@@ -270,3 +270,5 @@ def test_a_transform_of_the_same_months_looks_back_no_further_than_one() -> None
     assert list(readers_of_all(old, catalog.datasets, catalog.transforms.values())) == []
     assert list(ingest_reads_all(old)) == ["its ingest looks for the rows that an earlier version of a file brought"]
     assert list(ingest_reads_all(derived)) == []
+    alone = declare(model(name=(str, Field(unique=True))), source=None, store=Delta(), partitions=derived.partitions)
+    assert list(ingest_reads_all(alone)) == ["its rule 'name_unique' looks for equal values in every partition"]
