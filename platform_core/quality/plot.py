@@ -22,7 +22,7 @@ def bars(
         title: Above the bars.
         top: The number that a full bar stands for; None takes the largest value.
         percent: Whether values are shares from 0 to 1, to be written as percentages.
-        was: Earlier numbers, by label; a pale bar behind the one that is.
+        was: Earlier numbers, by label; a pale bar behind the one that is, and before its number.
     """
     former = was or {}
     full = (top if top is not None else max([*values.values(), *former.values()], default=0)) or 1
@@ -36,6 +36,8 @@ def bars(
         y = 28 + place * (_BAR + _GAP)
         length, before = (_length(each, full) for each in (value, former.get(label, 0)))
         shown = f"{value:.1%}" if percent else f"{value:,.0f}"
+        if label in former and former[label] != value:
+            shown = f"{former[label]:,.0f} → {shown}"
         if before > length:
             lines.append(f'<rect x="{_LABEL}" y="{y}" width="{before:.1f}" height="{_BAR}" rx="2" fill="{_PALE}"/>')
         lines += [

@@ -104,8 +104,9 @@ def _summary(facts: Mapping[str, Any], *, applied: bool) -> str:
 
 
 def picture(found: Survey) -> str:
-    """Files by table, those of most first, what was as a pale bar behind; as a Markdown image."""
-    known = sorted(found.tables, key=lambda each: (-each.plan.files, each.plan.table))[:_DRAWN]
+    """Files of the tables that have several, most first, what was as a pale bar behind; as a Markdown image."""
+    several = [each for each in found.tables if each.plan.files > 1] or found.tables
+    known = sorted(several, key=lambda each: (-each.plan.files, each.plan.table))[:_DRAWN]
     now = {each.plan.table: each.files if found.applied else each.plan.files_after for each in known}
     was = {each.plan.table: each.plan.files for each in known}
     svg = bars(now, title="Files, by table; pale: before", was=was)
