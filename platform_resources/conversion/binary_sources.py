@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH = 16_384
-_LIVING_BYTES = 8 << 20
+_MOST = 131_072
+_LIVING_BYTES = 16 << 20
+_GROUP_BYTES = 128 << 20
+"""Uncompressed size of a row group up to which Polars reads it, which decodes it whole; Arrow reads larger ones."""
+
 _AVRO_MAGIC = b"Obj\x01"
 _SYNC = 16
 
@@ -35,12 +39,24 @@ def parquet(path: Path, name: str) -> Rows:
 
     file = _opened(lambda: pq.ParquetFile(str(path), pre_buffer=False, buffer_size=1 << 20), name)
     facts = file.metadata
-    width = sum(facts.row_group(place).total_byte_size for place in range(facts.num_row_groups)) / max(
-        facts.num_rows, 1
-    )
-    rows = max(64, min(4 * _BATCH, int(_LIVING_BYTES / max(width, 1))))
+    groups = [facts.row_group(place).total_byte_size for place in range(facts.num_row_groups)]
+    rows = max(64, min(_MOST, int(_LIVING_BYTES / max(sum(groups) / max(facts.num_rows, 1), 1))))
+    if max(groups, default=0) <= _GROUP_BYTES:
+        file.close()
+        return _by_polars(path, name, facts.num_rows, rows)
     schema = _schema(file.schema_arrow)
     return Rows(schema, lambda: _frames(file.iter_batches(batch_size=rows), schema, name), total=facts.num_rows)
+
+
+def _by_polars(path: Path, name: str, height: int, rows: int) -> Rows:
+    """Slices of a file whose row groups are small enough to be decoded whole: a third of Arrow's time."""
+    found = pl.scan_parquet(path, glob=False)
+    schema = _opened(found.collect_schema, name)
+
+    def frames() -> Iterator[pl.DataFrame]:
+        return (found.slice(start, rows).collect() for start in range(0, height, rows))
+
+    return Rows(schema, lambda: _told(frames(), name), total=height)
 
 
 def arrow(path: Path, name: str) -> Rows:

@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import polars as pl
 
-from platform_resources.conversion import quick, verifying
+from platform_resources.conversion import plain, quick, verifying
 from platform_resources.conversion.chunks import first_plan
 from platform_resources.conversion.csv_source import CsvSource
 from platform_resources.conversion.engine import broken_guard, session
@@ -258,7 +258,7 @@ def _stands(location: str, settings: Settings) -> bool:
         path = Path(location).expanduser()
         return path.is_dir() and any(path.iterdir()) if path.is_dir() else path.exists() or path.is_symlink()
     parent, name = _split(location.rstrip("/"))
-    return any(PurePosixPath(entry.name).parts[0] == name for entry in folder_at(parent, settings.s3).entries(name))
+    return bool(folder_at(parent, settings.s3).entries(name)) or plain.is_object(location, settings.s3)
 
 
 def _record(work: _Work, found: Opened, wrote: Fingerprint, size: int, seconds: float) -> Conversion:

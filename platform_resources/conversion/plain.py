@@ -126,6 +126,18 @@ def _snappy(path: Path) -> Iterator[bytes]:
                 yield bytes(snappy.decompress(_SNAPPY_HEAD + header + body))
 
 
+def is_object(location: str, s3: S3Settings) -> bool:
+    """Whether an object stands under an s3:// address."""
+    from obstore.exceptions import NotFoundError
+
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    try:
+        s3.obstore(bucket).head(key)
+    except (NotFoundError, FileNotFoundError):
+        return False
+    return True
+
+
 def _fetched(location: str, s3: S3Settings, scratch: Path) -> Path:
     from obstore.exceptions import NotFoundError
 

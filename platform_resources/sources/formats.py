@@ -14,12 +14,17 @@ from math import isfinite
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
+from platform_resources.conversion.detect import SAMPLE_BYTES, compression_of, container_of, encoding_of
+from platform_resources.conversion.dialect import dialect_of
+
 _UNREADABLE = (PolarsError, PanicException, OSError, EOFError, ValueError, RecursionError,
                csv.Error, zlib.error)  # fmt: skip
 """What readers raise at a broken file; Polars panics at some damaged Parquet and Arrow files."""
 
 _SEVERAL = 2
 """Columns from which on a blank line is no row; in a single column it is a null."""
+
+_DIVIDERS = (";", "\t", "|")
 
 Parsed = tuple[pl.DataFrame | None, str]
 
@@ -31,16 +36,17 @@ def parse(name: str, content: bytes) -> Parsed:
     """
     if not content:
         return None, "the file is empty."
-    ending = name.lower()
     try:
-        if ending.endswith(".gz"):
-            ending, content = ending.removesuffix(".gz"), gzip.decompress(content)
-        reader = _READERS.get(ending.rpartition(".")[2])
+        content = _unpacked(content)
+        reader = _READERS.get(container_of(content) or _ending(name))
         if reader is None:
             return None, f"its format is not known by its name; use one of {', '.join(sorted(_READERS))}."
         frame = reader(content)
     except UnicodeDecodeError as error:
-        return None, f"it is not UTF-8: byte {error.object[error.start]:#04x} at position {error.start}."
+        return (
+            None,
+            f"it is not {error.encoding.upper()}: byte {error.object[error.start]:#04x} at position {error.start}.",
+        )
     except _UNREADABLE as error:
         return None, f"it cannot be parsed ({_first_line(error)})."
     if not frame.width or not frame.height:
@@ -48,19 +54,49 @@ def parse(name: str, content: bytes) -> Parsed:
     return frame, ""
 
 
+def _unpacked(content: bytes) -> bytes:
+    """What an archive holds, whatever the file is called."""
+    return gzip.decompress(content) if compression_of(content) == "gz" else content
+
+
+def _ending(name: str) -> str:
+    """The ending that tells a text's format: of `a.csv.gz` it is `csv`."""
+    return name.lower().removesuffix(".gz").rpartition(".")[2]
+
+
+def _in_utf8(content: bytes) -> bytes:
+    """A text in UTF-8. Only an encoding that is certain, by its byte order mark, is decoded; none is guessed.
+
+    Raises:
+        UnicodeDecodeError: It is another one.
+    """
+    encoding, certain = encoding_of([content])
+    return content.decode(encoding if certain else "utf-8").encode()
+
+
 def _csv(content: bytes) -> pl.DataFrame:
-    content.decode("utf-8")  # polars would put replacement characters into the rows
+    content = _in_utf8(content)  # polars would put replacement characters into the rows
+    delimiter = _delimiter(content)
     try:
-        frame = pl.read_csv(io.BytesIO(content), infer_schema=False)
+        frame = pl.read_csv(io.BytesIO(content), infer_schema=False, separator=delimiter)
     except PolarsError:
         raise ValueError("a quote is left open, or a row has more fields than the header") from None
     if frame.width < _SEVERAL or not frame.to_series(-1).null_count():
         return frame
-    blank = _blank_lines(content, frame.width)
+    blank = _blank_lines(content, frame.width, delimiter)
     return frame.with_row_index("\0").filter(~pl.col("\0").is_in(blank)).drop("\0") if blank else frame
 
 
-def _blank_lines(content: bytes, fields: int) -> list[int]:
+def _delimiter(content: bytes) -> str:
+    """A comma, or what divides the file where its header has none."""
+    text = content[:SAMPLE_BYTES].decode("utf-8", "ignore")
+    if "," in text.partition("\n")[0]:
+        return ","
+    found = dialect_of(text, whole=len(content) <= SAMPLE_BYTES)
+    return found.delimiter if found and found.delimiter in _DIVIDERS else ","
+
+
+def _blank_lines(content: bytes, fields: int, delimiter: str) -> list[int]:
     """The places of blank lines among the rows, from 0; Polars takes them, and missing fields, for nulls.
 
     Raises:
@@ -69,7 +105,7 @@ def _blank_lines(content: bytes, fields: int) -> list[int]:
     csv.field_size_limit(len(content))  # of the process; its own limit is 128 KiB a field
     blank = []
     with io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="") as text:
-        for place, row in enumerate(csv.reader(text)):
+        for place, row in enumerate(csv.reader(text, delimiter=delimiter)):
             if not row:
                 blank.append(place - 1)
             elif len(row) < fields:
@@ -78,12 +114,12 @@ def _blank_lines(content: bytes, fields: int) -> list[int]:
 
 
 def _jsonl(content: bytes) -> pl.DataFrame:
-    lines = content.decode("utf-8-sig").split("\n")  # splitlines() would also cut texts that hold U+2028
+    lines = _in_utf8(content).decode("utf-8-sig").split("\n")  # splitlines() would also cut texts that hold U+2028
     return _from_records([_value(line) for line in lines if line.strip()])
 
 
 def _json(content: bytes) -> pl.DataFrame:
-    records = _value(content.decode("utf-8-sig"))
+    records = _value(_in_utf8(content).decode("utf-8-sig"))
     return _from_records(records if isinstance(records, list) else [records])
 
 

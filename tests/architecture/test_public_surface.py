@@ -31,6 +31,7 @@ SURFACES = {
     "platform_resources.alerts": ["Alert", "AlertJournal", "AlertSink"],
     "platform_resources.conversion": [
         "Conform", "Conversion", "Fingerprint", "Options", "Progress", "convert", "fingerprint", "fingerprint_of",
+        "from_numpy", "to_numpy",
     ],
     "platform_resources.engines": [],
     "platform_resources.sources": ["LandedFile", "Landing", "UnreadableFile", "digest"],

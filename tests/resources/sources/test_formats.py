@@ -20,6 +20,12 @@ SECRET = "ada@example.com"
         ("a.csv", b'a,b\n1,\n\n"",3\n\n', [("1", None), ("", "3")]),
         ("a.csv", b"a\n1\n\n3\n", [("1",), (None,), ("3",)]),
         ("A.CSV.GZ", gzip.compress(b"a,b\n1,2\n"), [("1", "2")]),
+        ("a.csv", gzip.compress(b"a,b\n1,2\n"), [("1", "2")]),
+        ("a.csv.gz", b"a,b\n1,2\n", [("1", "2")]),
+        ("a.csv", b"a;b\n1,5;2\n\n3,5;4\n", [("1,5", "2"), ("3,5", "4")]),
+        ("a.csv", b"a\nx;y\nz\n", [("x;y",), ("z",)]),
+        ("a.csv", "a,b\n1,€\n".encode("utf-16"), [("1", "€")]),
+        ("a.jsonl", '{"a":"€"}\n'.encode("utf-16"), [("€",)]),
         ("a.jsonl", b'\xef\xbb\xbf{"a":"x\xe2\x80\xa8y"}\n\n{"b":[1.5]}', [("x\u2028y", None), (None, "[1.5]")]),
         ("a.json", b'[{"a":1e400},{"a":1.0},{"a":true}]', [("1e400",), ("1.0",), ("true",)]),
     ],
@@ -40,6 +46,7 @@ def test_texts_are_read_as_they_stand(name: str, content: bytes, rows: list[tupl
         ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:12] + bytes(range(99)), "decompressing"),
         ("a.json", b'[{"a":"ada@example.com",}]', "it cannot be parsed"),
         ("a.json", b"[" * 99_999, "recursion"),
+        ("a.csv", "a,b\n1,ada@example.com é\n".encode("cp1252"), "it is not UTF-8: byte 0xe9"),
     ],
 )
 def test_a_broken_file_is_refused_and_the_reason_quotes_nothing_of_it(name: str, content: bytes, told: str) -> None:
