@@ -12,7 +12,7 @@ from platform_resources.conversion.chunks import first_plan
 from platform_resources.conversion.fingerprint import Fingerprint, fingerprint_of
 from platform_resources.conversion.rows import Rows
 from platform_resources.conversion.targets import Prepared, Target
-from platform_resources.conversion.writing import Progress, Tally, delta_batches
+from platform_resources.conversion.writing import Progress, Tally, delta_batches, delta_reader
 from platform_resources.errors import NotVerified
 from platform_resources.settings import Settings
 from platform_resources.storage.folder import Folder, folder_at
@@ -36,13 +36,11 @@ def write_delta(
     from arro3.core import RecordBatchReader
     from deltalake import DeltaTable, write_deltalake
 
-    from platform_resources.storage.formats.delta_frames import stored
-
     location = target.location if target.location.startswith("s3://") else str(Path(target.location).absolute())
     options = settings.s3.delta_options() if location.startswith("s3://") else None
     there = DeltaTable.is_deltatable(location, options)
     tally = Tally(first_plan(memory_bytes), progress)
-    schema = stored(pl.DataFrame(schema=fit.schema)).schema
+    schema = delta_reader(pl.DataFrame(schema=fit.schema)).schema
     reader = RecordBatchReader.from_batches(schema, delta_batches(rows.frames(), fit, tally))
     mode = "overwrite" if there else "error"
     write_deltalake(

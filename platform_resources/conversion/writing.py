@@ -27,6 +27,7 @@ from platform_resources.conversion.targets import Prepared, Target
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from arro3.core import RecordBatchReader
 
 Progress = Callable[[int], None]
 _GZIP_WINDOW = 31
@@ -107,11 +108,20 @@ def write_arrow(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit:
 
 def delta_batches(frames: Iterator[pl.DataFrame], fit: Prepared, tally: Tally) -> Iterator[Any]:
     """The rows as record batches in types that Delta has."""
+    for chunk in _in_order(
+        frames, lambda frame: partial(_chunk, frame, fit, lambda rows: [*delta_reader(rows)]), tally
+    ):
+        yield from chunk.content
+        tally.add(chunk)
+
+
+def delta_reader(rows: pl.DataFrame) -> "RecordBatchReader":
+    """Rows in the types Delta has, each column marked with its own."""
+    from arro3.core import RecordBatchReader
+
     from platform_resources.storage.formats.delta_frames import stored
 
-    for chunk in _in_order(frames, lambda frame: partial(_chunk, frame, fit, stored), tally):
-        yield from chunk.content.to_batches()
-        tally.add(chunk)
+    return RecordBatchReader.from_arrow(stored(rows))
 
 
 def _in_order(
