@@ -7,13 +7,14 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from platform_resources.errors import SettingsError
 from platform_resources.s3 import S3Settings
 
-__all__ = ["VARIABLES", "Environment", "S3Settings", "Settings"]
+__all__ = ["VARIABLES", "CacheSettings", "Environment", "S3Settings", "Settings"]
 
 Environment = Literal["development", "staging", "production"]
 VARIABLES = {
@@ -24,6 +25,10 @@ VARIABLES = {
     "PLATFORM_ICEBERG_CATALOG": "SQLAlchemy URL of the Iceberg catalogue, such as postgresql+psycopg2://host/db;"
     " default a SQLite file beside a lake on disk, in the state folder for one on S3",
     "PLATFORM_PRICES": "JSON file with prices that differ from those of us-east-1; default none",
+    "PLATFORM_CACHE": "folder of what was read from S3 before, or off; default <state>/cache",
+    "PLATFORM_CACHE_BYTES": "size of that folder at most; default 10737418240, which is 10 GiB",
+    "PLATFORM_CACHE_MEMORY_BYTES": "what a process keeps open of it at most; default 4294967296, which is 4 GiB",
+    "PLATFORM_CACHE_TTL_SECONDS": "age up to which an S3 object is served unasked; default 0; tables always ask",
     "PLATFORM_S3_ATTEMPTS": "how often a request to S3 is sent before its error counts; default 8",
     "PLATFORM_S3_ENDPOINT": "URL of an S3 server other than AWS; several with commas, tried in order",
     "PLATFORM_S3_EXTERNAL_ID": "external id that the role to assume asks for",
@@ -35,6 +40,23 @@ VARIABLES = {
     "PLATFORM_S3_TIMEOUT": "seconds that a request to S3 may stay unanswered; default 30",
 }
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheSettings:
+    """Where what was read from S3 is kept, and how much of it; no folder, no cache.
+
+    Attributes:
+        folder: an absolute path on a local disk.
+        limit_bytes: the folder's size at most.
+        memory_bytes: what one process keeps open at most, counted as the size of the files.
+        ttl: the age up to which an object is served without asking S3 whether it changed; tables always ask.
+    """
+
+    folder: str | None = None
+    limit_bytes: int = 10 * 1024**3
+    memory_bytes: int = 4 * 1024**3
+    ttl: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +72,7 @@ class Settings:
     s3: S3Settings = field(default_factory=S3Settings)
     iceberg: str | None = field(default=None, repr=False)
     """The URL of the Iceberg catalogue where it is not the default; it may hold a password, so it is never shown."""
+    cache: CacheSettings = field(default_factory=CacheSettings)
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -70,6 +93,7 @@ class Settings:
             memory_bytes=_bytes("PLATFORM_MEMORY_BYTES", given.get("PLATFORM_MEMORY_BYTES", str(1 << 30))),
             s3=_s3(given),
             iceberg=_catalogue(given.get("PLATFORM_ICEBERG_CATALOG")),
+            cache=_cache(given, state),
         )
 
     @property
@@ -166,6 +190,28 @@ def _s3(given: Mapping[str, str]) -> S3Settings:
         attempts=int(_positive("PLATFORM_S3_ATTEMPTS", given.get("PLATFORM_S3_ATTEMPTS", "8"), whole=True)),
         timeout_seconds=_positive("PLATFORM_S3_TIMEOUT", given.get("PLATFORM_S3_TIMEOUT", "30")),
     )
+
+
+def _cache(given: Mapping[str, str], state: str) -> CacheSettings:
+    folder = given.get("PLATFORM_CACHE", f"{state}/cache")
+    if "://" in folder:
+        raise SettingsError(
+            "PLATFORM_CACHE", f"{folder!r} is no local folder", allowed=("a folder", "off"), fix="choose one of them"
+        )
+    usual = CacheSettings()
+    return CacheSettings(
+        folder=None if folder.lower() == "off" else str(Path(folder).expanduser().absolute()),
+        limit_bytes=_whole("PLATFORM_CACHE_BYTES", given, usual.limit_bytes),
+        memory_bytes=_whole("PLATFORM_CACHE_MEMORY_BYTES", given, usual.memory_bytes),
+        ttl=timedelta(seconds=_whole("PLATFORM_CACHE_TTL_SECONDS", given, 0)),
+    )
+
+
+def _whole(variable: str, given: Mapping[str, str], default: int) -> int:
+    value = given.get(variable, str(default))
+    if not value.isascii() or not value.isdigit():
+        raise SettingsError(variable, f"{value!r} is no whole number", fix="write digits alone, such as 1000000")
+    return int(value)
 
 
 def _url(variable: str, value: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from platform_assets.entrypoints.cache_commands import cache
 from platform_assets.entrypoints.convert_command import convert
 from platform_assets.entrypoints.dataset_commands import datasets
 from platform_assets.entrypoints.object_commands import objects
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cache)
 app.add_typer(datasets)
 app.add_typer(objects)
 app.add_typer(quarantine)

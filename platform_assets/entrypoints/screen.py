@@ -19,6 +19,7 @@ from rich.table import Table
 _PIPED_WIDTH = 10_000
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _WEEKS = 14 * _DAY
+_KIBI = 1024
 
 
 def screen() -> Console:
@@ -115,3 +116,16 @@ def at(instant: datetime | None, now: datetime) -> str:
 def joined(words: Sequence[str], nothing: str = "-") -> str:
     """Words with commas, or what stands for none."""
     return ", ".join(words) or nothing
+
+
+def size(size_bytes: float) -> str:
+    """Bytes in the largest unit that leaves a whole number, by powers of 1024.
+
+    >>> size(512), size(1536), size(10 * 1024**3)
+    ('512 B', '1.5 KiB', '10.0 GiB')
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size_bytes < _KIBI:
+            return f"{size_bytes:.1f} {unit}" if unit != "B" else f"{size_bytes:.0f} B"
+        size_bytes /= _KIBI
+    return f"{size_bytes:.1f} TiB"

@@ -11,7 +11,7 @@ import polars as pl
 READS = "reads"
 """The key of a materialisation's metadata: by input, the columns that it was filtered by."""
 
-_SCAN = re.compile(r"SCAN \[(?P<file>[^\],]+)")
+_SCAN = re.compile(r"PYTHON\[(?P<cached>[^\]]+)\] SCAN|SCAN \[(?P<file>[^\],]+)")
 _SELECTION = re.compile(r"^\s*SELECTION: (?P<predicate>.*)$")
 _COLUMN = re.compile(r'col\("(.*?)"\)')  # a quote within a name stands as it is
 
@@ -27,7 +27,8 @@ def filters_of(query: pl.LazyFrame, places: Mapping[str, str]) -> dict[str, list
     scanned: str | None = None
     for line in query.explain().splitlines():
         if scan := _SCAN.search(line):
-            scanned = next((name for name, place in places.items() if scan["file"].startswith(f"{place}/")), None)
+            file = scan["file"] or f"{scan['cached']}/"
+            scanned = next((name for name, place in places.items() if file.startswith(f"{place}/")), None)
         elif (selection := _SELECTION.match(line)) and scanned is not None:
             found[scanned] |= dict.fromkeys(_COLUMN.findall(selection["predicate"]))
     return {name: sorted(columns) for name, columns in found.items()}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 _TEMPORARY = ".tmp-"
-_LONGEST_NAME = 120
+LONGEST_NAME = 120
 
 
 @dataclass(frozen=True)
@@ -181,9 +181,9 @@ def file_name(value: str) -> str:
     '..%2Fa%20b'
     """
     quoted = quote(value, safe="")
-    if len(quoted) <= _LONGEST_NAME:
+    if len(quoted) <= LONGEST_NAME:
         return quoted
-    return f"{quoted[:_LONGEST_NAME]}~{hashlib.sha256(value.encode()).hexdigest()[:16]}"
+    return f"{quoted[:LONGEST_NAME]}~{hashlib.sha256(value.encode()).hexdigest()[:16]}"
 
 
 def _sync(path: Path) -> None:

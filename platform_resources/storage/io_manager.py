@@ -16,6 +16,7 @@ import polars as pl
 
 from platform_resources.errors import InvalidTableSpec, NotATable
 from platform_resources.settings import Settings
+from platform_resources.storage.caches import Tally
 from platform_resources.storage.folder import file_name
 from platform_resources.storage.frames import KINDS, from_polars, kind_of, to_polars
 from platform_resources.storage.lake import Lake
@@ -34,6 +35,7 @@ class LakeIOManager(dg.IOManager):
 
     def __init__(self, settings: Settings) -> None:
         self.lake = Lake(settings)
+        self._told = Tally()
 
     @cached_property
     def values(self) -> dg.IOManager:
@@ -147,8 +149,17 @@ class LakeIOManager(dg.IOManager):
         facts = {
             **commit_metadata(self.lake.location(spec), commit, partitions=_partitions(context)),
             STORING_CPU: round(cpu_seconds, 3),
+            **cache_metadata(self._read_since()),
         }
         context.add_output_metadata({name: value for name, value in facts.items() if name not in said})
+
+    def _read_since(self) -> Tally:
+        """Returns what the cache did since the last output: as a rule, for the inputs of this one."""
+        if self.lake.cache is None:
+            return Tally()
+        self.lake.cache.record()
+        before, self._told = self._told, self.lake.cache.counters.total
+        return self._told - before
 
 
 def default_spec(context: Context) -> TableSpec:
@@ -180,6 +191,23 @@ def commit_metadata(location: str, commit: Commit, *, partitions: Sequence[str] 
     if partitions is not None and len(partitions) == 1:
         facts["dagster/partition_row_count"] = commit.rows_written
     return facts
+
+
+def cache_metadata(tally: Tally) -> Mapping[str, Any]:
+    """Returns what the cache did, as output metadata; nothing where it was not asked."""
+    if tally.hit_rate is None:
+        return {}
+    return {
+        "cache_hit_rate": round(tally.hit_rate, 3),
+        "cache_memory_hits": tally.memory_hits,
+        "cache_memory_bytes": tally.memory_bytes,
+        "cache_memory_evictions": tally.memory_evictions,
+        "cache_disk_hits": tally.disk_hits,
+        "cache_disk_bytes": tally.disk_bytes,
+        "cache_disk_evictions": tally.disk_evictions,
+        "cache_misses": tally.misses,
+        "cache_filled_bytes": tally.filled_bytes,
+    }
 
 
 def _with_partition(spec: TableSpec, frame: Frame, partitions: Sequence[str] | None) -> Frame:

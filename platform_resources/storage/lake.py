@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -10,6 +11,7 @@ import polars as pl
 from platform_resources.errors import InvalidRows, InvalidTableSpec
 from platform_resources.settings import Settings
 from platform_resources.storage import columns as typed
+from platform_resources.storage.caches import Cache, open_cache
 from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.merge import check_key
@@ -24,6 +26,11 @@ class Lake:
     """All tables of one environment."""
 
     settings: Settings
+
+    @cached_property
+    def cache(self) -> Cache | None:
+        """What was read from S3 before; None where the tables lie on disk, or the settings turn it off."""
+        return open_cache(self.settings) if self.settings.lake.startswith("s3://") else None
 
     def location(self, spec: TableSpec) -> str:
         """Returns the folder or s3:// prefix of a table, whether it is there or not."""
@@ -65,7 +72,7 @@ class Lake:
         if partitions is not None and spec.partition_column is None:
             raise InvalidTableSpec(spec.path, "has no partitions to choose from", fix="declare partition_column")
         wanted = version if at is None else self.operations(spec).version_at(at)
-        return self._table(spec).scan(partitions=partitions, columns=columns, version=wanted)
+        return self._table(spec).scan(partitions=partitions, columns=columns, version=wanted, cache=self.cache)
 
     def write(
         self,

@@ -54,6 +54,10 @@ def test_a_lake_on_s3_is_a_bucket_and_a_prefix() -> None:
         ("PLATFORM_S3_ATTEMPTS", "0", "'0' is no positive whole number"),
         ("PLATFORM_S3_ATTEMPTS", "1.5", "'1.5' is no positive whole number"),
         ("PLATFORM_S3_TIMEOUT", "nan", "'nan' is no positive number"),
+        ("PLATFORM_CACHE", "s3://bucket/cache", "is no local folder. Allowed: a folder, off"),
+        ("PLATFORM_CACHE_BYTES", "10GB", "'10GB' is no whole number. Fix: write digits alone"),
+        ("PLATFORM_CACHE_MEMORY_BYTES", "-1", "'-1' is no whole number"),
+        ("PLATFORM_CACHE_TTL_SECONDS", "1.5", "'1.5' is no whole number"),
         ("AWS_ACCESS_KEY_ID", "AKIA", "AWS_SECRET_ACCESS_KEY go together. Fix: set both or neither"),
     ],
 )
@@ -194,3 +198,12 @@ def test_the_s3_resource_holds_references_to_secrets_only() -> None:
     options = Settings.from_environment(KEYS).s3.resource_options()
     assert options["aws_secret_access_key"].env_var_name == "AWS_SECRET_ACCESS_KEY"
     assert not any(secret in repr(options) for secret in ("very-secret", "token-secret"))
+
+
+def test_what_was_read_from_s3_is_kept_below_the_state_unless_it_is_off(tmp_path: Path) -> None:
+    state = {"PLATFORM_STATE": str(tmp_path)}
+    assert Settings.from_environment(state).cache.folder == str(tmp_path / "cache")
+    assert Settings.from_environment(state | {"PLATFORM_CACHE": "OFF"}).cache.folder is None
+    chosen = {"PLATFORM_CACHE": "/fast", "PLATFORM_CACHE_BYTES": "7", "PLATFORM_CACHE_TTL_SECONDS": "60"}
+    cache = Settings.from_environment(state | chosen).cache
+    assert (cache.folder, cache.limit_bytes, cache.ttl) == ("/fast", 7, timedelta(minutes=1))

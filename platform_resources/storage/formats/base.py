@@ -1,13 +1,16 @@
 """What every table format promises; the behaviour suite in tests/resources/storage runs over all of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from platform_resources.errors import ColumnNotFound, TableNotFound
 from platform_resources.settings import Settings
+from platform_resources.storage.caches import Cache
+from platform_resources.storage.caches.scans import MOST_FILES, CachedScan
+from platform_resources.storage.caches.snapshot import Snapshot
 from platform_resources.storage.table import Commit, Rows, TableSpec
 
 
@@ -42,16 +45,40 @@ class TableFormat(ABC):
         """Returns the commit that removed the rows whose `column` has one of the values."""
 
     def scan(
-        self, *, partitions: Sequence[str] | None, columns: Sequence[str] | None, version: str | int | None
+        self,
+        *,
+        partitions: Sequence[str] | None,
+        columns: Sequence[str] | None,
+        version: str | int | None,
+        cache: Cache | None = None,
     ) -> pl.LazyFrame:
-        """Returns the rows lazily.
+        """Returns the rows lazily; those of the latest version through the cache, where there is one.
 
         Raises:
             TableNotFound: nothing was ever written.
             ColumnNotFound: a column is asked for that the table does not have.
         """
-        frame = self._scan(partitions, version)
+        frame = self._cached(cache, partitions) if cache is not None and version is None else None
+        if frame is None:
+            frame = self._scan(partitions, version)
         return frame if columns is None else self._select(frame, columns)
+
+    def _snapshot(
+        self,
+        cache: Cache,  # noqa: ARG002 - what a format does that has one
+        partitions: Sequence[str] | None,  # noqa: ARG002
+    ) -> tuple[Snapshot, Callable[[], pl.LazyFrame]] | None:
+        """Returns the latest snapshot and how its rows are read without a cache; None where a cache cannot help.
+
+        The snapshot is the latest at the time of the call: what is remembered of it was compared with the table's.
+        """
+        return None
+
+    def _cached(self, cache: Cache, partitions: Sequence[str] | None) -> pl.LazyFrame | None:
+        found = self._snapshot(cache, partitions)
+        if found is None or found[0].files.height > MOST_FILES:
+            return None
+        return CachedScan(cache, found[0], self.s3, found[1]).lazy(self.location)
 
     def _not_found(self) -> TableNotFound:
         return TableNotFound(self.spec.path, self.location)

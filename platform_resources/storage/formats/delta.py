@@ -12,6 +12,8 @@ import polars as pl
 
 from platform_resources.errors import VersionNotFound
 from platform_resources.storage import columns
+from platform_resources.storage.caches import Cache
+from platform_resources.storage.caches.snapshot import Snapshot
 from platform_resources.storage.conflicts import retried
 from platform_resources.storage.folder import folder_at
 from platform_resources.storage.formats.base import TableFormat
@@ -24,6 +26,7 @@ from platform_resources.storage.formats.delta_frames import (
 )
 from platform_resources.storage.formats.delta_limits import refuse_columnless, refuse_other_partitioning, refuse_unfit
 from platform_resources.storage.formats.delta_merge import DeltaMerge, change_rows
+from platform_resources.storage.formats.delta_snapshot import last_commit, taken
 from platform_resources.storage.table import Commit, Rows
 
 if TYPE_CHECKING:
@@ -90,6 +93,30 @@ class DeltaFormat(TableFormat):
         if version is not None:
             self.travel(table, str(version))
         return self._only(restored(table), partitions)
+
+    def _snapshot(
+        self, cache: Cache, partitions: Sequence[str] | None
+    ) -> tuple[Snapshot, Callable[[], pl.LazyFrame]] | None:
+        column = str(self.spec.partition_column)
+        found = self._latest(cache)
+        if found is None or (partitions is not None and found.schema.get(column) != pl.String):
+            return None
+        version = found.version
+        if partitions is not None:
+            found = found.only(column, list(map(str, partitions)))
+        return found, lambda: self._scan(partitions, version)
+
+    def _latest(self, cache: Cache) -> Snapshot | None:
+        """Returns the latest snapshot: the one remembered, if its commit is still the last, or else as the log says."""
+        known = cache.recall(self.location)
+        last = last_commit(cache, self.location, known)
+        if known is not None and last == (known.version, known.proof):
+            return known
+        table = self.opened()
+        found = taken(table, self.location, last[1]) if table is not None and last is not None else None
+        if found is not None and last_commit(cache, self.location, found) == last == (found.version, found.proof):
+            cache.remember(self.location, found)  # the commit was the last before and after the log was read
+        return found
 
     def travel(self, table: "DeltaTable", version: str) -> None:
         """Returns when the snapshot is that of an earlier version; raises VersionNotFound."""

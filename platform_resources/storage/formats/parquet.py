@@ -11,15 +11,18 @@ are named by their content, so that two writers who add different columns do not
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
+from urllib.parse import unquote
 
 import polars as pl
 
 from platform_resources.errors import UnsupportedOperation
 from platform_resources.storage import columns
-from platform_resources.storage.folder import Entry, Folder, file_name, folder_at
+from platform_resources.storage.caches import Cache
+from platform_resources.storage.caches.snapshot import FILES, Snapshot, key_of
+from platform_resources.storage.folder import LONGEST_NAME, Entry, Folder, file_name, folder_at
 from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.parts import by_partition, each_written
 from platform_resources.storage.table import Commit, Rows
@@ -107,6 +110,33 @@ class ParquetFormat(TableFormat):
             credential_provider=self.s3.polars_credentials() if self.location.startswith("s3://") else None,
         )
 
+    def _snapshot(
+        self, cache: Cache, partitions: Sequence[str] | None
+    ) -> tuple[Snapshot, Callable[[], pl.LazyFrame]] | None:
+        """Returns what a listing says; an object's ETag tells one content of a file from the next."""
+        schema, live, column = self._schema(cache), self.live(partitions), self.spec.partition_column
+        labels = [_partition_in(each.name) for each in live] if column else []
+        cache.counters.add(revalidations=1)
+        if schema is None or None in labels:
+            return None
+        files = {
+            "uri": [self._folder.uri(each.name) for each in live],
+            "size_bytes": [each.size_bytes for each in live],
+            "stamp": [each.stamp for each in live],
+            "rows": [None] * len(live),
+            **({column: labels} if column else {}),
+        }
+        kinds = pl.Schema({**FILES, **({column: pl.String()} if column else {})})
+        found = Snapshot(
+            version="",
+            proof="",
+            schema=schema,
+            stored=pl.Schema({name: kind for name, kind in schema.items() if name != column}),
+            files=pl.DataFrame(files, schema=kinds),
+            mutable=True,
+        )
+        return found, lambda: self._scan(partitions, None)
+
     def live(self, partitions: Sequence[str] | None = None) -> list[Entry]:
         """Returns the files that hold the table's rows: in each folder the overwritten one, or all parts."""
         by_folder: dict[str, list[Entry]] = {}
@@ -181,14 +211,20 @@ class ParquetFormat(TableFormat):
             size = path.stat().st_size
         return name, part.height, size
 
-    def _schema(self) -> pl.Schema | None:
+    def _schema(self, cache: Cache | None = None) -> pl.Schema | None:
         """Returns the columns of all schema files, oldest first, or None when there is no table."""
         found: dict[str, pl.DataType] = {}
         entries = self._folder.entries(_SCHEMAS)
         for each in entries:
-            told = json.loads(self._folder.read(each.name))
+            told = json.loads(self._content(each, cache))
             found |= {name: columns.decode(kind) for name, kind in told if name not in found}
         return pl.Schema(found) if entries else None
+
+    def _content(self, entry: Entry, cache: Cache | None) -> bytes:
+        if cache is None:
+            return self._folder.read(entry.name)
+        key = key_of(self._folder.uri(entry.name), entry.size_bytes, entry.stamp)
+        return cache.content(key, lambda: self._folder.read(entry.name))
 
     def _declare(self, ours: pl.Schema, known: pl.Schema | None, *, renewed: bool) -> None:
         """Returns when readers know the columns; a schema that is known is not written again."""
@@ -201,3 +237,9 @@ class ParquetFormat(TableFormat):
         for each in before if renewed else ():
             if each.name != name:
                 self._folder.remove(each.name)
+
+
+def _partition_in(name: str) -> str | None:
+    """Returns the partition that the folder of a file names; None where the name was too long and is a digest."""
+    told = name.rpartition("/")[0].partition("=")[2]
+    return unquote(told) if len(told) <= LONGEST_NAME else None

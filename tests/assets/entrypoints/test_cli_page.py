@@ -9,10 +9,11 @@ import click
 import pytest
 from typer.main import get_command
 
-from platform_assets.entrypoints import dataset_facts, quarantine, replays, tables
+from platform_assets.entrypoints import cache, dataset_facts, quarantine, replays, tables
 from platform_assets.entrypoints.cli import app
 from platform_resources import conversion
 from platform_resources.storage import objects
+from platform_resources.storage.caches import disk
 from platform_resources.storage.objects import doctor
 from platform_resources.storage.operations import records
 
@@ -49,6 +50,8 @@ RECORDS = [
     for module, names in [
         (dataset_facts, ["Line", "Freshness", "Page", "ColumnFacts", "RuleFacts", "Materialisation", "InputFacts",
                          "QuarantineFacts"]),
+        (cache, ["CacheFacts", "TierFacts"]),
+        (disk, ["Removed", "Verified"]),
         (quarantine, ["Held", "Opened", "Mended"]),
         (replays, ["Replay", "Outcome"]),
         (tables, ["RowsRead"]),

@@ -1,0 +1,110 @@
+"""What the tiers did: counted in the process, and added up in a file that all processes share."""
+
+import fcntl
+import json
+import os
+import uuid
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from threading import Lock
+
+_FILE, _LOCK = "counters.json", ".counting"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Counts since some beginning; a read of a table is a lookup of each of its data files.
+
+    Attributes:
+        memory_hits: lookups that found what they wanted open in the process.
+        memory_bytes: the size of what they found.
+        memory_evictions: values that made room for others.
+        disk_hits: lookups that found it in the folder.
+        disk_bytes: the size of what they found.
+        disk_evictions: entries that made room for others.
+        misses: lookups that went to S3.
+        filled: entries written.
+        filled_bytes: their size.
+        refused: entries not written: the disk was full, or the file changed while it was read.
+        revalidations: requests that asked S3 whether what is known is still so.
+    """
+
+    memory_hits: int = 0
+    memory_bytes: int = 0
+    memory_evictions: int = 0
+    disk_hits: int = 0
+    disk_bytes: int = 0
+    disk_evictions: int = 0
+    misses: int = 0
+    filled: int = 0
+    filled_bytes: int = 0
+    refused: int = 0
+    revalidations: int = 0
+
+    @property
+    def lookups(self) -> int:
+        """How often something was looked up."""
+        return self.memory_hits + self.disk_hits + self.misses
+
+    @property
+    def hit_rate(self) -> float | None:
+        """The share of lookups that did not go to S3; None before the first."""
+        return (self.memory_hits + self.disk_hits) / self.lookups if self.lookups else None
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """The counts of both."""
+        return Tally(**{each: getattr(self, each) + getattr(other, each) for each in _NAMES})
+
+    def __sub__(self, other: "Tally") -> "Tally":
+        """The counts since the other."""
+        return Tally(**{each: getattr(self, each) - getattr(other, each) for each in _NAMES})
+
+
+_NAMES = tuple(each.name for each in fields(Tally))
+
+
+class Counters:
+    """Counts of this process, and of all processes that use the folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._lock = root, Lock()
+        self._total, self._recorded = Tally(), Tally()
+
+    @property
+    def total(self) -> Tally:
+        """What this process did so far."""
+        return self._total
+
+    def add(self, **counts: int) -> None:
+        """Returns when the counts are added to the process's own."""
+        with self._lock:
+            self._total += Tally(**counts)
+
+    def record(self) -> None:
+        """Returns when the shared file has them too; where it cannot be written they wait for the next time."""
+        with self._lock, suppress(OSError):
+            new = self._total - self._recorded
+            if new == Tally():
+                return
+            self._root.mkdir(parents=True, exist_ok=True)
+            with (self._root / _LOCK).open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._write(self.recorded() + new)
+            self._recorded = self._total
+
+    def recorded(self) -> Tally:
+        """Returns what all processes recorded; a file that cannot be read counts from zero."""
+        try:
+            known = json.loads((self._root / _FILE).read_text())
+            return Tally(**{name: int(known[name]) for name in _NAMES if name in known})
+        except (OSError, ValueError, TypeError):
+            return Tally()
+
+    def _write(self, tally: Tally) -> None:
+        draft = self._root / f".{_FILE}-{uuid.uuid4().hex}"
+        try:
+            draft.write_text(json.dumps(asdict(tally)))
+            os.replace(draft, self._root / _FILE)  # noqa: PTH105 - atomic, and says so
+        finally:
+            draft.unlink(missing_ok=True)

@@ -1,0 +1,326 @@
+"""The second tier: a folder of files that any number of processes and threads fill, read and clean at once.
+
+    {kind}/{ab}/{digest of the key}/{checksum}-{size}-{boot}     an entry; a key may have several
+    .drafts/{name}                                            being written, locked by its writer
+    .lock                                                     held while entries are counted and evicted
+
+An entry appears by a rename, whole or not at all. Its name says its size and checksum, so that a truncated one is seen
+when it is opened. What a machine had not written to the disk when it lost power may be gone although the name is there:
+an entry from before the last boot is summed up once before it is trusted, which spares every entry an fsync.
+A draft whose writer was killed has lost its lock, and goes with the next eviction. A file's time is its last use.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import time
+import uuid
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_NAME = re.compile(r"(?P<sum>[0-9a-f]{8})-(?P<size>[0-9]+)-(?P<boot>[0-9a-f]{8}|unknown)")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_DRAFTS, _LOCK = ".drafts", ".lock"
+_KEPT, _SLACK = 15 / 16, 1 / 64
+_LEFT_FREE = 1024**3
+_TOUCHED_SECONDS = 1.0
+_BLOCK = 1 << 20
+_ATTEMPTS = 5
+
+
+class Draft(FileIO):
+    """An entry while it is written; unlike a raw file it writes all it is given, or raises."""
+
+    def write(self, content: "Buffer", /) -> int:
+        """Returns how many bytes there were."""
+        view = memoryview(content).cast("B")
+        written = 0
+        while written < view.nbytes:
+            written += super().write(view[written:]) or 0
+        return written
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What is in the folder; drafts count as bytes, not as entries. `oldest` is the last use in Unix seconds."""
+
+    entries: int
+    size_bytes: int
+    oldest: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removed:
+    """What was taken out, and what is left."""
+
+    removed: int
+    removed_bytes: int
+    entries: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """How many entries were summed up, and which were wrong and are gone (names below the folder)."""
+
+    checked: int
+    checked_bytes: int
+    corrupt: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Found:
+    path: Path
+    size_bytes: int
+    used: float
+
+
+class DiskTier:
+    """Files by kind and key, bounded by bytes; the least recently used go first.
+
+    A process looks at the whole folder when it has written a 64th of the limit since it last looked, so that many
+    processes together may pass the limit by that much each; eviction goes down to 15/16 of it, and leaves the disk
+    a free gibibyte (or a twentieth, if that is less).
+    """
+
+    def __init__(self, root: Path, limit_bytes: int) -> None:
+        self.root, self.limit_bytes, self.evicted = root, limit_bytes, 0
+        self._unseen_bytes = limit_bytes  # the first draft looks
+        self._boot = _boot()
+
+    def entries(self, kind: str, key: str) -> list[Path]:
+        """Returns the entries of a key that can be trusted, newest first; one that cannot is removed."""
+        found: list[tuple[int, Path]] = []
+        with suppress(OSError):  # there is none
+            for each in list(os.scandir(self._folder(kind, key))):
+                with suppress(OSError):  # it was evicted meanwhile
+                    if (path := self._trusted(Path(each.path))) is not None:
+                        found.append((path.stat().st_ctime_ns, path))
+        return [path for _, path in sorted(found, reverse=True)]
+
+    def read(self, kind: str, key: str) -> bytes | None:
+        """Returns the content of the newest entry of a key, summed up, or None; for small ones."""
+        for path in self.entries(kind, key):
+            with suppress(OSError):  # evicted meanwhile
+                if self._sums_up(path):
+                    return path.read_bytes()
+                self.remove(path)
+        return None
+
+    @contextmanager
+    def draft(self, kind: str, key: str, *, alone: bool = False) -> Iterator[Draft]:
+        """Yields an empty file, and publishes what it holds when the block ends well.
+
+        Args:
+            kind: what sort of entry, a folder's name.
+            key: any text.
+            alone: whether earlier entries of the key go.
+
+        Raises:
+            OSError: the disk is full or not writable; nothing is published.
+        """
+        drafts = self.root / _DRAFTS
+        drafts.mkdir(parents=True, exist_ok=True)
+        path = drafts / uuid.uuid4().hex
+        try:
+            with Draft(path, "w+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield file
+                if self._boot == "unknown":
+                    os.fsync(file.fileno())
+                digest, size = _summed(path)
+                if size > self.limit_bytes:
+                    raise OSError(errno.EFBIG, f"an entry of more than {self.limit_bytes} bytes")
+                place = self._publish(path, self._folder(kind, key) / f"{digest}-{size}-{self._boot}")
+        finally:
+            path.unlink(missing_ok=True)
+        if alone:
+            self._supersede(place)
+        self._unseen_bytes += size
+        if self._unseen_bytes > self.limit_bytes * _SLACK:
+            self.shrink()
+
+    def remove(self, path: Path) -> None:
+        """Returns when an entry is gone, also if it was not there."""
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # other entries are there
+            path.parent.rmdir()
+
+    def shrink(self) -> Removed:
+        """Returns what was evicted so that the folder keeps its bounds."""
+        with self._locked():
+            self._bury_drafts()
+            found = sorted(self._all(), key=lambda each: each.used)
+            used = sum(each.size_bytes for each in found) + self._drafted_bytes()
+            allowed = self._allowed(used)
+            excess = used - allowed * _KEPT if used > allowed else 0
+            gone: list[_Found] = []
+            for each in found:
+                if excess <= 0:
+                    break
+                self.remove(each.path)
+                gone.append(each)
+                excess -= each.size_bytes
+            self._unseen_bytes = 0
+        self.evicted += len(gone)
+        return _removed(found, gone)
+
+    def clean(self, older_than: timedelta) -> Removed:
+        """Returns what was removed: entries that nobody used for so long, and drafts of dead writers."""
+        before = time.time() - older_than.total_seconds()
+        with self._locked():
+            self._bury_drafts()
+            found = self._all()
+            gone = [each for each in found if each.used <= before]
+            for each in gone:
+                self.remove(each.path)
+        return _removed(found, gone)
+
+    def verify(self) -> Verified:
+        """Returns what was found by reading every byte; wrong entries are removed, and read anew when next wanted."""
+        found, corrupt = self._all(), []
+        for each in found:
+            if self._sums_up(each.path) is False:
+                self.remove(each.path)
+                corrupt.append(each.path.relative_to(self.root).as_posix())
+        return Verified(
+            checked=len(found), checked_bytes=sum(each.size_bytes for each in found), corrupt=tuple(sorted(corrupt))
+        )
+
+    def usage(self) -> Usage:
+        """Returns what is there now."""
+        found = self._all()
+        return Usage(
+            entries=len(found),
+            size_bytes=sum(each.size_bytes for each in found) + self._drafted_bytes(),
+            oldest=min((each.used for each in found), default=None),
+        )
+
+    def _folder(self, kind: str, key: str) -> Path:
+        digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+        return self.root / kind / digest[:2] / digest
+
+    def _publish(self, path: Path, place: Path) -> Path:
+        """Returns where the entry is now; whoever cleans may take the empty folder away in between."""
+        for attempt in range(_ATTEMPTS):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                return path.replace(place)
+            except FileNotFoundError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        return place
+
+    def _supersede(self, place: Path) -> None:
+        with suppress(OSError):
+            for each in list(place.parent.iterdir()):
+                if each != place:
+                    each.unlink(missing_ok=True)
+
+    def _trusted(self, path: Path) -> Path | None:
+        """Returns where the entry is, under the name of this boot; None when it is not what its name says."""
+        said = _NAME.fullmatch(path.name)
+        status = path.stat()
+        if said is None or status.st_size != int(said["size"]):
+            self.remove(path)
+            return None
+        if time.time() - status.st_mtime > _TOUCHED_SECONDS:
+            os.utime(path)
+        if said["boot"] == self._boot:
+            return path
+        if not self._sums_up(path):
+            self.remove(path)
+            return None
+        return path.replace(path.with_name(f"{said['sum']}-{said['size']}-{self._boot}"))
+
+    def _sums_up(self, path: Path) -> bool | None:
+        """Returns whether an entry's bytes are those it was written with; None when it went meanwhile."""
+        said = _NAME.fullmatch(path.name)
+        try:
+            return said is not None and _summed(path) == (said["sum"], int(said["size"]))
+        except FileNotFoundError:
+            return None
+
+    def _all(self) -> list[_Found]:
+        found = []
+        for folder, _, names in os.walk(self.root):
+            if Path(folder) == self.root or Path(folder).name == _DRAFTS:
+                continue
+            for name in names:
+                with suppress(FileNotFoundError):  # another process was faster
+                    status = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 - thousands of them
+                    found.append(_Found(Path(folder, name), status.st_size, status.st_mtime))
+        return found
+
+    def _drafted_bytes(self) -> int:
+        total = 0
+        with suppress(FileNotFoundError):
+            for each in os.scandir(self.root / _DRAFTS):
+                with suppress(FileNotFoundError):
+                    total += each.stat().st_size
+        return total
+
+    def _allowed(self, used: int) -> int:
+        """Returns how many bytes the folder may have: its limit, or less where the disk is nearly full."""
+        disk = shutil.disk_usage(self.root)
+        spare = disk.free - min(_LEFT_FREE, disk.total // 20)
+        return max(0, min(self.limit_bytes, used + spare))
+
+    def _bury_drafts(self) -> None:
+        with suppress(FileNotFoundError):
+            for each in list((self.root / _DRAFTS).iterdir()):
+                with suppress(OSError), each.open("rb") as file:  # its writer lives, or it was just published
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    each.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / _LOCK).open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _summed(path: Path) -> tuple[str, int]:
+    """Returns checksum and size of a file: CRC-32 of what is below a mebibyte, and of the sums of whole mebibytes.
+
+    The sum of a block's numbers finds what disks do to files, zeros and stray bits, at the speed of memory: CRC-32 of
+    all bytes would be a fifth of what filling costs. It is no guard against a forger.
+    """
+    size = path.stat().st_size
+    blocks = size // _BLOCK
+    sums = b""
+    if blocks:
+        import numpy as np  # noqa: PLC0415 - by those alone who fill
+
+        numbers = np.memmap(path, dtype=np.uint64, mode="r", shape=(blocks, _BLOCK // 8))
+        sums = np.add.reduce(numbers, axis=1).tobytes()
+    with path.open("rb") as file:
+        file.seek(blocks * _BLOCK)
+        return f"{zlib.crc32(file.read(), zlib.crc32(sums)):08x}", size
+
+
+def _removed(found: list[_Found], gone: list[_Found]) -> Removed:
+    lost = sum(each.size_bytes for each in gone)
+    total = sum(each.size_bytes for each in found)
+    return Removed(removed=len(gone), removed_bytes=lost, entries=len(found) - len(gone), size_bytes=total - lost)
+
+
+def _boot() -> str:
+    """Returns eight digits that are new with every start of the machine, or "unknown" where it does not tell."""
+    try:
+        return hashlib.sha256(_BOOT_ID.read_bytes()).hexdigest()[:8]
+    except OSError:
+        return "unknown"

@@ -1,0 +1,197 @@
+"""Rows on their way from S3 to the reader, and beside that into the cache: read once, in the files' order.
+
+The writing is done by a thread of its own, so that the reader waits for S3 and not for the disk. What cannot be
+written is left out of the cache and nothing else.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
+from types import TracebackType
+from typing import Self
+
+import polars as pl
+
+from platform_resources.settings import S3Settings
+from platform_resources.storage.caches.segments import SegmentWriter
+from platform_resources.storage.caches.snapshot import Snapshot, key_of
+from platform_resources.storage.caches.tiered import FRAMES, Cache, lacking
+
+_PATH = "__platform_path"
+_WAITING = 4
+
+
+@dataclass(frozen=True)
+class Part:
+    """A data file of a scan: its row in the snapshot, and what the cache has of it."""
+
+    uri: str
+    size_bytes: int
+    stamp: str
+    rows: int | None
+    partition: dict[str, object]
+    held: pl.DataFrame | None
+
+    @property
+    def key(self) -> str:
+        """What the cache knows it by."""
+        return key_of(self.uri, self.size_bytes, self.stamp)
+
+
+class _Abandoned(Exception):
+    """Ends a draft without publishing it."""
+
+
+class _File:
+    """One data file while it is written; every method runs in the writing thread."""
+
+    def __init__(self, cache: Cache, part: Part, *, mutable: bool) -> None:
+        self._cache, self._part, self._mutable = cache, part, mutable
+        self._stack, self._failed = ExitStack(), False
+        self._writer: SegmentWriter | None = None
+
+    def append(self, frame: pl.DataFrame) -> None:
+        if self._failed:
+            return
+        try:
+            if self._writer is None:
+                self._draft = self._stack.enter_context(self._cache.disk.draft(FRAMES, self._part.key))
+                self._writer = SegmentWriter(self._draft)
+            self._writer.append(frame)
+            if self._draft.tell() > self._cache.disk.limit_bytes:
+                self._fail()
+        except (OSError, pl.exceptions.PolarsError):  # no room: Polars tells it in its own words
+            self._fail()
+
+    def publish(self, empty: pl.DataFrame) -> None:
+        self.append(empty)
+        if self._writer is None or self._failed:
+            return
+        try:
+            if self._mutable and self._cache.remote.etag(self._part.uri) != self._part.stamp:
+                self._fail()
+                return
+            self._writer.finish()
+            size = self._draft.tell()
+            self._stack.close()
+            self._cache.counters.add(filled=1, filled_bytes=size)
+        except OSError:
+            self._fail()
+
+    def abandon(self) -> None:
+        if self._writer is not None:
+            self._stack.__exit__(_Abandoned, _Abandoned(), None)
+
+    def _fail(self) -> None:
+        self._failed = True
+        self._cache.counters.add(refused=1)
+        self.abandon()
+
+
+class Fill:
+    """Reads the columns that the cache lacks of some files, hands them on, and keeps them."""
+
+    def __init__(self, cache: Cache, snapshot: Snapshot, s3: S3Settings) -> None:
+        self._cache, self._snapshot, self._s3 = cache, snapshot, s3
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cache-fill")
+        self._pending: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        """The same; at its end everything is written."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Returns when the writing thread has ended."""
+        self._pool.shutdown(wait=True)
+
+    def frames(self, parts: Sequence[Part], wanted: pl.Schema) -> Iterator[tuple[Part, pl.DataFrame]]:
+        """Yields the rows of each file in order, with the columns wanted; a large file comes in several frames."""
+        for missing, run in groupby(parts, key=lambda part: lacking(part.held, wanted)):
+            if missing:
+                yield from self._read(list(run), missing, wanted)
+            else:
+                yield from ((part, part.held.select(list(wanted))) for part in run if part.held is not None)
+
+    def _read(
+        self, parts: list[Part], missing: Sequence[str], wanted: pl.Schema
+    ) -> Iterator[tuple[Part, pl.DataFrame]]:
+        schema = pl.Schema({name: wanted[name] for name in missing})
+        self._cache.counters.add(misses=len(parts))
+        found = self._by_file(parts, schema)
+        for part, batches in groupby(_all_of(parts, found), key=lambda pair: pair[0]):
+            file, at = _File(self._cache, part, mutable=self._snapshot.mutable), 0
+            try:
+                for _, batch in batches:
+                    if batch is None:
+                        continue
+                    self._do(file.append, batch)
+                    yield part, _beside(part.held, at, batch).select(list(wanted))
+                    at += batch.height
+                if part.rows is None or part.rows == at:
+                    self._do(file.publish, schema.to_frame())
+                    continue
+            except BaseException:
+                self._pool.submit(file.abandon)
+                raise
+            self._pool.submit(file.abandon)
+
+    def _by_file(self, parts: list[Part], schema: pl.Schema) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Yields the rows of all files as Polars reads them from S3, each batch from one file."""
+        stored = self._snapshot.stored
+        lazy = pl.scan_parquet(
+            [part.uri for part in parts],
+            schema={name: stored[name] for name in schema},
+            include_file_paths=_PATH,
+            missing_columns="insert",
+            extra_columns="ignore",
+            cast_options=_cast_options(),
+            glob=False,
+            hive_partitioning=False,
+            storage_options=self._s3.polars_options() if parts[0].uri.startswith("s3://") else None,
+            credential_provider=self._s3.polars_credentials() if parts[0].uri.startswith("s3://") else None,
+        )
+        own = {name: kind for name, kind in schema.items() if kind != stored[name]}
+        for batch in (lazy.cast(own) if own else lazy).collect_batches(maintain_order=True):  # type: ignore[arg-type]
+            at = 0
+            for length, path in batch[_PATH].rle().struct.unnest().iter_rows():
+                yield path, batch.slice(at, length).drop(_PATH)
+                at += length
+
+    def _do(self, work: object, argument: pl.DataFrame) -> None:
+        """Returns when the work waits for the writing thread, which is never far behind."""
+        self._pending.append(self._pool.submit(work, argument))  # type: ignore[arg-type]
+        while len(self._pending) > _WAITING:
+            self._pending.popleft().result()
+
+
+def _all_of(parts: list[Part], found: Iterable[tuple[str, pl.DataFrame]]) -> Iterator[tuple[Part, pl.DataFrame | None]]:
+    """Yields each file with its rows; one without any comes once, with None."""
+    places = {part.uri: number for number, part in enumerate(parts)}
+    done = 0
+    for path, rows in found:
+        number = places[path]
+        yield from ((part, None) for part in parts[done:number])
+        done = number + 1
+        yield parts[number], rows
+    yield from ((part, None) for part in parts[done:])
+
+
+def _beside(held: pl.DataFrame | None, at: int, batch: pl.DataFrame) -> pl.DataFrame:
+    if held is None:
+        return batch
+    return held.slice(at, batch.height).drop(batch.columns, strict=False).hstack(batch)
+
+
+def _cast_options() -> pl.ScanCastOptions:
+    """Returns what Polars itself allows of the files of a Delta table."""
+    return pl.ScanCastOptions(
+        integer_cast="upcast",
+        float_cast=["upcast", "downcast"],
+        datetime_cast=["nanosecond-downcast", "millisecond-upcast", "convert-timezone"],
+        missing_struct_fields="insert",
+        extra_struct_fields="ignore",
+        categorical_to_string="allow",
+    )

@@ -1,0 +1,46 @@
+"""The last tier, asked as little as can be: one request says whether what is known is still so."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from platform_resources.settings import S3Settings
+
+if TYPE_CHECKING:
+    from obstore import GetResult
+    from obstore.store import S3Store
+
+
+class Remote:
+    """S3, by addresses; the clients stay, for a new one costs a connection."""
+
+    def __init__(self, s3: S3Settings) -> None:
+        self._s3, self._stores, self._lock = s3, dict[str, "S3Store"](), Lock()
+
+    def etag(self, uri: str) -> str | None:
+        """Returns what changes with an object's content, or None where there is no object: one HEAD."""
+        store, key = self._at(uri)
+        try:
+            return store.head(key)["e_tag"]
+        except FileNotFoundError:
+            return None
+
+    def after(self, folder: str, name: str) -> Mapping[str, str]:
+        """Returns the objects of a folder whose names sort after a text, with their ETags: one LIST."""
+        store, prefix = self._at(folder)
+        found = (each for page in store.list(f"{prefix}/", offset=f"{prefix}/{name}") for each in page)
+        return {each["path"].rpartition("/")[2]: str(each["e_tag"]) for each in found}
+
+    @contextmanager
+    def fetched(self, uri: str) -> Iterator["GetResult"]:
+        """Yields an object as it comes: one GET. Raises FileNotFoundError."""
+        store, key = self._at(uri)
+        yield store.get(key)
+
+    def _at(self, uri: str) -> tuple["S3Store", str]:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        with self._lock:
+            if bucket not in self._stores:
+                self._stores[bucket] = self._s3.obstore(bucket)
+            return self._stores[bucket], key

@@ -1,0 +1,162 @@
+"""A table's rows through the cache, lazily: what a query does not ask for is neither read nor kept.
+
+Polars says which columns and rows are wanted when the query runs. Then:
+
+- all of it is kept: it is mapped, and S3 is not asked again;
+- it is not, and the query wants whole columns of whole files: they are read as without a cache, and kept on the way;
+- it is not, and the query looks for some rows or the first ones: Polars reads from S3 as without a cache, because it
+  may skip row groups. Only when the same is asked a second time are the columns read whole, and kept.
+
+So a first read never costs more bytes than without a cache.
+"""
+
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from platform_resources.settings import S3Settings
+from platform_resources.storage.caches.fills import Fill, Part
+from platform_resources.storage.caches.snapshot import FILES, Snapshot, key_of
+from platform_resources.storage.caches.tiered import Cache, lacking, width
+
+_ROWS = "__platform_rows"  # a column that costs nothing; the count of rows asks for the first one
+_LARGEST_SHARE = 2
+MOST_FILES = 16_384  # each is a mapping, of which Linux grants 65,530 a process
+
+
+class CachedScan:
+    """One snapshot of one table."""
+
+    def __init__(self, cache: Cache, snapshot: Snapshot, s3: S3Settings, native: Callable[[], pl.LazyFrame]) -> None:
+        self.cache, self.snapshot, self._s3, self._native = cache, snapshot, s3, native
+
+    def lazy(self, location: str) -> pl.LazyFrame:
+        """Returns the rows; the plan names the table's place, as that of a scan of files does."""
+        source = register_io_source(
+            self._read,
+            schema={_ROWS: pl.Null(), **self.snapshot.schema},
+            is_pure=True,
+            explain_name=location,
+        )
+        return source.drop(_ROWS)
+
+    def _read(
+        self, with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _batch: int | None
+    ) -> Iterator[pl.DataFrame]:
+        names = [_ROWS, *self.snapshot.schema] if with_columns is None else with_columns
+        try:
+            yield pl.DataFrame(schema={_ROWS: pl.Null(), **self.snapshot.schema}).select(names)
+            left = n_rows
+            for rows in self._rows(names, predicate, n_rows):
+                yield rows if left is None else rows.head(left)
+                left = None if left is None else left - rows.height
+                if left is not None and left <= 0:
+                    return
+        finally:
+            self.cache.record()
+
+    def _rows(self, names: list[str], predicate: pl.Expr | None, n_rows: int | None) -> Iterator[pl.DataFrame]:
+        """Yields the columns named of the rows that pass."""
+        looked = predicate.meta.root_names() if predicate is not None else []
+        wanted, files = self._wanted([*names, *looked]), self._pruned(predicate)
+        if not wanted and (files["rows"].null_count() or files.is_empty()):
+            yield from self._through(names, files, predicate, n_rows)
+            return
+        parts = self._parts(files, wanted)
+        missing = [part for part in parts if lacking(part.held, wanted)]
+        if missing and self._passes(parts, missing, wanted, predicate, n_rows):
+            yield from self._through(names, files, predicate, n_rows)
+            return
+        if not missing:
+            yield from (_passing(self._whole(part), names, predicate) for part in parts)
+            return
+        with Fill(self.cache, self.snapshot, self._s3) as fill:
+            for part, frame in fill.frames(parts, wanted):
+                yield _passing(_labelled(frame, part, self.snapshot), names, predicate)
+
+    def _parts(self, files: pl.DataFrame, wanted: pl.Schema) -> list[Part]:
+        """Returns the files with what is kept of them."""
+        found: list[Part] = []
+        for row in files.iter_rows(named=True):
+            uri, size, stamp, rows = (row.pop(name) for name in FILES)
+            held = self.cache.frame(key_of(uri, size, stamp), wanted) if wanted else None
+            found.append(Part(uri, size, stamp, rows, row, held))
+        return found
+
+    def _passes(
+        self,
+        parts: list[Part],
+        missing: list[Part],
+        wanted: pl.Schema,
+        predicate: pl.Expr | None,
+        n_rows: int | None,
+    ) -> bool:
+        """Returns whether the query is better left to Polars alone."""
+        if n_rows is not None or self._large(missing, wanted):
+            return True
+        looked = set(predicate.meta.root_names()) if predicate is not None else set()
+        if looked <= set(self.snapshot.partition_columns):
+            return False
+        told = "\n".join([*sorted(wanted), *sorted(part.key for part in parts)])
+        return not self.cache.seen(sha256(told.encode()).hexdigest())
+
+    def _large(self, missing: list[Part], wanted: pl.Schema) -> bool:
+        """Returns whether what is missing would take more than half of the cache, and push out all the rest."""
+        limit = self.cache.settings.limit_bytes // _LARGEST_SHARE
+        row = sum(map(width, wanted.values()))
+        return sum((part.rows * row) if part.rows is not None else part.size_bytes for part in missing) > limit
+
+    def _through(
+        self, names: list[str], files: pl.DataFrame, predicate: pl.Expr | None, n_rows: int | None
+    ) -> Iterator[pl.DataFrame]:
+        """Yields the rows as Polars reads them without a cache."""
+        self.cache.counters.add(misses=files.height)
+        if names == [_ROWS] and predicate is None:  # Polars counts by the files' footers if it is asked just that
+            count = self._native().select(pl.len()).collect().item()
+            yield pl.DataFrame({_ROWS: pl.repeat(None, count, dtype=pl.Null(), eager=True)})
+            return
+        lazy = self._native().with_columns(pl.lit(None).alias(_ROWS))
+        lazy = lazy if predicate is None else lazy.filter(predicate)
+        lazy = lazy.select(names)
+        yield from (lazy if n_rows is None else lazy.head(n_rows)).collect_batches(maintain_order=True)
+
+    def _whole(self, part: Part) -> pl.DataFrame:
+        held = part.held if part.held is not None else pl.DataFrame(height=part.rows or 0)
+        return _labelled(held, part, self.snapshot)
+
+    def _wanted(self, names: list[str]) -> pl.Schema:
+        """Returns the columns that lie in the files."""
+        asked = set(names) & set(self.snapshot.stored)
+        return pl.Schema({name: kind for name, kind in self.snapshot.schema.items() if name in asked})
+
+    def _pruned(self, predicate: pl.Expr | None) -> pl.DataFrame:
+        """Returns the files of which a row may pass, judged by their partitions."""
+        files, schema = self.snapshot.files, self.snapshot.schema
+        labels = self.snapshot.partition_columns
+        looked = [] if predicate is None else [name for name in predicate.meta.root_names() if name in schema]
+        if predicate is None or not set(labels) & set(looked):
+            return files
+        skip = predicate._skip_batch_predicate({name: schema[name] for name in looked})  # noqa: SLF001 - Polars' own way
+        if skip is None:
+            return files
+        bounds = [each for name in dict.fromkeys(looked) for each in _bounds(name, schema[name], known=name in labels)]
+        facts = files.select(pl.col("rows").fill_null(1).cast(pl.UInt32).alias("len"), *bounds)
+        return files.filter(~facts.select(skip.fill_null(value=False)).to_series())
+
+
+def _bounds(name: str, kind: pl.DataType, *, known: bool) -> list[pl.Expr]:
+    value = pl.col(name) if known else pl.lit(None, dtype=kind)
+    nulls = pl.when(pl.col(name).is_null()).then(pl.col("rows").fill_null(1)).otherwise(0) if known else pl.lit(None)
+    return [value.alias(f"{name}_min"), value.alias(f"{name}_max"), nulls.cast(pl.UInt32).alias(f"{name}_nc")]
+
+
+def _labelled(frame: pl.DataFrame, part: Part, snapshot: Snapshot) -> pl.DataFrame:
+    """Returns the rows of a file with the columns that its place says, and the one that costs nothing."""
+    told = [pl.lit(value, dtype=snapshot.schema[name]).alias(name) for name, value in part.partition.items()]
+    return frame.with_columns(pl.lit(None).alias(_ROWS), *told)
+
+
+def _passing(frame: pl.DataFrame, names: list[str], predicate: pl.Expr | None) -> pl.DataFrame:
+    return (frame if predicate is None else frame.filter(predicate)).select(names)

@@ -1,0 +1,138 @@
+"""The tiers as one: what is open in the process, else what lies in the folder; S3 is left to the caller.
+
+Nothing here ever makes a read fail: what cannot be kept is not kept, and what cannot be trusted is read anew.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import polars as pl
+
+from platform_resources.settings import CacheSettings, S3Settings
+from platform_resources.storage.caches.counters import Counters
+from platform_resources.storage.caches.disk import DiskTier
+from platform_resources.storage.caches.memory import MemoryTier
+from platform_resources.storage.caches.remote import Remote
+from platform_resources.storage.caches.segments import DamagedSegment, open_segment
+from platform_resources.storage.caches.snapshot import Snapshot, dumped, loaded
+
+FRAMES, SNAPSHOTS, SEEN, CONTENTS = "frames", "snapshots", "seen", "contents"
+_SMALL = 4096
+_WIDTHS: dict[type[pl.DataType], int] = {
+    **dict.fromkeys((pl.Int8, pl.UInt8, pl.Boolean), 1),
+    **dict.fromkeys((pl.Int16, pl.UInt16), 2),
+    **dict.fromkeys((pl.Int32, pl.UInt32, pl.Float32, pl.Date), 4),
+    **dict.fromkeys((pl.Int64, pl.UInt64, pl.Float64, pl.Datetime, pl.Duration, pl.Time), 8),
+}
+
+
+class Cache:
+    """Memory over disk, with one count of both; one a process is best, for memory is shared only within it."""
+
+    def __init__(self, settings: CacheSettings, folder: str, s3: S3Settings) -> None:
+        self.settings = settings
+        self.memory = MemoryTier(settings.memory_bytes)
+        self.disk = DiskTier(Path(folder), settings.limit_bytes)
+        self.counters = Counters(Path(folder))
+        self.remote = Remote(s3)
+
+    def frame(self, key: str, wanted: pl.Schema) -> pl.DataFrame | None:
+        """Returns what is kept of a data file: at least the columns wanted, or only some of them; None for nothing.
+
+        The frame is shared with everybody who asks. It is counted as a hit only when it has all columns.
+        """
+        held: pl.DataFrame | None = self.memory.get((FRAMES, key))
+        if held is not None and not lacking(held, wanted):
+            self.counters.add(memory_hits=1, memory_bytes=_size(held, wanted))
+            return held
+        held = self._opened(key)
+        if held is not None and not lacking(held, wanted):
+            self.counters.add(disk_hits=1, disk_bytes=_size(held, wanted))
+        return held
+
+    def recall(self, location: str) -> Snapshot | None:
+        """Returns the last known snapshot of a table; whether it is still the latest is for the caller to ask."""
+        held: Snapshot | None = self.memory.get((SNAPSHOTS, location))
+        if held is not None:
+            return held
+        content = self.disk.read(SNAPSHOTS, location)
+        snapshot = loaded(content) if content is not None else None
+        if snapshot is not None:
+            self.memory.put((SNAPSHOTS, location), snapshot, _SMALL)
+        return snapshot
+
+    def remember(self, location: str, snapshot: Snapshot) -> None:
+        """Returns when the snapshot is known to this process and, where it can be written, to others."""
+        content = dumped(snapshot)
+        if content is None:
+            return
+        self.memory.put((SNAPSHOTS, location), snapshot, len(content))
+        with suppress(OSError), self.disk.draft(SNAPSHOTS, location, alone=True) as draft:
+            draft.write(content)
+
+    def seen(self, what: str) -> bool:
+        """Returns whether somebody asked this before; from now on somebody has."""
+        if self.disk.entries(SEEN, what):
+            return True
+        with suppress(OSError), self.disk.draft(SEEN, what):
+            pass
+        return False
+
+    def content(self, key: str, read: Callable[[], bytes]) -> bytes:
+        """Returns the content of a small file that never changes under its key, read where it is not kept."""
+        held: bytes | None = self.memory.get((CONTENTS, key))
+        if held is not None:
+            return held
+        held = self.disk.read(CONTENTS, key)
+        if held is None:
+            held = read()
+            with suppress(OSError), self.disk.draft(CONTENTS, key) as draft:
+                draft.write(held)
+        self.memory.put((CONTENTS, key), held, len(held))
+        return held
+
+    def record(self) -> None:
+        """Returns when the shared counters know what this process did."""
+        total = self.counters.total
+        self.counters.add(
+            memory_evictions=self.memory.evicted - total.memory_evictions,
+            disk_evictions=self.disk.evicted - total.disk_evictions,
+        )
+        self.counters.record()
+
+    def _opened(self, key: str) -> pl.DataFrame | None:
+        """Returns all columns that the folder has of a data file; of a column that is there twice, the newer."""
+        held: pl.DataFrame | None = None
+        size = 0
+        for path in self.disk.entries(FRAMES, key):
+            try:
+                frame, bytes_ = open_segment(path), path.stat().st_size
+            except DamagedSegment:
+                self.disk.remove(path)
+                continue
+            except OSError:  # evicted meanwhile, or no room for another mapping
+                continue
+            if held is not None and held.height != frame.height:
+                continue
+            new = [name for name in frame.columns if held is None or name not in held.columns]
+            held, size = frame if held is None else held.hstack(frame.select(new)), size + bytes_
+        if held is not None:
+            self.memory.put((FRAMES, key), held, size)
+        return held
+
+
+def lacking(held: pl.DataFrame | None, wanted: pl.Schema) -> tuple[str, ...]:
+    """Returns the columns wanted that a frame lacks, or has in another type."""
+    there = held.schema if held is not None else pl.Schema({})
+    return tuple(name for name, kind in wanted.items() if there.get(name) != kind)
+
+
+def _size(held: pl.DataFrame, wanted: pl.Schema) -> int:
+    """Returns about how large the columns are: fixed widths, and a view of 16 bytes for what has none."""
+    return held.height * sum(width(kind) for kind in wanted.values())
+
+
+def width(kind: pl.DataType) -> int:
+    """Returns the bytes of a value in memory, at least; 16 for what has no width."""
+    return _WIDTHS.get(type(kind), 16)
