@@ -13,7 +13,7 @@ EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefr
 SKEWED = {"RequestTimeTooSkewed"}
 _NETWORK = (ConnectionError, TimeoutError)
 _BOTO = {"EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError",
-         "ResponseStreamingError", "IncompleteReadError", "FlexibleChecksumError", "HTTPClientError",
+         "ResponseStreamingError", "ProtocolError", "IncompleteReadError", "FlexibleChecksumError", "HTTPClientError",
          "ConnectionError"}  # fmt: skip
 _CODES = {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "RequestTimeoutException", "Throttling",
           "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "BadDigest", "IncompleteBody",

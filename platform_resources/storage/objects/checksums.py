@@ -3,7 +3,6 @@
 # ruff: noqa: PLC0415 - the C library is loaded by the steps that compare bytes
 
 import hashlib
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
@@ -21,7 +20,9 @@ _THREADS = 4
 def crc(algorithm: Crc, content: bytes | bytearray | memoryview, before: int = 0) -> int:
     """Returns the checksum of the content, going on from that of what stands before it."""
     if algorithm == "crc32":
-        return zlib.crc32(content, before)
+        from isal import isal_zlib  # five times as fast as zlib's own, and nearly all that a download computes
+
+        return isal_zlib.crc32(content, before)
     from awscrt import checksums  # type: ignore[import-untyped]  # it ships no types
 
     found: int = getattr(checksums, algorithm)(content, before)

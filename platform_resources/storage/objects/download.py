@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 RANGE_BYTES = 8 << 20
 WORKERS = 8
 _AGREEING = 2
+_PIECE = 1 << 20
 Progress = Callable[[int], None]
 
 
@@ -177,7 +179,7 @@ class Transfer:
             asked["VersionId"] = self.facts.version
         answer = client.get_object(**asked)
         self._refuse_other(answer, wanted)
-        with answer["Body"] as body:
+        with closing(answer["Body"]) as body:  # its own `with` hands out urllib3's stream
             _fill(body, buffer)
 
     def _refuse_other(self, answer: Any, wanted: Range) -> None:
@@ -224,7 +226,7 @@ def _fill(body: Any, buffer: memoryview) -> None:
     """
     done = 0
     while done < len(buffer):
-        count = body.readinto(buffer[done : done + (1 << 20)])
+        count = body.readinto(buffer[done : done + _PIECE])
         if not count:
             raise ConnectionError(f"the body ended after {done} of {len(buffer)} bytes")
         done += count
