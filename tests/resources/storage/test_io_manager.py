@@ -1,6 +1,7 @@
 """What an asset's author sees: annotate, return, load; the lake does the rest."""
 
 import dataclasses
+import datetime as dt
 from typing import Any
 
 import dagster as dg
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
-from platform_resources.errors import ColumnNotFound, InvalidTableSpec, NotATable, UnsupportedType
+from platform_resources.errors import ColumnNotFound, InvalidRows, InvalidTableSpec, NotATable, UnsupportedType
 from platform_resources.settings import Settings
 from platform_resources.storage import TableSpec, Write
 from platform_resources.storage.io_manager import LakeIOManager
@@ -440,3 +441,44 @@ def test_a_retried_step_appends_once_and_a_new_run_appends_again(manager: LakeIO
         run(FailsAfterTheFirstWrite(manager.lake.settings), asset_of(pl.DataFrame, metadata=spec.to_metadata()))
     assert FailsAfterTheFirstWrite.written == 3
     assert manager.lake.scan(spec).collect().height == 2 * ROWS.height
+
+
+DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-02-01")
+THREE = ("2024-01-01", "2024-01-02", "2024-01-03")
+
+
+def by_day(**how: Any) -> dg.AssetsDefinition:
+    """Five rows a day, and the day itself as a timestamp without a zone."""
+
+    @dg.asset(name="upstream", partitions_def=DAYS, **how)
+    def upstream(context: dg.AssetExecutionContext) -> pl.DataFrame:
+        day = dt.datetime.fromisoformat(context.partition_key)
+        return pl.DataFrame({"day": [day] * 5, "key": [context.partition_key] * 5, "x": range(5)})
+
+    return upstream
+
+
+@pytest.mark.parametrize("place", ["disk"])
+@pytest.mark.parametrize("said", [None, "delta", "iceberg", "parquet"])
+def test_days_as_naive_timestamps_stay_where_a_peer_loses_all_but_the_last(
+    manager: LakeIOManager, said: Format | None
+) -> None:
+    """dagster-deltalake overwrites the whole table with each day, and each of its runs succeeds."""
+    how = {} if said is None else {"metadata": table("s/t/v1", format=said, partition_column="key")}
+    seen: list[pl.DataFrame] = []
+    for day in THREE:
+        assert run(manager, by_day(**how), partition_key=day).success
+    run(manager, by_day(**how), reader := reader_of(pl.DataFrame, seen), selection=[reader])
+    assert seen[0].height == 15
+    assert seen[0]["day"].n_unique() == 3
+    assert seen[0].schema["day"] == pl.Datetime("us")
+
+
+@pytest.mark.parametrize("place", ["disk"])
+def test_a_table_partitioned_by_the_naive_timestamp_itself_is_refused_before_a_row_is_lost(
+    manager: LakeIOManager, format_name: Format
+) -> None:
+    spec = TableSpec(path="s/t/v1", format=format_name, partition_column="day")
+    with pytest.raises(InvalidRows, match=r"partition column day must be text .* nothing was written. Fix: derive it"):
+        run(manager, by_day(metadata=spec.to_metadata()), partition_key=THREE[0])
+    assert not manager.lake.exists(spec)

@@ -23,7 +23,13 @@ from tests.resources.storage.test_types import SERIES
 
 LOGGED = ["delta", "iceberg"]
 DAYS = timedelta(days=10)
-on_disk = pytest.mark.parametrize("place", ["disk"])
+everywhere = pytest.mark.parametrize("place", ["disk", "s3"], indirect=True)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> str:
+    """The disk; S3 too where a test asks for it."""
+    return str(getattr(request, "param", "disk"))
 
 
 @pytest.fixture(params=LOGGED)
@@ -49,6 +55,7 @@ def files(lake: Lake, spec: TableSpec) -> set[str]:
     return {str(path.relative_to(root)) for path in root.rglob("*.parquet") if "_delta_log" not in path.parts}
 
 
+@everywhere
 def test_statistics_count_live_files_by_partition(lake: Lake, spec: TableSpec) -> None:
     filled(lake, spec, commits=3)
     found = lake.operations(spec).statistics()
@@ -86,6 +93,7 @@ def test_history_tells_what_each_version_did_newest_first(lake: Lake, spec: Tabl
     assert len(lake.operations(spec).history(2)) == 2
 
 
+@everywhere
 def test_any_version_can_be_read_by_its_name_and_by_its_time(lake: Lake, spec: TableSpec) -> None:
     versions = filled(lake, spec, commits=3)
     known = {each.version: each.at for each in lake.operations(spec).history()}
@@ -100,6 +108,7 @@ def test_any_version_can_be_read_by_its_name_and_by_its_time(lake: Lake, spec: T
         lake.scan(spec, version=77)
 
 
+@everywhere
 def test_compaction_packs_small_files_and_keeps_rows_and_versions(lake: Lake, spec: TableSpec) -> None:
     versions = filled(lake, spec)
     before = lake.scan(spec).sort("id", "_month").collect()
@@ -131,7 +140,6 @@ def test_compaction_of_one_partition_leaves_the_others(lake: Lake, spec: TableSp
     assert found == {"a/b é": 1, "jan": 4}
 
 
-@on_disk
 def test_types_that_the_format_lacks_survive_compaction(lake: Lake, spec: TableSpec) -> None:
     frame = rows(1, 2, 3).with_columns(**SERIES)
     for _ in range(3):
@@ -140,6 +148,7 @@ def test_types_that_the_format_lacks_survive_compaction(lake: Lake, spec: TableS
     assert_frame_equal(lake.scan(spec).collect(), pl.concat([frame] * 3))
 
 
+@everywhere
 def test_zorder_brings_near_rows_together_so_that_fewer_files_hold_a_range(lake: Lake, spec: TableSpec) -> None:
     filled(lake, spec)
     planned = lake.operations(spec).zorder(["id"], dry_run=True)
@@ -151,6 +160,7 @@ def test_zorder_brings_near_rows_together_so_that_fewer_files_hold_a_range(lake:
         lake.operations(spec).zorder(["nope"])
 
 
+@everywhere
 def test_restoring_makes_an_earlier_version_current_and_can_be_undone(lake: Lake, spec: TableSpec) -> None:
     versions = filled(lake, spec, commits=3)
     table = lake.operations(spec)
@@ -164,6 +174,18 @@ def test_restoring_makes_an_earlier_version_current_and_can_be_undone(lake: Lake
     assert ids(lake, spec) == [0, 0, 1, 1, 2, 2]
     assert not table.restore(versions[-1], dry_run=False).changed
     assert table.history()[0].operation == "restore"
+
+
+def test_restoring_brings_back_the_columns_of_the_version(lake: Lake, spec: TableSpec) -> None:
+    whole = TableSpec(path="a/b/v1", format=spec.format, schema_evolution="add")
+    old, new = pl.DataFrame({"a": [1, 2], "b": ["x", None]}), pl.DataFrame({"a": ["one"], "c": [1.5]})
+    first = lake.write(whole, old).version
+    lake.write(whole, new)
+    assert first is not None
+    lake.operations(whole).restore(first, dry_run=False)
+    assert_frame_equal(lake.scan(whole).collect(), old)
+    lake.write(whole, new)
+    assert_frame_equal(lake.scan(whole).collect(), new)
 
 
 def test_restoring_by_time(lake: Lake, spec: TableSpec) -> None:
@@ -191,7 +213,6 @@ def test_less_than_a_running_reader_needs_is_refused_with_the_minimum(
         getattr(lake.operations(spec), operation)(keep=MINIMUM_KEEP - timedelta(seconds=1), dry_run=False)
 
 
-@on_disk
 def test_vacuum_deletes_what_no_kept_version_needs_and_nothing_else(lake: Lake, spec: TableSpec) -> None:
     versions = filled(lake, spec)
     table = lake.operations(spec)
@@ -223,7 +244,6 @@ def age_one(path: Path) -> None:
     os.utime(path, (1e9, 1e9))
 
 
-@on_disk
 def test_expiry_forgets_old_versions_and_keeps_the_one_that_was_current_then(lake: Lake, spec: TableSpec) -> None:
     versions = filled(lake, spec)
     age(lake, spec, DAYS)
@@ -243,7 +263,6 @@ def test_expiry_forgets_old_versions_and_keeps_the_one_that_was_current_then(lak
     assert not table.expire(dry_run=False).changed
 
 
-@on_disk
 def test_a_transaction_is_still_known_after_its_version_was_forgotten(lake: Lake, spec: TableSpec) -> None:
     lake.write(spec, rows(1), transaction="file/1")
     lake.write(spec, rows(2), transaction="file/2")
@@ -254,7 +273,6 @@ def test_a_transaction_is_still_known_after_its_version_was_forgotten(lake: Lake
     assert ids(lake, spec) == [1, 2, 3]
 
 
-@on_disk
 def test_a_reader_that_planned_before_a_compaction_still_reads(lake: Lake, spec: TableSpec) -> None:
     filled(lake, spec)
     planned = lake.scan(spec)
@@ -276,7 +294,6 @@ def test_plain_parquet_counts_its_files_and_refuses_the_rest_with_the_fix(lake: 
             call()
 
 
-@on_disk
 def test_a_zorder_says_by_which_columns_it_was_and_files_are_listed(lake: Lake) -> None:
     table = TableSpec(path="shop/points/v1", mode="append")
     lake.write(table, pl.DataFrame({"a, b": [1, 2], "é": ["x", "y"]}))
