@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _BATCH = 20_000
-_OBJECT_BYTES = (16 << 20, 64 << 20)
+_OBJECT_BYTES = (1 << 20, 16 << 20, 64 << 20)
 """The largest element of an array, at first and where one is larger; DuckDB reserves four times as much."""
 
 
@@ -171,15 +171,22 @@ def lines_of(path: Path, name: str, connection: "DuckDBPyConnection", scratch: P
             f"format = '{kind}', maximum_object_size = {size})) TO {engine.literal(str(target))} "
             "(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')"
         )
+        connection.execute("set threads = 1")  # with several, the one that is ahead holds what it has parsed in memory
         try:
             connection.execute(query)
         except duckdb.Error as error:
+            if isinstance(error, duckdb.OutOfMemoryException):
+                raise ConversionError(
+                    name, "is a JSON array that takes more memory than is allowed", fix="allow more --memory"
+                ) from error
             if "maximum_object_size" in str(error) and size != _OBJECT_BYTES[-1]:
                 continue
             place = str(error).partition(", at ")[2].split("\n")[0].rstrip(". ")
             raise ConversionError(
                 name, f"is no JSON{': at ' + place if place else ''}", fix="send it whole, or one object a line"
             ) from error
+        finally:
+            connection.execute("reset threads")
         break
     return target
 

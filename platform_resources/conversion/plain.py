@@ -15,6 +15,7 @@ from platform_resources.settings import S3Settings
 
 _BLOCK = 1 << 20
 _SPREAD = 64
+_LONGEST = 64 << 20
 _SNAPPY_HEAD = b"\xff\x06\x00\x00sNaPpY"
 _ARROW_NAMES = {"gz": "gzip", "zst": "zstd", "bz2": "bz2"}
 
@@ -83,7 +84,8 @@ def samples(path: Path) -> list[bytes]:
     """The beginning of a file, and pieces from everywhere in it."""
     size = path.stat().st_size
     with path.open("rb") as source:
-        found = [source.read(SAMPLE_BYTES)]
+        first = source.read(SAMPLE_BYTES)
+        found = [first if b"\n" in first else first + source.readline(_LONGEST)]  # a header may be longer
         step = max((size - SAMPLE_BYTES) // _SPREAD, 1)
         for place in range(SAMPLE_BYTES, size, max(step, _BLOCK // 16)):
             source.seek(place)

@@ -314,3 +314,10 @@ def test_names_with_patterns_links_and_unicode_are_only_names(run: Convert, tmp_
     (tmp_path / "link").symlink_to(odd)
     assert run("link", "o'ut[2].parquet").rows == 3
     assert run(odd.name, "out*.csv").rows == 3
+
+
+def test_a_header_longer_than_a_sample_names_every_column(run: Convert, tmp_path: Path) -> None:
+    names = [f"{'long_' * 60}{place}" for place in range(1000)]
+    done = run((",".join(names) + "\n" + ",".join("1" for _ in names) + "\n").encode(), "out.parquet")
+    assert (done.rows, done.rejected) == (1, 0)
+    assert table(tmp_path).columns == names
