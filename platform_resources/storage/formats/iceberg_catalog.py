@@ -37,7 +37,7 @@ def catalogue_url(settings: Settings) -> str:
 def open_catalogue(settings: Settings) -> "SqlCatalog":
     """Returns a connection of its own to the catalogue, which is made where there is none."""
     from pyiceberg.catalog.sql import SqlCatalog
-    from sqlalchemy.exc import OperationalError, ProgrammingError
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
     url = catalogue_url(settings)
     if settings.iceberg is None:
@@ -45,7 +45,7 @@ def open_catalogue(settings: Settings) -> "SqlCatalog":
     for race in range(_RACES):
         try:
             return SqlCatalog(NAME, uri=url, **_io_properties(settings))
-        except (OperationalError, ProgrammingError):  # two processes made its tables at once
+        except (IntegrityError, OperationalError, ProgrammingError):  # two processes made its tables at once
             if race == _RACES - 1:
                 raise
     raise AssertionError("unreachable")
