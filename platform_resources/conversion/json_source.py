@@ -15,6 +15,7 @@ import polars as pl
 
 from platform_resources.conversion import engine
 from platform_resources.conversion.csv_source import accepted
+from platform_resources.conversion.json_array import array_to_lines
 from platform_resources.conversion.records import json_lines
 from platform_resources.conversion.rejects import Rejects
 from platform_resources.conversion.rows import Conform, Rows
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _BATCH = 20_000
 _OBJECT_BYTES = (1 << 20, 16 << 20, 64 << 20)
-"""The largest element of an array, at first and where one is larger; DuckDB reserves four times as much."""
+"""The largest document, at first and where one is larger; DuckDB reserves four times as much."""
 
 
 @dataclass(frozen=True)
@@ -159,36 +160,35 @@ def lines_of(path: Path, name: str, connection: "DuckDBPyConnection", scratch: P
     Raises:
         ConversionError: It is no JSON; what is behind the mistake cannot be told apart, so nothing is used.
     """
-    import duckdb
-
     target = scratch / "lines.jsonl"
     with path.open("rb") as source:
         array = source.read(4096).lstrip()[:1] == b"["
-    kind = "array" if array else "unstructured"
+    if array:
+        array_to_lines(path, target, name)
+    else:
+        _documents_to_lines(path, target, name, connection)
+    return target
+
+
+def _documents_to_lines(path: Path, target: Path, name: str, connection: "DuckDBPyConnection") -> None:
+    import duckdb
+
     for size in _OBJECT_BYTES:
         query = (
             f"COPY (SELECT json(json)::VARCHAR AS line FROM read_json_objects({engine.literal(str(path))}, "  # noqa: S608
-            f"format = '{kind}', maximum_object_size = {size})) TO {engine.literal(str(target))} "
+            f"format = 'unstructured', maximum_object_size = {size})) TO {engine.literal(str(target))} "
             "(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')"
         )
-        connection.execute("set threads = 1")  # with several, the one that is ahead holds what it has parsed in memory
         try:
             connection.execute(query)
         except duckdb.Error as error:
-            if isinstance(error, duckdb.OutOfMemoryException):
-                raise ConversionError(
-                    name, "is a JSON array that takes more memory than is allowed", fix="allow more --memory"
-                ) from error
             if "maximum_object_size" in str(error) and size != _OBJECT_BYTES[-1]:
                 continue
             place = str(error).partition(", at ")[2].split("\n")[0].rstrip(". ")
             raise ConversionError(
                 name, f"is no JSON{': at ' + place if place else ''}", fix="send it whole, or one object a line"
             ) from error
-        finally:
-            connection.execute("reset threads")
-        break
-    return target
+        return
 
 
 def as_text(value: object) -> str | None:
