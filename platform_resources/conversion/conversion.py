@@ -99,9 +99,20 @@ def convert(
         )
         work = _Work(source, wanted, given, bench, progress or (lambda _: None), memory)
         _refuse_target(work)
-        found = opened(source, given, bench)
-        wrote, size = _published(work, found)
+        with _within_memory(source):
+            found = opened(source, given, bench)
+            wrote, size = _published(work, found)
         return _record(work, found, wrote, size, time.monotonic() - started)
+
+
+@contextmanager
+def _within_memory(source: str) -> Iterator[None]:
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise ConversionError(source, "takes more memory than is allowed", fix="allow more with --memory") from error
 
 
 def _published(work: _Work, found: Opened) -> tuple[Fingerprint, int]:

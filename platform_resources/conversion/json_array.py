@@ -14,9 +14,7 @@ from platform_resources.errors import ConversionError
 _BLOCK = 4 << 20
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _TOKEN = re.compile(
-    rb'\{[^{}\[\]"]*+(?:'
-    + _STRING
-    + rb'[^{}\[\]"]*+)*+\}'  # an object with no other inside, in one step
+    rb'\{[^{}\[\]"]*+(?:' + _STRING + rb'[^{}\[\]"]*+)*+\}'  # an object with no other inside, in one step
     rb"|" + _STRING + rb'|["\[\]{},]',
     re.DOTALL,
 )

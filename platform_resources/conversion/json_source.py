@@ -62,11 +62,16 @@ class JsonSource:
         return Rows(empty.schema, lambda: engine.frames(self.connection, query), query)
 
     def _types(self, path: Path) -> dict[str, str]:
-        """The DuckDB type of each key that any line has."""
+        """The DuckDB type of each key that any line has.
+
+        The first line of each structure stands for its like: `json_group_structure` keeps all it is given, 20 times
+        the memory of a file of 100 MB.
+        """
         query = (
-            "SELECT json_group_structure(json) FROM read_json_objects("  # noqa: S608 - the path is quoted
+            "SELECT json_group_structure(example) FROM (SELECT arg_min(json, n) AS example FROM ("  # noqa: S608 - the path is quoted
+            "SELECT json, json_structure(json)::VARCHAR AS structure, row_number() OVER () AS n FROM read_json_objects("
             f"{engine.literal(str(path))}, format = 'newline_delimited', "
-            f"maximum_object_size = {engine.object_bytes(path)})"
+            f"maximum_object_size = {engine.object_bytes(path)})) GROUP BY structure ORDER BY min(n))"
         )
         (found,) = engine.row(self.connection, query)
         structure = json.loads(found) if found else {}
