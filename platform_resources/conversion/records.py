@@ -133,12 +133,13 @@ class _Reader:
 
     def _fields(self, lines: list[bytes], place: int, *, last: bool) -> tuple[int, list[str] | None, str]:
         size = 0
-        for taken, line in enumerate(lines[place:], start=1):
+        for end in range(place + 1, len(lines) + 1):  # by place, for a copy of what is left would cost a block's square
+            taken, line = end - place, lines[end - 1]
             size += len(line)
             if taken > 1 and self.quote not in line and size <= _LONGEST:
                 continue
             try:
-                return taken, self._split(b"".join(lines[place : place + taken])), ""
+                return taken, self._split(b"".join(lines[place:end])), ""
             except UnicodeDecodeError as error:
                 return 1, None, f"not UTF-8 at byte {error.start + 1} of the row"
             except csv.Error as error:
