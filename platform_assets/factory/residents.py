@@ -104,16 +104,11 @@ def _taken(lake: Lake, dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame | 
 
 
 def _held(dataset: Dataset, frame: pl.DataFrame, staying: Callable[[], pl.LazyFrame | None]) -> dict[str, pl.DataFrame]:
-    """For each uniqueness rule beyond the key, the given rows' values that others have; reads its columns and the key.
-
-    Without a quarantine all rows are written or none, so a row whose key comes again is sure to go.
-    """
+    """For each uniqueness rule beyond the key, the rows with a value of the given ones: its columns and the key."""
     rules = beyond_key(dataset)
     others = staying() if rules else None
     if others is None:
         return {}
-    if dataset.key and not dataset.quarantine:
-        others = others.join(frame.lazy().select(dataset.key), on=list(dataset.key), how="anti")
     return {
         rule.id: others.select(list(dict.fromkeys([*rule.columns, *dataset.key])))
         .join(frame.lazy().select(rule.columns), on=list(rule.columns), how="semi")

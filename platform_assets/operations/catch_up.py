@@ -107,11 +107,11 @@ def _partitions_above(keys: Iterable[dg.AssetKey], graph: Any, instance: dg.Dags
     """The partitions that inputs of the same partitioning have; all there are where nothing is above."""
     found: set[str] = set()
     for key in keys:
+        own = set(graph.get(key).partitions_def.get_partition_keys())
         for parent in graph.get(key).parent_keys:
             if graph.get(parent).partitions_def is not None:
-                found |= set(instance.get_materialized_partitions(parent))
-        if not found:
-            found |= set(graph.get(key).partitions_def.get_partition_keys())
+                found |= own & set(instance.get_materialized_partitions(parent))
+        found = found or own
     return found
 
 
@@ -127,6 +127,8 @@ def run_catch_up(planned: CatchUpRun, defs: dg.Definitions, instance: dg.Dagster
     instance.add_event_listener(run_id, lambda entry: events.put(entry.dagster_event) if entry.dagster_event else None)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
+    raised: list[Exception] = []
+
     def work() -> None:
         try:
             job.execute_in_process(
@@ -136,6 +138,8 @@ def run_catch_up(planned: CatchUpRun, defs: dg.Definitions, instance: dg.Dagster
                 run_config={**quiet, **planned.run_config},
                 raise_on_error=False,
             )
+        except Exception as error:  # noqa: BLE001 - whatever kept the run from beginning; raised below
+            raised.append(error)
         finally:
             events.put(None)
 
@@ -144,6 +148,8 @@ def run_catch_up(planned: CatchUpRun, defs: dg.Definitions, instance: dg.Dagster
     while (event := events.get()) is not None:
         yield event
     worker.join()
+    if raised:
+        raise raised[0]
 
 
 def why(event: dg.DagsterEvent) -> str:

@@ -58,7 +58,7 @@ def Field(  # noqa: N802, PLR0913 - Pandera's name, and one keyword per term a c
             below 1 the share is judged per partition and no row is refused.
         unit: The unit of the values, in words (`"minutes"`).
         pii: The class of personal data, one of `PII_CLASSES`; samples of it are masked.
-        severity: `"warn"` keeps failing rows and turns the check yellow.
+        severity: `"warn"` keeps failing rows and turns the check yellow; a null where none may be is always an error.
         description: What the column means.
         title: A short label.
         alias: The column's name where it is no Python identifier.

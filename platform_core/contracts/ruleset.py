@@ -76,6 +76,7 @@ def _column_rules(column: Column) -> Iterator[Rule]:
             id=id_of([name], "unique"),
             label=f"{name}: no two rows alike",
             columns=(name,),
+            severity=column.terms.severity,
             dimension="uniqueness",
             kind="unique",
         )

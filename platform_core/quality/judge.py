@@ -141,9 +141,9 @@ def judge(
     beside = beside or Beside()
     if beside.taken is not None:
         fails = fails.with_columns(with_taken(frame, fails, beside.taken))
-    if within is not None or beside.held:
-        fails = fails.with_columns(with_held(frame, fails, dataset, beside.held))
     fails = fails.with_columns(_custom(frame, rule, dataset.name) for rule in rules if isinstance(rule, CheckRule))
+    if within is not None or beside.held:
+        fails = fails.with_columns(with_held(frame, fails, dataset, within, beside.held))
     fails = fails.select(rule.id for rule in rules if rule.id in fails.columns)
     judged_rows = Judgement(dataset, frame, fails, {})
     staying = [] if beside.rows is None else [beside.rows.select(frame.columns)]

@@ -1,9 +1,11 @@
 """JSON texts read as lists and structs; a value that the type cannot hold as it is makes the text unreadable.
 
-Polars alone would cut 1.5 to 1 in a list of whole numbers, and read a number without room, or a wrong day, as null.
+Polars alone would cut 1.5 to 1 in a list of whole numbers, read a number without room or a wrong day as null, drop keys
+that a struct does not have, and take an instant without a zone for UTC.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -37,40 +39,73 @@ def _on_one_line(texts: pl.Series, wanted: pl.DataType) -> pl.Series:
 
 def _compact(text: str, wanted: pl.DataType) -> str | None:
     try:
-        value = json.loads(text)
-        return json.dumps(value) if _keeps(value, wanted) else None
+        value = json.loads(text, parse_float=Decimal, object_pairs_hook=_without_repetition)
+        return text.replace("\r", " ").replace("\n", " ") if _keeps(value, wanted) else None
     except (ValueError, ArithmeticError, RecursionError):
         return None
 
 
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a key is there twice")
+    return made
+
+
 def _keeps(value: Any, wanted: Any) -> bool:
-    """Whether the type takes the value as it is: Polars cuts 1.5 to 1 in a list of whole numbers."""
+    """Whether Polars will give the value as it stands in the text."""
     if value is None:
         return True
     if isinstance(wanted, pl.List | pl.Array):
         return isinstance(value, list) and all(_keeps(each, wanted.inner) for each in value)
     if isinstance(wanted, pl.Struct):
-        return isinstance(value, dict) and all(_keeps(value.get(field.name), field.dtype) for field in wanted.fields)
+        kinds = {field.name: field.dtype for field in wanted.fields}
+        return isinstance(value, dict) and all(
+            name in kinds and _keeps(each, kinds[name]) for name, each in value.items()
+        )
     if wanted.is_numeric():
-        return isinstance(value, int | float) and not isinstance(value, bool) and _has_room(value, wanted)
-    if wanted in (pl.Date, pl.Datetime, pl.Time):
-        return isinstance(value, str) and _FROM_ISO[wanted.base_type()](value) is not None
+        return isinstance(value, int | Decimal) and not isinstance(value, bool) and _has_room(Decimal(value), wanted)
+    if wanted == pl.Boolean:
+        return isinstance(value, bool)
+    return isinstance(value, str) and _is_written_so(value, wanted)
+
+
+def _is_written_so(value: str, wanted: pl.DataType) -> bool:
+    """Whether a text is one of the type; half a character is none, and an instant without a zone is not guessed at."""
+    value.encode()
+    pattern = _PATTERNS.get(wanted.base_type())
+    if pattern is None:
+        return True
+    if not pattern.fullmatch(value):
+        return False
+    _FROM_ISO[wanted.base_type()](value)
     return True
 
 
+_CLOCK = r"\d\d:\d\d:\d\d(\.\d{1,6})?"
+_PATTERNS: Mapping[Any, re.Pattern[str]] = {
+    pl.Date: re.compile(r"\d{4}-\d\d-\d\d", re.ASCII),
+    pl.Time: re.compile(_CLOCK, re.ASCII),
+    pl.Datetime: re.compile(r"\d{4}-\d\d-\d\d[T ]" + _CLOCK + r"(Z|[+-]\d\d:\d\d)", re.ASCII),
+}
 _FROM_ISO: Mapping[Any, Callable[[str], object]] = {
     pl.Date: date.fromisoformat, pl.Datetime: datetime.fromisoformat, pl.Time: time.fromisoformat,
 }  # fmt: skip
 
 
-def _has_room(value: float, wanted: pl.DataType) -> bool:
-    """Whether the number fits without a digit or its size lost; a float may be rounded."""
+def _has_room(value: Decimal, wanted: pl.DataType) -> bool:
+    """Whether the number fits without a digit or its size lost; a float may be rounded.
+
+    Polars reads a number that is not written as a whole one as a 64-bit float, whatever it is to become.
+    """
+    whole = value.as_tuple().exponent == 0
+    as_read = value if whole else Decimal(repr(float(value)))
     if isinstance(wanted, pl.Decimal):
-        return round(Decimal(str(value)), wanted.scale) == Decimal(str(value))
-    if not wanted.is_integer():
-        return True
+        return as_read == value and round(value, wanted.scale) == value
+    if wanted.is_float():
+        return bool(pl.Series([float(value)]).cast(wanted).is_finite().all())
     low, high = _bounds(wanted)
-    return value == int(value) and low <= value <= high
+    return as_read == value == int(value) and low <= value <= high
 
 
 @cache

@@ -1,18 +1,21 @@
 """Rules of uniqueness beyond one input: no two rows of the table may share a value, whichever file brought them.
 
-`holds` judges the rows of one input. Here they are compared with the rows before them: the table's that stay, then the
-run's in their order. The first row with a value has it; another row may not, unless it has the same key, for then it is
-a later version of that row.
+The key that has a value keeps it, and gives it up when a later row of that key, which is not refused, says another.
+Inputs come one after another, as if each were a run of its own, so that a verdict does not hang on how files are put
+into runs; the rows of one input come at once, so that two keys may swap their values in it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TypeGuard
 
 import polars as pl
 
 from platform_core.contracts.dataset import Dataset
+from platform_core.contracts.expressions import WITHIN
 from platform_core.contracts.rules import RowRule, Rule
 from platform_core.contracts.ruleset import rules_of
+from platform_core.quality.contest import Contender, Contest
 
 KEY_RULE = "key_unique"
 _ROW = "_row"
@@ -42,41 +45,97 @@ def with_taken(frame: pl.DataFrame, fails: pl.DataFrame, taken: pl.DataFrame) ->
 
 
 def with_held(
-    frame: pl.DataFrame, fails: pl.DataFrame, dataset: Dataset, held: Mapping[str, pl.DataFrame]
+    frame: pl.DataFrame,
+    fails: pl.DataFrame,
+    dataset: Dataset,
+    within: pl.Series | None,
+    held: Mapping[str, pl.DataFrame],
 ) -> Iterator[pl.Series]:
-    """The verdicts of uniqueness rules, false as well for rows whose value an earlier row has under another key.
+    """The verdicts of the uniqueness rules beyond the key: true where another key has the row's value.
 
     Args:
         frame: The run's rows, of all inputs, in their order.
-        fails: The verdicts so far.
+        fails: The verdicts of all rules; a row that others refuse has no value.
         dataset: The contract.
+        within: The input of each row; None: all are of one.
         held: By rule id, values and keys of rows that stay in the table; a rule without an entry has none.
     """
     rules = beyond_key(dataset)
-    sure = proven(frame, rules)
-    for rule in rules:
-        others = held.get(rule.id)
-        if rule.id not in sure or (others is not None and not others.is_empty()):
-            yield (fails[rule.id] | _held(frame, rule, dataset.key, others)).alias(rule.id)
+    rows = frame.with_columns(
+        pl.int_range(pl.len()).alias(_ROW), (pl.lit(0) if within is None else within).alias(WITHIN)
+    )
+    free = rows.filter(~_refused_by_others(fails, dataset, rules))
+    strict = [rule for rule in rules if rule.severity == "error"]
+    for together in [strict, *([rule] for rule in rules if rule not in strict)]:
+        broken = _broken(free, together, list(dataset.key) or [_ROW], held)
+        for at, rule in enumerate(together):
+            at_fault = [place for place, which in broken if which == at]
+            yield (
+                pl.repeat(value=False, n=frame.height, dtype=pl.Boolean, eager=True)
+                .scatter(at_fault, values=True)
+                .alias(rule.id)
+            )
+
+
+def _refused_by_others(fails: pl.DataFrame, dataset: Dataset, rules: Sequence[RowRule]) -> pl.Series:
+    mine = {rule.id for rule in rules}
+    others = [rule.id for rule in rules_of(dataset) if rule.severity == "error" and rule.id in fails.columns]
+    return fails.select(
+        pl.any_horizontal(pl.repeat(value=False, n=fails.height), *(name for name in others if name not in mine))
+    ).to_series()
+
+
+def _broken(
+    free: pl.DataFrame, rules: Sequence[RowRule], key: Sequence[str], held: Mapping[str, pl.DataFrame]
+) -> list[tuple[int, int]]:
+    """Rows, and which of the rules they break. Only rows are looked at that share a value, and others of their keys."""
+    theirs = [_owners(held.get(rule.id), free, rule, key) for rule in rules]
+    fought = [_fought(free, rule, key, others) for rule, others in zip(rules, theirs, strict=True)]
+    if all(values.is_empty() for values in fought):
+        return []
+    contest = Contest()
+    by = [f"_by_{name}" for name in key]
+    keys = []
+    for at, (rule, others, values) in enumerate(zip(rules, theirs, fought, strict=True)):
+        mine = others.join(values, on=list(rule.columns), how="semi")
+        for value, owner in zip(_tuples(mine, rule.columns), _tuples(mine, by), strict=True):
+            contest.stand(owner, {at: value})
+        keys += [
+            mine.select(pl.col(by).name.replace("^_by_", "")),
+            free.join(values, on=list(rule.columns), how="semi"),
+        ]
+    involved = pl.concat([each.select(key) for each in keys]).unique()
+    rows = free.join(involved, on=list(key), how="semi", maintain_order="left", nulls_equal=True)
+    inputs = zip(rows[WITHIN].to_list(), _contenders(rows, rules, key), strict=True)
+    groups = [[row for _, row in group] for _, group in groupby(inputs, key=lambda given: given[0])]
+    return [pair for group in groups for pair in contest.take(group)]
+
+
+def _contenders(rows: pl.DataFrame, rules: Sequence[RowRule], key: Sequence[str]) -> Iterator[Contender]:
+    values = [_tuples(rows, rule.columns) for rule in rules]
+    for place, owner, *said in zip(rows[_ROW].to_list(), _tuples(rows, key), *values, strict=True):
+        yield Contender(place, owner, {at: value for at, value in enumerate(said) if None not in value})
+
+
+def _fought(free: pl.DataFrame, rule: RowRule, key: Sequence[str], others: pl.DataFrame) -> pl.DataFrame:
+    """The values that more than one key says; a null among the columns is no value."""
+    ours = free.select(*rule.columns, *(pl.col(name).alias(f"_by_{name}") for name in key))
+    known = pl.concat([ours, others]).drop_nulls(list(rule.columns))
+    by = pl.struct(f"_by_{name}" for name in key)
+    return known.group_by(rule.columns).agg(by.n_unique().alias("_keys")).filter(pl.col("_keys") > 1).drop("_keys")
+
+
+def _owners(held: pl.DataFrame | None, free: pl.DataFrame, rule: RowRule, key: Sequence[str]) -> pl.DataFrame:
+    """The table's values and keys; rows without a key are numbered below those of the run."""
+    there = free.clear() if held is None else held.with_columns((-1 - pl.int_range(pl.len())).alias(_ROW))
+    return there.select(*rule.columns, *(pl.col(name).alias(f"_by_{name}") for name in key))
+
+
+def _tuples(frame: pl.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, ...]]:
+    return [
+        tuple(each if isinstance(each, Hashable) else repr(each) for each in row) for row in frame.select(names).rows()
+    ]
 
 
 def _is_unique(rule: Rule) -> TypeGuard[RowRule]:
     return isinstance(rule, RowRule) and rule.kind == "unique"
-
-
-def _held(frame: pl.DataFrame, rule: RowRule, key: Sequence[str], others: pl.DataFrame | None) -> pl.Series:
-    """True where an earlier row has the value under another key; a null among the columns is no value."""
-    by = [f"_by_{name}" for name in (key or (_ROW,))]
-    ours = _owners(frame.with_columns(pl.int_range(pl.len()).alias(_ROW)), rule, key)
-    theirs = (
-        ours.clear() if others is None else _owners(others.with_columns(pl.lit(-1, pl.Int64).alias(_ROW)), rule, key)
-    )
-    first = pl.concat([theirs, ours]).unique(list(rule.columns), keep="first", maintain_order=True)
-    joined = ours.join(first, on=list(rule.columns), how="left", maintain_order="left", suffix="_first")
-    known = pl.all_horizontal(pl.col(name).is_not_null() for name in rule.columns)
-    other = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_first")) for name in by)
-    return joined.select(known & other).to_series()
-
-
-def _owners(frame: pl.DataFrame, rule: RowRule, key: Sequence[str]) -> pl.DataFrame:
-    return frame.select(*rule.columns, *(pl.col(name).alias(f"_by_{name}") for name in (key or (_ROW,))))

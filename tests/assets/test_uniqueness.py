@@ -61,6 +61,16 @@ def test_a_refused_row_goes_in_by_replay_once_its_value_is_free(shop: World) -> 
     assert stored(shop) == [(1, "countess@x.org"), (2, "ada@x.org")]
 
 
+def test_a_row_stays_when_files_are_taken_in_again_together(shop: World) -> None:
+    for source, rows in {"1": [(1, "a")], "2": [(1, "b")], "3": [(2, "a")], "9": [(9, "z")]}.items():
+        shop.land(f"shop/members-{source}.parquet", members(*rows))
+        shop.catch_up()
+    shop.land("shop/members-9.parquet", members((9, "y")))
+    shop.catch_up()
+    assert stored(shop) == [(1, "b"), (2, "a"), (9, "y")]
+    assert shop.red(NAME) == set()
+
+
 ROWS = st.lists(
     st.tuples(st.integers(1, 4), st.none() | st.sampled_from(["a@x.org", "b@x.org", "c@x.org"])), max_size=4
 )

@@ -63,6 +63,7 @@ def read(column: str, values: list[Any], dtype: Any = None) -> list[Any]:
             [UNREADABLE, [2, None], *[UNREADABLE] * 2],
         ),
         ("days", ['["2024-02-29"]', '["2023-02-29"]', "[5]"], [[date(2024, 2, 29)], *[UNREADABLE] * 2]),
+        ("days", ['["20240229"]', '["2024-02-29T00:00:00"]'], [UNREADABLE] * 2),
         ("prices", ["[1.25]", "[1.255]", "[1e400]"], [[Decimal("1.25")], *[UNREADABLE] * 2]),
         ("marks", ["[1, 2]", "[1", "{}", '["x"]', "", "[3]\n[4]"], [[1, 2], *[UNREADABLE] * 3, None, UNREADABLE]),
     ],
