@@ -7,7 +7,7 @@ retries are off, and whoever lost decides anew (`conflicts.retried`).
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -58,10 +58,7 @@ class Change:
 
 
 def commit(transaction: "Transaction", folder: Folder, change: Change) -> list["DataFile"]:
-    """Returns the new data files, once the catalogue names the snapshot that holds them.
-
-    On an error they are deleted again: nothing refers to them.
-    """
+    """Returns the new data files, once the catalogue names the snapshot that holds them."""
     if change.schema is not None:
         change_schema(transaction, change.schema)
     if change.schema_id is not None:
@@ -70,7 +67,7 @@ def commit(transaction: "Transaction", folder: Folder, change: Change) -> list["
         transaction._stage((SetCurrentSchemaUpdate.model_validate({"schema-id": change.schema_id}),))  # noqa: SLF001 - the only door to it
     metadata = transaction.table_metadata
     added = [] if change.add is None else write_files(metadata, folder, change.add)
-    try:
+    with discarding(folder, added):
         update = transaction.update_snapshot(snapshot_properties=dict(change.said))
         with update.overwrite() if change.remove else update.merge_append() as snapshot:
             for each in change.remove:
@@ -78,18 +75,25 @@ def commit(transaction: "Transaction", folder: Folder, change: Change) -> list["
             for each in [*added, *change.files]:
                 snapshot.append_data_file(each)
         transaction.commit_transaction()
-    except Exception:
-        discard(folder, added)
-        raise
     return [*added, *change.files]
 
 
-def discard(folder: Folder, files: Sequence["DataFile"]) -> None:
-    """Returns when files that no snapshot names are deleted; what cannot be is left to a vacuum."""
-    root = folder.uri("")
-    for each in files:
-        with contextlib.suppress(OSError):
-            folder.remove(each.file_path.removeprefix(root).lstrip("/"))
+@contextlib.contextmanager
+def discarding(folder: Folder, files: Sequence["DataFile"]) -> Iterator[None]:
+    """Deletes the files where the commit has lost for certain; otherwise a vacuum does, if no snapshot names them.
+
+    After any other error, such as a connection that broke, the commit may have arrived and the table may need them.
+    """
+    from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError, ValidationException
+
+    try:
+        yield
+    except (CommitFailedException, TableAlreadyExistsError, ValidationException):
+        root = folder.uri("")
+        for each in files:
+            with contextlib.suppress(OSError):
+                folder.remove(each.file_path.removeprefix(root).lstrip("/"))
+        raise
 
 
 def change_schema(transaction: "Transaction", wanted: pl.Schema) -> None:

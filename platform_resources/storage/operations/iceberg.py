@@ -14,7 +14,7 @@ from platform_resources.storage.formats.iceberg_commit import (
     SAID,
     Change,
     digest_of,
-    discard,
+    discarding,
     remembered,
     transaction_of,
 )
@@ -193,23 +193,20 @@ class IcebergOperations(TableOperations):
         self, table: "Table", groups: "list[list[FileScanTask]]", name: OperationName, along: Sequence[str]
     ) -> "list[DataFile]":
         """Returns the new files of one commit; a group at a time is held in memory."""
-        folder, added = self._table.folder, list[Any]()
-        try:
+        added = list[Any]()
+        with discarding(self._table.folder, added):
             for group in groups:
                 frame = self._table.read(table, group)
                 ordered = zordered(frame, along) if along else frame.sort(self.spec.sort_by, maintain_order=True)
                 files = max(1, round(_size([each.file for each in group]) / TARGET_BYTES))
                 added += write_files(
-                    table.metadata, folder, ordered if along or self.spec.sort_by else frame, files=files
+                    table.metadata, self._table.folder, ordered if along or self.spec.sort_by else frame, files=files
                 )
             order = {f"{SAID}{ZORDER}": json.dumps(list(along))} if along else {}
             change = Change(
                 remove=[each.file for group in groups for each in group], files=added, said={OPERATION: name, **order}
             )
             return self._table.commit(table, change)
-        except Exception:
-            discard(folder, added)
-            raise
 
     def _restore(self, table: "Table", wanted: str) -> Commit:
         gone, back = self._difference(table, wanted)

@@ -1,7 +1,9 @@
 """What is Iceberg's own: its catalogue, the order of rows in its files, and what another tool sees in it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -124,3 +126,31 @@ def test_postgresql_keeps_the_catalogue_and_two_writers_lose_nothing(
 def test_the_catalogues_password_is_never_shown() -> None:
     url = "postgresql+psycopg2://ada:secret-word@host/name"
     assert "secret-word" not in repr(Settings.from_environment({"PLATFORM_ICEBERG_CATALOG": url}))
+
+
+def answer_lost(patch: pytest.MonkeyPatch) -> None:
+    """From now on a commit arrives, and the connection breaks before the catalogue can say so."""
+    commit = SqlCatalog.commit_table
+
+    def broken(*given: Any, **named: Any) -> Any:
+        commit(*given, **named)
+        raise ConnectionResetError("the answer was lost")
+
+    patch.setattr(SqlCatalog, "commit_table", broken)
+
+
+@on_disk
+@pytest.mark.parametrize("work", ["write", "compact", "create"])
+def test_no_file_goes_when_nobody_knows_whether_the_commit_arrived(
+    lake: Lake, work: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = replace(SPEC, mode="append", partition_column=None)
+    if work != "create":
+        for _ in range(3):
+            lake.write(append, ROWS)
+    with monkeypatch.context() as patch:
+        answer_lost(patch)
+        with pytest.raises(ConnectionResetError):
+            lake.operations(append).compact() if work == "compact" else lake.write(append, ROWS)
+    rows = {"write": 12, "compact": 9, "create": 3}[work]
+    assert lake.scan(append).collect().height == rows
