@@ -17,10 +17,9 @@ import polars as pl
 
 from platform_resources.settings import S3Settings
 from platform_resources.storage.caches.segments import SegmentWriter
-from platform_resources.storage.caches.snapshot import Snapshot, key_of
+from platform_resources.storage.caches.snapshot import PATH, Snapshot, Source, key_of
 from platform_resources.storage.caches.tiered import FRAMES, Cache, lacking
 
-_PATH = "__platform_path"
 _WAITING = 4
 
 
@@ -48,8 +47,8 @@ class _Abandoned(Exception):
 class _File:
     """One data file while it is written; every method runs in the writing thread."""
 
-    def __init__(self, cache: Cache, part: Part, *, mutable: bool) -> None:
-        self._cache, self._part, self._mutable = cache, part, mutable
+    def __init__(self, cache: Cache, part: Part, snapshot: Snapshot) -> None:
+        self._cache, self._part, self._snapshot = cache, part, snapshot
         self._stack, self._failed = ExitStack(), False
         self._writer: SegmentWriter | None = None
 
@@ -60,7 +59,7 @@ class _File:
             if self._writer is None:
                 self._draft = self._stack.enter_context(self._cache.disk.draft(FRAMES, self._part.key))
                 self._writer = SegmentWriter(self._draft)
-            self._writer.append(frame)
+            self._writer.append(self._snapshot.kept(frame))
             if self._draft.tell() > self._cache.disk.limit_bytes:
                 self._fail()
         except (OSError, pl.exceptions.PolarsError):  # no room: Polars tells it in its own words
@@ -71,7 +70,7 @@ class _File:
         if self._writer is None or self._failed:
             return
         try:
-            if self._mutable and self._cache.remote.etag(self._part.uri) != self._part.stamp:
+            if self._snapshot.mutable and self._cache.remote.etag(self._part.uri) != self._part.stamp:
                 self._fail()
                 return
             self._writer.finish()
@@ -94,8 +93,9 @@ class _File:
 class Fill:
     """Reads the columns that the cache lacks of some files, hands them on, and keeps them."""
 
-    def __init__(self, cache: Cache, snapshot: Snapshot, s3: S3Settings) -> None:
-        self._cache, self._snapshot, self._s3 = cache, snapshot, s3
+    def __init__(self, cache: Cache, source: Source, s3: S3Settings) -> None:
+        self._cache, self._snapshot, self._s3 = cache, source.snapshot, s3
+        self._files = source.files or self._by_name
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cache-fill")
         self._pending: deque[Future[None]] = deque()
 
@@ -122,7 +122,7 @@ class Fill:
         self._cache.counters.add(misses=len(parts))
         found = self._by_file(parts, schema)
         for part, batches in groupby(_all_of(parts, found), key=lambda pair: pair[0]):
-            file, at = _File(self._cache, part, mutable=self._snapshot.mutable), 0
+            file, at = _File(self._cache, part, self._snapshot), 0
             try:
                 for _, batch in batches:
                     if batch is None:
@@ -141,24 +141,28 @@ class Fill:
     def _by_file(self, parts: list[Part], schema: pl.Schema) -> Iterator[tuple[str, pl.DataFrame]]:
         """Yields the rows of all files as Polars reads them from S3, each batch from one file."""
         stored = self._snapshot.stored
-        lazy = pl.scan_parquet(
-            [part.uri for part in parts],
-            schema={name: stored[name] for name in schema},
-            include_file_paths=_PATH,
+        lazy = self._files([part.uri for part in parts], list(schema))
+        own = {name: kind for name, kind in schema.items() if kind != stored[name]}
+        for batch in (lazy.cast(own) if own else lazy).collect_batches(maintain_order=True):  # type: ignore[arg-type]
+            at = 0
+            for length, path in batch[PATH].rle().struct.unnest().iter_rows():
+                yield path, batch.slice(at, length).drop(PATH)
+                at += length
+
+    def _by_name(self, uris: Sequence[str], names: Sequence[str]) -> pl.LazyFrame:
+        """Returns columns of plain Parquet files."""
+        return pl.scan_parquet(
+            list(uris),
+            schema={name: self._snapshot.stored[name] for name in names},
+            include_file_paths=PATH,
             missing_columns="insert",
             extra_columns="ignore",
             cast_options=_cast_options(),
             glob=False,
             hive_partitioning=False,
-            storage_options=self._s3.polars_options() if parts[0].uri.startswith("s3://") else None,
-            credential_provider=self._s3.polars_credentials() if parts[0].uri.startswith("s3://") else None,
+            storage_options=self._s3.polars_options(),
+            credential_provider=self._s3.polars_credentials(),
         )
-        own = {name: kind for name, kind in schema.items() if kind != stored[name]}
-        for batch in (lazy.cast(own) if own else lazy).collect_batches(maintain_order=True):  # type: ignore[arg-type]
-            at = 0
-            for length, path in batch[_PATH].rle().struct.unnest().iter_rows():
-                yield path, batch.slice(at, length).drop(_PATH)
-                at += length
 
     def _do(self, work: object, argument: pl.DataFrame) -> None:
         """Returns when the work waits for the writing thread, which is never far behind."""

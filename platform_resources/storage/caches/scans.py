@@ -10,7 +10,7 @@ Polars says which columns and rows are wanted when the query runs. Then:
 So a first read never costs more bytes than without a cache.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 
 import polars as pl
@@ -18,7 +18,7 @@ from polars.io.plugins import register_io_source
 
 from platform_resources.settings import S3Settings
 from platform_resources.storage.caches.fills import Fill, Part
-from platform_resources.storage.caches.snapshot import FILES, Snapshot, key_of
+from platform_resources.storage.caches.snapshot import FILES, Snapshot, Source, key_of
 from platform_resources.storage.caches.tiered import Cache, lacking, width
 
 _ROWS = "__platform_rows"  # a column that costs nothing; the count of rows asks for the first one
@@ -29,8 +29,8 @@ MOST_FILES = 16_384  # each is a mapping, of which Linux grants 65,530 a process
 class CachedScan:
     """One snapshot of one table."""
 
-    def __init__(self, cache: Cache, snapshot: Snapshot, s3: S3Settings, native: Callable[[], pl.LazyFrame]) -> None:
-        self.cache, self.snapshot, self._s3, self._native = cache, snapshot, s3, native
+    def __init__(self, cache: Cache, source: Source, s3: S3Settings) -> None:
+        self.cache, self.snapshot, self._s3, self._source = cache, source.snapshot, s3, source
 
     def lazy(self, location: str) -> pl.LazyFrame:
         """Returns the rows; the plan names the table's place, as that of a scan of files does."""
@@ -72,7 +72,7 @@ class CachedScan:
         if not missing:
             yield from (_passing(self._whole(part), names, predicate) for part in parts)
             return
-        with Fill(self.cache, self.snapshot, self._s3) as fill:
+        with Fill(self.cache, self._source, self._s3) as fill:
             for part, frame in fill.frames(parts, wanted):
                 yield _passing(_labelled(frame, part, self.snapshot), names, predicate)
 
@@ -81,9 +81,15 @@ class CachedScan:
         found: list[Part] = []
         for row in files.iter_rows(named=True):
             uri, size, stamp, rows = (row.pop(name) for name in FILES)
-            held = self.cache.frame(key_of(uri, size, stamp), wanted) if wanted else None
+            held = self._held(key_of(uri, size, stamp), wanted) if wanted else None
             found.append(Part(uri, size, stamp, rows, row, held))
         return found
+
+    def _held(self, key: str, wanted: pl.Schema) -> pl.DataFrame | None:
+        names = self.snapshot.kept_as
+        kept = pl.Schema({names.get(name, name): kind for name, kind in wanted.items()})
+        held = self.cache.frame(key, kept)
+        return held if held is None or not names else self.snapshot.named(held)
 
     def _passes(
         self,
@@ -114,10 +120,10 @@ class CachedScan:
         """Yields the rows as Polars reads them without a cache."""
         self.cache.counters.add(misses=files.height)
         if names == [_ROWS] and predicate is None:  # Polars counts by the files' footers if it is asked just that
-            count = self._native().select(pl.len()).collect().item()
+            count = self._source.native().select(pl.len()).collect().item()
             yield pl.DataFrame({_ROWS: pl.repeat(None, count, dtype=pl.Null(), eager=True)})
             return
-        lazy = self._native().with_columns(pl.lit(None).alias(_ROWS))
+        lazy = self._source.native().with_columns(pl.lit(None).alias(_ROWS))
         lazy = lazy if predicate is None else lazy.filter(predicate)
         lazy = lazy.select(names)
         yield from (lazy if n_rows is None else lazy.head(n_rows)).collect_batches(maintain_order=True)

@@ -6,7 +6,8 @@ only the files it added. A snapshot says how one request can tell that it is sti
 
 import io
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -14,7 +15,10 @@ import polars as pl
 from platform_resources.storage import columns
 
 FILES = pl.Schema({"uri": pl.String(), "size_bytes": pl.Int64(), "stamp": pl.String(), "rows": pl.Int64()})
-_FORM = 1
+PATH = "__platform_path"
+"""The column in which a format's reader of files says which one a row is from."""
+_FORM = 2
+_PLAIN = ("version", "proof", "mutable", "said")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,8 @@ class Snapshot:
         files: a row a data file in reading order: FILES, then each partition column with its value. A null in `rows`
             is not known.
         mutable: whether a file may be replaced under its name, so that its stamp is looked at again after reading it.
+        kept_as: what the cache calls columns that a table may give up and make anew under the same name.
+        said: what the format's reader of files needs besides, in its own words.
     """
 
     version: str
@@ -37,6 +43,8 @@ class Snapshot:
     stored: pl.Schema
     files: pl.DataFrame
     mutable: bool = False
+    kept_as: Mapping[str, str] = field(default_factory=dict)
+    said: str = ""
 
     @property
     def partition_columns(self) -> tuple[str, ...]:
@@ -46,6 +54,30 @@ class Snapshot:
     def only(self, column: str, values: list[str]) -> "Snapshot":
         """Returns the snapshot of some partitions."""
         return replace(self, files=self.files.filter(pl.col(column).is_in(values)))
+
+    def kept(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Returns the frame with its columns called as the cache calls them."""
+        return frame.rename(self.kept_as, strict=False)
+
+    def named(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Returns the frame with its columns called as the table calls them."""
+        return frame.rename({kept: name for name, kept in self.kept_as.items()}, strict=False)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A snapshot, and how its format reads it from S3.
+
+    Attributes:
+        snapshot: the latest at the time it was asked for.
+        native: the rows as without a cache.
+        files: some columns of some files by their addresses, with a column PATH that says each row's file; None where
+            the files are plain Parquet with the table's own column names.
+    """
+
+    snapshot: Snapshot
+    native: Callable[[], pl.LazyFrame]
+    files: Callable[[Sequence[str], Sequence[str]], pl.LazyFrame] | None = None
 
 
 def key_of(uri: str, size_bytes: int, stamp: str) -> str:
@@ -58,7 +90,7 @@ def dumped(snapshot: Snapshot) -> bytes | None:
     schema, stored = _told(snapshot.schema), _told(snapshot.stored)
     if any(kind is None for _, kind in [*schema, *stored]):
         return None
-    head = {"form": _FORM, "version": snapshot.version, "proof": snapshot.proof, "mutable": snapshot.mutable}
+    head = {"form": _FORM, **{name: getattr(snapshot, name) for name in _PLAIN}, "kept_as": dict(snapshot.kept_as)}
     buffer = io.BytesIO()
     snapshot.files.write_ipc(buffer, compression="uncompressed")
     return json.dumps({**head, "schema": schema, "stored": stored}).encode() + b"\n" + buffer.getvalue()
@@ -71,9 +103,7 @@ def loaded(content: bytes) -> Snapshot | None:
     if head.pop("form") != _FORM:
         return None
     return Snapshot(
-        version=head["version"],
-        proof=head["proof"],
-        mutable=head["mutable"],
+        **{name: head[name] for name in (*_PLAIN, "kept_as")},
         schema=_schema(head["schema"]),
         stored=_schema(head["stored"]),
         files=pl.read_ipc(io.BytesIO(files)),

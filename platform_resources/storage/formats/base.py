@@ -1,7 +1,7 @@
 """What every table format promises; the behaviour suite in tests/resources/storage runs over all of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -10,7 +10,7 @@ from platform_resources.errors import ColumnNotFound, TableNotFound
 from platform_resources.settings import Settings
 from platform_resources.storage.caches import Cache
 from platform_resources.storage.caches.scans import MOST_FILES, CachedScan
-from platform_resources.storage.caches.snapshot import Snapshot
+from platform_resources.storage.caches.snapshot import Source
 from platform_resources.storage.table import Commit, Rows, TableSpec
 
 
@@ -67,8 +67,8 @@ class TableFormat(ABC):
         self,
         cache: Cache,  # noqa: ARG002 - what a format does that has one
         partitions: Sequence[str] | None,  # noqa: ARG002
-    ) -> tuple[Snapshot, Callable[[], pl.LazyFrame]] | None:
-        """Returns the latest snapshot and how its rows are read without a cache; None where a cache cannot help.
+    ) -> Source | None:
+        """Returns the latest snapshot and how its rows are read; None where a cache cannot help.
 
         The snapshot is the latest at the time of the call: what is remembered of it was compared with the table's.
         """
@@ -76,9 +76,9 @@ class TableFormat(ABC):
 
     def _cached(self, cache: Cache, partitions: Sequence[str] | None) -> pl.LazyFrame | None:
         found = self._snapshot(cache, partitions)
-        if found is None or found[0].files.height > MOST_FILES:
+        if found is None or found.snapshot.files.height > MOST_FILES:
             return None
-        return CachedScan(cache, found[0], self.s3, found[1]).lazy(self.location)
+        return CachedScan(cache, found, self.s3).lazy(self.location)
 
     def _not_found(self) -> TableNotFound:
         return TableNotFound(self.spec.path, self.location)

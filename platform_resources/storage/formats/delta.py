@@ -13,7 +13,7 @@ import polars as pl
 from platform_resources.errors import VersionNotFound
 from platform_resources.storage import columns
 from platform_resources.storage.caches import Cache
-from platform_resources.storage.caches.snapshot import Snapshot
+from platform_resources.storage.caches.snapshot import Snapshot, Source
 from platform_resources.storage.conflicts import retried
 from platform_resources.storage.folder import folder_at
 from platform_resources.storage.formats.base import TableFormat
@@ -94,9 +94,7 @@ class DeltaFormat(TableFormat):
             self.travel(table, str(version))
         return self._only(restored(table), partitions)
 
-    def _snapshot(
-        self, cache: Cache, partitions: Sequence[str] | None
-    ) -> tuple[Snapshot, Callable[[], pl.LazyFrame]] | None:
+    def _snapshot(self, cache: Cache, partitions: Sequence[str] | None) -> Source | None:
         column = str(self.spec.partition_column)
         found = self._latest(cache)
         if found is None or (partitions is not None and found.schema.get(column) != pl.String):
@@ -104,7 +102,7 @@ class DeltaFormat(TableFormat):
         version = found.version
         if partitions is not None:
             found = found.only(column, list(map(str, partitions)))
-        return found, lambda: self._scan(partitions, version)
+        return Source(found, lambda: self._scan(partitions, version))
 
     def _latest(self, cache: Cache) -> Snapshot | None:
         """Returns the latest snapshot: the one remembered, if its commit is still the last, or else as the log says."""

@@ -14,11 +14,19 @@ from platform_resources.errors import (
     VersionNotFound,
 )
 from platform_resources.storage import columns
+from platform_resources.storage.caches import Cache
+from platform_resources.storage.caches.snapshot import Snapshot, Source
 from platform_resources.storage.conflicts import retried
 from platform_resources.storage.folder import Folder, folder_at
 from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.formats.delta_limits import refuse_lossy, refuse_other_partitioning
-from platform_resources.storage.formats.iceberg_catalog import MARKER, catalogue_exists, identifier, open_catalogue
+from platform_resources.storage.formats.iceberg_catalog import (
+    MARKER,
+    catalogue_exists,
+    identifier,
+    metadata_location,
+    open_catalogue,
+)
 from platform_resources.storage.formats.iceberg_commit import (
     PROPERTIES,
     Change,
@@ -28,6 +36,7 @@ from platform_resources.storage.formats.iceberg_commit import (
     table_parts,
 )
 from platform_resources.storage.formats.iceberg_frames import iceberg_schema, logical_schema, read_files, scanned
+from platform_resources.storage.formats.iceberg_snapshot import read_kept, taken
 from platform_resources.storage.merge import compared_columns, plan_merge, touched_partitions
 from platform_resources.storage.table import Commit, Rows
 
@@ -137,10 +146,52 @@ class IcebergFormat(TableFormat):
         table = self.opened()
         if table is None:
             raise self._not_found()
-        frame = self.rows_at(table, version)
+        return self._only(self.rows_at(table, version), partitions)
+
+    def _only(self, frame: pl.LazyFrame, partitions: Sequence[str] | None) -> pl.LazyFrame:
         if partitions is None:
             return frame
         return frame.filter(pl.col(str(self.spec.partition_column)).is_in(list(map(str, partitions))))
+
+    def _snapshot(self, cache: Cache, partitions: Sequence[str] | None) -> Source | None:
+        found, column = self._latest(cache), self.spec.partition_column
+        if found is None or (partitions is not None and column not in found.partition_columns):
+            return None
+        known = found
+        if partitions is not None:
+            found = found.only(str(column), list(map(str, partitions)))
+        return Source(
+            found,
+            lambda: self._only(scanned(self._as_of(known), self._options), partitions),
+            lambda uris, names: read_kept(known, uris, names, self._options),
+        )
+
+    def _latest(self, cache: Cache) -> Snapshot | None:
+        """Returns the latest snapshot: the one remembered, if the catalogue and S3 still say its metadata, or anew.
+
+        The catalogue says the version; the metadata file is asked for too, so that a table whose files are gone, or may
+        not be read any more, is not read from the cache.
+        """
+        place = metadata_location(self.catalogue, self.identifier) if catalogue_exists(self.settings) else None
+        if place is None:
+            return None
+        cache.counters.add(revalidations=1)
+        proof, known = cache.remote.etag(place), cache.recall(self.location)
+        if known is not None and (known.version, known.proof) == (place, proof):
+            return known
+        table = self.opened() if proof is not None else None
+        if table is None or table.metadata_location != place:
+            return None  # it is gone, or somebody was faster: read without a cache
+        found = taken(table, str(proof), self.spec.partition_column)
+        if found is not None:
+            cache.remember(self.location, found)
+        return found
+
+    def _as_of(self, known: Snapshot) -> "Table":
+        """Returns the table as its metadata file says it, whatever was committed since."""
+        from pyiceberg.table import StaticTable
+
+        return StaticTable.from_metadata(known.version, self.catalogue.properties)
 
     def _write(self, table: "Table | None", rows: Rows) -> Commit:
         if table is None:

@@ -51,6 +51,20 @@ def open_catalogue(settings: Settings) -> "SqlCatalog":
     raise AssertionError("unreachable")
 
 
+def metadata_location(catalogue: "SqlCatalog", name: tuple[str, str]) -> str | None:
+    """Returns where a table's latest metadata lies, or None; one question to the database, and none to the lake."""
+    from pyiceberg.catalog.sql import IcebergTables
+    from sqlalchemy import select
+
+    found = select(IcebergTables.metadata_location).where(
+        IcebergTables.catalog_name == NAME,
+        IcebergTables.table_namespace == name[0],
+        IcebergTables.table_name == name[1],
+    )
+    with catalogue.engine.connect() as connection:
+        return connection.scalar(found)
+
+
 def catalogue_exists(settings: Settings) -> bool:
     """Returns whether there may be tables at all; asking must not make a file."""
     if settings.iceberg is not None:

@@ -46,10 +46,14 @@ def iceberg_schema(schema: pl.Schema) -> "Schema":
 
 def logical_schema(schema: "Schema") -> pl.Schema:
     """Returns the columns that readers get, in their own types."""
+    return pl.Schema({**physical_schema(schema), **own_types(schema)})
+
+
+def physical_schema(schema: "Schema") -> pl.Schema:
+    """Returns the columns in the types that they have in the files."""
     from pyiceberg.io.pyarrow import schema_to_pyarrow
 
-    stored = pl.DataFrame(schema_to_pyarrow(schema, include_field_ids=False).empty_table()).schema
-    return pl.Schema({**stored, **own_types(schema)})
+    return pl.DataFrame(schema_to_pyarrow(schema, include_field_ids=False).empty_table()).schema
 
 
 def own_types(schema: "Schema") -> dict[str, pl.DataType]:
@@ -79,17 +83,27 @@ def scanned(table: "Table", options: dict[str, Any] | None, snapshot_id: int | N
 def read_files(
     table: "Table", tasks: Sequence["FileScanTask"], names: Sequence[str] | None, options: dict[str, Any] | None
 ) -> pl.DataFrame:
-    """Returns the rows of some data files in their own types.
+    """Returns the rows of some data files in their own types; rows that another engine deleted are still there."""
+    schema = table.schema()
+    found = scan_files(schema, [each.file.file_path for each in tasks], options)
+    found = found.select(names or [each.name for each in schema.fields])
+    own = {name: kind for name, kind in own_types(schema).items() if names is None or name in names}
+    return found.cast(own).collect()  # type: ignore[arg-type]  # a dict of names is accepted
+
+
+def scan_files(
+    schema: "Schema", uris: Sequence[str], options: dict[str, Any] | None, *, include_file_paths: str | None = None
+) -> pl.LazyFrame:
+    """Returns the rows of data files as they are stored.
 
     By Polars, as a scan of the whole table is, with its own way of finding columns by their field ids: pyiceberg's
-    reader turns a null list of structs into an empty one. Rows that another engine deleted one by one are still there.
+    reader turns a null list of structs into an empty one.
     """
     from pyiceberg.io.pyarrow import schema_to_pyarrow
 
-    schema = table.schema()
     arrow = schema_to_pyarrow(schema)
-    found = pl.scan_parquet(
-        [each.file.file_path for each in tasks],
+    return pl.scan_parquet(
+        list(uris),
         schema=pl.DataFrame(arrow.empty_table()).schema,
         glob=False,
         cast_options=ScanCastOptions._default_iceberg(),  # noqa: SLF001 - what scan_iceberg passes
@@ -98,10 +112,9 @@ def read_files(
         hive_partitioning=False,
         storage_options=options,
         credential_provider=None,
+        include_file_paths=include_file_paths,
         _column_mapping=("iceberg-column-mapping", arrow, None),
-    ).select(names or [each.name for each in schema.fields])
-    own = {name: kind for name, kind in own_types(schema).items() if names is None or name in names}
-    return found.cast(own).collect()  # type: ignore[arg-type]  # a dict of names is accepted
+    )
 
 
 def write_files(

@@ -11,7 +11,7 @@ are named by their content, so that two writers who add different columns do not
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import unquote
@@ -21,7 +21,7 @@ import polars as pl
 from platform_resources.errors import UnsupportedOperation
 from platform_resources.storage import columns
 from platform_resources.storage.caches import Cache
-from platform_resources.storage.caches.snapshot import FILES, Snapshot, key_of
+from platform_resources.storage.caches.snapshot import FILES, Snapshot, Source, key_of
 from platform_resources.storage.folder import LONGEST_NAME, Entry, Folder, file_name, folder_at
 from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.parts import by_partition, each_written
@@ -110,9 +110,7 @@ class ParquetFormat(TableFormat):
             credential_provider=self.s3.polars_credentials() if self.location.startswith("s3://") else None,
         )
 
-    def _snapshot(
-        self, cache: Cache, partitions: Sequence[str] | None
-    ) -> tuple[Snapshot, Callable[[], pl.LazyFrame]] | None:
+    def _snapshot(self, cache: Cache, partitions: Sequence[str] | None) -> Source | None:
         """Returns what a listing says; an object's ETag tells one content of a file from the next."""
         schema, live, column = self._schema(cache), self.live(partitions), self.spec.partition_column
         labels = [_partition_in(each.name) for each in live] if column else []
@@ -135,7 +133,7 @@ class ParquetFormat(TableFormat):
             files=pl.DataFrame(files, schema=kinds),
             mutable=True,
         )
-        return found, lambda: self._scan(partitions, None)
+        return Source(found, lambda: self._scan(partitions, None))
 
     def live(self, partitions: Sequence[str] | None = None) -> list[Entry]:
         """Returns the files that hold the table's rows: in each folder the overwritten one, or all parts."""

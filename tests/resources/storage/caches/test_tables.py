@@ -11,11 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from pyiceberg.table import Table
+from pyiceberg.types import LongType, StringType
 
 from platform_assets.factory.reads import filters_of
+from platform_resources.errors import TableNotFound
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake, TableSpec
 from platform_resources.storage.caches import Tally
+from platform_resources.storage.formats.iceberg_catalog import identifier, open_catalogue
 from platform_resources.storage.io_manager import LakeIOManager
 from tests.resources.storage.caches.test_disk import full_disk
 from tests.servers import Counter, S3Server, counting_proxy
@@ -24,7 +28,7 @@ MONTHS = ["jan", "feb", "mar"]
 STEPS = ["write", "overwrite", "read", "forget"]
 
 
-@pytest.fixture(params=["delta", "parquet"])
+@pytest.fixture(params=["delta", "parquet", "iceberg"])
 def spec(request: pytest.FixtureRequest) -> TableSpec:
     return TableSpec(path="shop/orders/v1", format=request.param, partition_column="_month", schema_evolution="add")
 
@@ -58,6 +62,15 @@ def orders(rows: int = 3000, seed: int = 0) -> pl.DataFrame:
 
 def same(left: pl.DataFrame | pl.LazyFrame, right: pl.DataFrame | pl.LazyFrame) -> None:
     assert_frame_equal(left.lazy().collect(), right.lazy().collect(), check_row_order=False)
+
+
+def drop(lake: Lake, spec: TableSpec) -> None:
+    """Nothing of the table stays, in the bucket or in a catalogue."""
+    bucket, _, prefix = lake.location(spec).removeprefix("s3://").partition("/")
+    store = lake.settings.s3.obstore(bucket)
+    store.delete([each["path"] for page in store.list(prefix) for each in page])
+    if spec.format == "iceberg":
+        open_catalogue(lake.settings).drop_table(identifier(lake.settings, spec))
 
 
 def done(lake: Lake, work: Callable[[], object]) -> Tally:
@@ -119,9 +132,9 @@ def test_a_table_dropped_and_made_anew_is_never_served_from_before(process, spec
     for seed in range(2):
         lake.write(spec, orders(300, seed))
     other.scan(spec).collect()
-    bucket, _, prefix = lake.location(spec).removeprefix("s3://").partition("/")
-    store = lake.settings.s3.obstore(bucket)
-    store.delete([each["path"] for page in store.list(prefix) for each in page])
+    drop(lake, spec)
+    with pytest.raises(TableNotFound):
+        other.scan(spec)
     for seed in range(writes):
         lake.write(spec, new := orders(300, 100 + seed))
     for reader in (lake, other, process()):
@@ -365,3 +378,50 @@ def test_the_plan_names_the_table_and_what_it_is_filtered_by(process, spec: Tabl
     lake.write(spec, orders(30))
     query = lake.scan(spec).filter(pl.col("id") < 7).select("text")
     assert filters_of(query, {"orders": lake.location(spec)}) == {"orders": ["id"]}
+
+
+def _another_engine(lake: Lake, spec: TableSpec) -> Table:
+    return open_catalogue(lake.settings).load_table(identifier(lake.settings, spec))
+
+
+def test_an_iceberg_column_made_anew_under_its_name_has_nothing_of_the_old_one(process) -> None:
+    lake, spec = process(), TableSpec(path="shop/renewed/v1", format="iceberg", partition_column="_month")
+    lake.write(spec, frame := orders(300))
+    same(lake.scan(spec), frame)
+    with _another_engine(lake, spec).update_schema(allow_incompatible_changes=True) as update:
+        update.delete_column("id")
+        update.rename_column("text", "words")
+    same(lake.scan(spec), changed := frame.drop("id").rename({"text": "words"}))
+    with _another_engine(lake, spec).update_schema() as update:
+        update.add_column("id", LongType())
+        update.add_column("text", StringType())
+    expected = changed.with_columns(id=pl.lit(None, dtype=pl.Int64), text=pl.lit(None, dtype=pl.String))
+    for reader in (lake, process(), process(PLATFORM_CACHE="off")):
+        for _ in range(2):
+            same(reader.scan(spec).select(expected.columns), expected)
+            same(reader.scan(spec).filter(pl.col("id") < 7).select(expected.columns), expected.clear())
+
+
+def test_rows_that_another_engine_deletes_from_an_iceberg_table_are_gone_at_once(process) -> None:
+    lake, spec = process(), TableSpec(path="shop/deleted/v1", format="iceberg", partition_column="_month")
+    lake.write(spec, frame := orders(300))
+    lake.scan(spec).collect()
+    _another_engine(lake, spec).delete("id < 100")
+    lake.delete(spec, "id", [200])
+    for reader in (lake, process()):
+        same(reader.scan(spec), frame.filter(pl.col("id") >= 100, pl.col("id") != 200))
+
+
+def test_only_the_partitions_and_columns_of_an_iceberg_table_that_are_asked_for_are_fetched(
+    process, proxy: Counter
+) -> None:
+    lake, spec = process(), TableSpec(path="shop/pruned/v1", format="iceberg", partition_column="_month")
+    lake.write(spec, frame := orders(60_000))
+
+    def pruned(of: Lake) -> pl.DataFrame:
+        return of.scan(spec, partitions=["feb"], columns=["value"]).collect()
+
+    without = bytes_of(proxy, lambda: pruned(process(PLATFORM_CACHE="off")))
+    assert bytes_of(proxy, lambda: pruned(lake)) <= without * 1.02
+    same(pruned(lake), frame.filter(pl.col("_month") == "feb").select("value"))
+    assert bytes_of(proxy, lambda: pruned(lake)) < 2_000, "one question to S3"

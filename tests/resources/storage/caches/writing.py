@@ -14,7 +14,10 @@ import polars as pl
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake, TableSpec
 
-SPECS = [TableSpec(path=f"shop/{name}/v1", format=name, partition_column="_month") for name in ("delta", "parquet")]  # type: ignore[arg-type]
+SPECS = [
+    TableSpec(path=f"shop/{name}/v1", format=name, partition_column="_month")  # type: ignore[arg-type]
+    for name in ("delta", "parquet", "iceberg")
+]
 MONTHS = ["jan", "feb", "mar", "apr"]
 
 
