@@ -1,43 +1,34 @@
 """Fetching one object: in ranges side by side, going on from what is on disk, and in its place only once it is whole.
 
 Every range names the ETag it belongs to, so an object that is written again meanwhile is never mixed with its old self.
-Memory is bounded by the number of ranges in flight times their size, whatever the size of the object.
+What arrives is summed up and written a piece at a time, while the processor's cache still holds it: memory is a piece
+for each worker, whatever the size of the object.
 """
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from platform_resources.errors import CorruptObject, ObjectError
+from platform_resources.errors import CorruptObject, ObjectError, ObjectUnavailable
 from platform_resources.storage.objects.attempts import Attempts
 from platform_resources.storage.objects.checksums import CRCS, Crc, crc, digest_of_parts, joined, told
 from platform_resources.storage.objects.facts import Facts
 from platform_resources.storage.objects.integrity import Check, compare, whole
 from platform_resources.storage.objects.journal import Journal
+from platform_resources.storage.objects.ranges import REQUEST_BYTES, WORKERS, Range, requests_of
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-RANGE_BYTES = 8 << 20
-WORKERS = 8
 _AGREEING = 2
 _PIECE = 1 << 20
+Piece = TypeVar("Piece")
 Progress = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class Range:
-    """Consecutive bytes of one part of an object."""
-
-    number: int
-    start: int
-    size: int
-    part: int
 
 
 @dataclass(frozen=True)
@@ -47,17 +38,6 @@ class Fetched:
     fetched_bytes: int
     resumed_bytes: int
     checks: tuple[Check, ...]
-
-
-def ranges_of(facts: Facts, range_bytes: int = RANGE_BYTES) -> list[Range]:
-    """Returns the ranges of an object in order; none crosses the border of two parts of its upload."""
-    found: list[Range] = []
-    start = 0
-    for part, size in enumerate(facts.part_sizes or (facts.size_bytes,)):
-        for offset in range(0, size, range_bytes):
-            found.append(Range(len(found), start + offset, min(range_bytes, size - offset), part))
-        start += size
-    return found
 
 
 class Transfer:
@@ -71,16 +51,16 @@ class Transfer:
         ranges: Sequence[Range],
         *,
         workers: int = WORKERS,
+        request_bytes: int = REQUEST_BYTES,
         progress: Progress | None = None,
     ) -> None:
         self.attempts, self.facts, self.journal = attempts, facts, journal
         self.progress = progress or (lambda _: None)
         self.algorithm: Crc = next((name for name in CRCS if name in facts.checksums), CRCS[0])
-        self.ranges, self.workers = ranges, workers
-        self._longest = max((each.size for each in ranges), default=0)
+        self.ranges, self.workers, self.request_bytes = ranges, workers, request_bytes
         self._digests: dict[int, str] = {}
         self._fetched = self._resumed = 0
-        self._lock, self._local = threading.Lock(), threading.local()
+        self._lock = threading.Lock()
 
     def run(self) -> Fetched:
         """Returns when the unfinished file holds the object, proven as far as S3 says anything to prove it by.
@@ -91,7 +71,9 @@ class Transfer:
             ObjectUnavailable: S3 stopped answering; what came is kept and not fetched again.
         """
         before = self.journal.begin(self.facts, len(self.ranges))
-        self._each(self.ranges, lambda each: self._complete(each, before.get(each.number)))
+        self._each([each for each in self.ranges if each.number in before], lambda each: self._keep(each, before))
+        left = [each for each in self.ranges if each.number not in self._digests]
+        self._each(requests_of(left, self.workers, self.request_bytes), self._receive)
         checks = self._compare()
         if not whole(checks):
             self._each(self.ranges, self._agreed)
@@ -123,31 +105,65 @@ class Transfer:
             groups[each.part].append((int(self._digests[each.number], 16), each.size))
         yield from groups
 
-    def _complete(self, wanted: Range, before: str | None) -> None:
-        """Returns when a range is on disk, from an earlier attempt or from S3."""
-        if before is not None and before == self._digest(self.journal.read(wanted.start, wanted.size), wanted.size):
-            self._note(wanted, before, fetched=False)
-            return
-        self._store(wanted, self._receive(wanted))
+    def _keep(self, wanted: Range, before: Mapping[int, str]) -> None:
+        """Takes note of a range that an earlier attempt left, where the bytes are still those that it wrote."""
+        value = size = 0
+        for start in range(wanted.start, wanted.end, _PIECE):
+            content = self.journal.read(start, min(_PIECE, wanted.end - start))
+            value, size = crc(self.algorithm, content, value), size + len(content)
+        if size == wanted.size and told(self.algorithm, value) == before[wanted.number]:
+            self._note(wanted, before[wanted.number], fetched=False)
 
     def _agreed(self, wanted: Range) -> None:
         """Returns when a range has come twice with the same bytes; which range is wrong, the whole does not tell."""
         seen = Counter([self._digests[wanted.number]])
         for _ in range(self.attempts.settings.attempts):
-            content = self._receive(wanted)
-            digest = self._digest(content, wanted.size)
+            self._receive([wanted])
+            digest = self._digests[wanted.number]
             seen[digest] += 1
             if seen[digest] >= _AGREEING:
-                self._store(wanted, content)
                 return
         raise CorruptObject(
-            self.facts.address, f"bytes {wanted.start} to {wanted.start + wanted.size} come out different each time",
+            self.facts.address, f"bytes {wanted.start} to {wanted.end} come out different each time",
             fix="look for what changes them between S3 and here",
         )  # fmt: skip
 
-    def _store(self, wanted: Range, content: memoryview) -> None:
-        digest = self._digest(content, wanted.size)
-        self.journal.write(content, wanted.start)
+    def _receive(self, wanted: Sequence[Range]) -> None:
+        """Returns when consecutive ranges are on disk; a server that breaks off is asked again as long as it gives."""
+        left = list(wanted)
+        while left:
+            before = len(left)
+            try:
+                self.attempts(lambda client: self._ask(client, left), self.facts.address)
+            except ObjectUnavailable:
+                if len(left) == before:
+                    raise
+
+    def _ask(self, client: "S3Client", left: list[Range]) -> None:
+        """Asks for what is left, and takes each range out of it that is on disk."""
+        start, end = left[0].start, left[-1].end
+        asked: dict[str, Any] = {"Bucket": self.facts.bucket, "Key": self.facts.key, "IfMatch": f'"{self.facts.etag}"'}
+        if end - start < self.facts.size_bytes:
+            asked["Range"] = f"bytes={start}-{end - 1}"
+        if self.facts.version:
+            asked["VersionId"] = self.facts.version
+        answer = client.get_object(**asked)
+        self._refuse_other(answer, start, end)
+        piece = memoryview(bytearray(min(_PIECE, end - start)))
+        with closing(answer["Body"]) as body:  # its own `with` hands out urllib3's stream
+            while left:
+                self._store(left[0], body, piece)
+                left.pop(0)
+
+    def _store(self, wanted: Range, body: Any, piece: memoryview) -> None:
+        """Returns when a range has come from a body to the disk, and is noted there."""
+        value = 0
+        for start in range(wanted.start, wanted.end, len(piece)):
+            content = piece[: wanted.end - start]
+            _fill(body, content)
+            value = crc(self.algorithm, content, value)
+            self.journal.write(content, start)
+        digest = told(self.algorithm, value)
         self.journal.add(wanted.number, digest)
         self._note(wanted, digest, fetched=True)
 
@@ -160,42 +176,21 @@ class Transfer:
         if new:
             self.progress(done.size)
 
-    def _digest(self, content: bytes | memoryview, size: int) -> str:
-        return told(self.algorithm, crc(self.algorithm, content)) if len(content) == size else ""
-
-    def _receive(self, wanted: Range) -> memoryview:
-        """Returns the bytes of a range; the buffer is the thread's own, and used again for its next range."""
-        if not hasattr(self._local, "buffer"):
-            self._local.buffer = memoryview(bytearray(self._longest))
-        buffer: memoryview = self._local.buffer[: wanted.size]
-        self.attempts(lambda client: self._ask(client, wanted, buffer), self.facts.address)
-        return buffer
-
-    def _ask(self, client: "S3Client", wanted: Range, buffer: memoryview) -> None:
-        asked: dict[str, Any] = {"Bucket": self.facts.bucket, "Key": self.facts.key, "IfMatch": f'"{self.facts.etag}"'}
-        if len(self.ranges) > 1:
-            asked["Range"] = f"bytes={wanted.start}-{wanted.start + wanted.size - 1}"
-        if self.facts.version:
-            asked["VersionId"] = self.facts.version
-        answer = client.get_object(**asked)
-        self._refuse_other(answer, wanted)
-        with closing(answer["Body"]) as body:  # its own `with` hands out urllib3's stream
-            _fill(body, buffer)
-
-    def _refuse_other(self, answer: Any, wanted: Range) -> None:
+    def _refuse_other(self, answer: Any, start: int, end: int) -> None:
         """Raises where the answer is not the range asked for, whatever its status says."""
         if answer["ETag"].strip('"') != self.facts.etag:
             raise ConnectionError("the answer is of another object")
-        if len(self.ranges) > 1 and not str(answer.get("ContentRange", "")).startswith(f"bytes {wanted.start}-"):
+        ranged = end - start < self.facts.size_bytes
+        if ranged and not str(answer.get("ContentRange", "")).startswith(f"bytes {start}-"):
             raise ObjectError(
                 self.facts.address, "the server answers a range with something else",
                 fix="platform objects doctor tells what it can do",
             )  # fmt: skip
-        if answer["ContentLength"] != wanted.size:
+        if answer["ContentLength"] != end - start:
             raise ConnectionError("the answer is of another size")
 
-    def _each(self, wanted: Sequence[Range], work: Callable[[Range], None]) -> None:
-        """Returns when the work is done for all ranges; at the first error those not begun are left out."""
+    def _each(self, wanted: Sequence[Piece], work: Callable[[Piece], None]) -> None:
+        """Returns when the work is done for all; at the first error those not begun are left out."""
         with ThreadPoolExecutor(min(self.workers, max(1, len(wanted))), "ranges") as pool:
             futures = [pool.submit(work, each) for each in wanted]
             try:
@@ -226,7 +221,7 @@ def _fill(body: Any, buffer: memoryview) -> None:
     """
     done = 0
     while done < len(buffer):
-        count = body.readinto(buffer[done : done + _PIECE])
+        count = body.readinto(buffer[done:])
         if not count:
             raise ConnectionError(f"the body ended after {done} of {len(buffer)} bytes")
         done += count

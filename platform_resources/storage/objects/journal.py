@@ -30,9 +30,8 @@ class Journal:
         if lines[0] == head:
             return {number: digest for number, digest in map(_entry, lines[1:]) if 0 <= number < ranges}
         os.ftruncate(self._handle, 0)
-        os.ftruncate(self.part, 0)
         os.write(self._handle, head + b"\n")
-        os.ftruncate(self.part, facts.size_bytes)
+        os.ftruncate(self.part, facts.size_bytes)  # never to nothing first: ext4 then writes all of it out at the close
         return {}
 
     def add(self, number: int, digest: str) -> None:

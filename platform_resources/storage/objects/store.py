@@ -20,18 +20,16 @@ from platform_resources.storage.objects.checksums import digest_of_file
 from platform_resources.storage.objects.compression import compression_of, decompress, without_suffix
 from platform_resources.storage.objects.doctor import Diagnosis, Doctor
 from platform_resources.storage.objects.download import (
-    RANGE_BYTES,
-    WORKERS,
     Fetched,
     Progress,
     Transfer,
     place_at,
-    ranges_of,
 )
 from platform_resources.storage.objects.facts import Facts, facts_of, keep, kept, parts_of
 from platform_resources.storage.objects.integrity import Check, compare, whole
 from platform_resources.storage.objects.journal import Journal, journal_of
 from platform_resources.storage.objects.listing import Predicate, S3Object
+from platform_resources.storage.objects.ranges import RANGE_BYTES, REQUEST_BYTES, WORKERS, ranges_of
 from platform_resources.storage.objects.safety import remember
 
 if TYPE_CHECKING:
@@ -92,12 +90,14 @@ class ObjectStore:
     """The objects that the settings reach; addresses are s3://bucket/key.
 
     Attributes:
-        range_bytes: how much one request fetches; it bounds memory, together with `workers`.
-        workers: how many ranges of one object are fetched side by side.
+        range_bytes: how much each worker fetches again after a kill, at most.
+        request_bytes: how much one request fetches, at most.
+        workers: how many requests for one object are under way side by side.
     """
 
     settings: S3Settings
     range_bytes: int = RANGE_BYTES
+    request_bytes: int = REQUEST_BYTES
     workers: int = WORKERS
 
     @cached_property
@@ -261,8 +261,7 @@ class ObjectStore:
                     if _is_current(place_, facts, unpack=unpack):
                         journal.forget()
                         return Downloaded(path=place_, facts=facts)
-                ranges = ranges_of(facts, self.range_bytes)
-                done = Transfer(self._attempts, facts, journal, ranges, workers=self.workers, progress=progress).run()
+                done = self._transfer(facts, journal, progress).run()
                 if unpack and (kind := compression_of(journal.part_path, facts.key)):
                     _unpack(journal, check_target(final, facts.key), facts, kind, done)
                     path = final
@@ -280,6 +279,12 @@ class ObjectStore:
             resumed_bytes=done.resumed_bytes,
             checks=done.checks,
         )
+
+    def _transfer(self, facts: Facts, journal: Journal, progress: Progress | None) -> Transfer:
+        return Transfer(
+            self._attempts, facts, journal, ranges_of(facts, self.range_bytes),
+            workers=self.workers, request_bytes=self.request_bytes, progress=progress,
+        )  # fmt: skip
 
     def _head(self, address: Address, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         """Returns the answer to HEAD; one without a reason is asked for as a GET, whose refusal says why."""

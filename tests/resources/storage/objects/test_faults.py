@@ -33,6 +33,7 @@ from tests.resources.storage.objects.test_get import content_of
 from tests.servers import S3Server, real_s3_server, s3_server, versitygw
 
 SIZE = 24 * RANGE_BYTES + 7
+CUT = {"range_bytes": RANGE_BYTES, "request_bytes": RANGE_BYTES}  # many requests, so that each fault is met
 Result = TypeVar("Result")
 
 
@@ -65,7 +66,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> S3Server:
 def test_what_passes_by_itself_is_waited_for(server: S3Server, bucket: Bucket, tmp_path: Path, fault: Fault) -> None:
     where = bucket.put("o", content_of(SIZE))
     with fault_proxy(server.endpoint, [fault]) as proxy:
-        done = ObjectStore(through(server, proxy.endpoint), range_bytes=RANGE_BYTES).get(where, tmp_path / "o")
+        done = ObjectStore(through(server, proxy.endpoint), **CUT).get(where, tmp_path / "o")
         assert proxy.seen[fault] > 0
     assert done.path.read_bytes() == content_of(SIZE)
 
@@ -75,7 +76,7 @@ def test_a_token_that_expires_is_renewed_where_it_can_be(moto: S3Server, tmp_pat
     where = bucket.put("o", content_of(SIZE))
     with fault_proxy(moto.endpoint, ["expired"]) as proxy:
         settings = through(moto, proxy.endpoint, **role(moto))
-        done = ObjectStore(settings, range_bytes=RANGE_BYTES).get(where, tmp_path / "o")
+        done = ObjectStore(settings, **CUT).get(where, tmp_path / "o")
         assert proxy.seen["expired"] > 0
     assert done.path.read_bytes() == content_of(SIZE)
 
@@ -86,7 +87,7 @@ def test_bytes_are_right_or_there_is_a_clear_error(server: S3Server, bucket: Buc
     faults = [each for each in EVERY if each != "expired"]
     path, told = tmp_path / "o", list[str]()
     with fault_proxy(server.endpoint, faults, seed=seed) as proxy:
-        store = ObjectStore(through(server, proxy.endpoint), range_bytes=RANGE_BYTES)
+        store = ObjectStore(through(server, proxy.endpoint), **CUT)
         for _ in range(10):
             try:
                 done = store.get(where, path)
@@ -100,10 +101,25 @@ def test_bytes_are_right_or_there_is_a_clear_error(server: S3Server, bucket: Buc
     assert all("Fix: " in each for each in told)
 
 
+def test_a_server_that_breaks_off_each_answer_is_asked_on_and_what_it_gave_is_kept(
+    server: S3Server, bucket: Bucket, tmp_path: Path
+) -> None:
+    where, path = bucket.put("o", content_of(SIZE)), tmp_path / "o"
+    with fault_proxy(server.endpoint, ["truncated"], rate=1.0) as proxy:
+        store = ObjectStore(through(server, proxy.endpoint, attempts=2), range_bytes=RANGE_BYTES, workers=1)
+        with pytest.raises(ObjectUnavailable, match="2 attempts failed"):
+            store.get(where, path)  # of the last range it never gives more than half
+    done = ObjectStore(server.settings, range_bytes=RANGE_BYTES).get(where, path)
+    assert done.fetched_bytes <= RANGE_BYTES + 7
+    assert path.read_bytes() == content_of(SIZE)
+
+
 def test_bytes_that_come_out_wrong_each_time_are_no_file(server: S3Server, bucket: Bucket, tmp_path: Path) -> None:
     where = bucket.put("o", content_of(3 * RANGE_BYTES))
     with fault_proxy(server.endpoint, ["corrupted"], rate=1.0) as proxy:
-        store = ObjectStore(through(server, proxy.endpoint, attempts=3), range_bytes=RANGE_BYTES)
+        store = ObjectStore(
+            through(server, proxy.endpoint, attempts=3), range_bytes=RANGE_BYTES, request_bytes=RANGE_BYTES
+        )
         with pytest.raises(CorruptObject, match=r"Fix: "):
             store.get(where, tmp_path / "o")
     assert not (tmp_path / "o").exists()
@@ -161,7 +177,7 @@ def test_the_next_endpoint_serves_where_one_does_not(server: S3Server, bucket: B
         dead = f"http://127.0.0.1:{taken.getsockname()[1]}"
     with fault_proxy(server.endpoint, ["internal"], rate=1.0) as broken:
         settings = replace(server.settings, endpoint_url=dead, other_endpoints=(broken.endpoint, server.endpoint))
-        done = ObjectStore(settings, range_bytes=RANGE_BYTES).get(where, tmp_path / "o")
+        done = ObjectStore(settings, **CUT).get(where, tmp_path / "o")
         assert broken.spoilt > 0
     assert done.path.read_bytes() == content_of(SIZE)
 

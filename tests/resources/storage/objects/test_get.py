@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ from hypothesis import strategies as st
 from platform_resources.errors import ObjectError
 from platform_resources.storage.objects import Address, ObjectStore
 from platform_resources.storage.objects.address import place as place_of
-from platform_resources.storage.objects.download import ranges_of
 from platform_resources.storage.objects.facts import facts_of, kept
+from platform_resources.storage.objects.ranges import Range, ranges_of, requests_of
 from tests.fault_proxy import fault_proxy
 from tests.resources.storage.objects.conftest import RANGE_BYTES, Bucket
 from tests.servers import S3Server
@@ -111,8 +112,9 @@ def test_a_new_version_takes_the_place_of_the_old_one(store: ObjectStore, bucket
 
 
 def test_an_object_that_changes_while_it_is_fetched_is_never_mixed(
-    store: ObjectStore, bucket: Bucket, tmp_path: Path
+    server: S3Server, bucket: Bucket, tmp_path: Path
 ) -> None:
+    store = ObjectStore(server.settings, range_bytes=RANGE_BYTES, request_bytes=RANGE_BYTES)
     where, new = bucket.put("o", content_of(64 * RANGE_BYTES)), content_of(64 * RANGE_BYTES)[::-1]
     lock, changed = threading.Lock(), []
 
@@ -276,3 +278,17 @@ def test_ranges_cover_an_object_without_gap_or_overlap_and_within_its_parts(part
     assert all(each.size <= RANGE_BYTES for each in found)
     for number, size in enumerate(parts):
         assert sum(each.size for each in found if each.part == number) == size
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=40), st.integers(1, 5), st.integers(1, 30))
+def test_requests_hold_every_range_once_in_order_without_a_gap(
+    cuts: list[tuple[int, bool]], workers: int, longest: int
+) -> None:
+    ends = [sum(size for size, _ in cuts[: number + 1]) for number in range(len(cuts))]
+    every = [Range(number, end - size, size, 0) for number, (end, (size, _)) in enumerate(zip(ends, cuts, strict=True))]
+    left = [each for each, (_, there) in zip(every, cuts, strict=True) if not there]
+    found = requests_of(left, workers, longest)
+    assert [each for group in found for each in group] == left
+    for group in found:
+        assert all(before.end == after.start for before, after in pairwise(group))
+        assert len(group) == 1 or group[-1].end - group[0].start <= longest
