@@ -97,7 +97,7 @@ def get(
     until: Until = None,
     min_bytes: Least = 0,
     max_bytes: Most = None,
-    unpack: Annotated[bool, typer.Option("--unpack", help="Decompress gz, zst, bz2 and snappy.")] = False,
+    unpack: Annotated[bool, typer.Option("--unpack", help="Decompress gz, zst, bz2, snappy and xz.")] = False,
     json: Json = False,
 ) -> None:
     """Fetches objects in parallel ranges, verified; killed, it goes on where it was when it is started again."""

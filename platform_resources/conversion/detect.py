@@ -1,4 +1,4 @@
-"""What a file is, told by its bytes alone: compression, container, encoding. Its name is not asked.
+"""What a file is, told by its bytes alone: container and encoding. Its name is not asked.
 
 Every answer is a pure function of a few samples, so that it costs the same for a kilobyte and for a terabyte.
 """
@@ -9,18 +9,10 @@ import zipfile
 from collections.abc import Sequence
 from typing import IO, Literal
 
-Compression = Literal["gz", "zst", "bz2", "snappy", "xz"]
 Format = Literal["csv", "json", "jsonl", "parquet", "arrow", "avro", "excel", "delta"]
 Encoding = str
 
 SAMPLE_BYTES = 1 << 18
-_COMPRESSIONS: tuple[tuple[bytes, Compression], ...] = (
-    (b"\x1f\x8b", "gz"),
-    (b"\x28\xb5\x2f\xfd", "zst"),
-    (b"BZh", "bz2"),
-    (b"\xff\x06\x00\x00sNaPpY", "snappy"),
-    (b"\xfd7zXZ\x00", "xz"),
-)
 _BOMS: tuple[tuple[bytes, Encoding], ...] = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
@@ -36,11 +28,6 @@ _UNASSIGNED = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))
 _WIDE_SHARE = 0.3
 _EVEN = 2
 _CONTINUES = 0x80
-
-
-def compression_of(head: bytes) -> Compression | None:
-    """The compression around a file, by its first bytes; None where there is none."""
-    return next((name for magic, name in _COMPRESSIONS if head.startswith(magic)), None)
 
 
 def container_of(head: bytes) -> Format | None:

@@ -5,19 +5,18 @@ that it costs disk and never memory; and a damaged archive is known before a row
 """
 
 import codecs
-import lzma
-from collections.abc import Iterator
+import errno
 from pathlib import Path
 
-from platform_resources.conversion.detect import SAMPLE_BYTES, Compression, Encoding
-from platform_resources.errors import ConversionError
+from platform_resources.conversion.detect import SAMPLE_BYTES, Encoding
+from platform_resources.errors import ConversionError, CorruptArchive
 from platform_resources.settings import S3Settings
+from platform_resources.storage.compression import Compression, decompress
 
 _BLOCK = 1 << 20
 _SPREAD = 64
 _LONGEST = 64 << 20
-_SNAPPY_HEAD = b"\xff\x06\x00\x00sNaPpY"
-_ARROW_NAMES = {"gz": "gzip", "zst": "zstd", "bz2": "bz2"}
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def local(location: str, s3: S3Settings, scratch: Path) -> Path:
@@ -42,16 +41,21 @@ def decompressed(path: Path, compression: Compression, scratch: Path, *, name: s
     """A file in the scratch folder with what the archive holds.
 
     Raises:
-        ConversionError: The archive is damaged or was cut off.
+        ConversionError: The archive is damaged, was cut off, or is larger than the disk.
     """
     target = scratch / "decompressed"
     try:
-        with target.open("wb") as out:
-            for block in _blocks(path, compression):
-                out.write(block)
-    except (OSError, EOFError, lzma.LZMAError, ValueError, RuntimeError) as error:
+        decompress(path, target, compression)
+    except CorruptArchive as error:
         raise ConversionError(
-            name, f"the {compression} archive is damaged or was cut off ({error})", fix="send the file again"
+            name, f"the {compression} archive is damaged or was cut off ({error.__cause__})", fix="send the file again"
+        ) from error
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        target.unlink(missing_ok=True)
+        raise ConversionError(
+            name, f"what is in it does not fit on the disk ({error.strerror})", fix="set TMPDIR to a larger one"
         ) from error
     return target
 
@@ -97,35 +101,6 @@ def head(path: Path) -> bytes:
     """The first bytes of a file."""
     with path.open("rb") as source:
         return source.read(SAMPLE_BYTES)
-
-
-def _blocks(path: Path, compression: Compression) -> Iterator[bytes]:
-    if compression == "snappy":
-        yield from _snappy(path)
-    elif compression == "xz":
-        with lzma.open(path) as stream:
-            while block := stream.read(_BLOCK):
-                yield block
-    else:
-        import pyarrow as pa
-
-        with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, _ARROW_NAMES[compression]) as stream:
-            while block := stream.read(_BLOCK):
-                yield block
-
-
-def _snappy(path: Path) -> Iterator[bytes]:
-    """The blocks of a framed snappy stream; each carries a checksum that is verified."""
-    from cramjam import snappy
-
-    with path.open("rb") as source:
-        while header := source.read(4):
-            size = int.from_bytes(header[1:4], "little")
-            body = source.read(size)
-            if len(header) < 4 or len(body) < size:  # noqa: PLR2004 - one byte of kind, three of length
-                raise EOFError("it ends within a frame")
-            if header[0] in (0, 1):
-                yield bytes(snappy.decompress(_SNAPPY_HEAD + header + body))
 
 
 def is_object(location: str, s3: S3Settings) -> bool:

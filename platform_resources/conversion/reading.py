@@ -13,9 +13,7 @@ from platform_resources.conversion import binary_sources, plain
 from platform_resources.conversion.csv_source import CsvSource, accepted
 from platform_resources.conversion.detect import (
     SAMPLE_BYTES,
-    Compression,
     Format,
-    compression_of,
     container_of,
     encoding_of,
     is_workbook,
@@ -28,6 +26,7 @@ from platform_resources.conversion.rejects import Rejects
 from platform_resources.conversion.rows import Conform, Rows
 from platform_resources.errors import ConversionError
 from platform_resources.settings import Settings
+from platform_resources.storage.compression import Compression, compression_in
 from platform_resources.storage.folder import folder_at
 
 if TYPE_CHECKING:
@@ -110,13 +109,14 @@ def _delta(source: str, bench: Bench) -> Opened | None:
 def _unpacked(path: Path, source: str, scratch: Path) -> tuple[Path, Compression | None]:
     """The file within its archive, and the outermost compression."""
     outer: Compression | None = None
-    for depth in range(_NESTED):
-        found = compression_of(plain.head(path))
-        if found is None:
-            break
+    depth = 0
+    while found := compression_in(plain.head(path)):
+        if depth == _NESTED:
+            raise ConversionError(source, f"is packed more than {_NESTED} times", fix="unpack it first")
         inner = scratch / f"unpacked-{depth}"
         inner.mkdir()
         path, outer = plain.decompressed(path, found, inner, name=source), outer or found
+        depth += 1
     if not path.stat().st_size:
         raise ConversionError(source, "holds nothing", fix="send it again")
     return path, outer

@@ -13,9 +13,9 @@ from typing import Any, Literal, get_args
 
 import polars as pl
 
-from platform_resources.conversion.detect import Compression
 from platform_resources.errors import ConversionError
 from platform_resources.storage.columns import logical
+from platform_resources.storage.compression import Compression
 
 TargetFormat = Literal["csv", "json", "jsonl", "parquet", "arrow", "delta"]
 TARGETS: tuple[TargetFormat, ...] = get_args(TargetFormat)

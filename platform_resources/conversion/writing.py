@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from platform_resources.conversion.chunks import Plan, regrouped, resident_bytes
-from platform_resources.conversion.detect import Compression
 from platform_resources.conversion.fingerprint import Fingerprint, fingerprint
 from platform_resources.conversion.targets import Prepared, Target
+from platform_resources.storage.compression import Compression
 
 if TYPE_CHECKING:
     import pyarrow as pa

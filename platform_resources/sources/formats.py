@@ -14,8 +14,9 @@ from math import isfinite
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from platform_resources.conversion.detect import SAMPLE_BYTES, compression_of, container_of, encoding_of
+from platform_resources.conversion.detect import SAMPLE_BYTES, container_of, encoding_of
 from platform_resources.conversion.dialect import dialect_of
+from platform_resources.storage.compression import compression_in
 
 _UNREADABLE = (PolarsError, PanicException, OSError, EOFError, ValueError, RecursionError,
                csv.Error, zlib.error)  # fmt: skip
@@ -56,7 +57,7 @@ def parse(name: str, content: bytes) -> Parsed:
 
 def _unpacked(content: bytes) -> bytes:
     """What an archive holds, whatever the file is called."""
-    return gzip.decompress(content) if compression_of(content) == "gz" else content
+    return gzip.decompress(content) if compression_in(content) == "gz" else content
 
 
 def _ending(name: str) -> str:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from platform_resources.errors import ObjectChanged, ObjectError, ObjectNotFound
 from platform_resources.s3 import S3Settings
+from platform_resources.storage.compression import compression_of, decompress, without_suffix
 from platform_resources.storage.objects import listing
 from platform_resources.storage.objects.address import Address, check_target, place
 from platform_resources.storage.objects.attempts import Attempts
 from platform_resources.storage.objects.checksums import digest_of_file
-from platform_resources.storage.objects.compression import compression_of, decompress, without_suffix
 from platform_resources.storage.objects.doctor import Diagnosis, Doctor
 from platform_resources.storage.objects.download import (
     Fetched,
@@ -172,7 +172,7 @@ class ObjectStore:
             address: the object; one from a listing names its version.
             target: the file to write.
             version: a VersionId; None for the latest.
-            unpack: whether to decompress gz, zst, bz2 and snappy, and to drop such a suffix from the target's name.
+            unpack: whether to decompress gz, zst, bz2, snappy and xz, and to drop such a suffix from the target's name.
             progress: is told the bytes of each range that is on disk.
 
         Raises:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pytest
 from cramjam import snappy
@@ -296,7 +297,6 @@ def test_a_line_of_fifty_megabytes_and_a_thousand_columns_go_through(run: Conver
 
 
 def test_a_workbook_is_read_sheet_by_sheet(run: Convert, tmp_path: Path) -> None:
-    openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     book.active.append(["a", "when"])
     book.active.append([1, NOON])

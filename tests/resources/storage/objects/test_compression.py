@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import lzma
 import os
 import struct
 from collections.abc import Callable
@@ -15,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from platform_resources.errors import CorruptArchive, ObjectError
+from platform_resources.storage.compression import SUFFIXES, compression_of, decompress, without_suffix
 from platform_resources.storage.objects import ObjectStore
 from platform_resources.storage.objects.checksums import crc
-from platform_resources.storage.objects.compression import SUFFIXES, compression_of, decompress, without_suffix
 from tests.resources.storage.objects.conftest import Bucket
 
 CONTENT = b"a,b\n" + b"1,2\n" * 100_000
@@ -42,6 +43,7 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress,
     "bz2": bz2.compress,
     "zst": zstandard.compress,
+    "xz": lzma.compress,
     "sz": framed,
     "snappy": lambda content: pa.Codec("snappy").compress(content, asbytes=True),
 }
@@ -51,7 +53,7 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 @given(content=st.binary(max_size=300_000), twice=st.booleans())
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_was_packed_comes_out_as_it_went_in(tmp_path: Path, suffix: str, content: bytes, twice: bool) -> None:
-    twice = twice and suffix in ("gz", "bz2", "zst")  # members one after the other, as `cat` makes them
+    twice = twice and suffix in ("gz", "bz2", "zst", "xz")  # members one after the other, as `cat` makes them
     source = tmp_path / f"x.{suffix}"
     source.write_bytes(PACK[suffix](content) * (1 + twice))
     kind = compression_of(source)
@@ -72,12 +74,75 @@ def test_content_that_ends_early_is_refused(tmp_path: Path, suffix: str) -> None
             decompress(source, tmp_path / "out", kind)
 
 
-def test_a_frame_with_other_bytes_is_refused(tmp_path: Path) -> None:
-    packed = bytearray(framed(os.urandom(100_000)))
+MEMBERS = {
+    "gz": gzip.compress(CONTENT[:400]),
+    "bz2": bz2.compress(CONTENT[:400]),
+    "xz": lzma.compress(CONTENT[:400]),
+    "zst": zstandard.compress(CONTENT[:400]),
+    "zst of unknown size": zstandard.ZstdCompressor(write_content_size=False).compress(CONTENT[:400]),
+    "sz": framed(CONTENT[:400]),
+}
+
+
+@pytest.mark.parametrize("kind", MEMBERS)
+def test_an_archive_is_refused_wherever_it_is_cut(tmp_path: Path, kind: str) -> None:
+    """But between two members, or two chunks of snappy: that is where such archives end."""
+    member, source = MEMBERS[kind], tmp_path / "x"
+    taken = set()
+    for size in range(len(member) + 1, 2 * len(member)):
+        source.write_bytes((member * 2)[:size])
+        try:
+            decompress(source, tmp_path / "out", compression_of(source) or "snappy")
+        except CorruptArchive:
+            continue
+        taken.add(size - len(member))
+    assert taken == ({10, len(member) - 6} if kind == "sz" else set())
+
+
+@pytest.mark.parametrize("kind", MEMBERS)
+@pytest.mark.parametrize("behind", [b"id,name\n", b"\n", b"\x00\x01"])
+def test_an_archive_with_something_else_behind_it_is_refused(tmp_path: Path, kind: str, behind: bytes) -> None:
+    source = tmp_path / "x"
+    source.write_bytes(MEMBERS[kind] + behind)
+    with pytest.raises(CorruptArchive, match="content is broken"):
+        decompress(source, tmp_path / "out", compression_of(source) or "snappy")
+
+
+@pytest.mark.parametrize("kind", ["gz", "xz"])
+def test_zeros_behind_an_archive_only_fill_up_its_space(tmp_path: Path, kind: str) -> None:
+    source = tmp_path / "x"
+    source.write_bytes(MEMBERS[kind] + bytes(512) + (MEMBERS[kind] + bytes(512) if kind == "xz" else b""))
+    assert decompress(source, tmp_path / "out", compression_of(source) or "snappy") == 400 * (1 + (kind == "xz"))
+
+
+def test_frames_that_are_to_be_skipped_are(tmp_path: Path) -> None:
+    """As pzstd writes them, with sizes for readers that work in parallel."""
+    source = tmp_path / "x"
+    source.write_bytes((b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd" + MEMBERS["zst"]) * 2)
+    assert compression_of(source) == "zst"
+    assert decompress(source, tmp_path / "out", "zst") == 800
+
+
+def test_xz_that_asks_for_gigabytes_of_memory_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "x"
+    source.write_bytes(lzma.compress(b"a", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 28}]))
+    with pytest.raises(CorruptArchive, match="Memory usage limit exceeded"):
+        decompress(source, tmp_path / "out", "xz")
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz", "sz"])
+def test_other_bytes_are_refused_by_the_checksum(tmp_path: Path, kind: str) -> None:
+    packed = bytearray(PACK[kind](os.urandom(100_000)))
     packed[-1000] ^= 1
-    (tmp_path / "x.sz").write_bytes(packed)
-    with pytest.raises(CorruptArchive, match="a checksum inside it is wrong"):
-        decompress(tmp_path / "x.sz", tmp_path / "out", "snappy")
+    (tmp_path / "x").write_bytes(packed)
+    with pytest.raises(CorruptArchive, match="content is broken"):
+        decompress(tmp_path / "x", tmp_path / "out", compression_of(tmp_path / "x") or "snappy")
+
+
+def test_a_chunk_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(framed(CONTENT) + b"\x02\x01\x00\x00a")
+    with pytest.raises(CorruptArchive, match="unknown kind 0x2"):
+        decompress(tmp_path / "x", tmp_path / "out", "snappy")
 
 
 def test_the_content_tells_how_it_is_packed_and_not_the_name(tmp_path: Path) -> None:
