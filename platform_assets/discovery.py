@@ -8,6 +8,18 @@ from types import ModuleType
 import dagster as dg
 
 from platform_core.contracts import Catalog, Dataset, Transform, catalog_of
+from platform_core.errors import CoreError
+
+
+class PackageNotFound(CoreError):
+    """A root below which datasets were to be found, and that Python does not know."""
+
+    def __init__(self, package: str, missing: str) -> None:
+        self.package, self.missing = package, missing
+        super().__init__(
+            f"package {package!r}: Python finds no {missing!r}. Fix: correct the name, install the package, or start "
+            "from the folder that holds it with PYTHONPATH=. set."
+        )
 
 
 def discover(package: str) -> Catalog:
@@ -15,7 +27,7 @@ def discover(package: str) -> Catalog:
 
     Raises:
         ContractError: With every problem of every declaration.
-        ModuleNotFoundError: There is no such package.
+        PackageNotFound: There is no such package.
     """
     modules = list(_modules(package))
     datasets = {id(each): each for module in modules for each in vars(module).values() if isinstance(each, Dataset)}
@@ -35,7 +47,17 @@ def by_hand(package: str) -> list[dg.AssetsDefinition]:
 
 
 def _modules(package: str) -> Iterator[ModuleType]:
-    root = importlib.import_module(package)
+    root = _root(package)
     yield root
     for found in pkgutil.walk_packages(getattr(root, "__path__", []), f"{package}."):
         yield importlib.import_module(found.name)
+
+
+def _root(package: str) -> ModuleType:
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if package == missing or package.startswith(f"{missing}."):
+            raise PackageNotFound(package, missing) from error
+        raise  # it is there, and something that it imports is not

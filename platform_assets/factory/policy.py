@@ -39,17 +39,21 @@ def refuse_if_unfit(
     if not broken:
         return
     yield from check_results(dataset, results)
-    told = "; ".join(describe(result) for result in broken)
-    way_out = (
-        "Mend the input or the rule, or declare quarantine=Quarantine() to set bad rows aside."
-        if dataset.quarantine is None
-        else "Mend the input, or lower the rule's severity to 'warn'."
-    )
+    told = "; ".join(describe(result).rstrip(".") for result in broken)
+    way_out = _way_out(dataset, {result.rule.id for result in broken}, made=must_be_read)
     raise dg.Failure(
         f"{dataset.name}: nothing was written, the last good table stays. {told}. Fix: {way_out}",
         metadata={"rules": ", ".join(result.rule.id for result in broken)},
         allow_retries=False,
     )
+
+
+def _way_out(dataset: Dataset, broken: set[str], *, made: bool) -> str:
+    if made and broken == {"schema"}:
+        return "Return the contract's columns in its types, or declare a new version of the contract."
+    if dataset.quarantine is None:
+        return "Mend the input or the rule, or declare quarantine=Quarantine() to set bad rows aside."
+    return "Mend the input, or lower the rule's severity to 'warn'."
 
 
 def table_results(lake: Lake, dataset: Dataset) -> list[RuleResult]:

@@ -1,7 +1,7 @@
 """The asset of a dataset that a pure function makes: load inputs, call it, judge, write."""
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +29,8 @@ from platform_resources.transience import retry_transient
 
 _UNPARTITIONED = "transform"
 """The source that an envelope of a transform names where its row lies in no partition."""
+
+_TOLD = 3
 
 _LAZY: Any = pl.LazyFrame
 """Inputs are loaded lazily, whatever a transform asks for, so that only the contract's columns are read."""
@@ -58,8 +60,7 @@ def transform_asset(
             made = transform(**declared)
             reads = _reads(made, {name: lake.location(table_spec(catalog[name])) for name in inputs.values()})
             raw = _result(dataset, made)
-            source = ",".join(partitions) if partitions else _UNPARTITIONED
-            given = Input(source, digest(dataset.name, source.encode()), "", raw)
+            given = Input(_place(partitions), _id(dataset, partitions), "", raw)
             references = load_references(lake, catalog, dataset)
             intake = take_in(
                 dataset,
@@ -86,6 +87,17 @@ def transform_asset(
         deps=[asset_key(name) for name in sorted(referred)],
         automation_condition=automation,
     )
+
+
+def _place(partitions: Sequence[str] | None) -> str:
+    """What a transform made, in the words of a message: its partitions, of many the first and the last."""
+    if not partitions:
+        return _UNPARTITIONED
+    return ", ".join(partitions) if len(partitions) <= _TOLD else f"{partitions[0]} to {partitions[-1]}"
+
+
+def _id(dataset: Dataset, partitions: Sequence[str] | None) -> str:
+    return digest(dataset.name, ",".join(partitions or [_UNPARTITIONED]).encode())
 
 
 def _reads(made: object, places: Mapping[str, str]) -> dict[str, dg.JsonMetadataValue]:

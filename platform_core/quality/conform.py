@@ -88,11 +88,16 @@ def _judge_type(raw: pl.DataType, column: Column, dataset: Dataset) -> None:
             dataset.name, [column.name], "is a timestamp without a zone, and the contract says UTC.",
             "write the zone into the input; the platform does not guess it.",
         )  # fmt: skip
-    if raw != pl.Null and _family(raw) not in {"text", _family(column.dtype)}:
+    if raw != pl.Null and _family(raw) not in {"text", _family(column.dtype)} and not _is_day(raw, column.dtype):
         raise ShapeError(
             dataset.name, [column.name], f"is {raw}, and the contract says {column.dtype}.",
             "send text or the declared type.",
         )  # fmt: skip
+
+
+def _is_day(raw: pl.DataType, wanted: pl.DataType) -> bool:
+    """Whether days may come as midnights, which is how pandas holds them; another time of day cannot be read as one."""
+    return wanted == pl.Date and isinstance(raw, pl.Datetime) and raw.time_zone is None
 
 
 def _family(dtype: pl.DataType) -> str:

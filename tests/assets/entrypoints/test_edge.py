@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from platform_assets.discovery import PackageNotFound
 from platform_assets.entrypoints.cli import main
 
 
@@ -27,15 +29,25 @@ def test_a_wrong_setting_is_one_message_without_a_traceback(
     assert "Traceback" not in told
 
 
-def test_what_nobody_foresaw_says_its_kind_and_how_to_see_more(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--package", "no.such.package", "quarantine", "list"]) == 1
+def test_a_package_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--package", "platform_assets.nowhere", "quarantine", "list"]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Error: package 'platform_assets.nowhere': Python finds no 'platform_assets.nowhere'. Fix: " in told
+
+
+def test_what_nobody_foresaw_says_its_kind_and_how_to_see_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "half_installed.py").write_text("import a_library_that_is_not_installed\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["--package", "half_installed", "quarantine", "list"]) == 1
     told = capsys.readouterr().err
-    assert told.startswith("Error: ModuleNotFoundError")
+    assert told.startswith("Error: ModuleNotFoundError: No module named 'a_library_that_is_not_installed'")
     assert "--debug" in told
 
 
 def test_debug_lets_the_traceback_through() -> None:
-    with pytest.raises(ModuleNotFoundError):
+    with pytest.raises(PackageNotFound):
         main(["--debug", "--package", "no.such.package", "quarantine", "list"])
 
 

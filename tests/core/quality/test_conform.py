@@ -34,6 +34,7 @@ class Kinds(DataFrameModel):
 
 kinds = Dataset("x/kinds", Kinds, owner="team:x", version="1.0.0", source=Files("*"))
 UNREADABLE = "unreadable"
+MIDNIGHT_AND_A_SECOND = [datetime(2024, 2, 29), datetime(2024, 2, 29, 0, 0, 1)]  # noqa: DTZ001 - as pandas has them
 NOON = datetime(2024, 1, 2, 12, tzinfo=UTC)
 
 
@@ -96,6 +97,7 @@ def test_how_an_instant_is_read_does_not_depend_on_its_neighbours(texts: list[st
         ("money", [Decimal("1.239"), Decimal("1.230")], None, [UNREADABLE, Decimal("1.23")]),
         ("small", [1e39, 0.5], None, [UNREADABLE, 0.5]),
         ("text", ["a"], pl.Categorical, ["a"]),
+        ("day", MIDNIGHT_AND_A_SECOND, None, [date(2024, 2, 29), UNREADABLE]),
     ],
 )
 def test_a_typed_value_is_not_cut_or_wrapped(column: str, values: list[Any], dtype: Any, expected: list[Any]) -> None:
