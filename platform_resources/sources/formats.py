@@ -114,14 +114,26 @@ def _blank_lines(content: bytes, fields: int, delimiter: str) -> list[int]:
     return blank
 
 
-def _jsonl(content: bytes) -> pl.DataFrame:
-    lines = _in_utf8(content).decode("utf-8-sig").split("\n")  # splitlines() would also cut texts that hold U+2028
-    return _from_records([_value(line) for line in lines if line.strip()])
-
-
 def _json(content: bytes) -> pl.DataFrame:
-    records = _value(_in_utf8(content).decode("utf-8-sig"))
+    """One JSON value, or one a line: what it is does not hang on the file's name."""
+    text = _in_utf8(content).decode("utf-8-sig")
+    try:
+        records = _value(text) if text.strip() else []
+    except json.JSONDecodeError as error:
+        if error.msg != "Extra data":
+            raise
+        return _from_records(_lines(text))
     return _from_records(records if isinstance(records, list) else [records])
+
+
+def _lines(text: str) -> list[object]:
+    found = []
+    for number, line in enumerate(text.split("\n"), 1):  # splitlines() would also cut texts that hold U+2028
+        try:
+            found += [_value(line)] if line.strip() else []
+        except json.JSONDecodeError as error:
+            raise ValueError(f"line {number}: {error.msg} at character {error.colno}") from None
+    return found
 
 
 def _value(text: str) -> object:
@@ -152,7 +164,7 @@ _READERS: Mapping[str, Callable[[bytes], pl.DataFrame]] = {
     "parquet": lambda content: pl.read_parquet(io.BytesIO(content)),
     "arrow": lambda content: pl.read_ipc(io.BytesIO(content)),
     "csv": _csv,
-    "jsonl": _jsonl,
-    "ndjson": _jsonl,
+    "jsonl": _json,
+    "ndjson": _json,
     "json": _json,
 }

@@ -27,6 +27,8 @@ SECRET = "ada@example.com"
         ("a.csv", "a,b\n1,€\n".encode("utf-16"), [("1", "€")]),
         ("a.jsonl", '{"a":"€"}\n'.encode("utf-16"), [("€",)]),
         ("a.jsonl", b'\xef\xbb\xbf{"a":"x\xe2\x80\xa8y"}\n\n{"b":[1.5]}', [("x\u2028y", None), (None, "[1.5]")]),
+        ("a.json", b'{"a":1}\n{"a":2}\n', [("1",), ("2",)]),
+        ("a.jsonl", b'[\n {"a":1},\n {"a":2}\n]', [("1",), ("2",)]),
         ("a.json", b'[{"a":1e400},{"a":1.0},{"a":true}]', [("1e400",), ("1.0",), ("true",)]),
     ],
 )
@@ -45,6 +47,7 @@ def test_texts_are_read_as_they_stand(name: str, content: bytes, rows: list[tupl
         ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:-9], "end-of-stream"),
         ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:12] + bytes(range(99)), "decompressing"),
         ("a.json", b'[{"a":"ada@example.com",}]', "it cannot be parsed"),
+        ("a.jsonl", b'{"a":1}\n\n{"a":', "line 3: Expecting value at character 6"),
         ("a.json", b"[" * 99_999, "recursion"),
         ("a.csv", "a,b\n1,ada@example.com é\n".encode("cp1252"), "it is not UTF-8: byte 0xe9"),
     ],
