@@ -20,6 +20,7 @@ from platform_assets.factory.residents import after_transform
 from platform_assets.factory.specs import asset_of
 from platform_assets.factory.stored import as_declared
 from platform_assets.factory.tables import PROVENANCE, asset_key, table_spec
+from platform_assets.factory.wider import is_wider, of_run
 from platform_core.contracts import Catalog, Dataset, Transform
 from platform_core.errors import ContractError, Problem
 from platform_resources.sources import digest
@@ -46,6 +47,7 @@ def transform_asset(
     dataset = transform.dataset
     inputs = {name: transform.input_name(name) for name in transform.parameters}
     kinds = _kinds(transform)
+    wider = is_wider((catalog[above] for above in inputs.values()), dataset)
     referred = {rule.dataset for rule in catalog.references_of(dataset)} - {dataset.name, *inputs.values()}
 
     def build(
@@ -59,7 +61,8 @@ def transform_asset(
             }
             made = transform(**declared)
             reads = _reads(made, {name: lake.location(table_spec(catalog[name])) for name in inputs.values()})
-            raw = _result(dataset, made)
+            whole = _result(dataset, made)
+            raw = of_run(whole, dataset, partitions) if wider else whole
             given = Input(_place(partitions), _id(dataset, partitions), "", raw)
             references = load_references(lake, catalog, dataset)
             intake = take_in(
@@ -76,6 +79,8 @@ def transform_asset(
             obsolete = store.add(refused, [*(partitions or ()), _UNPARTITIONED]) if dataset.quarantine else []
             rows = intake.rows.drop(PROVENANCE)
             metadata = {**intake_metadata(dataset, intake), **reads}
+            if wider and partitions:
+                metadata["rows_of_other_partitions"] = dg.MetadataValue.int(whole.height - raw.height)
             yield dg.Output(Write(frame=rows, partitions=partitions), metadata=metadata)
             store.remove(obsolete)
             yield from check_results(dataset, [*intake.results, *table_results(lake, dataset)])
