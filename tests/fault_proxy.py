@@ -40,6 +40,7 @@ class FaultProxy:
     Attributes:
         rate: the share of requests that are spoilt.
         drop: names of request headers that the server behind never sees, as with servers that are older than these.
+        served: path and size of each body that was passed back.
     """
 
     endpoint: str
@@ -49,7 +50,7 @@ class FaultProxy:
     rng: random.Random
     drop: frozenset[str] = frozenset()
     seen: Counter[str] = field(default_factory=Counter)
-    body_bytes: int = 0
+    served: list[tuple[str, int]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -60,9 +61,15 @@ class FaultProxy:
             self.seen[fault or "passed"] += 1
             return fault
 
-    def count(self, size: int) -> None:
+    def count(self, path: str, size: int) -> None:
         with self.lock:
-            self.body_bytes += size
+            self.served.append((path, size))
+
+    @property
+    def body_bytes(self) -> int:
+        """How many bytes were passed back in bodies."""
+        with self.lock:
+            return sum(size for _, size in self.served)
 
     @property
     def spoilt(self) -> int:
@@ -203,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "truncated" and data:
             content = content[: len(content) // 2]
             self.close_connection = True
-        self.proxy.count(len(content))
+        self.proxy.count(self.path, len(content))
         self.wfile.write(content)
 
 
