@@ -92,8 +92,13 @@ def to_logical(table: str, frame: pl.DataFrame) -> pl.DataFrame:
             raise UnsupportedType(table, repr(name), "without a proper name", fix="rename it")
         if dtype != pl.Null and encode(logical(dtype)) is None:
             raise UnsupportedType(table, name, str(dtype), fix="cast it to a number, text, time or a list of them")
-    wanted = {name: logical(dtype) for name, dtype in frame.schema.items()}
-    return frame.cast({name: kind for name, kind in wanted.items() if kind != frame.schema[name]})
+    return cast(frame, {name: logical(dtype) for name, dtype in frame.schema.items()})
+
+
+def cast(frame: pl.DataFrame, wanted: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Returns the frame with columns in the types wanted; the others are not copied, as `DataFrame.cast` does."""
+    changed = {name: kind for name, kind in wanted.items() if kind != frame.schema[name]}
+    return frame.with_columns(frame[name].cast(kind) for name, kind in changed.items())
 
 
 def fit(table: str, frame: pl.DataFrame, columns: pl.Schema | None, policy: SchemaEvolution) -> pl.DataFrame:
@@ -106,7 +111,7 @@ def fit(table: str, frame: pl.DataFrame, columns: pl.Schema | None, policy: Sche
         UnsupportedType: a column without type is new.
     """
     known = columns if columns is not None else pl.Schema({})
-    frame = frame.cast({n: known[n] for n, d in frame.schema.items() if d == pl.Null and n in known})
+    frame = cast(frame, {n: known[n] for n, d in frame.schema.items() if d == pl.Null and n in known})
     untyped = next((name for name, dtype in frame.schema.items() if dtype == pl.Null), None)
     if untyped is not None:
         raise UnsupportedType(table, untyped, "Null", fix="cast it to the type it will have")
@@ -114,7 +119,8 @@ def fit(table: str, frame: pl.DataFrame, columns: pl.Schema | None, policy: Sche
         return frame
     _refuse_differences(table, frame.schema, columns, policy)
     lacking = [pl.lit(None, dtype=kind).alias(name) for name, kind in known.items() if name not in frame.columns]
-    return frame.with_columns(lacking).select(*known, *(name for name in frame.columns if name not in known))
+    wanted = [*known, *(name for name in frame.columns if name not in known)]
+    return frame if frame.columns == wanted else frame.with_columns(lacking).select(wanted)
 
 
 def _refuse_differences(table: str, ours: pl.Schema, theirs: pl.Schema, policy: SchemaEvolution) -> None:

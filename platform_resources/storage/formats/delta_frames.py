@@ -38,15 +38,15 @@ def restored(table: "DeltaTable") -> pl.LazyFrame:
 def stored(frame: pl.DataFrame) -> "pl.DataFrame | RecordBatchReader":
     """Returns the frame in the types Delta has, each column marked with its own type where they differ.
 
-    It is handed over batch by batch: delta-rs writes one while the next is not made yet, so that the rows are in memory
-    once. A reader can be read once.
+    Polars hands it over as one batch, and it stays that: delta-rs shuffles the rows of several. A reader can be read
+    once.
     """
     from arro3.core import RecordBatchReader, Schema
 
     marks = columns.marks(frame.schema)
     if not marks:
         return frame
-    reader = RecordBatchReader.from_arrow(frame.cast({name: columns.physical(frame.schema[name]) for name in marks}))
+    reader = RecordBatchReader.from_arrow(columns.cast(frame, {n: columns.physical(frame.schema[n]) for n in marks}))
     fields = [reader.schema.field(name) for name in reader.schema.names]
     schema = Schema([each.with_metadata({_DTYPE: marks[each.name]}) if each.name in marks else each for each in fields])
     return RecordBatchReader.from_batches(schema, (batch.with_schema(schema) for batch in reader))

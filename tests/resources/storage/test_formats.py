@@ -45,6 +45,13 @@ def test_what_is_written_is_read(lake: Lake, whole: TableSpec) -> None:
     assert commit.size_bytes > 0
 
 
+def test_rows_come_back_in_the_order_in_which_they_were_stored(lake: Lake, whole: TableSpec) -> None:
+    """Given rows in several batches, delta-rs shuffles them."""
+    parts = [pl.DataFrame({"id": range(start, start + 70_000)}) for start in range(0, 280_000, 70_000)]
+    lake.write(whole, pl.concat(parts, rechunk=False))
+    assert lake.scan(whole).collect()["id"].is_sorted()
+
+
 def test_a_table_that_was_never_written_is_named_with_the_fix(lake: Lake, whole: TableSpec) -> None:
     assert not lake.exists(whole)
     assert lake.version(whole) is None
@@ -90,7 +97,7 @@ def test_a_row_without_partition_is_refused(lake: Lake, monthly: TableSpec, noth
 
 @pytest.mark.parametrize("dtype", [pl.Datetime("us"), pl.Date, pl.Int64])
 def test_a_partition_column_that_is_not_text_is_refused(lake: Lake, monthly: TableSpec, dtype: pl.DataType) -> None:
-    """A peer overwrites the whole table at each partition when the column is a naive timestamp (x_delta_loss.py)."""
+    """A peer overwrites the whole table at each partition when the column is a naive timestamp."""
     rows = pl.DataFrame({"_month": [1, 2]}).cast({"_month": dtype})
     with pytest.raises(InvalidRows, match="must be text"):
         lake.write(monthly, rows)

@@ -447,38 +447,41 @@ DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-02-01")
 THREE = ("2024-01-01", "2024-01-02", "2024-01-03")
 
 
-def by_day(**how: Any) -> dg.AssetsDefinition:
-    """Five rows a day, and the day itself as a timestamp without a zone."""
+def by_day(zone: str | None = None, **how: Any) -> dg.AssetsDefinition:
+    """Five rows a day, and the day itself as a timestamp in a zone or without one."""
 
     @dg.asset(name="upstream", partitions_def=DAYS, **how)
     def upstream(context: dg.AssetExecutionContext) -> pl.DataFrame:
         day = dt.datetime.fromisoformat(context.partition_key)
-        return pl.DataFrame({"day": [day] * 5, "key": [context.partition_key] * 5, "x": range(5)})
+        rows = pl.DataFrame({"day": [day] * 5, "key": [context.partition_key] * 5, "x": range(5)})
+        return rows.with_columns(pl.col("day").dt.replace_time_zone(zone))
 
     return upstream
 
 
 @pytest.mark.parametrize("place", ["disk"])
+@pytest.mark.parametrize("zone", [None, "UTC", "America/New_York"])
 @pytest.mark.parametrize("said", [None, "delta", "iceberg", "parquet"])
-def test_days_as_naive_timestamps_stay_where_a_peer_loses_all_but_the_last(
-    manager: LakeIOManager, said: Format | None
+def test_days_as_timestamps_stay_where_a_peer_loses_all_but_the_last(
+    manager: LakeIOManager, said: Format | None, zone: str | None
 ) -> None:
     """dagster-deltalake overwrites the whole table with each day, and each of its runs succeeds."""
     how = {} if said is None else {"metadata": table("s/t/v1", format=said, partition_column="key")}
     seen: list[pl.DataFrame] = []
     for day in THREE:
-        assert run(manager, by_day(**how), partition_key=day).success
-    run(manager, by_day(**how), reader := reader_of(pl.DataFrame, seen), selection=[reader])
+        assert run(manager, by_day(zone, **how), partition_key=day).success
+    run(manager, by_day(zone, **how), reader := reader_of(pl.DataFrame, seen), selection=[reader])
     assert seen[0].height == 15
     assert seen[0]["day"].n_unique() == 3
-    assert seen[0].schema["day"] == pl.Datetime("us")
+    assert seen[0].schema["day"] == pl.Datetime("us", zone)
 
 
 @pytest.mark.parametrize("place", ["disk"])
-def test_a_table_partitioned_by_the_naive_timestamp_itself_is_refused_before_a_row_is_lost(
-    manager: LakeIOManager, format_name: Format
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_a_table_partitioned_by_the_timestamp_itself_is_refused_before_a_row_is_lost(
+    manager: LakeIOManager, format_name: Format, zone: str | None
 ) -> None:
     spec = TableSpec(path="s/t/v1", format=format_name, partition_column="day")
     with pytest.raises(InvalidRows, match=r"partition column day must be text .* nothing was written. Fix: derive it"):
-        run(manager, by_day(metadata=spec.to_metadata()), partition_key=THREE[0])
+        run(manager, by_day(zone, metadata=spec.to_metadata()), partition_key=THREE[0])
     assert not manager.lake.exists(spec)

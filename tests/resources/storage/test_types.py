@@ -12,7 +12,7 @@ from polars.testing.parametric import dataframes
 
 from platform_resources.errors import UnsupportedType
 from platform_resources.storage import Lake, TableSpec
-from platform_resources.storage.columns import decode, encode
+from platform_resources.storage.columns import decode, encode, fit, to_logical
 from platform_resources.storage.table import Format
 
 AMSTERDAM = "Europe/Amsterdam"
@@ -144,3 +144,10 @@ def test_a_type_written_as_text_is_read_back(dtype: pl.DataType) -> None:
 def test_any_frame_comes_back(lake: Lake, table: TableSpec, frame: pl.DataFrame) -> None:
     lake.write(table, frame)
     assert_frame_equal(lake.scan(table).collect(), frame)
+
+
+def test_columns_that_have_their_type_are_not_copied_on_the_way() -> None:
+    """Polars' own cast puts the pieces of all columns together, anew, even where it has nothing to cast."""
+    frame = pl.concat([pl.DataFrame({"a": range(100_000), "b": ["x"] * 100_000})] * 2, rechunk=False)
+    assert frame.n_chunks("all") == [2, 2]
+    assert fit("t", to_logical("t", frame), frame.schema, "refuse").n_chunks("all") == [2, 2]
