@@ -35,6 +35,7 @@ class Case:
         against: The names of the cases its ratios are given to, among those of the same table.
         table: The table it stands in.
         skip: Why it cannot run here; empty where it can.
+        python: The interpreter it runs in; None for this one.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Case:
     against: tuple[str, ...] = ()
     table: str = ""
     skip: str = ""
+    python: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -96,21 +98,24 @@ def _report(result: Measurement) -> None:
 
 
 def _all_rounds(cases: Sequence[Case], folder: Path, rounds: int) -> Rounds:
-    taken: dict[str, list[Measurement]] = {case.name: [] for case in cases if not case.skip}
+    able = [case for case in cases if not case.skip]
+    taken: dict[str, list[Measurement]] = {case.name: [] for case in able}
     for number in range(1, rounds + 1):
-        for name, found in taken.items():
-            found.append(_in_child(name, folder))
-            print(f"  round {number}: {name}: {found[-1].wall:.2f} s, CPU {found[-1].cpu:.2f} s", file=sys.stderr)
+        for case in able:
+            found = taken[case.name]
+            found.append(_in_child(case, folder))
+            print(f"  round {number}: {case.name}: {found[-1].wall:.2f} s, CPU {found[-1].cpu:.2f} s", file=sys.stderr)
     return taken
 
 
-def _in_child(name: str, folder: Path) -> Measurement:
-    command = [sys.executable, "-W", "ignore", sys.argv[0], "--case", name, "--folder", str(folder)]
+def _in_child(case: Case, folder: Path) -> Measurement:
+    python = str(case.python or sys.executable)
+    command = [python, "-W", "ignore", sys.argv[0], "--case", case.name, "--folder", str(folder)]
     environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     marked = [line for line in done.stdout.splitlines() if line.startswith(_MARK)]
     if not marked:
-        raise SystemExit(f"{name} did not finish (exit {done.returncode}):\n{done.stderr[-4000:]}")
+        raise SystemExit(f"{case.name} did not finish (exit {done.returncode}):\n{done.stderr[-4000:]}")
     return Measurement(**json.loads(marked[-1].removeprefix(_MARK)))
 
 

@@ -31,6 +31,15 @@ Scan = Callable[[Path], pl.LazyFrame]
 
 def prepare(folder: Path) -> None:
     """Makes lineitem with its days, and every table that is read, by both sides."""
+    frame = make_rows(folder)
+    for name in FORMATS:
+        for daily in (False, True):
+            _stored(folder / "read", name, frame, daily=daily)
+            RAW[name][0](frame, _raw_place(folder / "read", name, daily=daily), daily=daily)
+
+
+def make_rows(folder: Path) -> pl.DataFrame:
+    """Makes lineitem with its days, as `li.parquet`."""
     made = Path(sys.executable).with_name("tpchgen-cli")
     subprocess.run([made, "parquet", "-s", "1", "-T", "lineitem", "-q", "-o", str(folder)], check=True)
     rows = pl.scan_parquet(folder / "lineitem.parquet").collect()
@@ -40,10 +49,7 @@ def prepare(folder: Path) -> None:
     days = (first + pl.duration(days=day)).dt.strftime("%Y-%m-%d").alias("day")
     frame = rows.with_columns(floats).with_columns(days)
     frame.write_parquet(folder / "li.parquet")
-    for name in FORMATS:
-        for daily in (False, True):
-            _stored(folder / "read", name, frame, daily=daily)
-            RAW[name][0](frame, _raw_place(folder / "read", name, daily=daily), daily=daily)
+    return frame
 
 
 def raw_delta(frame: pl.DataFrame, path: Path, *, daily: bool) -> None:
