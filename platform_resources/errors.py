@@ -150,6 +150,16 @@ class WriteConflict(TableError):
         )
 
 
+class TableUnavailable(TableError):
+    """S3 did not answer as it should when a table was read or written, however often it was asked."""
+
+    transient = True
+
+
+class TableForbidden(TableError):
+    """S3 does not let these credentials read or write a table, or does not say why it refuses."""
+
+
 class UnsupportedOperation(TableError):
     """The table's format cannot do what was asked."""
 

@@ -1,5 +1,6 @@
 """Which errors pass by themselves: only these are worth a second try, for a wrong row stays wrong."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,7 +22,14 @@ _CODES = {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "
 _TOLD = ("error sending request", "connection reset", "connection refused", "connection closed", "operation timed out",
          "error decoding response body", "error reading a body", "slowdown", "incomplete body", "end of file before",
          "429 too many requests", "500 internal server error", "502 bad gateway", "503 service unavailable",
-         "504 gateway timeout", "expiredtoken", "requesttimetooskewed")  # fmt: skip
+         "504 gateway timeout", "expiredtoken", "requesttimetooskewed", "request or response body error",
+         "aws error slow_down", "aws error internal_failure", "aws error service_unavailable", "aws error throttling",
+         "aws error network_connection", "aws error request_timeout", "(http status 5",
+         "response checksums mismatch")  # fmt: skip
+_MUTE = re.compile(r"\(http status 400\) during \w+ operation: *(no response body\.?)? *$"
+                   r"|error performing head .*: 400 bad request: *$", re.MULTILINE)  # fmt: skip
+_REFUSED = ("403 forbidden", "accessdenied", "access_denied", "invalidaccesskeyid", "signaturedoesnotmatch",
+            "lacked the necessary privileges", "401 unauthorized")  # fmt: skip
 _VENDORS = ("obstore", "deltalake", "_internal", "polars", "builtins")
 
 
@@ -29,7 +37,7 @@ def is_transient(error: BaseException) -> bool:
     """Whether the same call may succeed later: the network, a busy server, a lost race. A refusal is not.
 
     A token that expired and a clock that differs may be better in the next step, which asks for credentials anew.
-    delta-rs, obstore and Polars tell a network error only in words, so the words of their errors are read.
+    delta-rs, obstore, Polars and Arrow tell a network error only in words, so the words of their errors are read.
     """
     if isinstance(error, ResourceError):
         return error.transient
@@ -39,7 +47,18 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(response, dict):
         return response.get("Error", {}).get("Code") in _CODES | EXPIRED | SKEWED
     words = str(error).lower()
-    return _of_vendor(error) and any(told in words for told in _TOLD)
+    return is_mute(error) or (_of_vendor(error) and any(told in words for told in _TOLD))
+
+
+def is_mute(error: BaseException) -> bool:
+    """Whether S3 said 400 and no reason: its answer to a HEAD when a token has expired."""
+    return _of_vendor(error) and _MUTE.search(str(error).lower()) is not None
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether S3 said no, by the words of a library; a token that expired or a clock that differs is none."""
+    words = str(error).lower()
+    return _of_vendor(error) and not is_transient(error) and any(told in words for told in _REFUSED)
 
 
 def _of_vendor(error: BaseException) -> bool:

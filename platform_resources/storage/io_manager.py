@@ -20,6 +20,7 @@ from platform_resources.storage.caches import Tally
 from platform_resources.storage.folder import file_name
 from platform_resources.storage.frames import KINDS, from_polars, kind_of, to_polars
 from platform_resources.storage.lake import Lake
+from platform_resources.storage.refusals import told
 from platform_resources.storage.table import Commit, TableSpec, Write
 from platform_resources.transience import retry_transient
 
@@ -79,6 +80,7 @@ class LakeIOManager(dg.IOManager):
         Raises:
             TableNotFound: nothing was ever written.
             NotATable: a table is annotated as something that it cannot become.
+            TableForbidden: S3 refuses.
         """
         upstream = context.upstream_output
         declared = TableSpec.from_metadata(upstream.definition_metadata) if upstream else None
@@ -93,7 +95,9 @@ class LakeIOManager(dg.IOManager):
                 f"is a table, but the input {context.name!r} is annotated {wanted}",
                 fix=f"annotate it as one of {', '.join(KINDS)}",
             )
-        return from_polars(self._scan(context, spec, declared=declared is not None), kind or "polars.DataFrame")
+        rows = self._scan(context, spec, declared=declared is not None)
+        with told(spec.path, self.lake.location(spec)):
+            return from_polars(rows, kind or "polars.DataFrame")
 
     def _is_table(self, context: dg.InputContext, declared: TableSpec | None) -> bool:
         """Returns whether the upstream value is a table: by its spec, by an annotation, or else by looking."""

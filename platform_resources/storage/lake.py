@@ -1,6 +1,7 @@
 """The lake: tables found by their spec below the settings' root, whatever their format and wherever they lie."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,6 +17,7 @@ from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.merge import check_key
 from platform_resources.storage.operations import OPERATIONS, TableOperations
+from platform_resources.storage.refusals import told
 from platform_resources.storage.table import Commit, Rows, TableSpec
 
 _SHOWN = 5
@@ -38,11 +40,13 @@ class Lake:
 
     def exists(self, spec: TableSpec) -> bool:
         """Returns whether anything was ever written to the table."""
-        return self._table(spec).exists()
+        with self._told(spec):
+            return self._table(spec).exists()
 
     def version(self, spec: TableSpec) -> str | None:
         """Returns what changes with every commit, or None when there is no table."""
-        return self._table(spec).version()
+        with self._told(spec):
+            return self._table(spec).version()
 
     def scan(
         self,
@@ -66,13 +70,16 @@ class Lake:
             TableNotFound: nothing was ever written.
             ColumnNotFound: a column is asked for that the table does not have.
             VersionNotFound: the table has no such version, or none so old.
+            TableUnavailable: S3 did not answer as it should.
+            TableForbidden: S3 refuses.
         """
         if version is not None and at is not None:
             raise ValueError("name a version or an instant, not both")
         if partitions is not None and spec.partition_column is None:
             raise InvalidTableSpec(spec.path, "has no partitions to choose from", fix="declare partition_column")
-        wanted = version if at is None else self.operations(spec).version_at(at)
-        return self._table(spec).scan(partitions=partitions, columns=columns, version=wanted, cache=self.cache)
+        with self._told(spec):
+            wanted = version if at is None else self.operations(spec).version_at(at)
+            return self._table(spec).scan(partitions=partitions, columns=columns, version=wanted, cache=self.cache)
 
     def write(
         self,
@@ -101,33 +108,40 @@ class Lake:
             InvalidRows: key or partition values that contradict the spec.
             SchemaMismatch: columns that the schema policy refuses.
             WriteConflict: other writers won every time.
+            TableUnavailable: S3 did not answer as it should; whether it is written is known by writing it again.
+            TableForbidden: S3 refuses.
         """
         rows = frame.collect(engine="streaming") if isinstance(frame, pl.LazyFrame) else frame
         rows = typed.to_logical(spec.path, rows)
         _check_partitions(spec, rows, partitions)
         if spec.mode == "merge":
             check_key(spec, rows)
-        return self._table(spec).write(
-            Rows(
-                frame=rows,
-                partitions=None if partitions is None else tuple(dict.fromkeys(map(str, partitions))),
-                transaction=transaction,
-                replace_values=tuple(replace_values),
-                commit_metadata=commit_metadata,
-            )
+        given = Rows(
+            frame=rows,
+            partitions=None if partitions is None else tuple(dict.fromkeys(map(str, partitions))),
+            transaction=transaction,
+            replace_values=tuple(replace_values),
+            commit_metadata=commit_metadata,
         )
+        with self._told(spec):
+            return self._table(spec).write(given)
 
     def update(self, spec: TableSpec, column: str, ids: Sequence[Any], values: Mapping[str, Any]) -> Commit:
         """Returns the commit that set columns of the rows whose `column` is one of the ids; none without such rows."""
-        return self._table(spec).update(column, ids, values)
+        with self._told(spec):
+            return self._table(spec).update(column, ids, values)
 
     def delete(self, spec: TableSpec, column: str, ids: Sequence[Any]) -> Commit:
         """Returns the commit that removed the rows whose `column` is one of the ids; none without such rows."""
-        return self._table(spec).delete(column, ids)
+        with self._told(spec):
+            return self._table(spec).delete(column, ids)
 
     def operations(self, spec: TableSpec) -> TableOperations:
         """Returns what can be done to a table besides reading and writing rows: history, upkeep, restoring."""
         return OPERATIONS[spec.format](spec, self.location(spec), self.settings)
+
+    def _told(self, spec: TableSpec) -> AbstractContextManager[None]:
+        return told(spec.path, self.location(spec))
 
     def _table(self, spec: TableSpec) -> TableFormat:
         return FORMATS[spec.format](spec, self.location(spec), self.settings)

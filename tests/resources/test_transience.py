@@ -6,6 +6,8 @@ import pytest
 from platform_resources.errors import InvalidRows, WriteConflict
 from platform_resources.transience import is_transient, retry_transient
 
+UNKNOWN = "AWS Error UNKNOWN (HTTP status 400)"
+
 
 @pytest.mark.parametrize(
     ("error", "passes"),
@@ -17,6 +19,17 @@ from platform_resources.transience import is_transient, retry_transient
         (InvalidRows("shop/sales", "sale", (None,), "null key", fix="fill it"), False),
         (PermissionError("403"), False),
         (ValueError("error sending request"), False),
+        (OSError("AWS Error SLOW_DOWN during GetObject operation: Reduce your request rate"), True),
+        (OSError("AWS Error VALIDATION during GetObject operation: Response checksums mismatch"), True),
+        (
+            OSError(f"{UNKNOWN} during HeadObject operation: No response body."),
+            True,
+        ),
+        (
+            OSError(f"{UNKNOWN} during GetObject operation: Unable to parse ExceptionName: BadRequest Message: no"),
+            False,
+        ),
+        (OSError("AWS Error ACCESS_DENIED during GetObject operation: no"), False),
     ],
 )
 def test_an_error_is_transient_when_the_world_may_be_better_later(error: Exception, passes: bool) -> None:

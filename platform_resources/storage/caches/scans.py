@@ -12,6 +12,7 @@ So a first read never costs more bytes than without a cache.
 
 from collections.abc import Iterator
 from hashlib import sha256
+from typing import Any
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -20,6 +21,7 @@ from platform_resources.settings import S3Settings
 from platform_resources.storage.caches.fills import Fill, Part
 from platform_resources.storage.caches.snapshot import FILES, Snapshot, Source, key_of
 from platform_resources.storage.caches.tiered import Cache, lacking, width
+from platform_resources.storage.refusals import told
 
 _ROWS = "__platform_rows"  # a column that costs nothing; the count of rows asks for the first one
 _LARGEST_SHARE = 2
@@ -32,10 +34,15 @@ class CachedScan:
     def __init__(self, cache: Cache, source: Source, s3: S3Settings) -> None:
         self.cache, self.snapshot, self._s3, self._source = cache, source.snapshot, s3, source
 
-    def lazy(self, location: str) -> pl.LazyFrame:
+    def lazy(self, table: str, location: str) -> pl.LazyFrame:
         """Returns the rows; the plan names the table's place, as that of a scan of files does."""
+
+        def read(*asked: Any) -> Iterator[pl.DataFrame]:
+            with told(table, location):
+                yield from self._read(*asked)
+
         source = register_io_source(
-            self._read,
+            read,
             schema={_ROWS: pl.Null(), **self.snapshot.schema},
             is_pure=True,
             explain_name=location,

@@ -78,7 +78,7 @@ class TableFormat(ABC):
         found = self._snapshot(cache, partitions)
         if found is None or found.snapshot.files.height > MOST_FILES:
             return None
-        return CachedScan(cache, found, self.s3).lazy(self.location)
+        return CachedScan(cache, found, self.s3).lazy(self.spec.path, self.location)
 
     def _not_found(self) -> TableNotFound:
         return TableNotFound(self.spec.path, self.location)

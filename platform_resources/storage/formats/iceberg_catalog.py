@@ -84,8 +84,13 @@ def identifier(settings: Settings, spec: TableSpec) -> tuple[str, str]:
 
 
 def _io_properties(settings: Settings) -> dict[str, str]:
-    own = "platform_resources.storage.formats.iceberg_io.EncryptingFileIO"
-    impl = own if settings.s3.kms_key_id else "pyiceberg.io.pyarrow.PyArrowFileIO"
     if not settings.lake.startswith("s3://"):
         return {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
-    return {"py-io-impl": impl, **settings.s3.pyiceberg_properties()}
+    retries = f"platform_resources.storage.formats.iceberg_retries.attempts_{settings.s3.attempts}"
+    return {
+        "py-io-impl": "platform_resources.storage.formats.iceberg_io.S3FileIO",
+        "s3.retry-strategy-impl": retries,
+        "platform.s3-attempts": str(settings.s3.attempts),
+        "platform.s3-timeout": f"{settings.s3.timeout_seconds:g}",
+        **settings.s3.pyiceberg_properties(),
+    }

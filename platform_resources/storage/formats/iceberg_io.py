@@ -1,18 +1,23 @@
-"""Iceberg's metadata on S3, encrypted with the KMS key of the settings, which Arrow's own S3 client cannot name.
+"""Iceberg's metadata on S3: read through Arrow, and written through obstore, a file with one request.
 
-pyiceberg imports this module by its name, and only where there is such a key.
+Arrow's own S3 client uploads even the smallest file in three requests, which not every server takes each time,
+and cannot name a KMS key. pyiceberg imports this module by its name.
 """
 
 import io
+from datetime import timedelta
 from typing import Any
 
 import obstore
 from obstore.store import S3Store
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 
+ATTEMPTS, TIMEOUT = "platform.s3-attempts", "platform.s3-timeout"
+"""The properties that hand the settings on; the others are pyiceberg's own."""
+
 
 class _Draft(io.BytesIO):
-    """Bytes that are uploaded when it is closed."""
+    """Bytes that are uploaded when it is closed; not where the writing of them failed."""
 
     def __init__(self, store: S3Store, key: str) -> None:
         super().__init__()
@@ -21,11 +26,12 @@ class _Draft(io.BytesIO):
     def close(self) -> None:
         """Returns when the object is there; a second close does nothing."""
         if not self.closed:
-            obstore.put(self._store, self._key, self.getvalue())
-        super().close()
+            content = self.getvalue()
+            super().close()
+            obstore.put(self._store, self._key, content)
 
 
-class _EncryptedFile(PyArrowFile):
+class _S3File(PyArrowFile):
     store: S3Store
     key: str
 
@@ -36,20 +42,32 @@ class _EncryptedFile(PyArrowFile):
         return _Draft(self.store, self.key)
 
 
-class EncryptingFileIO(PyArrowFileIO):
+class S3FileIO(PyArrowFileIO):
     """Reads through Arrow and writes through obstore."""
 
     def new_output(self, location: str) -> PyArrowFile:
-        """Returns a file that is encrypted when it is written."""
+        """Returns a file that is uploaded, and encrypted where there is a key, when it is written."""
         plain = super().new_output(location)
         bucket, _, key = location.removeprefix("s3://").partition("/")
-        made = _EncryptedFile(location=location, path=plain._path, fs=plain._filesystem)  # noqa: SLF001 - as PyArrowFileIO does
-        made.store, made.key = S3Store(bucket, config=self._options()), key  # type: ignore[arg-type]
+        made = _S3File(location=location, path=plain._path, fs=plain._filesystem)  # noqa: SLF001 - as PyArrowFileIO does
+        made.store, made.key = self._store(bucket), key
         return made
+
+    def _store(self, bucket: str) -> S3Store:
+        seconds = float(self.properties[TIMEOUT])
+        return S3Store(
+            bucket,
+            config=self._options(),  # type: ignore[arg-type]  # a dict of names is accepted
+            client_options={"timeout": timedelta(seconds=seconds)},
+            retry_config={
+                "max_retries": int(self.properties[ATTEMPTS]) - 1,
+                "retry_timeout": timedelta(seconds=3 * seconds),
+            },
+        )
 
     def _options(self) -> dict[str, str]:
         given = self.properties
-        endpoint = given.get("s3.endpoint")
+        endpoint, encrypted = given.get("s3.endpoint"), given.get("s3.sse-kms-key-id")
         options = {
             "aws_region": given.get("s3.region"),
             "aws_endpoint_url": endpoint,
@@ -58,7 +76,7 @@ class EncryptingFileIO(PyArrowFileIO):
             "aws_access_key_id": given.get("s3.access-key-id"),
             "aws_secret_access_key": given.get("s3.secret-access-key"),
             "aws_session_token": given.get("s3.session-token"),
-            "aws_server_side_encryption": "aws:kms",
-            "aws_sse_kms_key_id": given["s3.sse-kms-key-id"],
+            "aws_server_side_encryption": "aws:kms" if encrypted else None,
+            "aws_sse_kms_key_id": encrypted,
         }
         return {name: value for name, value in options.items() if value is not None}

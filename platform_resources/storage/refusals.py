@@ -1,0 +1,70 @@
+"""What the libraries under a table say when S3 does not do as it should, in our words: the table, the culprit, the fix.
+
+delta-rs, obstore, Polars and Arrow each tell it in a page of their own, with colours and addresses, and none names the
+table. What they said stays behind the error as its cause.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from platform_resources.errors import ResourceError, TableForbidden, TableUnavailable
+from platform_resources.transience import EXPIRED, SKEWED, is_mute, is_refusal, is_transient
+
+_CODE = re.compile(r"<code>(\w+)</code>|aws error (\w+)|\b([45]\d\d [a-z][a-z ]*[a-z])\b", re.IGNORECASE)
+_BUSY = "try again later; PLATFORM_S3_ATTEMPTS and PLATFORM_S3_TIMEOUT say how long it is tried"
+_RENEW = "set new AWS_* keys, or let PLATFORM_S3_ROLE or AWS_PROFILE renew them"
+_CHECK = "check the credentials, what their policy allows, and the clock; platform objects doctor asks the bucket"
+_WORDS = {
+    "checksum": "bytes whose checksum is another",
+    "body": "an answer that ended early",
+    "end of file": "an answer that ended early",
+    "timed out": "no answer in time",
+    "timeout": "no answer in time",
+    "connection": "a connection that broke",
+    "error sending request": "a connection that broke",
+}
+
+
+@contextmanager
+def told(table: str, location: str) -> Iterator[None]:
+    """Passes errors on as they are, but for those of S3.
+
+    Args:
+        table: the path of its spec, for the message.
+        location: where it lies; nothing is changed of what is said about a folder.
+
+    Raises:
+        TableUnavailable: what passes by itself did not in time; transient.
+        TableForbidden: S3 refuses.
+    """
+    try:
+        yield
+    except Exception as error:
+        found = _explained(error, table, location) if location.startswith("s3://") else None
+        if found is None:
+            raise
+        raise found from error
+
+
+def _explained(error: Exception, table: str, location: str) -> TableUnavailable | TableForbidden | None:
+    if is_refusal(error):
+        return TableForbidden(table, f"S3 refuses at {location}: {_reason(error)}", fix=_CHECK)
+    if isinstance(error, ResourceError) or not is_transient(error):
+        return None
+    words = str(error).lower().replace("_", "")
+    if any(code.lower() in words for code in EXPIRED) or is_mute(error):
+        return TableUnavailable(table, f"the credentials for {location} have expired", fix=_RENEW)
+    if any(code.lower() in words for code in SKEWED):
+        return TableUnavailable(table, "this machine's clock differs from S3's", fix="set the clock")
+    return TableUnavailable(table, f"S3 did not answer as it should at {location}: {_reason(error)}", fix=_BUSY)
+
+
+def _reason(error: Exception) -> str:
+    """Returns a code of S3, or what happened on the way, in a few words; never the request, which may be signed."""
+    words = str(error)
+    found = [str(each[each.lastindex or 0]) for each in _CODE.finditer(words)]
+    named = [each for each in found if each.upper() != "UNKNOWN"]
+    if named:
+        return named[-1]
+    return next((told for word, told in _WORDS.items() if word in words.lower()), type(error).__name__)
