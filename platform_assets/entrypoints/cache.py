@@ -1,13 +1,15 @@
 """The cache as a command sees it: the folder that the settings name, and what all processes counted."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from rich.table import Table
 
 from platform_assets.entrypoints.door import CommandError
-from platform_assets.entrypoints.screen import at, facts, number, size
+from platform_assets.entrypoints.screen import at, count, facts, size
 from platform_resources.settings import Settings
 from platform_resources.storage.caches import Cache, open_cache
 from platform_resources.storage.caches.disk import DiskTier
@@ -28,7 +30,10 @@ class TierFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheFacts:
-    """The cache of this machine; the counts are of all processes since the folder was made."""
+    """The cache of this machine; the counts are of all processes since the folder was made.
+
+    `used` is whether the lake lies on S3, so that its tables are cached.
+    """
 
     folder: str
     entries: int
@@ -43,11 +48,23 @@ class CacheFacts:
     filled: int
     filled_bytes: int
     refused: int
+    used: bool
 
 
 def open_folder() -> DiskTier:
     """The folder; raises CommandError where the settings turn the cache off."""
     return _opened(Settings.from_environment()).disk
+
+
+@contextmanager
+def changing(folder: DiskTier) -> Iterator[None]:
+    """Raises CommandError where the folder cannot be changed, or not be read."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(
+            f"{folder.root}: {error.strerror}. Fix: run it as the user who fills the cache, or set PLATFORM_CACHE."
+        ) from error
 
 
 def facts_of() -> CacheFacts:
@@ -82,6 +99,7 @@ def facts_of() -> CacheFacts:
         filled=tally.filled,
         filled_bytes=tally.filled_bytes,
         refused=tally.refused,
+        used=settings.lake.startswith("s3://"),
     )
 
 
@@ -105,20 +123,25 @@ def page(found: CacheFacts, now: datetime) -> Table:
     return facts(
         [
             ("folder", found.folder),
-            ("holds", f"{number(found.entries)} entries, {size(found.size_bytes)} of {size(found.disk.limit_bytes)}"),
+            ("holds", f"{_entries(found.entries)}, {size(found.size_bytes)} of {size(found.disk.limit_bytes)}"),
             ("least recently used", at(found.oldest_use, now)),
             ("hit rate", _share(found.hit_rate)),
-            ("memory", _tier(found.memory)),
-            ("disk", _tier(found.disk)),
-            ("S3", f"{number(found.misses)} reads, {number(found.revalidations)} revalidations"),
-            ("filled", f"{number(found.filled)} entries, {size(found.filled_bytes)}; {number(found.refused)} refused"),
+            ("from memory", _tier(found.memory)),
+            ("from disk", _tier(found.disk)),
+            ("from S3", f"{count(found.misses, 'read')}; asked {count(found.revalidations, 'time')} what is new"),
+            ("kept", f"{_entries(found.filled)}, {size(found.filled_bytes)}; {_entries(found.refused)} found no room"),
+            *([] if found.used else [("note", "the lake lies on disk, where tables are not cached")]),
         ]
     )
 
 
 def _tier(tier: TierFacts) -> str:
-    hits = f"{number(tier.hits)} hits ({_share(tier.hit_rate)}) of {size(tier.hit_bytes)}"
-    return f"{hits}, {number(tier.evictions)} evictions, at most {size(tier.limit_bytes)}"
+    hits = f"{count(tier.hits, 'hit')} ({_share(tier.hit_rate)}), {size(tier.hit_bytes)}"
+    return f"{hits}; {count(tier.evictions, 'eviction')}; at most {size(tier.limit_bytes)}"
+
+
+def _entries(value: int) -> str:
+    return count(value, "entry", "entries")
 
 
 def _share(value: float | None) -> str:

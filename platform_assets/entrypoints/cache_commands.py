@@ -32,10 +32,12 @@ def clean(
     json: Json = False,
 ) -> None:
     """Removes what nobody used for so long; whoever reads it at the moment goes on reading."""
-    from platform_assets.entrypoints.cache import age, open_folder
+    from platform_assets.entrypoints.cache import age, changing, open_folder
     from platform_assets.entrypoints.screen import count, print_json, screen, size
 
-    done = open_folder().clean(age(older_than))
+    folder, least = open_folder(), age(older_than)
+    with changing(folder):
+        done = folder.clean(least)
     if json:
         print_json(done)
         return
@@ -48,10 +50,12 @@ def clean(
 @cache.command()
 def verify(json: Json = False) -> None:
     """Reads every byte and removes what is damaged, so that it is read from S3 again when next wanted."""
-    from platform_assets.entrypoints.cache import open_folder
+    from platform_assets.entrypoints.cache import changing, open_folder
     from platform_assets.entrypoints.screen import count, print_json, screen, size
 
-    done = open_folder().verify()
+    folder = open_folder()
+    with changing(folder):
+        done = folder.verify()
     if json:
         print_json(done)
         return

@@ -14,42 +14,22 @@ import errno
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import time
 import uuid
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from platform_resources.storage.caches.entries import NAME, UNKNOWN, Draft, boot, summed
 
-_NAME = re.compile(r"(?P<sum>[0-9a-f]{8})-(?P<size>[0-9]+)-(?P<boot>[0-9a-f]{8}|unknown)")
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _DRAFTS, _LOCK = ".drafts", ".lock"
 _KEPT, _SLACK = 15 / 16, 1 / 64
 _LEFT_FREE = 1024**3
-_TOUCHED_SECONDS = 1.0
-_BLOCK = 1 << 20
+_TOUCHED_SECONDS, _AHEAD_SECONDS = 1.0, 60.0
 _ATTEMPTS = 5
-
-
-class Draft(FileIO):
-    """An entry while it is written; unlike a raw file it writes all it is given, or raises."""
-
-    def write(self, content: "Buffer", /) -> int:
-        """Returns how many bytes there were."""
-        view = memoryview(content).cast("B")
-        written = 0
-        while written < view.nbytes:
-            written += super().write(view[written:]) or 0
-        return written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +75,11 @@ class DiskTier:
     a free gibibyte (or a twentieth, if that is less).
     """
 
-    def __init__(self, root: Path, limit_bytes: int) -> None:
+    def __init__(self, root: Path, limit_bytes: int, origin: str = "") -> None:
         self.root, self.limit_bytes, self.evicted = root, limit_bytes, 0
+        self._origin = origin  # what tells equal keys of two worlds apart
         self._unseen_bytes = limit_bytes  # the first draft looks
-        self._boot = _boot()
+        self._boot = boot()
 
     def entries(self, kind: str, key: str) -> list[Path]:
         """Returns the entries of a key that can be trusted, newest first; one that cannot is removed."""
@@ -138,9 +119,9 @@ class DiskTier:
             with Draft(path, "w+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 yield file
-                if self._boot == "unknown":
+                if self._boot == UNKNOWN:
                     os.fsync(file.fileno())
-                digest, size = _summed(path)
+                digest, size = summed(path)
                 if size > self.limit_bytes:
                     raise OSError(errno.EFBIG, f"an entry of more than {self.limit_bytes} bytes")
                 place = self._publish(path, self._folder(kind, key) / f"{digest}-{size}-{self._boot}")
@@ -209,7 +190,8 @@ class DiskTier:
         )
 
     def _folder(self, kind: str, key: str) -> Path:
-        digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+        told = f"{self._origin}\n{key}" if self._origin else key
+        digest = hashlib.sha256(told.encode()).hexdigest()[:32]
         return self.root / kind / digest[:2] / digest
 
     def _publish(self, path: Path, place: Path) -> Path:
@@ -231,37 +213,42 @@ class DiskTier:
 
     def _trusted(self, path: Path) -> Path | None:
         """Returns where the entry is, under the name of this boot; None when it is not what its name says."""
-        said = _NAME.fullmatch(path.name)
+        said = NAME.fullmatch(path.name)
         status = path.stat()
         if said is None or status.st_size != int(said["size"]):
             self.remove(path)
             return None
-        if time.time() - status.st_mtime > _TOUCHED_SECONDS:
-            os.utime(path)
+        if abs(time.time() - status.st_mtime) > _TOUCHED_SECONDS:
+            with suppress(OSError):  # the folder may only be read
+                os.utime(path)
         if said["boot"] == self._boot:
             return path
         if not self._sums_up(path):
             self.remove(path)
             return None
-        return path.replace(path.with_name(f"{said['sum']}-{said['size']}-{self._boot}"))
+        with suppress(OSError):
+            return path.replace(path.with_name(f"{said['sum']}-{said['size']}-{self._boot}"))
+        return path
 
     def _sums_up(self, path: Path) -> bool | None:
         """Returns whether an entry's bytes are those it was written with; None when it went meanwhile."""
-        said = _NAME.fullmatch(path.name)
+        said = NAME.fullmatch(path.name)
         try:
-            return said is not None and _summed(path) == (said["sum"], int(said["size"]))
+            return said is not None and summed(path) == (said["sum"], int(said["size"]))
         except FileNotFoundError:
             return None
 
     def _all(self) -> list[_Found]:
-        found = []
+        """Returns all entries; one used in the future, by a clock that was set back since, counts as the oldest."""
+        found, now = [], time.time() + _AHEAD_SECONDS
         for folder, _, names in os.walk(self.root):
             if Path(folder) == self.root or Path(folder).name == _DRAFTS:
                 continue
             for name in names:
                 with suppress(FileNotFoundError):  # another process was faster
                     status = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 - thousands of them
-                    found.append(_Found(Path(folder, name), status.st_size, status.st_mtime))
+                    used = status.st_mtime if status.st_mtime <= now else 0.0
+                    found.append(_Found(Path(folder, name), status.st_size, used))
         return found
 
     def _drafted_bytes(self) -> int:
@@ -293,34 +280,7 @@ class DiskTier:
             yield
 
 
-def _summed(path: Path) -> tuple[str, int]:
-    """Returns checksum and size of a file: CRC-32 of what is below a mebibyte, and of the sums of whole mebibytes.
-
-    The sum of a block's numbers finds what disks do to files, zeros and stray bits, at the speed of memory: CRC-32 of
-    all bytes would be a fifth of what filling costs. It is no guard against a forger.
-    """
-    size = path.stat().st_size
-    blocks = size // _BLOCK
-    sums = b""
-    if blocks:
-        import numpy as np  # noqa: PLC0415 - by those alone who fill
-
-        numbers = np.memmap(path, dtype=np.uint64, mode="r", shape=(blocks, _BLOCK // 8))
-        sums = np.add.reduce(numbers, axis=1).tobytes()
-    with path.open("rb") as file:
-        file.seek(blocks * _BLOCK)
-        return f"{zlib.crc32(file.read(), zlib.crc32(sums)):08x}", size
-
-
 def _removed(found: list[_Found], gone: list[_Found]) -> Removed:
     lost = sum(each.size_bytes for each in gone)
     total = sum(each.size_bytes for each in found)
     return Removed(removed=len(gone), removed_bytes=lost, entries=len(found) - len(gone), size_bytes=total - lost)
-
-
-def _boot() -> str:
-    """Returns eight digits that are new with every start of the machine, or "unknown" where it does not tell."""
-    try:
-        return hashlib.sha256(_BOOT_ID.read_bytes()).hexdigest()[:8]
-    except OSError:
-        return "unknown"

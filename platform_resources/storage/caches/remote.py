@@ -18,6 +18,11 @@ class Remote:
     def __init__(self, s3: S3Settings) -> None:
         self._s3, self._stores, self._lock = s3, dict[str, "S3Store"](), Lock()
 
+    @property
+    def origin(self) -> str:
+        """What tells this S3 from another with a bucket of the same name; nothing on AWS, where names are unique."""
+        return "\n".join(sorted(each for each in self._s3.endpoints if each))
+
     def etag(self, uri: str) -> str | None:
         """Returns what changes with an object's content, or None where there is no object: one HEAD."""
         store, key = self._at(uri)

@@ -78,11 +78,18 @@ def open_segment(path: Path) -> pl.DataFrame:
     with pa.memory_map(str(path)) as file:
         whole = file.read_buffer()
     try:
-        tables = [pa.ipc.open_stream(whole.slice(at, size)).read_all() for at, size, _ in _index(whole)]
-    except (pa.ArrowException, struct.error, ValueError) as error:
+        return pl.concat([_frame(whole, *each) for each in _index(whole)], rechunk=False)
+    except (pa.ArrowException, pl.exceptions.PolarsError, struct.error, ValueError, TypeError, OSError) as error:
         raise DamagedSegment(f"{path.name}: {error}") from error
-    frames = [pl.from_arrow(table, rechunk=False) for table in tables]
-    return pl.concat([frame for frame in frames if isinstance(frame, pl.DataFrame)], rechunk=False)
+
+
+def _frame(whole: "pa.Buffer", at: int, size: int, rows: int) -> pl.DataFrame:
+    import pyarrow as pa
+
+    frame = pl.from_arrow(pa.ipc.open_stream(whole.slice(at, size)).read_all(), rechunk=False)
+    if not isinstance(frame, pl.DataFrame) or frame.height != rows:
+        raise ValueError("has another number of rows than its index says")
+    return frame
 
 
 def _index(whole: "pa.Buffer") -> list[tuple[int, int, int]]:

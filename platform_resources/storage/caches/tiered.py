@@ -33,9 +33,9 @@ class Cache:
     def __init__(self, settings: CacheSettings, folder: str, s3: S3Settings) -> None:
         self.settings = settings
         self.memory = MemoryTier(settings.memory_bytes)
-        self.disk = DiskTier(Path(folder), settings.limit_bytes)
-        self.counters = Counters(Path(folder))
         self.remote = Remote(s3)
+        self.disk = DiskTier(Path(folder), settings.limit_bytes, self.remote.origin)
+        self.counters = Counters(Path(folder))
 
     def frame(self, key: str, wanted: pl.Schema) -> pl.DataFrame | None:
         """Returns what is kept of a data file: at least the columns wanted, or only some of them; None for nothing.
@@ -109,7 +109,8 @@ class Cache:
             try:
                 frame, bytes_ = open_segment(path), path.stat().st_size
             except DamagedSegment:
-                self.disk.remove(path)
+                with suppress(OSError):  # the folder may only be read
+                    self.disk.remove(path)
                 continue
             except OSError:  # evicted meanwhile, or no room for another mapping
                 continue

@@ -47,7 +47,10 @@ def test_stats_add_up_what_all_processes_counted(cache: Cache, capsys: pytest.Ca
     assert (found["entries"], found["size_bytes"], found["hit_rate"]) == (1, 2048, 0.6)
     assert (found["disk"]["hits"], found["misses"], found["memory"]["hit_rate"]) == (3, 2, 0.0)  # type: ignore[index]
     assert main(["cache", "stats"]) == 0
-    assert "1 entries, 2.0 KiB of 10.0 GiB" in capsys.readouterr().out
+    page = capsys.readouterr().out
+    assert "1 entry, 2.0 KiB of 10.0 GiB" in page
+    assert "the lake lies on disk, where tables are not cached" in page
+    assert found["used"] is False
 
 
 def test_clean_removes_what_is_older(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,6 +82,15 @@ def test_a_cache_that_is_off_says_so(monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setenv("PLATFORM_CACHE", "off")
     assert main(["cache", "stats"]) == 1
     assert "the cache is off. Fix: unset the variable" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_changed_is_named_with_the_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("PLATFORM_CACHE", str(tmp_path / "file"))
+    assert main(["cache", "clean", "--older-than", "7d"]) == 1
+    assert f"{tmp_path / 'file'}: File exists. Fix: " in capsys.readouterr().err
 
 
 def test_counters_that_cannot_be_read_count_from_zero(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:

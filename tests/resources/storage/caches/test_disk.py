@@ -6,7 +6,9 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -167,3 +169,57 @@ def test_a_write_that_finds_no_room_leaves_nothing_behind(tier: DiskTier) -> Non
         draft.write(bytes(2 * MIB))
     assert files(tier) == []
     assert tier.usage().size_bytes == 0
+
+
+@contextlib.contextmanager
+def only_readable(root: Path):
+    """Nothing below the folder may be changed: by rights, and, for root, by being nobody."""
+    for path in [root, *root.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if was_root:
+            os.seteuid(0)
+        for path in [root, *root.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+@pytest.fixture
+def anybodys() -> Iterator[Path]:
+    """A folder whose parents anybody may enter."""
+    with tempfile.TemporaryDirectory(prefix="cache-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_a_folder_that_may_only_be_read_serves_what_it_holds(anybodys: Path) -> None:
+    tier = DiskTier(anybodys / "cache", 64 * MIB)
+    put(tier, "now", used=time.time() - 1000)
+    earlier = put(tier, "earlier", used=time.time() - 1000)
+    earlier.rename(earlier.with_name(earlier.name[:-8] + "0badb007"))
+    with only_readable(tier.root):
+        assert [contents(tier, key) for key in ("now", "earlier", "none")] == [[b"content"], [b"content"], []]
+        with pytest.raises(PermissionError), tier.draft("things", "new") as draft:
+            draft.write(b"content")
+
+
+def test_what_a_clock_that_ran_ahead_left_goes_first_and_a_use_sets_it_right(tmp_path: Path) -> None:
+    tier, now = DiskTier(tmp_path, 10 * MIB), time.time()
+    for key in ("ahead", "ahead but used", "old"):
+        put(tier, key, os.urandom(3 * MIB), used=now - 1000 if key == "old" else now + 10**8)
+    tier.entries("things", "ahead but used")
+    put(tier, "new", os.urandom(3 * MIB))
+    assert [key for key in ("ahead", "ahead but used", "old", "new") if not contents(tier, key)] == ["ahead"]
+
+
+def test_two_origins_share_a_folder_and_no_entry(tmp_path: Path) -> None:
+    here, there = (DiskTier(tmp_path, 64 * MIB, origin) for origin in ("http://here", "http://there"))
+    put(here, "a", b"here")
+    assert contents(there, "a") == []
+    put(there, "a", b"there")
+    assert (contents(here, "a"), contents(there, "a")) == ([b"here"], [b"there"])
+    assert here.verify().checked == here.usage().entries == 2

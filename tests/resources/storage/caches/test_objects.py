@@ -9,7 +9,7 @@ import pytest
 from platform_resources.settings import Settings
 from platform_resources.storage.caches import Cache, CachedObjects, open_cache
 from tests.resources.storage.caches.test_disk import full_disk
-from tests.servers import Counter, S3Server, counting_proxy
+from tests.servers import Counter, S3Server, counting_proxy, s3_server
 
 BODY = bytes(range(256)) * 400
 
@@ -116,3 +116,16 @@ def test_no_room_fails_no_read(cache, put, uri: str) -> None:
     assert CachedObjects(cache(PLATFORM_CACHE_BYTES="10")).read(uri) == BODY
     with full_disk(1000):
         assert CachedObjects(cache()).read(uri) == BODY
+
+
+def test_a_bucket_of_the_same_name_on_another_server_is_another_bucket(cache, put, uri: str, s3: S3Server) -> None:
+    put(BODY)
+    objects = CachedObjects(cache(PLATFORM_CACHE_TTL_SECONDS="60"))
+    assert objects.read(uri) == BODY
+    with s3_server() as other:
+        key = uri.removeprefix(f"s3://{s3.bucket}/")
+        other.settings.boto3_client().put_object(Bucket=s3.bucket, Key=key, Body=b"theirs")
+        theirs = CachedObjects(cache(PLATFORM_CACHE_TTL_SECONDS="60", PLATFORM_S3_ENDPOINT=other.endpoint))
+        assert theirs.read(uri) == b"theirs"
+        assert theirs.read(uri) == b"theirs"
+    assert objects.read(uri) == BODY

@@ -89,3 +89,21 @@ def test_a_truncated_file_is_damaged_not_half_a_frame(tmp_path: Path, keep: int)
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(DamagedSegment):
         open_segment(path)
+
+
+@pytest.mark.parametrize("place", ["head", "index"])
+def test_a_wrong_bit_in_what_describes_the_columns_is_damage_or_harmless_never_another_error(
+    tmp_path: Path, place: str
+) -> None:
+    frame = pl.DataFrame({"a": range(1000), "b": [float(row) for row in range(1000)]})
+    path = written(tmp_path / "s", frame)
+    content = path.read_bytes()
+    zone = range(300) if place == "head" else range(len(content) - 40, len(content))
+    damaged = 0
+    for at in zone:
+        path.write_bytes(content[:at] + bytes([content[at] ^ 0x40]) + content[at + 1 :])
+        try:
+            open_segment(path)
+        except DamagedSegment:
+            damaged += 1
+    assert damaged > 10
