@@ -60,6 +60,7 @@ def to_polars(value: Any, *, table: str = "DuckDB relation") -> "pl.DataFrame | 
         return None
     if kind == "duckdb.DuckDBPyRelation":
         _refuse_intervals(value, table)
+        return _from_duckdb(value)
     frame: pl.DataFrame = pl.from_pandas(value) if kind == "pandas.DataFrame" else pl.DataFrame(value)
     return frame
 
@@ -67,6 +68,12 @@ def to_polars(value: Any, *, table: str = "DuckDB relation") -> "pl.DataFrame | 
 def from_polars(frame: pl.LazyFrame, kind: str) -> Any:
     """Returns the frame as the kind that was asked for; only "polars.LazyFrame" reads nothing yet."""
     return _CONVERTERS[kind](frame)
+
+
+def _from_duckdb(relation: "DuckDBPyRelation") -> pl.DataFrame:
+    """Returns its rows through Arrow; what Polars itself takes of a relation is never freed, and told at the exit."""
+    frame: pl.DataFrame = relation.pl()
+    return frame
 
 
 def _refuse_intervals(relation: "DuckDBPyRelation", table: str) -> None:

@@ -83,6 +83,8 @@ def format_name(request: pytest.FixtureRequest) -> Format:
 
 
 def to_frame(value: Any) -> pl.DataFrame:
+    if isinstance(value, duckdb.DuckDBPyRelation):
+        return value.pl()  # what pl.DataFrame takes of a relation is never freed
     return value.collect() if isinstance(value, pl.LazyFrame) else pl.DataFrame(value)
 
 
