@@ -17,6 +17,8 @@ _CHANGES = {"add": "[green]add[/]", "change": "[yellow]change[/]", "remove": "[r
 
 def surveyed(found: Mapping[str, Any]) -> Group:
     """Every table with what it needs, or what was done to it; then the totals."""
+    if not found["tables"] and not found["failed"]:
+        return Group("No table has been written yet: materialise an asset, or run make demo.")
     parts: list[RenderableType] = [_tables(found), "", *_totals(found)]
     parts += [f"[red]{name}[/]: {plain(why)}" for name, why in found["failed"].items()]
     return Group(*parts)
@@ -88,7 +90,7 @@ _TOLD = {
 def advised(found: Sequence[Advice]) -> RenderableType:
     """Each piece of advice with its numbers."""
     if not found:
-        return "No advice: tables are of a good size, and fewer than three runs of each asset are known."
+        return "No advice: no table is of a bad size, none of the assets that ran three times asks for another machine."
     made = table("about", "do", "because", fixed=("about",))
     for each in found:
         made.add_row(plain(each.subject), plain(each.do), plain(each.evidence))

@@ -29,7 +29,7 @@ def test_a_plan_is_shown_and_applied_once(shell: Shell) -> None:
 
 def test_a_lake_without_tables_needs_nothing(shell: Shell) -> None:
     assert shell.json("upkeep", "plan")["tables"] == []
-    assert "0 tables" in shell("upkeep", "apply")
+    assert "No table has been written yet" in shell("upkeep", "apply")
 
 
 def test_a_wrong_name_is_answered_with_those_that_are_near(shell: Shell) -> None:
