@@ -252,6 +252,14 @@ def test_a_filter_on_rows_reads_no_more_than_without_a_cache_and_fills_when_it_c
     assert bytes_of(proxy, query(lake)) < 5_000
 
 
+def test_a_first_read_that_fills_the_cache_fetches_nothing_twice(process, proxy: Counter, spec: TableSpec) -> None:
+    process().write(spec, orders(30_000))
+    plain, lake = process(PLATFORM_CACHE="off"), process()
+    without = bytes_of(proxy, lambda: plain.scan(spec).collect())
+    assert bytes_of(proxy, lambda: lake.scan(spec).collect()) <= without * 1.02
+    assert lake.cache.counters.total.filled == 3
+
+
 def test_what_goes_past_the_cache_reads_only_the_columns_wanted(process, proxy: Counter, spec: TableSpec) -> None:
     numbers = pl.Series(range(120_000))
     wide = {f"wide{seed}": numbers.hash(seed) for seed in range(6)}
