@@ -14,8 +14,14 @@ import polars as pl
 
 FIRST_ROWS = 4096
 MOST_ROWS = 262_144
+MOST_TEXT_ROWS = 16_384
+"""Of a chunk that becomes a text: the system takes as long to give room for one of 100 MB as it takes to write it."""
+
 _FILL = 0.5
 """The share of the room that chunks may take: what allocators hold back and what libraries keep is the rest."""
+
+_LEAST_BYTES = 2 << 20
+"""Of a chunk: a smaller one gives back no memory that counts, and costs as much time as this."""
 
 _COPIES = 4
 """How often a row is there at once, before anything was measured: decoded, prepared, encoded, compressed."""
@@ -32,6 +38,7 @@ class Plan:
         workers: Chunks in hand at the same time.
         most_workers: Those that the machine can feed.
         row_bytes: What a row was seen to cost, all its copies together; 0 before the first measurement.
+        most_rows: Beyond which a chunk gains nothing.
     """
 
     limit_bytes: int
@@ -40,11 +47,17 @@ class Plan:
     rows: int = FIRST_ROWS
     workers: int = 1
     row_bytes: float = 0.0
+    most_rows: int = MOST_ROWS
 
     @property
     def room_bytes(self) -> float:
         """What chunks may take together."""
-        return max(self.limit_bytes - self.base_bytes, self.limit_bytes // 10) * _FILL
+        return self.own_bytes * _FILL
+
+    @property
+    def own_bytes(self) -> int:
+        """What the conversion may add to the process: a tenth of the limit also where others have used it up."""
+        return max(self.limit_bytes - self.base_bytes, self.limit_bytes // 10)
 
     def after(self, *, rows: int, frame_bytes: int, resident_bytes: int) -> "Plan":
         """The plan once a chunk was seen.
@@ -59,14 +72,14 @@ class Plan:
         held = max(resident_bytes - self.base_bytes, 0) / (rows * max(self.workers, 1))
         own = frame_bytes / rows * _COPIES
         seen = min(max(own, held), own * _COPIES)  # a small chunk must not pay for what the allocator keeps
-        cost = max(seen, (self.row_bytes + seen) / 2)
-        over = resident_bytes > self.limit_bytes
+        cost = max(seen, (self.row_bytes + seen) / 2, 1.0)  # rows of nothing but nulls have no size
+        over = resident_bytes > self.base_bytes + self.own_bytes
         workers = 1 if over else self._workers(cost)
         fitting = int(self.room_bytes / (workers * cost))
-        wanted = min(fitting, self.rows * 2, MOST_ROWS)
-        return replace(
-            self, rows=max(1, min(wanted, self.rows // 2) if over else wanted), workers=workers, row_bytes=cost
-        )
+        least = max(1, min(int(_LEAST_BYTES / cost), self.most_rows))
+        wanted = min(max(fitting, least), self.rows * 2, self.most_rows)
+        rows_next = max(least, min(wanted, self.rows // 2)) if over else max(1, wanted)
+        return replace(self, rows=rows_next, workers=workers, row_bytes=cost)
 
     def _workers(self, cost: float) -> int:
         """All hands as long as each has a chunk worth the overhead."""
@@ -74,9 +87,14 @@ class Plan:
         return max(1, min(self.most_workers, fitting))
 
 
-def first_plan(limit_bytes: int) -> Plan:
+def first_plan(limit_bytes: int, most_rows: int = MOST_ROWS) -> Plan:
     """The plan before anything was seen, on this machine."""
-    return Plan(limit_bytes=limit_bytes, base_bytes=resident_bytes(), most_workers=max(1, os.cpu_count() or 1))
+    return Plan(
+        limit_bytes=limit_bytes,
+        base_bytes=resident_bytes(),
+        most_workers=max(1, os.cpu_count() or 1),
+        most_rows=most_rows,
+    )
 
 
 def resident_bytes() -> int:

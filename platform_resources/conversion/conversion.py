@@ -15,8 +15,8 @@ from pathlib import Path
 
 import polars as pl
 
-from platform_resources.conversion import plain, quick, verifying
-from platform_resources.conversion.chunks import first_plan
+from platform_resources.conversion import engine, plain, verifying
+from platform_resources.conversion.chunks import MOST_ROWS, MOST_TEXT_ROWS, first_plan
 from platform_resources.conversion.csv_source import CsvSource
 from platform_resources.conversion.engine import broken_guard, session
 from platform_resources.conversion.fingerprint import Fingerprint
@@ -24,7 +24,7 @@ from platform_resources.conversion.options import Conversion, Options
 from platform_resources.conversion.reading import Bench, Opened, opened
 from platform_resources.conversion.rejects import Rejects
 from platform_resources.conversion.rows import Conform, Rows
-from platform_resources.conversion.targets import Prepared, Target, prepared, target_of
+from platform_resources.conversion.targets import TEXTS, Prepared, Target, prepared, target_of
 from platform_resources.conversion.writing import WRITERS, Progress, Tally
 from platform_resources.errors import ConversionError
 from platform_resources.settings import Settings
@@ -128,18 +128,10 @@ def _published(work: _Work, found: Opened) -> tuple[Fingerprint, int]:
 
 
 def _into_delta(work: _Work, found: Opened) -> tuple[Fingerprint, int]:
-    """What was written as a version of a table. A CSV file is judged first: a commit cannot be begun again."""
-    import duckdb
-
+    """What was written as a version of a table."""
     from platform_resources.conversion.delta_target import write_delta
 
-    rows = found.rows
-    if found.csv is not None and rows.query is not None:
-        try:
-            for _ in rows.frames():
-                pass
-        except duckdb.Error:
-            rows = found.csv.careful()
+    rows = found.rows if found.csv is None else _judged(work, found.csv, found)
     work.fit = prepared(rows.schema, work.target)
     tally, size = write_delta(
         rows, work.target, work.fit, settings=work.bench.settings, memory_bytes=work.memory_bytes,
@@ -148,6 +140,22 @@ def _into_delta(work: _Work, found: Opened) -> tuple[Fingerprint, int]:
     work.engine, work.plan = "polars + delta-rs", (tally.plan.rows, tally.plan.workers)
     _publish_rejects(work)
     return tally.print_, size
+
+
+def _judged(work: _Work, source: CsvSource, found: Opened) -> Rows:
+    """The rows of a CSV file in a way in which all of it can be read: the files of a commit cannot be begun again."""
+    import duckdb
+
+    rows = found.rows
+    for attempt in range(_ATTEMPTS):
+        if rows.query is None:
+            break
+        try:
+            engine.row(work.bench.connection, f"SELECT count(COLUMNS(*)) FROM ({rows.query})")  # noqa: S608 - quoted
+            break
+        except duckdb.Error as error:
+            rows = _mended(source, found.guesses, error) if attempt < _ATTEMPTS - 2 else source.careful()
+    return rows
 
 
 def _written(work: _Work, found: Opened, path: Path) -> Fingerprint:
@@ -186,14 +194,8 @@ def _mended(source: CsvSource, guesses: tuple[str, ...], error: Exception) -> Ro
 def _once(work: _Work, rows: Rows, path: Path) -> Fingerprint:
     """What was written to the draft and read back."""
     work.fit = prepared(rows.schema, work.target)
-    if (
-        rows.query is not None
-        and work.target.format == "parquet"
-        and work.target.pages != "lz4"
-        and not work.fit.changes
-    ):
-        return _by_duckdb(work, rows, path)
-    tally = Tally(first_plan(work.memory_bytes), work.progress)
+    most = MOST_TEXT_ROWS if work.target.format in TEXTS else MOST_ROWS
+    tally = Tally(first_plan(work.memory_bytes, most), work.progress)
     WRITERS[work.target.format](rows.frames(), path, work.target, work.fit, tally)
     verifying.check(
         path, work.target, work.fit, tally.print_, connection=work.bench.connection, scratch=work.bench.scratch
@@ -201,19 +203,6 @@ def _once(work: _Work, rows: Rows, path: Path) -> Fingerprint:
     work.engine, work.nulled = "duckdb + polars" if rows.query else "polars", tally.nulled
     work.plan = (tally.plan.rows, tally.plan.workers)
     return tally.print_
-
-
-def _by_duckdb(work: _Work, rows: Rows, path: Path) -> Fingerprint:
-    names = list(rows.schema)
-    wrote = quick.copy_to_parquet(
-        work.bench.connection, str(rows.query), names, path, pages=work.target.pages, progress=work.progress
-    )
-    from platform_resources.conversion import binary_sources
-
-    verifying.refuse_schema(work.target, rows.schema, binary_sources.parquet(path, work.target.location).schema)
-    verifying.refuse_difference(work.target, wrote, quick.fingerprint_of_parquet(work.bench.connection, path, names))
-    work.engine = "duckdb"
-    return wrote
 
 
 @contextmanager

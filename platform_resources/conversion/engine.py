@@ -16,6 +16,7 @@ import polars as pl
 from platform_resources.conversion.dialect import PATTERNS, Dialect, Guess
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
 _SHARE = 0.4
@@ -104,9 +105,25 @@ def row(connection: "DuckDBPyConnection", query: str) -> tuple[Any, ...]:
 
 def frames(connection: "DuckDBPyConnection", query: str, rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
     """The answer in frames, in order, while the query still runs."""
-    for batch in connection.sql(query).to_arrow_reader(rows):
+    for batch in _batches(connection.sql(query).to_arrow_reader(rows)):
         found = pl.from_arrow(batch)
         yield found if isinstance(found, pl.DataFrame) else found.to_frame()
+
+
+def _batches(reader: "pa.RecordBatchReader") -> "Iterator[pa.RecordBatch]":
+    """The same batches; what DuckDB raises in their midst comes through Arrow, which makes an OSError of it."""
+    import duckdb
+    import pyarrow as pa
+
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except (OSError, pa.ArrowException) as error:
+            kind = duckdb.OutOfMemoryException if "Out of Memory" in str(error) else duckdb.InvalidInputException
+            raise kind(str(error)) from error
+        yield batch
 
 
 def broken_guard(error: Exception) -> int | None:

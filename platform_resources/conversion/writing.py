@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int], None]
 _GZIP_WINDOW = 31
 _LEVEL = 6
+_RARE = 0.75
 
 
 @dataclass
@@ -88,8 +89,11 @@ def write_parquet(frames: Iterator[pl.DataFrame], path: Path, target: Target, fi
     """Returns when all rows are in the file, a row group a chunk."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(str(path), _arrow_schema(fit), compression=target.pages) as writer:
-        for chunk in _in_order(frames, lambda frame: partial(_chunk, frame, fit, _to_arrow), tally):
+    chunks = _in_order(frames, lambda frame: partial(_chunk, frame, fit, _to_arrow), tally)
+    first = next(chunks, None)
+    repeating = _repeating(first.content) if first else False
+    with pq.ParquetWriter(str(path), _arrow_schema(fit), compression=target.pages, use_dictionary=repeating) as writer:
+        for chunk in chain([first] if first else [], chunks):
             writer.write_table(chunk.content, row_group_size=max(1, chunk.print_.rows))
             tally.add(chunk)
 
@@ -175,6 +179,16 @@ def _json(rows: pl.DataFrame, target: Target) -> bytes:
 
 def _to_arrow(rows: pl.DataFrame) -> "pa.Table":
     return rows.to_arrow()
+
+
+def _repeating(rows: "pa.Table") -> list[str] | bool:
+    """The columns that say the same again and again. To look for that in the others costs a third of the writing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if any(pa.types.is_nested(each.type) for each in rows.schema):
+        return True  # within a nested column it is not known
+    return [name for name in rows.column_names if pc.count_distinct(rows[name]).as_py() <= _RARE * rows.num_rows]
 
 
 def _arrow_schema(fit: Prepared) -> "pa.Schema":

@@ -10,7 +10,7 @@ MIB = 1 << 20
 
 
 def plan(limit: int = 1000 * MIB, **known: int) -> Plan:
-    return Plan(limit_bytes=limit, base_bytes=200 * MIB, most_workers=4, **known)
+    return Plan(**{"limit_bytes": limit, "base_bytes": 200 * MIB, "most_workers": 4, **known})
 
 
 def settled(first: Plan, row_bytes: int, overhead: int = 3) -> Plan:
@@ -46,9 +46,18 @@ def test_rows_that_become_wider_shrink_the_next_chunk_at_once() -> None:
     assert after.workers == 1
 
 
+def test_a_process_that_is_over_the_limit_goes_on_in_chunks_that_are_worth_their_overhead() -> None:
+    found = plan(base_bytes=900 * MIB)
+    for _ in range(40):  # whatever it does, others hold more than the limit
+        found = found.after(rows=found.rows, frame_bytes=found.rows * 100, resident_bytes=2000 * MIB)
+    assert found.workers == 1
+    assert found.rows * 100 >= 100_000
+
+
 def test_growth_is_by_doubling_and_an_empty_chunk_teaches_nothing() -> None:
     first = plan()
     assert first.after(rows=0, frame_bytes=0, resident_bytes=0) == first
+    assert first.after(rows=5, frame_bytes=0, resident_bytes=0).rows == 2 * FIRST_ROWS  # of nulls alone
     next_ = first.after(rows=FIRST_ROWS, frame_bytes=FIRST_ROWS * 8, resident_bytes=201 * MIB)
     assert next_.rows == 2 * FIRST_ROWS
 
