@@ -54,7 +54,8 @@ class CachedScan:
     ) -> Iterator[pl.DataFrame]:
         names = [_ROWS, *self.snapshot.schema] if with_columns is None else with_columns
         try:
-            yield pl.DataFrame(schema={_ROWS: pl.Null(), **self.snapshot.schema}).select(names)
+            kinds = {_ROWS: pl.Null(), **self.snapshot.schema}
+            yield pl.DataFrame(schema={name: kinds[name] for name in names})
             left = n_rows
             for rows in self._rows(names, predicate, n_rows):
                 yield rows if left is None else rows.head(left)
@@ -77,7 +78,7 @@ class CachedScan:
             yield from self._through(names, files, predicate, n_rows)
             return
         if not missing:
-            yield from (_passing(self._whole(part), names, predicate) for part in parts)
+            yield from (self._served(part, names, predicate) for part in parts)
             return
         with Fill(self.cache, self._source, self._s3) as fill:
             for part, frame in fill.frames(parts, wanted):
@@ -135,9 +136,12 @@ class CachedScan:
         lazy = lazy.select(names)
         yield from (lazy if n_rows is None else lazy.head(n_rows)).collect_batches(maintain_order=True)
 
-    def _whole(self, part: Part) -> pl.DataFrame:
+    def _served(self, part: Part, names: list[str], predicate: pl.Expr | None) -> pl.DataFrame:
+        """Returns the rows of a file that is kept; whole columns are taken as they are, with no query of their own."""
         held = part.held if part.held is not None else pl.DataFrame(height=part.rows or 0)
-        return _labelled(held, part, self.snapshot)
+        if predicate is None and set(names) <= set(held.columns) - set(part.partition):
+            return held[names]
+        return _passing(_labelled(held, part, self.snapshot), names, predicate)
 
     def _wanted(self, names: list[str]) -> pl.Schema:
         """Returns the columns that lie in the files."""
