@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +18,7 @@ from tests.resources.storage import writers
 from tests.resources.storage.writers import COMMITS, TABLES, generation, killed
 
 MODULE = "tests.resources.storage.writers"
+ALL = generation(1).height
 
 
 def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
@@ -109,26 +110,60 @@ def seen(lake: Lake, spec: TableSpec) -> set[object]:
     return {path.name for path in Path(location).rglob("*") if path.suffix != ".json"}
 
 
-@pytest.mark.parametrize("format_name", ["delta", "iceberg", "parquet"])
-def test_a_writer_killed_while_its_new_file_is_there_leaves_one_generation(
-    lake: Lake, environment: dict[str, str], format_name: str
-) -> None:
-    """The kill comes when a new file is seen: before, while or just after the commit."""
-    spec = killed(format_name)
-    for _ in range(4):
-        process = start(environment, "overwrite", format_name)
+def kills(
+    lake: Lake, environment: dict[str, str], spec: TableSpec, *, times: int
+) -> Iterator[tuple[int, dict[int, int]]]:
+    """Yields, after each kill, the last generation that was told, and how many rows of each are there.
+
+    The kill comes when a new file is seen: before, while or just after the commit.
+    """
+    for _ in range(times):
+        process = start(environment, spec.mode, spec.format)
         assert process.stdout is not None
-        done = int(process.stdout.readline())
+        first = int(process.stdout.readline())
         before = seen(lake, spec)
         until(lambda before=before: seen(lake, spec) - before)
         process.send_signal(signal.SIGKILL)
-        done = max([done, *map(int, process.stdout.read().split())])
-        found = lake.scan(spec).collect()
-        (number,) = found["number"].unique()
-        assert number in (done, done + 1)
-        assert found.height == generation(1).height
+        told = max([first, *map(int, process.stdout.read().split())])
+        yield told, dict(lake.scan(spec).collect()["number"].value_counts().iter_rows())
+
+
+@pytest.mark.parametrize("format_name", ["delta", "iceberg", "parquet"])
+def test_a_writer_killed_while_it_overwrites_leaves_one_generation(
+    lake: Lake, environment: dict[str, str], format_name: str
+) -> None:
+    spec = killed(format_name)
+    for told, found in kills(lake, environment, spec, times=4):
+        assert found in ({told: ALL}, {told + 1: ALL})
     lake.write(spec, generation(99))
     assert lake.scan(spec).select(pl.col("number").unique()).collect().item() == 99
+
+
+@pytest.mark.parametrize("place", ["disk"])
+@pytest.mark.parametrize("format_name", ["delta", "iceberg"])
+def test_a_writer_killed_while_it_merges_leaves_the_old_rows_or_the_new_ones(
+    lake: Lake, environment: dict[str, str], format_name: str
+) -> None:
+    spec = killed(format_name, "merge")
+    for told, found in kills(lake, environment, spec, times=3):
+        assert found in ({told: ALL}, {told + 1: ALL})
+    lake.write(spec, generation(99))
+    assert dict(lake.scan(spec).collect()["number"].value_counts().iter_rows()) == {99: ALL}
+
+
+@pytest.mark.parametrize("place", ["disk"])
+@pytest.mark.parametrize("format_name", ["delta", "iceberg", "parquet"])
+def test_a_writer_killed_while_it_appends_leaves_whole_appends_and_the_next_one_goes_on_where_it_was(
+    lake: Lake, environment: dict[str, str], format_name: str
+) -> None:
+    """The next writer begins anew with the first transaction: what is there already is not there twice."""
+    spec = killed(format_name, "append")
+    last = 0
+    for told, found in kills(lake, environment, spec, times=3):
+        last = max(last, told)
+        assert set(found.values()) == {ALL}
+        assert sorted(found) in (list(range(1, last + 1)), list(range(1, last + 2)))
+        last = len(found)
 
 
 def frozen(lake: Lake, spec: TableSpec) -> None:

@@ -57,17 +57,18 @@ def moved(name: str, who: int, gate: Path) -> None:
     lake.write(TABLES[name], rows)
 
 
-def overwrite_for_ever(format_name: str) -> None:
-    """Replaces a table by one whose rows all carry the same, growing number, until it is killed."""
-    lake, spec = Lake(Settings.from_environment()), killed(format_name)
+def write_for_ever(format_name: str, mode: str) -> None:
+    """Writes one generation after the other, whose rows all carry its growing number, until it is killed."""
+    lake, spec = Lake(Settings.from_environment()), killed(format_name, mode)
     for number in range(1, 10_000):
-        lake.write(spec, generation(number))
+        lake.write(spec, generation(number), transaction=str(number) if mode == "append" else None)
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
 
 
-def killed(format_name: str) -> TableSpec:
-    return TableSpec(path=f"killed/{format_name}/v1", format=format_name)  # type: ignore[arg-type]
+def killed(format_name: str, mode: str = "overwrite") -> TableSpec:
+    path = f"killed/{format_name}_{mode}/v1"
+    return TableSpec(path=path, format=format_name, mode=mode, key=("noise",))  # type: ignore[arg-type]
 
 
 def generation(number: int) -> pl.DataFrame:
@@ -82,4 +83,4 @@ if __name__ == "__main__":
     elif sys.argv[1] == "moved":
         moved(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))
     else:
-        overwrite_for_ever(sys.argv[2])
+        write_for_ever(sys.argv[2], sys.argv[1])
