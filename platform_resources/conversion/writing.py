@@ -66,23 +66,25 @@ class Chunk:
 
 def write_text(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit: Prepared, tally: Tally) -> None:
     """Returns when all rows are in the file, in order."""
-    encode = _ENCODERS[target.format]
-    pack = _PACKERS[target.packed]
+    pack = _PACKERS.get(target.packed)
     begin, between, end = _FRAMING[target.format]
 
     turn = count()
+    spare: list[io.BytesIO] = []
 
     def made(frame: pl.DataFrame, number: int) -> Chunk:
-        return _chunk(frame, fit, lambda rows: pack((between if number else b"") + encode(rows, target)))
+        return _chunk(frame, fit, lambda rows: _packed(pack, _text(rows, target, between if number else b"", spare)))
 
     with path.open("wb") as out:
         if start := begin + _header(fit, target):
-            out.write(pack(start))
+            out.write(pack(start) if pack else start)
         for chunk in _in_order(frames, lambda frame: partial(made, frame, next(turn)), tally):
-            out.write(chunk.content)
+            with chunk.content.getbuffer() as content:
+                out.write(content[: chunk.content.tell()])
+            spare.append(chunk.content)
             tally.add(chunk)
         if end or not out.tell():
-            out.write(pack(end))
+            out.write(pack(end) if pack else end)
 
 
 def write_parquet(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit: Prepared, tally: Tally) -> None:
@@ -155,26 +157,46 @@ def _chunk(frame: pl.DataFrame, fit: Prepared, finish: Callable[[pl.DataFrame], 
 def _header(fit: Prepared, target: Target) -> bytes:
     if target.format != "csv":
         return b""
-    return _csv(
-        pl.DataFrame([list(fit.schema)], schema=[str(place) for place in range(len(fit.schema))], orient="row"), target
-    )
+    names = pl.DataFrame([list(fit.schema)], schema=[str(place) for place in range(len(fit.schema))], orient="row")
+    out = io.BytesIO()
+    _csv(names, target, out)
+    return out.getvalue()
 
 
-def _csv(rows: pl.DataFrame, target: Target) -> bytes:
-    buffer = io.BytesIO()
-    rows.write_csv(buffer, include_header=False, separator=target.delimiter)
-    return buffer.getvalue()
+def _text(rows: pl.DataFrame, target: Target, before: bytes, spare: list[io.BytesIO]) -> io.BytesIO:
+    """The rows as text, in a buffer that was used before if one is there: fresh memory costs as much as the text."""
+    try:
+        out = spare.pop()
+    except IndexError:
+        out = io.BytesIO()
+    out.seek(0)
+    out.write(before)
+    _ENCODERS[target.format](rows, target, out)
+    return out
 
 
-def _jsonl(rows: pl.DataFrame, _target: Target) -> bytes:
-    buffer = io.BytesIO()
-    rows.write_ndjson(buffer)
-    return buffer.getvalue()
+def _packed(pack: Callable[[bytes], bytes] | None, text: io.BytesIO) -> io.BytesIO:
+    """The text, up to where the buffer stands, compressed."""
+    if pack is None:
+        return text
+    packed = io.BytesIO()
+    packed.write(pack(text.getvalue()[: text.tell()]))
+    return packed
 
 
-def _json(rows: pl.DataFrame, target: Target) -> bytes:
+def _csv(rows: pl.DataFrame, target: Target, out: io.BytesIO) -> None:
+    rows.write_csv(out, include_header=False, separator=target.delimiter)
+
+
+def _jsonl(rows: pl.DataFrame, _target: Target, out: io.BytesIO) -> None:
+    rows.write_ndjson(out)
+
+
+def _json(rows: pl.DataFrame, _target: Target, out: io.BytesIO) -> None:
     """Elements of an array; a line's end is never part of a value, for JSON escapes it."""
-    return _jsonl(rows, target).removesuffix(b"\n").replace(b"\n", b",\n")
+    lines = io.BytesIO()
+    rows.write_ndjson(lines)
+    out.write(lines.getvalue().removesuffix(b"\n").replace(b"\n", b",\n"))
 
 
 def _to_arrow(rows: pl.DataFrame) -> "pa.Table":
@@ -212,9 +234,8 @@ def _snappy(content: bytes) -> bytes:
     return bytes(snappy.compress(content))
 
 
-_ENCODERS: dict[str, Callable[[pl.DataFrame, Target], bytes]] = {"csv": _csv, "jsonl": _jsonl, "json": _json}
+_ENCODERS: dict[str, Callable[[pl.DataFrame, Target, io.BytesIO], None]] = {"csv": _csv, "jsonl": _jsonl, "json": _json}
 _PACKERS: dict[Compression | None, Callable[[bytes], bytes]] = {
-    None: lambda content: content,
     "gz": _gz,
     "zst": _zst,
     "bz2": bz2.compress,
