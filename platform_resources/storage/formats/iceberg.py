@@ -28,6 +28,7 @@ from platform_resources.storage.formats.iceberg_catalog import (
     open_catalogue,
 )
 from platform_resources.storage.formats.iceberg_commit import (
+    OPERATION,
     PROPERTIES,
     Change,
     commit,
@@ -316,7 +317,8 @@ class IcebergFormat(TableFormat):
         return pl.concat([self.read(table, [], names).with_columns(pl.lit(0).alias(_FILE)), *read])
 
     def _committed(self, table: "Table", rows: Rows, change: Change, *, written: int, deleted: int = 0) -> Commit:
-        said = summary_of(rows.transaction, rows.commit_metadata)
+        named = {OPERATION: "merge"} if self.spec.mode == "merge" else {}  # to Iceberg it is an overwrite
+        said = {**named, **summary_of(rows.transaction, rows.commit_metadata)}
         add = None if change.add is None else self._sorted(change.add)
         added = self.commit(table, Change(remove=change.remove, add=add, schema=change.schema, said=said))
         return self._done(self._reopened(), added, rows_written=written, rows_deleted=deleted)

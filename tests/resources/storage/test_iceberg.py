@@ -83,6 +83,14 @@ def test_rows_of_a_file_lie_in_the_declared_order_and_other_tools_know_it(lake: 
 
 
 @on_disk
+def test_history_calls_a_merge_a_merge_though_it_is_an_overwrite_to_iceberg(lake: Lake) -> None:
+    spec = replace(SPEC, mode="merge", key=("id",))
+    lake.write(spec, ROWS)
+    lake.write(spec, ROWS.head(1).with_columns(_month=pl.lit("feb")))
+    assert lake.operations(spec).history()[0].operation == "merge"
+
+
+@on_disk
 def test_a_sort_column_that_is_not_there_is_named(lake: Lake) -> None:
     with pytest.raises(ColumnNotFound, match="no column 'nope'"):
         lake.write(TableSpec(path="a/b/v1", format="iceberg", sort_by=("nope",)), ROWS)
