@@ -68,6 +68,7 @@ def _publish(folder: Path, size: str) -> None:
         _lake(folder, cache="off").write(_spec(size, kind), frame)
         _lake(folder, cache=str(folder / f"cache-{size}")).scan(_spec(size, kind)).collect()
     _write_aligned(frame.rechunk(), folder / f"{size}.arrow")
+    frame.write_ipc(folder / f"{size}-plain.arrow", compression="uncompressed")
     frame.write_parquet(folder / f"{size}.parquet")
     store = _store()
     store.put(f"{size}.parquet", folder / f"{size}.parquet")
@@ -209,6 +210,20 @@ def by_hand(folder: Path, size: str, times: int) -> Iterator[Facts | None]:
     yield _each(read, times)
 
 
+def by_hand_plain(folder: Path, size: str, times: int) -> Iterator[Facts | None]:
+    """The same as most would write it: the file as Polars writes it, opened by Arrow and left there."""
+    import pyarrow as pa
+
+    store, path = _store(), str(folder / f"{size}-plain.arrow")
+
+    def read() -> object:
+        store.head(f"{size}.parquet")
+        return pa.ipc.open_file(pa.memory_map(path)).read_all()
+
+    yield None
+    yield _each(read, times)
+
+
 def by_hand_column(folder: Path, size: str, times: int) -> Iterator[Facts | None]:
     """The same, and the sum of a column."""
     read = _by_hand(folder, size)
@@ -310,6 +325,7 @@ def cases() -> list[Case]:
 
         found += [
             case("by hand: HEAD and mapped Arrow", by_hand),
+            case("by hand, plain, left in Arrow", by_hand_plain),
             case("by hand, sum of one column", by_hand_column),
             case("ours, folder warm", ours),
             case("ours, open in this process", ours_open),

@@ -1,8 +1,10 @@
 """What the tiers did: counted in the process, and added up in a file that all processes share."""
 
+import atexit
 import fcntl
 import json
 import os
+import time
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -10,6 +12,7 @@ from pathlib import Path
 from threading import Lock
 
 _FILE, _LOCK = "counters.json", ".counting"
+_SOON_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,7 @@ class Counters:
     def __init__(self, root: Path) -> None:
         self._root, self._lock = root, Lock()
         self._total, self._recorded = Tally(), Tally()
+        self._next, self._at_exit = 0.0, False
 
     @property
     def total(self) -> Tally:
@@ -92,6 +96,19 @@ class Counters:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 self._write(self.recorded() + new)
             self._recorded = self._total
+
+    def record_soon(self) -> None:
+        """Returns when the shared file has them, or will have them with a later call or the process's end.
+
+        Writing takes longer than a warm read of a small table, so it is done once a second; a process that is killed
+        takes the last second along.
+        """
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _SOON_SECONDS
+            self.record()
+        elif not self._at_exit:
+            self._at_exit = True
+            atexit.register(self.record)
 
     def recorded(self) -> Tally:
         """Returns what all processes recorded; a file that cannot be read counts from zero."""

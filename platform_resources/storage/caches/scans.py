@@ -54,16 +54,15 @@ class CachedScan:
     ) -> Iterator[pl.DataFrame]:
         names = [_ROWS, *self.snapshot.schema] if with_columns is None else with_columns
         try:
-            kinds = {_ROWS: pl.Null(), **self.snapshot.schema}
-            yield pl.DataFrame(schema={name: kinds[name] for name in names})
-            left = n_rows
-            for rows in self._rows(names, predicate, n_rows):
-                yield rows if left is None else rows.head(left)
-                left = None if left is None else left - rows.height
-                if left is not None and left <= 0:
-                    return
+            empty = True
+            for rows in _first(self._rows(names, predicate, n_rows), n_rows):
+                yield rows
+                empty = False
+            if empty:
+                kinds = {_ROWS: pl.Null(), **self.snapshot.schema}
+                yield pl.DataFrame(schema={name: kinds[name] for name in names})
         finally:
-            self.cache.record()
+            self.cache.record(soon=True)
 
     def _rows(self, names: list[str], predicate: pl.Expr | None, n_rows: int | None) -> Iterator[pl.DataFrame]:
         """Yields the columns named of the rows that pass."""
@@ -161,6 +160,18 @@ class CachedScan:
         bounds = [each for name in dict.fromkeys(looked) for each in _bounds(name, schema[name], known=name in labels)]
         facts = files.select(pl.col("rows").fill_null(1).cast(pl.UInt32).alias("len"), *bounds)
         return files.filter(~facts.select(skip.fill_null(value=False)).to_series())
+
+
+def _first(frames: Iterator[pl.DataFrame], count: int | None) -> Iterator[pl.DataFrame]:
+    """Yields as many rows as were asked for, and asks for no frame beyond them."""
+    if count is None:
+        yield from frames
+        return
+    for rows in frames:
+        yield rows.head(count)
+        count -= rows.height
+        if count <= 0:
+            return
 
 
 def _bounds(name: str, kind: pl.DataType, *, known: bool) -> list[pl.Expr]:

@@ -92,14 +92,14 @@ class Cache:
         self.memory.put((CONTENTS, key), held, len(held))
         return held
 
-    def record(self) -> None:
-        """Returns when the shared counters know what this process did."""
+    def record(self, *, soon: bool = False) -> None:
+        """Returns when the shared counters know what this process did, or `soon` will."""
         total = self.counters.total
         self.counters.add(
             memory_evictions=self.memory.evicted - total.memory_evictions,
             disk_evictions=self.disk.evicted - total.disk_evictions,
         )
-        self.counters.record()
+        (self.counters.record_soon if soon else self.counters.record)()
 
     def _opened(self, key: str) -> pl.DataFrame | None:
         """Returns all columns that the folder has of a data file; of a column that is there twice, the newer."""
