@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 import polars as pl
+from polars.exceptions import PolarsError
 
 from platform_core.contracts import Dataset
+from platform_core.quality.conform import read_as
 
 _GRAINS = ("hourly", "daily", "monthly")
 
@@ -18,15 +20,13 @@ def is_wider(above: Iterable[Dataset], dataset: Dataset) -> bool:
 
 
 def of_run(raw: pl.DataFrame, dataset: Dataset, partitions: Sequence[str] | None) -> pl.DataFrame:
-    """The rows that are not of another partition of the dataset; those of no partition at all are judged with them."""
-    if dataset.partitions is None or partitions is None:
+    """The rows of the run's partitions, and those that are of none because their day or instant cannot be read."""
+    if dataset.partitions is None or partitions is None or dataset.partitions.on not in raw.columns:
         return raw
-    day_or_instant = raw.schema.get(dataset.partitions.on)
-    if not isinstance(day_or_instant, pl.Date | pl.Datetime):
+    wanted = next(column.dtype for column in dataset.columns if column.name == dataset.partitions.on)
+    try:
+        read = raw.select(read_as(dataset.partitions.on, raw.schema[dataset.partitions.on], wanted))
+    except PolarsError:  # a type that cannot be read at all, which the verdict says
         return raw
-    instant = pl.col(dataset.partitions.on)
-    if isinstance(day_or_instant, pl.Datetime) and day_or_instant.time_zone is not None:
-        instant = instant.dt.convert_time_zone("UTC")
-    key = instant.dt.strftime(dataset.partitions.format)
-    elsewhere = (key >= dataset.partitions.start) & ~key.is_in(list(partitions))
-    return raw.filter(elsewhere.not_().fill_null(value=True))
+    key = read.select(dataset.partitions.key()).to_series()
+    return raw.filter(key.is_null() | key.is_in(list(partitions)))

@@ -45,16 +45,18 @@ def conform(raw: pl.DataFrame, dataset: Dataset) -> Conformed:
     nulls = dataset.source.null_values if isinstance(dataset.source, Files) else None
     trimmed = raw.select(_nulls_out(column, raw.schema[column.name], nulls) for column in dataset.columns)
     typed = trimmed.select(
-        _within_calendar(_cast(pl.col(column.name), trimmed.schema[column.name], column.dtype), column.dtype).alias(
-            column.name
-        )
-        for column in dataset.columns
+        read_as(column.name, trimmed.schema[column.name], column.dtype) for column in dataset.columns
     )
     unreadable = pl.select(
         (typed[column.name].is_null() & trimmed[column.name].is_not_null()).alias(column.name)
         for column in dataset.columns
     )
     return Conformed(typed.with_columns(_without_nan(typed)), unreadable, ignored)
+
+
+def read_as(name: str, raw: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    """A column in the type of the contract, null where a value cannot be read as one."""
+    return _within_calendar(_cast(pl.col(name), raw, wanted), wanted).alias(name)
 
 
 def _judge_names(names: Sequence[str], dataset: Dataset) -> tuple[str, ...]:

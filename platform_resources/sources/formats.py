@@ -9,6 +9,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from math import isfinite
 
 import polars as pl
@@ -24,6 +25,9 @@ _UNREADABLE = (PolarsError, PanicException, OSError, EOFError, ValueError, Recur
 
 _SEVERAL = 2
 """Columns from which on a blank line is no row; in a single column it is a null."""
+
+_SAFE = 16
+"""So many characters of a number, its point among them, a float always gives back."""
 
 _DIVIDERS = (";", "\t", "|")
 
@@ -137,8 +141,22 @@ def _lines(text: str) -> list[object]:
 
 
 def _value(text: str) -> object:
-    """A JSON value; a number beyond what a float can hold stays the text it was."""
-    return json.loads(text, parse_float=lambda digits: number if isfinite(number := float(digits)) else digits)
+    """A JSON value; a number of which a float would lose digits stays the text it was."""
+    return json.loads(text, parse_float=_number, object_pairs_hook=_record)
+
+
+def _number(digits: str) -> float | str:
+    number = float(digits)
+    if len(digits) <= _SAFE and "e" not in digits.lower():
+        return number
+    return number if isfinite(number) and Decimal(repr(number)) == Decimal(digits) else digits
+
+
+def _record(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a record has a name twice")
+    return found
 
 
 def _from_records(records: list[object]) -> pl.DataFrame:

@@ -75,7 +75,9 @@ def test_a_month_taken_in_again_puts_no_older_row_over_a_later_one_of_another_mo
     assert shop.rows("shop/sales")["price"].to_list() == [1.0, 7.0]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sets(st.integers(1, 4), min_size=1)), min_size=1, max_size=6))
 def test_whatever_lands_in_whatever_order_each_key_has_the_row_of_the_latest_file_that_has_it(
     tmp_path: Path, landed: list[tuple[str, set[int]]]

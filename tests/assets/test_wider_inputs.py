@@ -62,11 +62,18 @@ class Moment(DataFrameModel):
     at: UtcTimestamp
 
 
-def test_rows_of_no_partition_are_kept_to_be_judged_and_zones_are_read_in_utc() -> None:
-    moments = Dataset(
-        "x/moments", Moment, owner="team:x", version="1.0.0", partitions=hourly("2024-01-01-00:00", on="at")
-    )
-    texts = ["2024-01-01T05:30:00+05:00", "2024-01-01T06:30:00+05:00", "2023-01-01T00:00:00+05:00", None]
-    raw = pl.DataFrame({"at": texts}).select(pl.col("at").str.to_datetime(time_zone="Asia/Karachi"))
-    kept = of_run(raw, moments, ["2024-01-01-00:00"])
-    assert kept["at"].to_list() == raw["at"].gather([0, 2, 3]).to_list()
+MOMENTS = Dataset("x/moments", Moment, owner="team:x", version="1.0.0", partitions=hourly("2024-01-01-00:00", on="at"))
+TEXTS = ["2024-01-01T05:30:00+05:00", "2024-01-01T06:30:00+05:00", "2023-01-01T00:00:00+05:00", None]
+
+
+@pytest.mark.parametrize("typed", [True, False], ids=["instants", "texts"])
+def test_only_rows_of_the_run_and_those_that_cannot_be_placed_are_kept_and_zones_are_read_in_utc(typed: bool) -> None:
+    raw = pl.DataFrame({"at": TEXTS if typed else [*TEXTS, "some time"]})
+    raw = raw.select(pl.col("at").str.to_datetime(time_zone="Asia/Karachi")) if typed else raw
+    kept = of_run(raw, MOMENTS, ["2024-01-01-00:00"])
+    assert kept["at"].to_list() == raw["at"].gather([0, 3] if typed else [0, 3, 4]).to_list()
+
+
+def test_what_cannot_be_a_day_at_all_is_left_to_the_verdict() -> None:
+    raw = pl.DataFrame({"at": [[1]]})
+    assert of_run(raw, MOMENTS, ["2024-01-01-00:00"]).equals(raw)

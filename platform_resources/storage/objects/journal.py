@@ -29,9 +29,9 @@ class Journal:
         lines = os.pread(self._handle, os.fstat(self._handle).st_size, 0).split(b"\n")
         if lines[0] == head:
             return {number: digest for number, digest in map(_entry, lines[1:]) if 0 <= number < ranges}
-        os.ftruncate(self._handle, 0)
-        os.write(self._handle, head + b"\n")
+        os.ftruncate(self._handle, 0)  # no head, nothing known: before the file is another size
         os.ftruncate(self.part, facts.size_bytes)  # never to nothing first: ext4 then writes all of it out at the close
+        os.write(self._handle, head + b"\n")
         return {}
 
     def add(self, number: int, digest: str) -> None:

@@ -3,9 +3,10 @@
 It is a Dagster resource as it stands. It knows no dataset; a table's files are objects like others.
 """
 
+import errno
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _RESTARTS = 3
+_FIXES = {
+    errno.ENOSPC: "make room; what has come is kept",
+    errno.EDQUOT: "make room; what has come is kept",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "remove the link in its way",
+}
 _TOGETHER = 4
 _FEW_PARTS, _MOST_PARTS = 8, 10_000
 
@@ -151,8 +158,9 @@ class ObjectStore:
         asked = {"Bucket": named.bucket, "Key": named.key, **({"VersionId": version} if version else {})}
         head = self._head(named, {**asked, "ChecksumMode": "ENABLED"})
         found = facts_of(named, head)
-        parts = parts_of(found.etag)
-        return facts_of(named, head, self._part_sizes(named, asked, parts, found.size_bytes)) if parts else found
+        if parts := parts_of(found.etag):
+            found = facts_of(named, head, self._part_sizes(named, asked, parts, found.size_bytes))
+        return replace(found, version=version) if version else found  # "null" is one, where versions began later
 
     def get(
         self,
@@ -268,10 +276,10 @@ class ObjectStore:
                 else:
                     _keep(journal.part_path, path, facts, done)
                     place_at(journal, path)
-        except (NotADirectoryError, FileExistsError, IsADirectoryError) as error:
-            raise ObjectError(
-                facts.address, f"{path} cannot be written: {error.strerror}", fix="move what is in its way"
-            ) from error
+        except OSError as error:
+            if isinstance(error, ConnectionError | TimeoutError):
+                raise
+            raise _unwritten(facts, path, error) from error
         return Downloaded(
             path=path,
             facts=facts,
@@ -327,6 +335,11 @@ class ObjectStore:
             if parts <= _FEW_PARTS or sum(sizes) != size:
                 sizes[1:] = pool.map(part, range(2, parts + 1))
         return tuple(sizes) if sum(sizes) == size else ()
+
+
+def _unwritten(facts: Facts, path: Path, error: OSError) -> ObjectError:
+    fix = _FIXES.get(error.errno or 0, "choose another place, or move what is in its way")
+    return ObjectError(facts.address, f"{path} cannot be written: {error.strerror or error}", fix=fix)
 
 
 def _is_current(path: Path, facts: Facts, *, unpack: bool) -> bool:

@@ -234,7 +234,9 @@ PARTS = st.dictionaries(st.sampled_from(["jan", "feb", "mar"]), st.integers(0, 2
 
 @pytest.mark.parametrize("place", ["disk"])
 @given(writes=st.lists(PARTS, min_size=1, max_size=4))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_any_sequence_of_overwrites_leaves_what_each_partition_was_last_given(
     lake: Lake, monthly: TableSpec, writes: list[dict[str, int]]
 ) -> None:

@@ -196,7 +196,9 @@ def test_the_plan_leaves_exactly_what_each_source_last_said(
 
 @pytest.mark.parametrize("place", ["disk"])
 @given(writes=st.lists(st.tuples(st.sampled_from("ab"), ROWS), min_size=1, max_size=4))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_the_table_does_what_the_plan_says(
     lake: Lake, spec: TableSpec, writes: list[tuple[str, dict[int, tuple[float, str]]]]
 ) -> None:

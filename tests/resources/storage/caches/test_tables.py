@@ -359,7 +359,9 @@ def test_what_the_cache_did_for_a_step_is_on_its_output(environment: dict[str, s
     }
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     steps=st.lists(st.tuples(st.sampled_from(["write", "overwrite", "read", "forget"]), st.integers(0, 2)), max_size=8)
 )

@@ -51,7 +51,9 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("suffix", PACK)
 @given(content=st.binary(max_size=300_000), twice=st.booleans())
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_what_was_packed_comes_out_as_it_went_in(tmp_path: Path, suffix: str, content: bytes, twice: bool) -> None:
     twice = twice and suffix in ("gz", "bz2", "zst", "xz")  # members one after the other, as `cat` makes them
     source = tmp_path / f"x.{suffix}"

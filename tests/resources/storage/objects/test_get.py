@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -185,6 +187,38 @@ def test_what_a_killed_attempt_left_is_trusted_only_after_a_look(
     assert sorted(each.name for each in tmp_path.iterdir()) == ["o", "o.s3.json"]
 
 
+def test_an_attempt_killed_before_it_named_the_new_object_leaves_nothing_wrong(
+    store: ObjectStore, bucket: Bucket, tmp_path: Path
+) -> None:
+    (tmp_path / "o.s3.part").write_bytes(content_of(9 * RANGE_BYTES))
+    (tmp_path / "o.s3.journal").touch()
+    assert store.get(bucket.put("o", b"short"), tmp_path / "o").path.read_bytes() == b"short"
+
+
+def test_the_version_from_before_there_were_versions_can_be_fetched(bucket: Bucket, tmp_path: Path) -> None:
+    name = f"versions-{uuid.uuid4().hex[:8]}"
+    store = ObjectStore(bucket.server.settings)
+    bucket.client.create_bucket(Bucket=name)
+    bucket.client.put_object(Bucket=name, Key="o", Body=b"old")
+    try:
+        bucket.client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    except ClientError:
+        pytest.skip("this server keeps no versions")
+    bucket.client.put_object(Bucket=name, Key="o", Body=b"new")
+    assert store.get(f"s3://{name}/o", tmp_path / "new").path.read_bytes() == b"new"
+    done = store.get(f"s3://{name}/o", tmp_path / "old", version="null")
+    assert (done.path.read_bytes(), done.lineage["version"]) == (b"old", "null")
+
+
+@pytest.mark.parametrize(("name", "told"), [("x" * 250, "choose a shorter name"), ("link", "remove the link")])
+def test_a_place_that_cannot_be_written_is_named_with_the_fix(
+    store: ObjectStore, bucket: Bucket, tmp_path: Path, name: str, told: str
+) -> None:
+    (tmp_path / "link.s3.part").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ObjectError, match=rf"{name[:9]}.* cannot be written: .*{told}"):
+        store.get(bucket.put("o"), tmp_path / name)
+
+
 def test_two_that_fetch_the_same_file_fetch_it_once(store: ObjectStore, bucket: Bucket, tmp_path: Path) -> None:
     where = bucket.put("o", content_of(4 * RANGE_BYTES))
     found = []
@@ -219,7 +253,7 @@ def test_a_key_that_would_leave_the_folder_is_refused_before_anything_is_fetched
 
 
 @given(st.text(max_size=40), st.text(max_size=10))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_no_key_whatever_leaves_the_folder(tmp_path: Path, key: str, below: str) -> None:
     try:
         path = place_of(tmp_path, key, below=below)
