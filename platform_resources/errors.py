@@ -62,16 +62,32 @@ class CatalogueLost(TableError):
         )
 
 
+class MetadataLost(TableError):
+    """The catalogue knows an Iceberg table whose metadata is not where it says; `metadata` is that place."""
+
+    def __init__(self, table: str, metadata: str) -> None:
+        self.metadata = metadata
+        super().__init__(
+            table,
+            f"its metadata should be {metadata} by the Iceberg catalogue, and there is no such file",
+            fix="bring the file back, or run platform table register: it goes back to the newest metadata that is left,"
+            " and where none is the catalogue forgets the table",
+        )
+
+
 class VersionNotFound(TableError):
     """A read or a restore asked for a version that the table does not have, or no longer has."""
 
     def __init__(
-        self, table: str, version: str, *, latest: str | None = None, oldest: str | None = None, vacuumed: bool = False
-    ) -> None:
-        self.version, self.latest = version, latest
+        self, table: str, version: str, *, known: tuple[str, str] | None = None, oldest: str | None = None,
+        vacuumed: bool = False,
+    ) -> None:  # fmt: skip
+        """Takes the first and last version that are known, or the instant of the oldest where one was asked for."""
+        self.version, self.known = version, known
         fix = "ask for one that platform table history lists"
-        fix = f"ask for one of 0 to {latest}" if latest else f"ask for {oldest} or later" if oldest else fix
-        problem = f"has lost files of version {version!r} to a vacuum" if vacuumed else f"has no version {version!r}"
+        fix = f"ask for one of {known[0]} to {known[1]}" if known else f"ask for {oldest} or later" if oldest else fix
+        problem = f"has no version as old as {version}" if oldest else f"has no version {version!r}"
+        problem = f"has lost files of version {version!r} to a vacuum" if vacuumed else problem
         super().__init__(table, problem, fix="choose a younger version" if vacuumed else fix)
 
 
@@ -110,8 +126,8 @@ class SchemaMismatch(TableError):
         added: Mapping[str, str] | None = None,
         missing: Mapping[str, str] | None = None,
         changed: Mapping[str, tuple[str, str]] | None = None,
-        fix: str = "write the table's columns, or declare schema_evolution='add' for new ones and a new major version"
-        " for changed ones",
+        fix: str = "write the table's columns, or declare the store with evolution='add' for new ones and a new major"
+        " version for changed ones",
     ) -> None:
         self.added, self.missing, self.changed = dict(added or {}), dict(missing or {}), dict(changed or {})
         told = [f"new column {name} ({kind})" for name, kind in self.added.items()]

@@ -120,13 +120,17 @@ class DeltaFormat(TableFormat):
         """Returns when the snapshot is that of an earlier version; raises VersionNotFound."""
         from deltalake.exceptions import DeltaError
 
-        latest = table.version()
-        if not version.isdigit() or int(version) > latest:
-            raise VersionNotFound(self.spec.path, version, latest=str(latest))
         try:
+            if not version.isdigit() or int(version) > table.version():
+                raise self._lacks(version)
             table.load_as_version(int(version))
         except DeltaError as error:
-            raise VersionNotFound(self.spec.path, version, latest=str(latest)) from error
+            raise self._lacks(version) from error
+
+    def _lacks(self, version: str) -> VersionNotFound:
+        table = self.opened()  # one that failed to load a version is of no use any more
+        known = [] if table is None else [str(each["version"]) for each in table.history()]
+        return VersionNotFound(self.spec.path, version, known=(known[-1], known[0]) if known else None)
 
     def _only(self, frame: pl.LazyFrame, partitions: Sequence[str] | None) -> pl.LazyFrame:
         """Returns the rows of some partitions; the filter prunes files before any is opened."""

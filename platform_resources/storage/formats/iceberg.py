@@ -10,6 +10,7 @@ from platform_resources.errors import (
     CatalogueLost,
     ColumnNotFound,
     InvalidTableSpec,
+    MetadataLost,
     UnsupportedOperation,
     VersionNotFound,
 )
@@ -55,7 +56,7 @@ class IcebergFormat(TableFormat):
 
     def exists(self) -> bool:
         """Returns whether the catalogue knows the table."""
-        return catalogue_exists(self.settings) and self.catalogue.table_exists(self.identifier)
+        return self.opened() is not None
 
     def version(self) -> str | None:
         """Returns the id of the current snapshot."""
@@ -76,7 +77,12 @@ class IcebergFormat(TableFormat):
         return self.retried(lambda table: self._change(table, column, values, None))
 
     def opened(self) -> "Table | None":
-        """Returns the table as it is now, or None; pyiceberg's own retries are off, whoever made it."""
+        """Returns the table as it is now, or None; pyiceberg's own retries are off, whoever made it.
+
+        Raises:
+            InvalidTableSpec: the catalogue is another lake's.
+            MetadataLost: the file that the catalogue names is not there.
+        """
         from pyiceberg.exceptions import NoSuchTableError
 
         if not catalogue_exists(self.settings):
@@ -85,6 +91,8 @@ class IcebergFormat(TableFormat):
             table = self.catalogue.load_table(self.identifier)
         except NoSuchTableError:
             return None
+        except FileNotFoundError as error:
+            raise MetadataLost(self.spec.path, str(metadata_location(self.catalogue, self.identifier))) from error
         if table.location() != self.location:
             raise InvalidTableSpec(
                 self.spec.path,

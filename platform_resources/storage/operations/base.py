@@ -143,7 +143,7 @@ class TableOperations(ABC):
         known = self.history()
         found = next((each.version for each in known if each.at <= at), None)
         if found is None:
-            raise VersionNotFound(self.spec.path, f"of {at.isoformat()}", oldest=known[-1].at.isoformat())
+            raise VersionNotFound(self.spec.path, at.isoformat(), oldest=known[-1].at.isoformat())
         return found
 
     def _wanted(self, version: str | int | None, at: datetime | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from platform_resources.errors import ColumnNotFound, InvalidTableSpec, UnsupportedOperation
+from platform_resources.errors import ColumnNotFound, InvalidTableSpec, MetadataLost, UnsupportedOperation
 from platform_resources.storage.formats.iceberg import IcebergFormat
 from platform_resources.storage.formats.iceberg_catalog import MARKER
 from platform_resources.storage.formats.iceberg_commit import (
@@ -109,14 +109,20 @@ class IcebergOperations(TableOperations):
     def register(self) -> str:
         """Returns the version of a table that the catalogue had lost, read from the newest metadata in its folder.
 
+        A table whose metadata is not where the catalogue says is lost too, and is forgotten first.
+
         Raises:
             InvalidTableSpec: the catalogue knows the table.
-            TableNotFound: no metadata lies there.
+            TableNotFound: no metadata lies there; the next write makes the table anew.
         """
-        if self._table.exists():
-            raise InvalidTableSpec(self.spec.path, "is in the catalogue already", fix="read it")
+        try:
+            if self._table.exists():
+                raise InvalidTableSpec(self.spec.path, "is in the catalogue already", fix="read it")
+        except MetadataLost:
+            self._table.catalogue.drop_table(self._table.identifier)
         found = [each.name for each in self._table.folder.entries("metadata") if each.name.endswith(".metadata.json")]
         if not found:
+            self._table.folder.remove(MARKER)
             raise self._not_found()
         newest = max(found, key=lambda name: int(name.rpartition("/")[2].partition("-")[0]))
         catalogue, (namespace, _) = self._table.catalogue, self._table.identifier

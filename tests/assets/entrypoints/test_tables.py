@@ -129,6 +129,14 @@ def test_what_cannot_be_is_refused_with_the_fix(shell: Shell, arguments: tuple[s
     assert told in shell.refused("table", *arguments)
 
 
+def test_an_instant_before_the_first_version_is_refused_with_the_first_one(shell: Shell) -> None:
+    filled(shell)
+    oldest = shell.json("table", "history", "shop/sales")[-1]["at"]
+    told = shell.refused("table", "read", "shop/sales", "--at", "2020-01-01")
+    assert told.endswith(f"no version as old as 2020-01-01T00:00:00+00:00. Fix: ask for {oldest} or later.")
+    assert shell.json("table", "read", "shop/sales", "--at", oldest)["rows"]
+
+
 def test_less_than_readers_need_is_refused(shell: Shell) -> None:
     filled(shell)
     assert "Fix: keep at least 24 h" in shell.refused("table", "vacuum", "shop/sales", "--keep", "1h", "--apply")

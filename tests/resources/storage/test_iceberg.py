@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from platform_resources.errors import CatalogueLost, ColumnNotFound, InvalidTableSpec
+from platform_resources.errors import CatalogueLost, ColumnNotFound, InvalidTableSpec, MetadataLost, TableNotFound
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake, TableSpec
+from platform_resources.storage.folder import folder_at
 from platform_resources.storage.formats.iceberg_catalog import catalogue_url
 from platform_resources.storage.operations.iceberg import IcebergOperations
 from tests.resources.storage.test_writers import race
@@ -58,6 +59,55 @@ def test_a_lost_catalogue_is_found_again_from_the_metadata_in_the_lake(lake: Lak
     assert sorted(lake.scan(SPEC).collect()["id"]) == [2, 3]
     lake.write(SPEC, ROWS)
     assert lake.scan(SPEC).collect().height == 3
+
+
+def metadata(lake: Lake) -> list[str]:
+    """The metadata files in the table's folder, oldest first."""
+    folder = folder_at(lake.location(SPEC), lake.settings.s3)
+    return [each.name for each in folder.entries("metadata") if each.name.endswith(".metadata.json")]
+
+
+def lose(lake: Lake, names: list[str]) -> None:
+    for name in names:
+        folder_at(lake.location(SPEC), lake.settings.s3).remove(name)
+
+
+def test_metadata_that_is_gone_is_named_whatever_was_asked_for(lake: Lake) -> None:
+    lake.write(SPEC, ROWS)
+    lost = metadata(lake)
+    lose(lake, lost)
+    told = rf"^{SPEC.path}: its metadata should be .*{lost[-1]} by the Iceberg catalogue, and there is no such file"
+    table = lake.operations(SPEC)
+    for call in (lambda: lake.scan(SPEC), lambda: lake.exists(SPEC), lambda: lake.version(SPEC), table.history,
+                 lambda: lake.write(SPEC, ROWS), table.statistics, table.vacuum):  # fmt: skip
+        with pytest.raises(MetadataLost, match=told):
+            call()
+
+
+def test_a_table_goes_back_to_the_newest_metadata_that_is_left(lake: Lake) -> None:
+    first = lake.write(SPEC, ROWS)
+    lake.write(SPEC, ROWS.head(1), partitions=["jan"])
+    lose(lake, metadata(lake)[-1:])
+    table = lake.operations(SPEC)
+    assert isinstance(table, IcebergOperations)
+    assert table.register() == first.version
+    assert sorted(lake.scan(SPEC).collect()["id"]) == [1, 2, 3]
+    lake.write(SPEC, ROWS.head(1), partitions=["jan"])
+    assert sorted(lake.scan(SPEC).collect()["id"]) == [2, 3]
+
+
+@pytest.mark.parametrize("all_of_it", [True, False])
+def test_a_table_whose_metadata_is_all_gone_is_forgotten_and_made_anew(lake: Lake, *, all_of_it: bool) -> None:
+    lake.write(SPEC, ROWS)
+    folder = folder_at(lake.location(SPEC), lake.settings.s3)
+    lose(lake, [each.name for each in folder.entries()] if all_of_it else metadata(lake))
+    table = lake.operations(SPEC)
+    assert isinstance(table, IcebergOperations)
+    with pytest.raises(TableNotFound):
+        table.register()
+    assert not lake.exists(SPEC)
+    lake.write(SPEC, ROWS.head(1))
+    assert lake.scan(SPEC).collect()["id"].to_list() == [2]
 
 
 @on_disk
