@@ -96,7 +96,7 @@ def touched_partitions(
     column, key = spec.partition_column, list(spec.key)
     if column is None:
         return None
-    found = set(frame[column])
+    found = set(frame[column].unique())
     if not spec.partition_from_key:
         elsewhere = known.filter(~pl.col(column).is_in(list(found)))
         found |= _values(elsewhere.join(frame.lazy().select(key), on=key, how="semi"), column)

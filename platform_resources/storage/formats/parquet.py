@@ -57,7 +57,7 @@ class ParquetFormat(TableFormat):
 
     def write(self, rows: Rows) -> Commit:
         """Returns the commit; partitions become visible one by one, each as a whole."""
-        schema = self._schema()
+        schema, column = self._schema(), self.spec.partition_column
         renewed = self.spec.mode == "overwrite" and rows.partitions is None and self.spec.schema_evolution == "add"
         frame = columns.fit(self.spec.path, rows.frame, None if renewed else schema, self.spec.schema_evolution)
         done = self._append(frame, rows) if self.spec.mode == "append" else self._overwrite(frame, rows)
@@ -68,7 +68,7 @@ class ParquetFormat(TableFormat):
             size_bytes=done.size_bytes,
             files=len(done.files),
             changed=bool(done.files),
-            partitions=tuple(sorted(set(frame[self.spec.partition_column]))) if self.spec.partition_column else (),
+            partitions=tuple(frame[column].unique().sort()) if column else (),
         )
 
     def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> NoReturn:  # noqa: ARG002 - the family's signature
@@ -81,7 +81,7 @@ class ParquetFormat(TableFormat):
 
     def _refuse(self, what: str) -> NoReturn:
         raise UnsupportedOperation(
-            self.spec.path, f"{what} of rows in Parquet cannot be atomic", fix="declare format='delta'"
+            self.spec.path, f"{what} of rows in Parquet cannot be atomic", fix="declare store=Delta(...)"
         )
 
     @property
@@ -91,7 +91,9 @@ class ParquetFormat(TableFormat):
     def _scan(self, partitions: Sequence[str] | None, version: str | int | None) -> pl.LazyFrame:
         if version is not None:
             raise UnsupportedOperation(
-                self.spec.path, "Parquet keeps no earlier versions", fix="declare format='delta' or read the latest"
+                self.spec.path,
+                "plain Parquet keeps no earlier versions",
+                fix="declare store=Delta(...) or store=Iceberg(...), or read the latest",
             )
         schema = self._schema()
         if schema is None:
