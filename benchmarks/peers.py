@@ -166,7 +166,7 @@ PEERS = (
 
 
 def prepare(folder: Path) -> None:
-    """Makes the environments, the table, the S3 server, and of every manager the tables that are read."""
+    """Makes the environments, the table and the S3 server."""
     import tables
 
     tables.make_rows(folder)
@@ -174,7 +174,6 @@ def prepare(folder: Path) -> None:
     for peer in PEERS:
         if not _skipped(peer):
             _make_environment(peer)
-            _run(peer, "fill", str(folder))
 
 
 def _serve(folder: Path) -> dict[str, str]:
@@ -190,20 +189,23 @@ def _serve(folder: Path) -> dict[str, str]:
     return {**KEYS, "BENCH_ENDPOINT": stack.enter_context(real_s3_server(folder / "s3")).endpoint}
 
 
-def _run(peer: Peer, what: str, folder: str) -> None:
-    command = [str(_python(peer)), "-W", "ignore", __file__, what, peer.name, folder]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{peer.name} could not {what}:\n{done.stderr[-3000:]}")
+def _filled(peer: Peer, folder: Path, days: int) -> Path:
+    """Where the table to read lies; the first who asks has it stored, by a process of its own."""
+    place = _place(peer, folder / "read", days)
+    if not place.exists():
+        command = [sys.executable, "-W", "ignore", __file__, "fill", peer.name, str(folder), str(days)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{peer.name} could not store what is read:\n{done.stderr[-3000:]}")
+    return place
 
 
-def fill(peer: Peer, folder: Path) -> None:
-    """Stores the whole table and the days of it where the cases that read find them."""
-    for days in (0, DAYS):
-        place = _place(peer, folder / "read", days)
-        with _manager(peer, place) as manager:
-            for key, frame in _parts(peer, folder, days):
-                manager.handle_output(_output(peer, place, key), frame)
+def fill(peer: Peer, folder: Path, days: int) -> None:
+    """Stores the whole table, or some days of it, where the cases that read find it."""
+    place = _place(peer, folder / "read", days)
+    with _manager(peer, place) as manager:
+        for key, frame in _parts(peer, folder, days):
+            manager.handle_output(_output(peer, place, key), frame)
 
 
 def step(peer: Peer, folder: Path) -> None:
@@ -252,7 +254,7 @@ def load(peer: Peer, key: str | None = None) -> Steps:
     """All rows and columns of the whole table, or two columns of one day of the one that has days."""
 
     def steps(folder: Path) -> Iterator[Facts | None]:
-        place = _place(peer, folder / "read", DAYS if key else 0)
+        place = _filled(peer, folder, DAYS if key else 0)
         with _manager(peer, place) as manager:
             context = _input(peer, place, key)
             yield None
@@ -451,7 +453,7 @@ def _told(argument: str) -> Peer:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["fill"]:
-        fill(_told(sys.argv[2]), Path(sys.argv[3]))
+        fill(_told(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
     elif sys.argv[1:2] == ["step"]:
         step(_told(sys.argv[2]), Path(sys.argv[3]))
         print(len(sys.modules))

@@ -34,7 +34,7 @@ def prepare(folder: Path) -> None:
     frame = make_rows(folder)
     for name in FORMATS:
         for daily in (False, True):
-            _stored(folder / "read", name, frame, daily=daily)
+            _manager(folder / "read", name).handle_output(_output(name, daily=daily), frame)
             RAW[name][0](frame, _raw_place(folder / "read", name, daily=daily), daily=daily)
 
 
@@ -113,8 +113,10 @@ def store_raw(name: str, *, daily: bool) -> Steps:
 def store_ours(name: str, *, daily: bool) -> Steps:
     def steps(folder: Path) -> Iterator[Facts | None]:
         frame = _ready(folder, name)
+        manager, context = _manager(folder / "written", name), _output(name, daily=daily)
         yield None
-        place = _stored(folder / "written", name, frame, daily=daily)
+        manager.handle_output(context, frame)
+        place = Path(manager.lake.location(_spec(name, daily=daily)))
         yield _files(place)
         _clear(place.parents[4])
 
@@ -196,14 +198,12 @@ def _manager(root: Path, name: str) -> "LakeIOManager":
     return LakeIOManager(Settings.from_environment({"PLATFORM_STATE": str(root / "ours" / name)}))
 
 
-def _stored(root: Path, name: str, frame: pl.DataFrame, *, daily: bool) -> Path:
-    """Stores the frame through the IO manager; the table's folder."""
+def _output(name: str, *, daily: bool) -> Any:
+    """An asset's output; to make it costs Dagster's imports, which a step has behind it."""
     import dagster as dg
 
-    manager, spec = _manager(root, name), _spec(name, daily=daily)
-    context = dg.build_output_context(asset_key=dg.AssetKey("li"), definition_metadata=spec.to_metadata(), run_id="r")
-    manager.handle_output(context, frame)
-    return Path(manager.lake.location(spec))
+    spec = _spec(name, daily=daily)
+    return dg.build_output_context(asset_key=dg.AssetKey("li"), definition_metadata=spec.to_metadata(), run_id="r")
 
 
 def _input(name: str, *, daily: bool) -> Any:
