@@ -58,12 +58,17 @@ def test_get_unpacks_and_verify_tells_what_was_changed(tmp_path: Path, capsys: p
     (tmp_path / "t/2024/c.txt").write_bytes(b"d.txt")
     capsys.readouterr()
     assert main(["objects", "verify", str(tmp_path / "t"), "--offline", "--json"]) == 1
-    assert [each["ok"] for each in json.loads(capsys.readouterr().out)] == [True, True, False]
+    told = json.loads(capsys.readouterr().out)
+    assert [each["ok"] for each in told] == [True, True, False]
+    assert told[2]["facts"]["key"] == "out/2024/c.txt"
+    assert "differs" in {check["state"] for check in told[2]["checks"]}
 
 
 def test_doctor_says_that_a_good_bucket_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["objects", "doctor", "s3://lake/good", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["commits_are_safe"] is True
+    told = json.loads(capsys.readouterr().out)
+    assert told["commits_are_safe"] is True
+    assert "conditional create" in {probe["name"] for probe in told["probes"]}
 
 
 def test_doctor_fails_on_a_server_that_does_not_know_conditions(
