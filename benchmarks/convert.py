@@ -44,13 +44,13 @@ def prepare(folder: Path) -> None:
     pyarrow.csv.write_csv(table, folder / "li.csv")
 
 
-def ours(source: str, target: str, memory_bytes: int = 800_000_000):
+def ours(source: str, target: str, memory_bytes: int = 800_000_000, verify: str = "sample"):
     def steps(folder: Path) -> Iterator[Facts | None]:
         from platform_resources.conversion import Options, convert
         from platform_resources.settings import Settings
 
         settings = Settings.from_environment({"PLATFORM_STATE": str(folder)})
-        options = Options(overwrite=True, memory_bytes=memory_bytes)
+        options = Options(overwrite=True, memory_bytes=memory_bytes, verify=verify)
         yield None
         done = convert(str(folder / source), str(folder / target), settings=settings, options=options)
         yield {"rows": done.rows, "MB written": done.written_bytes // 1_000_000}
@@ -97,6 +97,24 @@ def polars_jsonl(folder: Path) -> Iterator[Facts | None]:
     yield {"MB written": (folder / "p.jsonl").stat().st_size // 1_000_000}
 
 
+def pandas_csv(folder: Path) -> Iterator[Facts | None]:
+    import pandas as pd
+
+    yield None
+    dates = ["l_shipdate", "l_commitdate", "l_receiptdate"]
+    pd.read_csv(folder / "li.csv", parse_dates=dates).to_parquet(folder / "n.parquet", compression="zstd", index=False)
+    yield {"MB written": (folder / "n.parquet").stat().st_size // 1_000_000}
+
+
+def pandas_jsonl(folder: Path) -> Iterator[Facts | None]:
+    import pandas as pd
+
+    yield None
+    frame = pd.read_parquet(folder / "li.parquet")
+    frame.to_json(folder / "n.jsonl", orient="records", lines=True, date_format="iso")
+    yield {"MB written": (folder / "n.jsonl").stat().st_size // 1_000_000}
+
+
 CSV = "FROM read_csv('{folder}/li.csv')"
 CASES = [
     Case("duckdb COPY to parquet", duckdb_copy(CSV, "d.parquet", "FORMAT parquet, COMPRESSION zstd"), table=TO_PARQUET,
@@ -105,11 +123,15 @@ CASES = [
          table=TO_PARQUET, skip=SKIP),
     Case("polars sink_parquet", polars_csv, against=("duckdb COPY to parquet",), table=TO_PARQUET, skip=SKIP),
     Case("pyarrow open_csv", arrow_csv, against=("duckdb COPY to parquet",), table=TO_PARQUET, skip=SKIP),
+    Case("pandas read_csv, to_parquet", pandas_csv, against=("duckdb COPY to parquet",), table=TO_PARQUET, skip=SKIP),
     Case("polars sink_ndjson", polars_jsonl, table=TO_JSONL, skip=SKIP),
-    Case("convert to jsonl, read back", ours("li.parquet", "o.jsonl"), against=("polars sink_ndjson",), table=TO_JSONL,
-         skip=SKIP),
+    Case("convert to jsonl, a sample parsed", ours("li.parquet", "o.jsonl"), against=("polars sink_ndjson",),
+         table=TO_JSONL, skip=SKIP),
+    Case("convert to jsonl, all parsed", ours("li.parquet", "f.jsonl", verify="full"), against=("polars sink_ndjson",),
+         table=TO_JSONL, skip=SKIP),
     Case("duckdb COPY to json", duckdb_copy("FROM '{folder}/li.parquet'", "d.jsonl", "FORMAT json"),
          against=("polars sink_ndjson",), table=TO_JSONL, skip=SKIP),
+    Case("pandas read_parquet, to_json", pandas_jsonl, against=("polars sink_ndjson",), table=TO_JSONL, skip=SKIP),
 ]  # fmt: skip
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def _pairs(done: Conversion) -> Iterator[tuple[str, str]]:
     yield "source", plain(done.source)
     yield "is", escape(", ".join(_kind(done)))
     yield "target", plain(done.target)
-    yield "rows", f"{done.rows:,} written, read back and the same"
+    yield "rows", f"{done.rows:,} written"
     if done.rejected:
         yield "set aside", f"[yellow]{count(done.rejected, 'row')}[/] in {plain(done.rejects)}"
     shown = [f"{name} {kind}" for name, kind in list(done.columns.items())[:_COLUMNS_SHOWN]]
@@ -87,9 +87,11 @@ def _pairs(done: Conversion) -> Iterator[tuple[str, str]]:
         yield "changed", f"[yellow]{plain(name)}[/]: {plain(told)}"
     if done.nulled:
         yield "changed", f"[yellow]{count(done.nulled, 'NaN or infinite value')}[/] became null: JSON has none"
-    yield "hash", done.content_hash
+    if done.content_hash:
+        yield "hash", done.content_hash
     yield "size", f"{_size(done.read_bytes)} read, {_size(done.written_bytes)} written"
     yield "took", f"{done.seconds:.1f} s, {_size(int(done.read_bytes / max(done.seconds, 0.001)))}/s, by {done.engine}"
+    yield "verified", done.verified
 
 
 def _kind(done: Conversion) -> Iterator[str]:

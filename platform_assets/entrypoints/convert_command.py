@@ -2,9 +2,12 @@
 
 # ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from platform_resources.conversion import Verify
 
 _WITH_REJECTS = 3
 
@@ -37,6 +40,9 @@ def convert(  # noqa: PLR0913, PLR0917 - Typer makes an option of each thing tha
     memory: Annotated[
         str | None, typer.Option(help="Memory to stay within, such as 800MB or 2GiB; PLATFORM_MEMORY_BYTES without.")
     ] = None,
+    verify: Annotated[
+        str, typer.Option(help="sample or full: how much of a text is parsed again; its bytes are all compared.")
+    ] = "sample",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what stands under the target's name.")
     ] = False,
@@ -50,6 +56,7 @@ def convert(  # noqa: PLR0913, PLR0917 - Typer makes an option of each thing tha
     options = Options(
         to=to, compression=compression, encoding=encoding, delimiter=delimiter, header=header, as_text=text,
         sheet=sheet, overwrite=overwrite, rejects=rejects, memory_bytes=_bytes(memory),
+        verify=_verify(verify),
     )  # fmt: skip
     done = run(source, target, options, package=context.obj, contract=contract)
     if json:
@@ -58,6 +65,15 @@ def convert(  # noqa: PLR0913, PLR0917 - Typer makes an option of each thing tha
         screen().print(page(done))
     if done.rejected:
         raise typer.Exit(code=_WITH_REJECTS)
+
+
+def _verify(text: str) -> "Verify":
+    from platform_resources.conversion import VERIFY
+
+    found = next((each for each in VERIFY if each == text), None)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(VERIFY)}", param_hint="--verify")
+    return found
 
 
 def _bytes(text: str | None) -> int | None:

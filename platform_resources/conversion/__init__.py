@@ -1,6 +1,7 @@
 """Files from one format to another: whatever they are, in bounded memory, verified; and frames to NumPy and back."""
 
 from platform_resources.conversion.arrays import from_numpy, to_numpy
+from platform_resources.conversion.blocks import VERIFY, Verify
 from platform_resources.conversion.conversion import convert
 from platform_resources.conversion.fingerprint import Fingerprint, fingerprint, fingerprint_of
 from platform_resources.conversion.options import Conversion, Options
@@ -8,11 +9,13 @@ from platform_resources.conversion.rows import Conform
 from platform_resources.conversion.writing import Progress
 
 __all__ = [
+    "VERIFY",
     "Conform",
     "Conversion",
     "Fingerprint",
     "Options",
     "Progress",
+    "Verify",
     "convert",
     "fingerprint",
     "fingerprint_of",

@@ -16,10 +16,10 @@ from pathlib import Path
 import polars as pl
 
 from platform_resources.conversion import engine, plain, verifying
+from platform_resources.conversion.blocks import VERIFY, Sample, checksum_of, file_checksum
 from platform_resources.conversion.chunks import MOST_ROWS, MOST_TEXT_ROWS, first_plan
 from platform_resources.conversion.csv_source import CsvSource
 from platform_resources.conversion.engine import broken_guard, session
-from platform_resources.conversion.fingerprint import Fingerprint
 from platform_resources.conversion.options import Conversion, Options
 from platform_resources.conversion.reading import Bench, Opened, opened
 from platform_resources.conversion.rejects import Rejects
@@ -88,6 +88,8 @@ def convert(
     memory = given.memory_bytes or settings.memory_bytes
     if memory < LEAST_MEMORY_BYTES:
         raise ConversionError(source, f"{memory:,} bytes of memory are too few", fix="allow 256 MiB or more")
+    if given.verify not in VERIFY:
+        raise ConversionError(target, f"is not verified by {given.verify!r}", fix=f"use one of {', '.join(VERIFY)}")
     with tempfile.TemporaryDirectory(prefix="platform-convert-") as name, ExitStack() as stack:
         scratch = Path(name)
         bench = Bench(
@@ -101,8 +103,8 @@ def convert(
         _refuse_target(work)
         with _within_memory(source):
             found = opened(source, given, bench)
-            wrote, size = _published(work, found)
-        return _record(work, found, wrote, size, time.monotonic() - started)
+            tally, size = _published(work, found)
+        return _record(work, found, tally, size, time.monotonic() - started)
 
 
 @contextmanager
@@ -115,19 +117,42 @@ def _within_memory(source: str) -> Iterator[None]:
         raise ConversionError(source, "takes more memory than is allowed", fix="allow more with --memory") from error
 
 
-def _published(work: _Work, found: Opened) -> tuple[Fingerprint, int]:
+def _published(work: _Work, found: Opened) -> tuple[Tally, int]:
     """What was written and its size, once it stands under the target's name."""
     if work.target.format == "delta":
         return _into_delta(work, found)
     with _draft(work) as path:
-        wrote = _written(work, found, path)
+        tally = _written(work, found, path)
         work.rejects.close()
         _publish_rejects(work)
         size = path.stat().st_size
-    return wrote, size
+        checksum = file_checksum(path) if _on_s3(work.target) else 0
+    if _on_s3(work.target):
+        _refuse_other_object(work, checksum)
+    return tally, size
 
 
-def _into_delta(work: _Work, found: Opened) -> tuple[Fingerprint, int]:
+def _refuse_other_object(work: _Work, wrote: int) -> None:
+    """Returns when the object in the bucket has the bytes that were uploaded; it is taken away if it has others.
+
+    Raises:
+        NotVerified: It has.
+    """
+    parent, name = _split(work.target.location)
+    try:
+        verifying.refuse_checksum(
+            work.target, wrote, plain.object_checksum(work.target.location, work.bench.settings.s3)
+        )
+    except BaseException:
+        folder_at(parent, work.bench.settings.s3).remove(name)
+        raise
+
+
+def _on_s3(target: Target) -> bool:
+    return target.location.startswith("s3://")
+
+
+def _into_delta(work: _Work, found: Opened) -> tuple[Tally, int]:
     """What was written as a version of a table."""
     from platform_resources.conversion.delta_target import write_delta
 
@@ -139,7 +164,7 @@ def _into_delta(work: _Work, found: Opened) -> tuple[Fingerprint, int]:
     )  # fmt: skip
     work.engine, work.plan = "polars + delta-rs", (tally.plan.rows, tally.plan.workers)
     _publish_rejects(work)
-    return tally.print_, size
+    return tally, size
 
 
 def _judged(work: _Work, source: CsvSource, found: Opened) -> Rows:
@@ -158,7 +183,7 @@ def _judged(work: _Work, source: CsvSource, found: Opened) -> Rows:
     return rows
 
 
-def _written(work: _Work, found: Opened, path: Path) -> Fingerprint:
+def _written(work: _Work, found: Opened, path: Path) -> Tally:
     """What was written to the draft and read back; a CSV file that is not as it seemed is read again with care."""
     import duckdb
 
@@ -191,18 +216,22 @@ def _mended(source: CsvSource, guesses: tuple[str, ...], error: Exception) -> Ro
     return source.careful()
 
 
-def _once(work: _Work, rows: Rows, path: Path) -> Fingerprint:
+def _once(work: _Work, rows: Rows, path: Path) -> Tally:
     """What was written to the draft and read back."""
     work.fit = prepared(rows.schema, work.target)
     most = MOST_TEXT_ROWS if work.target.format in TEXTS else MOST_ROWS
-    tally = Tally(first_plan(work.memory_bytes, most), work.progress)
+    tally = Tally(first_plan(work.memory_bytes, most), work.progress, _sample(work))
     WRITERS[work.target.format](rows.frames(), path, work.target, work.fit, tally)
-    verifying.check(
-        path, work.target, work.fit, tally.print_, connection=work.bench.connection, scratch=work.bench.scratch
-    )
+    verifying.check(path, work.target, work.fit, tally, connection=work.bench.connection, scratch=work.bench.scratch)
     work.engine, work.nulled = "duckdb + polars" if rows.query else "polars", tally.nulled
     work.plan = (tally.plan.rows, tally.plan.workers)
-    return tally.print_
+    return tally
+
+
+def _sample(work: _Work) -> Sample:
+    """The rows that are parsed again; another file has others, the same file the same ones."""
+    sampled = work.target.format in TEXTS and work.options.verify == "sample"
+    return Sample(checksum_of([work.target.location.encode()]) if sampled else None)
 
 
 @contextmanager
@@ -261,16 +290,27 @@ def _stands(location: str, settings: Settings) -> bool:
     return bool(folder_at(parent, settings.s3).entries(name)) or plain.is_object(location, settings.s3)
 
 
-def _record(work: _Work, found: Opened, wrote: Fingerprint, size: int, seconds: float) -> Conversion:
+def _verified(work: _Work, tally: Tally) -> str:
+    """What was compared, in words."""
+    if work.target.format in TEXTS:
+        told = f"{tally.rows:,} rows counted, every byte compared, {tally.print_.rows:,} rows parsed and compared"
+    else:
+        told = f"{tally.rows:,} rows read back and compared"
+    whole = _on_s3(work.target) and work.target.format != "delta"
+    return f"{told}, every byte read from S3 and compared" if whole else told
+
+
+def _record(work: _Work, found: Opened, tally: Tally, size: int, seconds: float) -> Conversion:
     return Conversion(
         source=work.source, source_format=found.format, source_compression=found.compression,
         encoding=found.encoding, encoding_certain=found.encoding_certain,
         delimiter=found.csv.dialect.delimiter if found.csv else None,
         target=work.target.location, target_format=work.target.format,
-        rows=wrote.rows, rejected=work.rejects.count,
+        rows=tally.rows, rejected=work.rejects.count,
         rejects=rejects_of(work.target.location, work.options) if work.rejects.count else None,
         columns={name: str(dtype) for name, dtype in work.fit.schema.items()},
-        changes=work.fit.changes, nulled=work.nulled, content_hash=wrote.hash, engine=work.engine,
+        changes=work.fit.changes, nulled=work.nulled, parsed_rows=tally.print_.rows, verified=_verified(work, tally),
+        content_hash=tally.print_.hash if tally.print_.rows == tally.rows else None, engine=work.engine,
         read_bytes=found.size_bytes, written_bytes=size, seconds=round(seconds, 3),
         chunk_rows=work.plan[0], workers=work.plan[1],
     )  # fmt: skip

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from platform_resources.conversion.blocks import Verify
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -19,6 +21,8 @@ class Options:
         overwrite: Whether what stands under the target's name may be replaced.
         rejects: Where malformed rows go; beside the target.
         memory_bytes: All memory the process may have; the settings' by default.
+        verify: How much of a text is parsed again once it is written: a sample, or all. Its bytes are compared and its
+            rows counted in any case; of other formats every row is read back.
     """
 
     to: str | None = None
@@ -31,6 +35,7 @@ class Options:
     overwrite: bool = False
     rejects: str | None = None
     memory_bytes: int | None = None
+    verify: Verify = "sample"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +57,9 @@ class Conversion:
         columns: Names and types as they were written.
         changes: In words, of each column that the target's format cannot hold in its own type.
         nulled: NaN and infinite values that became null, because JSON has none.
-        content_hash: Of the rows that were written and read back, whatever their order.
+        parsed_rows: Of those, how many were read back and compared with what went in.
+        verified: What was compared, in words.
+        content_hash: Of the rows, whatever their order; None where only some were parsed.
         engine: What read and wrote.
         read_bytes: Size of the source.
         written_bytes: Size of the target.
@@ -75,7 +82,9 @@ class Conversion:
     columns: Mapping[str, str]
     changes: Mapping[str, str]
     nulled: int
-    content_hash: str
+    parsed_rows: int
+    verified: str
+    content_hash: str | None
     engine: str
     read_bytes: int
     written_bytes: int

@@ -8,6 +8,7 @@ import codecs
 import errno
 from pathlib import Path
 
+from platform_resources.conversion.blocks import checksum_of
 from platform_resources.conversion.detect import SAMPLE_BYTES, Encoding
 from platform_resources.errors import ConversionError, CorruptArchive
 from platform_resources.settings import S3Settings
@@ -113,6 +114,12 @@ def is_object(location: str, s3: S3Settings) -> bool:
     except (NotFoundError, FileNotFoundError):
         return False
     return True
+
+
+def object_checksum(location: str, s3: S3Settings) -> int:
+    """The CRC-32 of all that lies under an s3:// address, as the bucket gives it back."""
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    return checksum_of(memoryview(block) for block in s3.obstore(bucket).get(key).stream(min_chunk_size=_BLOCK))
 
 
 def _fetched(location: str, s3: S3Settings, scratch: Path) -> Path:

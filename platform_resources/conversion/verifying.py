@@ -1,7 +1,8 @@
 """Reading back what was written, with another library than the one that wrote it where there is one.
 
-Texts are read by DuckDB in the types that were written, columnar files by Arrow; the fingerprint must be that of the
-rows that went in. DuckDB reads CSV and JSON; Polars wrote them.
+Texts are read by DuckDB in the types that were written, columnar files by Polars; the fingerprint must be that of the
+rows that went in. DuckDB reads CSV and JSON; Polars wrote them. To parse a text takes as long as to write it, so that
+unless all is asked for a sample is parsed, and of the rest the bytes are compared and the rows counted.
 """
 
 import csv
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from platform_resources.conversion import binary_sources, engine, plain
+from platform_resources.conversion.blocks import difference, file_checksum, parsed_part
 from platform_resources.conversion.fingerprint import Fingerprint, fingerprint_of
-from platform_resources.conversion.targets import Prepared, Target
+from platform_resources.conversion.targets import TEXTS, Prepared, Target
+from platform_resources.conversion.writing import Tally
 from platform_resources.errors import NotVerified
 
 if TYPE_CHECKING:
@@ -27,17 +30,38 @@ _NAMES: dict[type[pl.DataType], str] = {
 
 
 def check(
-    path: Path, target: Target, fit: Prepared, wrote: Fingerprint, *, connection: "DuckDBPyConnection", scratch: Path
+    path: Path, target: Target, fit: Prepared, tally: Tally, *, connection: "DuckDBPyConnection", scratch: Path
 ) -> None:
     """Returns when the file says what was written.
 
+    Of a text all bytes are read and all rows counted, and those of the sample are parsed; of other formats all are.
+
     Raises:
-        NotVerified: It has other rows, columns or types.
+        NotVerified: It has other bytes, rows, columns or types.
     """
+    if target.format in TEXTS:
+        path = _compared(path, target, tally, scratch)
+    refuse_difference(target, tally.print_, fingerprint_of(_frames(path, target, fit, connection)))
+
+
+def _compared(path: Path, target: Target, tally: Tally, scratch: Path) -> Path:
+    """A text with the rows that are to be parsed, once every byte of the file was found to be what was written."""
     if target.packed:
+        refuse_checksum(target, tally.packed, file_checksum(path))
         path = plain.decompressed(path, target.packed, scratch, name=target.location)
-    found = fingerprint_of(_frames(path, target, fit, connection))
-    refuse_difference(target, wrote, found)
+    if told := difference(path, target.format, tally.blocks):
+        raise _differs(target, told)
+    return parsed_part(path, tally.blocks, scratch)
+
+
+def refuse_checksum(target: Target, wrote: int, found: int) -> None:
+    """Returns when both are the same.
+
+    Raises:
+        NotVerified: They are not.
+    """
+    if found != wrote:
+        raise _differs(target, f"its bytes have the checksum {found:08x}, and {wrote:08x} was written")
 
 
 def refuse_difference(target: Target, wrote: Fingerprint, found: Fingerprint) -> None:
@@ -47,12 +71,18 @@ def refuse_difference(target: Target, wrote: Fingerprint, found: Fingerprint) ->
         NotVerified: They are not.
     """
     if found != wrote:
-        raise NotVerified(
-            target.location,
-            f"what was read back differs: {found.rows:,} rows with hash {found.hash}, and {wrote.rows:,} with "
-            f"{wrote.hash} were written; nothing was published",
-            fix="report it with the types of the columns, and try another format",
+        raise _differs(
+            target,
+            f"{found.rows:,} rows with hash {found.hash}, and {wrote.rows:,} with {wrote.hash} were written",
         )
+
+
+def _differs(target: Target, told: str) -> NotVerified:
+    return NotVerified(
+        target.location,
+        f"what was read back differs: {told}; nothing was published",
+        fix="try again; if it is the same, report it with the types of the columns, and try another format",
+    )
 
 
 def refuse_schema(target: Target, wrote: pl.Schema, found: pl.Schema) -> None:

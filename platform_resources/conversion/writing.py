@@ -10,16 +10,17 @@ import bz2
 import io
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from platform_resources.conversion.blocks import Block, Sample, block_of, checksum_of
 from platform_resources.conversion.chunks import Plan, regrouped, resident_bytes
 from platform_resources.conversion.fingerprint import Fingerprint, fingerprint
 from platform_resources.conversion.targets import Prepared, Target
@@ -37,27 +38,42 @@ _RARE = 0.75
 
 @dataclass
 class Tally:
-    """What has been written so far."""
+    """What has been written so far.
+
+    Attributes:
+        plan: Of the next chunk.
+        progress: Told the rows.
+        sample: Which rows of a text are compared; of other formats it is all.
+        rows: Written.
+        print_: Of those that are compared.
+        nulled: Values that the format lacks.
+        blocks: Of a text, with what stands between its rows.
+        packed: CRC-32 of all bytes of a compressed text.
+    """
 
     plan: Plan
     progress: Progress
+    sample: Sample = field(default_factory=Sample)
+    rows: int = 0
     print_: Fingerprint = field(default_factory=Fingerprint)
     nulled: int = 0
+    blocks: list[Block] = field(default_factory=list)
+    packed: int = 0
 
     def add(self, chunk: "Chunk") -> None:
         """Returns when a written chunk is counted and the plan follows what it cost."""
+        self.rows += chunk.rows
         self.print_ += chunk.print_
         self.nulled += chunk.nulled
-        self.plan = self.plan.after(
-            rows=chunk.print_.rows, frame_bytes=chunk.frame_bytes, resident_bytes=resident_bytes()
-        )
-        self.progress(self.print_.rows)
+        self.plan = self.plan.after(rows=chunk.rows, frame_bytes=chunk.frame_bytes, resident_bytes=resident_bytes())
+        self.progress(self.rows)
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A chunk on its way: what it says, and its bytes or frame."""
+    """A chunk on its way: what it says as far as that is compared, and its pieces of text or its frame."""
 
+    rows: int
     print_: Fingerprint
     nulled: int
     frame_bytes: int
@@ -65,26 +81,30 @@ class Chunk:
 
 
 def write_text(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit: Prepared, tally: Tally) -> None:
-    """Returns when all rows are in the file, in order."""
-    pack = _PACKERS.get(target.packed)
+    """Returns when all rows are in the file, in order, and each block of it is noted."""
     begin, between, end = _FRAMING[target.format]
+    start = 0
 
-    turn = count()
-    spare: list[io.BytesIO] = []
+    def work(frame: pl.DataFrame) -> Callable[[], Chunk]:
+        nonlocal start
+        first, start = start, start + frame.height
+        parsed = tally.sample.takes(first)
+        return partial(_text_chunk, frame, fit, target, before=between if first else b"", parsed=parsed)
 
-    def made(frame: pl.DataFrame, number: int) -> Chunk:
-        return _chunk(frame, fit, lambda rows: _packed(pack, _text(rows, target, between if number else b"", spare)))
+    def put(pieces: Sequence[bytes], block: Block) -> None:
+        out.writelines(pieces)
+        tally.blocks.append(block)
+        if target.packed:
+            tally.packed = checksum_of(pieces, tally.packed)
 
     with path.open("wb") as out:
-        if start := begin + _header(fit, target):
-            out.write(pack(start) if pack else start)
-        for chunk in _in_order(frames, lambda frame: partial(made, frame, next(turn)), tally):
-            with chunk.content.getbuffer() as content:
-                out.write(content[: chunk.content.tell()])
-            spare.append(chunk.content)
+        if start_ := begin + _header(fit, target):
+            put(_packed([start_], target), block_of([start_]))
+        for chunk in _in_order(frames, work, tally):
+            put(chunk.content.pieces, chunk.content.block)
             tally.add(chunk)
         if end or not out.tell():
-            out.write(pack(end) if pack else end)
+            put(_packed([end], target), block_of([end]))
 
 
 def write_parquet(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit: Prepared, tally: Tally) -> None:
@@ -96,7 +116,7 @@ def write_parquet(frames: Iterator[pl.DataFrame], path: Path, target: Target, fi
     repeating = _repeating(first.content) if first else False
     with pq.ParquetWriter(str(path), _arrow_schema(fit), compression=target.pages, use_dictionary=repeating) as writer:
         for chunk in chain([first] if first else [], chunks):
-            writer.write_table(chunk.content, row_group_size=max(1, chunk.print_.rows))
+            writer.write_table(chunk.content, row_group_size=max(1, chunk.rows))
             tally.add(chunk)
 
 
@@ -148,51 +168,71 @@ def _in_order(
                 each.cancel()
 
 
-def _chunk(frame: pl.DataFrame, fit: Prepared, finish: Callable[[pl.DataFrame], Any]) -> Chunk:
+def _chunk(frame: pl.DataFrame, fit: Prepared, finish: Callable[[pl.DataFrame], Any], *, hashed: bool = True) -> Chunk:
     rows = frame.select(fit.expressions)
     lost = sum(rows[name].null_count() - frame[name].null_count() for name in fit.floats)
-    return Chunk(fingerprint(rows), int(lost), int(frame.estimated_size()), finish(rows))
+    print_ = fingerprint(rows) if hashed else Fingerprint()
+    return Chunk(frame.height, print_, int(lost), int(frame.estimated_size()), finish(rows))
 
 
 def _header(fit: Prepared, target: Target) -> bytes:
     if target.format != "csv":
         return b""
     names = pl.DataFrame([list(fit.schema)], schema=[str(place) for place in range(len(fit.schema))], orient="row")
-    out = io.BytesIO()
-    _csv(names, target, out)
-    return out.getvalue()
+    return b"".join(_text(names, target, b""))
 
 
-def _text(rows: pl.DataFrame, target: Target, before: bytes, spare: list[io.BytesIO]) -> io.BytesIO:
-    """The rows as text, in a buffer that was used before if one is there: fresh memory costs as much as the text."""
-    try:
-        out = spare.pop()
-    except IndexError:
-        out = io.BytesIO()
-    out.seek(0)
-    out.write(before)
+class _Pieces:
+    """A file for encoders that keeps the pieces they hand over; to put them together would copy all of them."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = list(pieces)
+
+    def write(self, piece: bytes) -> int:
+        """Takes a piece."""
+        self.pieces.append(piece)
+        return len(piece)
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A chunk as text: what goes into the file, and what it is before it is compressed."""
+
+    pieces: Sequence[bytes]
+    block: Block
+
+
+def _text_chunk(frame: pl.DataFrame, fit: Prepared, target: Target, *, before: bytes, parsed: bool) -> Chunk:
+    """A chunk as text; its rows are hashed where they are to be compared."""
+
+    def finish(rows: pl.DataFrame) -> _Text:
+        pieces = _text(rows, target, before)
+        return _Text(_packed(pieces, target), block_of(pieces, frame.height, parsed=parsed))
+
+    return _chunk(frame, fit, finish, hashed=parsed)
+
+
+def _packed(pieces: Sequence[bytes], target: Target) -> Sequence[bytes]:
+    """The pieces, compressed together where the file is."""
+    pack = _PACKERS.get(target.packed)
+    return [pack(b"".join(pieces))] if pack else pieces
+
+
+def _text(rows: pl.DataFrame, target: Target, before: bytes) -> list[bytes]:
+    out = _Pieces(*[before] if before else [])
     _ENCODERS[target.format](rows, target, out)
-    return out
+    return out.pieces
 
 
-def _packed(pack: Callable[[bytes], bytes] | None, text: io.BytesIO) -> io.BytesIO:
-    """The text, up to where the buffer stands, compressed."""
-    if pack is None:
-        return text
-    packed = io.BytesIO()
-    packed.write(pack(text.getvalue()[: text.tell()]))
-    return packed
+def _csv(rows: pl.DataFrame, target: Target, out: _Pieces) -> None:
+    rows.write_csv(out, include_header=False, separator=target.delimiter)  # type: ignore[call-overload]  # it writes only
 
 
-def _csv(rows: pl.DataFrame, target: Target, out: io.BytesIO) -> None:
-    rows.write_csv(out, include_header=False, separator=target.delimiter)
+def _jsonl(rows: pl.DataFrame, _target: Target, out: _Pieces) -> None:
+    rows.write_ndjson(out)  # type: ignore[call-overload]  # it writes only
 
 
-def _jsonl(rows: pl.DataFrame, _target: Target, out: io.BytesIO) -> None:
-    rows.write_ndjson(out)
-
-
-def _json(rows: pl.DataFrame, _target: Target, out: io.BytesIO) -> None:
+def _json(rows: pl.DataFrame, _target: Target, out: _Pieces) -> None:
     """Elements of an array; a line's end is never part of a value, for JSON escapes it."""
     lines = io.BytesIO()
     rows.write_ndjson(lines)
@@ -234,7 +274,7 @@ def _snappy(content: bytes) -> bytes:
     return bytes(snappy.compress(content))
 
 
-_ENCODERS: dict[str, Callable[[pl.DataFrame, Target, io.BytesIO], None]] = {"csv": _csv, "jsonl": _jsonl, "json": _json}
+_ENCODERS: dict[str, Callable[[pl.DataFrame, Target, _Pieces], None]] = {"csv": _csv, "jsonl": _jsonl, "json": _json}
 _PACKERS: dict[Compression | None, Callable[[bytes], bytes]] = {
     "gz": _gz,
     "zst": _zst,

@@ -30,8 +30,8 @@ SURFACES = {
     "platform_resources": [],
     "platform_resources.alerts": ["Alert", "AlertJournal", "AlertSink"],
     "platform_resources.conversion": [
-        "Conform", "Conversion", "Fingerprint", "Options", "Progress", "convert", "fingerprint", "fingerprint_of",
-        "from_numpy", "to_numpy",
+        "Conform", "Conversion", "Fingerprint", "Options", "Progress", "VERIFY", "Verify", "convert", "fingerprint",
+        "fingerprint_of", "from_numpy", "to_numpy",
     ],
     "platform_resources.engines": [],
     "platform_resources.sources": ["LandedFile", "Landing", "UnreadableFile", "digest"],

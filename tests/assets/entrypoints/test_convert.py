@@ -22,10 +22,22 @@ def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_person_sees_a_table_and_a_program_an_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in.csv").write_text("a;b\n1;x\n2;y\n")
     assert main(["convert", "in.csv", "out.parquet"]) == 0
-    assert "2 written, read back and the same" in capsys.readouterr().out
+    assert " ".join(capsys.readouterr().out.split()).endswith("verified 2 rows read back and compared")
     assert main(["convert", "in.csv", "out.parquet", "--overwrite", "--memory", "512MiB", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["rows"], told["delimiter"], told["columns"]) == (2, ";", {"a": "Int64", "b": "String"})
+
+
+def test_the_last_line_says_what_was_verified(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pl.DataFrame({"n": range(100_000)}).write_parquet(tmp_path / "in.parquet")
+    assert main(["convert", "in.parquet", "some.jsonl", "--json"]) == 0
+    some = json.loads(capsys.readouterr().out)
+    assert (some["parsed_rows"] < some["rows"], some["content_hash"]) == (True, None)
+    assert main(["convert", "in.parquet", "all.jsonl", "--verify", "full"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.endswith("verified 100,000 rows counted, every byte compared, 100,000 rows parsed and compared")
+    assert main(["convert", "in.parquet", "more.jsonl", "--verify", "most"]) == 2
+    assert not (tmp_path / "more.jsonl").exists()
 
 
 def test_rows_set_aside_are_told_by_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
