@@ -75,9 +75,20 @@ class ParquetFormat(TableFormat):
         """Raises UnsupportedOperation: files cannot be changed in one step."""
         self._refuse("update")
 
-    def delete(self, column: str, values: Sequence[Any]) -> NoReturn:  # noqa: ARG002
-        """Raises UnsupportedOperation: files cannot be changed in one step."""
-        self._refuse("deletion")
+    def delete(self, column: str, values: Sequence[Any]) -> Commit:
+        """Returns the commit that removed whole partitions, one after the other: they are folders of their own.
+
+        What an overwrite left goes last in its folder, for as long as it is there the parts beside it are not read.
+
+        Raises:
+            UnsupportedOperation: the column is not the partition's; files cannot be changed in one step.
+        """
+        if self.spec.partition_column is None or column != self.spec.partition_column:
+            self._refuse("deletion")
+        doomed = self._listed([str(each) for each in values])
+        for each in sorted(doomed, key=lambda entry: (entry.name.rpartition("/")[0], entry.name.endswith(_DATA))):
+            self._folder.remove(each.name)
+        return Commit(version=self.version(), changed=bool(doomed), partitions=tuple(map(str, values)))
 
     def _refuse(self, what: str) -> NoReturn:
         raise UnsupportedOperation(

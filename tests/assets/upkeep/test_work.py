@@ -13,10 +13,12 @@ from platform_assets.operations.upkeep.facts import facts_of
 from platform_assets.operations.upkeep.readings import Readings
 from platform_assets.operations.upkeep.tables import KeptTable
 from platform_assets.operations.upkeep.work import carry_out
+from platform_core.contracts import Retention, monthly
 from platform_core.upkeep import US_EAST_1, History, Read, TableFacts, TablePlan, plan
+from platform_resources.errors import UnsupportedOperation
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake, TableSpec
-from platform_resources.storage.table import Format
+from platform_resources.storage.table import Format, Mode
 from tests.resources.storage.ages import age
 from tests.servers import S3Server, s3_server
 
@@ -120,3 +122,41 @@ def test_a_table_with_one_file_or_without_rows_or_never_written_needs_nothing(tm
     write(lake, table, 1)
     assert planned(lake, table).is_empty
     assert list(carry_out(lake, table, planned(lake, table))) == []
+
+
+@pytest.mark.parametrize("stored", ["delta", "iceberg", "parquet"])
+@pytest.mark.parametrize("on_s3", [False, True])
+@pytest.mark.parametrize("mode", ["append", "overwrite"])
+def test_months_past_their_keeping_time_go_and_nothing_is_left_to_plan(
+    tmp_path: Path, stored: Format, mode: Mode, s3: S3Server, *, on_s3: bool
+) -> None:
+    at = {"PLATFORM_LAKE": f"s3://{s3.bucket}/old-{stored}-{mode}", **s3.environment} if on_s3 else {}
+    lake = Lake(Settings.from_environment({"PLATFORM_STATE": str(tmp_path), **at}))
+    spec = TableSpec(path="shop/old/v1", format=stored, mode=mode, partition_column="_partition")
+    table = KeptTable(
+        name="shop/old", spec=spec, key=dg.AssetKey(["shop", "old"]), pool=None,
+        partitions=monthly("2020-01", on="at"), retention=Retention(keep=timedelta(days=400)),
+    )  # fmt: skip
+    lake.write(spec, pl.DataFrame({"id": [1, 2, 3], "_partition": ["2020-01", "2020-02", "2999-12"]}))
+    made = planned(lake, table)
+    assert made.clearing.partitions == ("2020-01", "2020-02")
+    assert [each.operation for each in carry_out(lake, table, made)] == ["drop"]
+    assert rows(lake, table)["id"].to_list() == [3]
+    assert planned(lake, table).is_empty
+    assert not lake.delete(spec, "_partition", ["2020-01"]).changed
+
+
+def test_a_partition_of_plain_parquet_goes_whole_and_rows_of_it_do_not(tmp_path: Path) -> None:
+    lake = Lake(Settings.from_environment({"PLATFORM_STATE": str(tmp_path)}))
+    appended = TableSpec(path="shop/odd/v1", format="parquet", mode="append", partition_column="_partition")
+    replaced = TableSpec(path="shop/odd/v1", format="parquet", mode="overwrite", partition_column="_partition")
+    every = pl.DataFrame({"id": [0, 1, 2], "_partition": NAMES})
+    for spec in (appended, replaced, appended):  # parts, a file that supersedes them, and parts beside it
+        lake.write(spec, every)
+    with pytest.raises(UnsupportedOperation, match=r"deletion of rows .* Fix: declare store=Delta"):
+        lake.delete(replaced, "id", [1])
+    assert lake.delete(replaced, "_partition", NAMES[:2]).changed
+    assert lake.scan(replaced).collect()["_partition"].to_list() == [NAMES[2]]
+    assert lake.scan(appended).collect()["_partition"].to_list() == [NAMES[2]] * 2
+    lake.delete(replaced, "_partition", NAMES)
+    assert lake.scan(replaced).collect().schema == every.schema
