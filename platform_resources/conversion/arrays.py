@@ -1,7 +1,8 @@
 """Frames to NumPy and back, with dtypes, nulls and shape: a structured masked array, a field a column.
 
 NumPy has no null, no zone and no text of any length, so each column is masked where it is null, and its own type
-travels in the dtype's metadata; a frame that comes back is the frame that went.
+travels in the dtype's metadata; a frame that comes back is the frame that went. Python's times end at microseconds:
+a Time is a number of nanoseconds since midnight, and times within lists, arrays and structs are whole numbers too.
 """
 
 import json
@@ -16,6 +17,9 @@ from platform_resources.storage.columns import decode, encode
 _KEY = "polars"
 _NATIVE = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Float32, pl.Float64,
            pl.Boolean)  # fmt: skip
+_UNITS = (("D", 1), ("ms", 1), ("us", 1), ("ns", 1))
+_CALENDAR = ("Y", "M", "W", "D")
+"""Units of days or more; a duration in months has no length."""
 
 Masked = np.ma.MaskedArray[Any, Any]
 
@@ -23,10 +27,11 @@ Masked = np.ma.MaskedArray[Any, Any]
 def to_numpy(frame: pl.DataFrame) -> Masked:
     """A structured masked array of one dimension: numbers, booleans, times in NumPy's own types, the rest as objects.
 
-    Nulls are masked, NaN is not. An array column of numbers becomes a field of its shape.
+    Nulls are masked, NaN is not. An array column of numbers becomes a field of its shape. A Time becomes nanoseconds
+    since midnight, and so do times within lists, arrays and structs: whole numbers in the unit of their type.
 
     Raises:
-        ConversionError: A column has a type that cannot be given back, such as Python objects.
+        ConversionError: A column has a type without a way back: Categorical, Enum, Null, Int128, Float16, objects.
     """
     fields, columns = [], []
     for name, dtype in frame.schema.items():
@@ -52,7 +57,7 @@ def from_numpy(array: "Masked | np.ndarray[Any, Any]", names: list[str] | None =
         names: Of the columns of an array without fields; `column_1` and so on without.
 
     Raises:
-        ConversionError: It has no fields and more than two dimensions.
+        ConversionError: It has no fields and more than two dimensions, or a field of a type that no column has.
     """
     if array.dtype.names is None:
         return _plain(array, names)
@@ -71,10 +76,31 @@ def _column(values: pl.Series, dtype: pl.DataType) -> "tuple[np.ndarray[Any, Any
         return values.to_physical().fill_null(0).to_numpy().view(kind), mask
     if dtype == pl.Date:
         return values.to_physical().fill_null(0).to_numpy().astype("datetime64[D]"), mask
-    if isinstance(dtype, pl.Array) and isinstance(leaf := _leaf(dtype), _NATIVE) and _filled(values.drop_nulls()):
+    if dtype == pl.Time:
+        return values.to_physical().fill_null(0).to_numpy(), mask
+    if dtype.is_nested():
+        values = values.cast(counted(dtype))
+    if isinstance(dtype, pl.Array) and _shaped(dtype) and _filled(values.drop_nulls()):
+        leaf = _leaf(dtype)
         filled = [np.zeros(dtype.shape) if each is None else each for each in values.to_list()]
         return np.array(filled, dtype=_numpy_of(leaf)).reshape(len(values), *dtype.shape), mask
     return np.array([*values.to_list(), None], dtype=object)[:-1], mask
+
+
+def counted(dtype: Any) -> pl.DataType:
+    """A type with whole numbers for the times within, for Python's own lose nanoseconds."""
+    if isinstance(dtype, pl.Datetime | pl.Duration) or dtype == pl.Time:
+        return pl.Int64()
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct({each.name: counted(each.dtype) for each in dtype.fields})
+    if isinstance(dtype, pl.Array):
+        return pl.Array(counted(dtype.inner), dtype.size)
+    return pl.List(counted(dtype.inner)) if isinstance(dtype, pl.List) else dtype
+
+
+def _shaped(dtype: pl.Array) -> bool:
+    """Whether an array is a field of its shape: numbers, and at least one of them."""
+    return isinstance(_leaf(dtype), _NATIVE) and 0 not in dtype.shape
 
 
 def _leaf(dtype: Any) -> Any:
@@ -98,18 +124,74 @@ def _numpy_of(inner: Any) -> Any:
 def _series(name: str, data: "np.ndarray[Any, Any]", mask: "np.ndarray[Any, Any]", kind: "np.dtype[Any]") -> pl.Series:
     base = kind.subdtype[0] if kind.subdtype else kind
     wanted = decode(json.loads(base.metadata[_KEY])) if base.metadata and _KEY in base.metadata else None
-    null: Any = mask.all(axis=tuple(range(1, mask.ndim))) if mask.ndim > 1 else mask
-    if data.dtype == object or data.ndim > 1:
-        values = [None if none else (each.tolist() if isinstance(each, np.ndarray) else each)
-                  for each, none in zip(data, null, strict=True)]  # fmt: skip
-        return pl.Series(name, values, dtype=wanted)
+    null: Any = mask.all(axis=tuple(range(1, mask.ndim))) & bool(mask.size) if mask.ndim > 1 else mask
+    try:
+        if data.ndim == 1 and data.dtype != object:
+            return _flat(name, data, null, wanted)
+        return _objects(name, data, null, wanted if wanted is not None else _shape_of(kind))
+    except ConversionError:
+        raise
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as problem:
+        raise ConversionError(
+            f"field {name}", f"{kind} cannot be a column: {str(problem).splitlines()[0]}",
+            fix="give it values of one type: numbers, texts, booleans, or times no coarser than Polars holds",
+        ) from None  # fmt: skip
+
+
+def _flat(name: str, data: "np.ndarray[Any, Any]", null: Any, wanted: pl.DataType | None) -> pl.Series:
+    """A column of what NumPy has a type for; times in a unit that Polars lacks are counted in one that it has."""
+    if data.dtype.names or data.dtype.kind in "cV":
+        raise ConversionError(
+            f"field {name}", f"{data.dtype} is no column", fix="make each of its parts a field of the array"
+        )
     if data.dtype.kind in "mM" and wanted is not None:
         numbers = pl.Series(name, data.astype("int64"))
         made = numbers.cast(pl.Int32).cast(pl.Date) if wanted == pl.Date else _times(numbers, wanted)
     else:
-        made = pl.Series(name, np.ascontiguousarray(data))
+        made = pl.Series(name, np.ascontiguousarray(_finer(name, data)))
         made = made.cast(wanted) if wanted is not None and made.dtype != wanted else made
     return pl.select(pl.when(pl.Series(~null)).then(made).alias(name)).to_series() if null.any() else made
+
+
+def _finer(name: str, data: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Times in a unit of Polars that says the same, the coarsest of them; others are given back as they are."""
+    if data.dtype.kind not in "mM":
+        return data
+    if np.datetime_data(data.dtype) in _UNITS[data.dtype.kind == "m" :]:
+        return _near(name, data)
+    unit = np.datetime_data(data.dtype)[0]
+    if unit != "generic" and not (data.dtype.kind == "m" and unit in _CALENDAR):
+        for each in ("D", "ms", "us", "ns") if data.dtype.kind == "M" and unit in _CALENDAR else ("ms", "us", "ns"):
+            finer = data.astype(f"{data.dtype.kind}8[{each}]")
+            if np.array_equal(finer.astype(data.dtype), data, equal_nan=True):  # not by !=, which overflows as well
+                return _near(name, finer)
+    raise ConversionError(
+        f"field {name}", f"{data.dtype} is not exact in milliseconds, nor finer", fix="store it as a number"
+    )
+
+
+def _near(name: str, data: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """The times, where they are no days further off than a date can be."""
+    if np.datetime_data(data.dtype)[0] == "D" and np.any((np.abs(data.astype("int64")) >= 1 << 31) & ~np.isnat(data)):
+        raise ConversionError(f"field {name}", "has days further off than a date can be", fix="store it as a number")
+    return data
+
+
+def _objects(name: str, data: "np.ndarray[Any, Any]", null: Any, wanted: pl.DataType | None) -> pl.Series:
+    """A column of Python's values, or of rows that are arrays themselves."""
+    values = [None if none else (each.tolist() if isinstance(each, np.ndarray) else each)
+              for each, none in zip(data, null, strict=True)]  # fmt: skip
+    made = pl.Series(name, values, dtype=None if wanted is None else counted(wanted) if wanted.is_nested() else wanted)
+    if made.dtype == pl.Object:
+        raise TypeError("its values are objects")
+    return made if wanted is None or made.dtype == wanted else made.cast(wanted)
+
+
+def _shape_of(kind: "np.dtype[Any]") -> pl.DataType | None:
+    """The type of a field of arrays that was made elsewhere; None where it has no shape, or holds no numbers."""
+    if kind.subdtype is None or kind.subdtype[0].kind not in "biuf":
+        return None
+    return pl.Array(pl.Series(np.zeros(1, dtype=kind.subdtype[0])).dtype, kind.shape)
 
 
 def _times(numbers: pl.Series, wanted: pl.DataType) -> pl.Series:
