@@ -16,6 +16,7 @@ import polars as pl
 from platform_resources.conversion import engine
 from platform_resources.conversion.csv_source import accepted
 from platform_resources.conversion.json_array import array_to_lines
+from platform_resources.conversion.json_numbers import Digits, careful_float, cut_columns, digits_kept, written_anew
 from platform_resources.conversion.records import json_lines
 from platform_resources.conversion.rejects import Rejects
 from platform_resources.conversion.rows import Conform, Rows
@@ -55,6 +56,10 @@ class JsonSource:
         types = self._types(path)
         if not types:
             raise ConversionError(self.name, "no line of it is a JSON object with a key", fix="send JSON objects")
+        cut = cut_columns(path, types, _without_repetition)
+        if cut:
+            path = written_anew(path, self.scratch / "kept.jsonl", cut, {}, _without_repetition)
+            types |= dict.fromkeys(cut, "VARCHAR")
         query = engine.json_query(path, types)
         arrow = self.connection.sql(f"SELECT * FROM ({query}) LIMIT 0").to_arrow_table()  # noqa: S608 - names are quoted
         empty = pl.DataFrame(pl.from_arrow(arrow))
@@ -118,7 +123,9 @@ class JsonSource:
     def _objects(self) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
         for number, line in json_lines(self.path):
             try:
-                value = json.loads(line.decode("utf-8"), object_pairs_hook=_without_repetition)
+                value = json.loads(
+                    line.decode("utf-8"), object_pairs_hook=_without_repetition, parse_float=careful_float
+                )
             except UnicodeDecodeError as error:
                 reason = f"not UTF-8 at byte {error.start + 1} of the line"
             except json.JSONDecodeError as error:
@@ -198,7 +205,14 @@ def _documents_to_lines(path: Path, target: Path, name: str, connection: "DuckDB
 
 def as_text(value: object) -> str | None:
     """A JSON value as a text: a text as it is, null as null, everything else as JSON."""
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if value is None or isinstance(value, str):
+        return value
+    return digits_kept(value) if _has_digits(value) else json.dumps(value, ensure_ascii=False)
+
+
+def _has_digits(value: object) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, Digits) or any(map(_has_digits, inner))
 
 
 def _duckdb_type(kind: Any) -> str:

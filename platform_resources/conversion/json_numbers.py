@@ -1,0 +1,156 @@
+"""Numbers in JSON whose digits no double holds: found before DuckDB rounds them, and kept as they are written.
+
+DuckDB reads every number with a fraction as a double, also where the column becomes text. So a file is looked through
+first; where a number would be cut, its column is a column of texts, and the lines are written anew with it.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+_BLOCK = 4 << 20
+_OVERLAP = 32
+_SHAPE = bytes.maketrans(b"123456789.E+", b"0000000000e-")
+_SUSPECT = (b"0" * 16, b"0e000", b"0e-000")
+"""What 16 digits in a row, or an exponent of three digits, look like once all digits are zeros."""
+
+_LONG = re.compile(rb"[\d.]{16,}(?:[eE][+-]?\d+)?|[\d.]+[eE][+-]?\d{3,}")
+_WHOLE = (-(2**63), 2**63 - 1)
+_MOST_DIGITS = 400
+
+
+class Digits(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+def survives(text: str) -> bool:
+    """Whether a double says the same number.
+
+    >>> [survives(each) for each in ("0.1", "1.50", "9007199254740993.0", "1e400")]
+    [True, True, False, False]
+    """
+    if len(text) > _MOST_DIGITS:
+        return False
+    told = repr(float(text))
+    return told == text or Decimal(told) == Decimal(text)
+
+
+def careful_float(text: str) -> "float | Digits":
+    """A number as a double where that holds it, else as it is written."""
+    return float(text) if survives(text) else Digits(text)
+
+
+def cut_columns(path: Path, types: Mapping[str, str], pairs: Callable[[list[tuple[str, Any]]], Any]) -> set[str]:
+    """The columns with a number that reading in these DuckDB types would cut, but for top-level whole numbers.
+
+    Args:
+        path: A file of JSON lines.
+        types: The DuckDB type of each column.
+        pairs: Makes an object of its pairs, or raises a ValueError.
+    """
+    if not _suspect(path):
+        return set()
+    doubles = {name for name, kind in types.items() if "DOUBLE" in kind and kind != "DOUBLE"}
+    found: set[str] = set()
+    with path.open("rb") as source:
+        for line in source:
+            if any(_doubtful(token, doubles=bool(doubles)) for token in _LONG.findall(line)):
+                value = _parsed(line, pairs)
+                found.update(
+                    name
+                    for name, each in value.items()
+                    if name not in found and any(_cut(*leaf, name in doubles) for leaf in _numbers(each))
+                )
+    return found
+
+
+def written_anew(
+    path: Path,
+    target: Path,
+    cut: set[str],
+    names: Mapping[str, str],
+    pairs: Callable[[list[tuple[str, Any]]], Any],
+) -> Path:
+    """The same lines with the values of some columns as texts and some columns under other names.
+
+    A line that is malformed stays as it is: who reads it sets it aside.
+    """
+    with path.open("rb") as source, target.open("wb") as out:
+        for line in source:
+            value = _parsed(line, pairs)
+            kept = {names.get(name, name): _texted(each) if name in cut else each for name, each in value.items()}
+            try:
+                out.write(digits_kept(kept).encode() + b"\n" if value else line)
+            except UnicodeEncodeError:  # half of a character
+                out.write(line)
+    return target
+
+
+def digits_kept(value: object) -> str:
+    """A value as JSON, its numbers as they were written."""
+    if isinstance(value, Digits):
+        return str(value)
+    if isinstance(value, dict):
+        return (
+            "{"
+            + ",".join(f"{json.dumps(name, ensure_ascii=False)}:{digits_kept(each)}" for name, each in value.items())
+            + "}"
+        )
+    if isinstance(value, list):
+        return "[" + ",".join(map(digits_kept, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _texted(value: object) -> object:
+    if value is None or (isinstance(value, str) and not isinstance(value, Digits)):
+        return value
+    return digits_kept(value)
+
+
+def _suspect(path: Path) -> bool:
+    """Whether anything in a file looks like a number that may be cut; at the speed of the disk."""
+    held = b""
+    with path.open("rb") as source:
+        while block := source.read(_BLOCK):
+            shape = (held + block).translate(_SHAPE)
+            if any(each in shape for each in _SUSPECT):
+                return True
+            held = block[-_OVERLAP:]
+    return False
+
+
+def _parsed(line: bytes, pairs: Callable[[list[tuple[str, Any]]], Any]) -> dict[str, Any]:
+    try:
+        value = json.loads(line.decode("utf-8"), parse_float=Digits, parse_int=Digits, object_pairs_hook=pairs)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _doubtful(token: bytes, *, doubles: bool) -> bool:
+    """Whether a piece of a line may be a number that is cut."""
+    text = token.decode()
+    try:
+        return not survives(text) if doubles or not text.isdigit() else len(text) > 18  # noqa: PLR2004 - digits of 64 bits
+    except ValueError:  # an address or a version
+        return False
+
+
+def _numbers(value: object, *, nested: bool = False) -> Iterator[tuple[Digits, bool]]:
+    if isinstance(value, Digits):
+        yield value, nested
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _numbers(each, nested=True)
+
+
+def _cut(number: Digits, nested: bool, double: bool) -> bool:  # noqa: FBT001 - a leaf, unpacked
+    if not number.lstrip("-").isdigit():
+        return not survives(number)
+    if not nested:
+        return False
+    return len(number) > 20 or not _WHOLE[0] <= int(number) <= _WHOLE[1] or (double and not survives(number))  # noqa: PLR2004
