@@ -22,6 +22,7 @@ from platform_resources.conversion.csv_source import CsvSource
 from platform_resources.conversion.engine import broken_guard, session
 from platform_resources.conversion.options import Conversion, Options
 from platform_resources.conversion.reading import Bench, Opened, opened
+from platform_resources.conversion.refusals import told
 from platform_resources.conversion.rejects import Rejects
 from platform_resources.conversion.rows import Conform, Rows
 from platform_resources.conversion.targets import TEXTS, Prepared, Target, prepared, target_of
@@ -90,7 +91,11 @@ def convert(
         raise ConversionError(source, f"{memory:,} bytes of memory are too few", fix="allow 256 MiB or more")
     if given.verify not in VERIFY:
         raise ConversionError(target, f"is not verified by {given.verify!r}", fix=f"use one of {', '.join(VERIFY)}")
-    with tempfile.TemporaryDirectory(prefix="platform-convert-") as name, ExitStack() as stack:
+    with (
+        told(source, target, settings.s3),
+        tempfile.TemporaryDirectory(prefix="platform-convert-") as name,
+        ExitStack() as stack,
+    ):
         scratch = Path(name)
         bench = Bench(
             settings=settings,

@@ -49,7 +49,7 @@ def told(table: str, location: str) -> Iterator[None]:
 
 def _explained(error: Exception, table: str, location: str) -> TableUnavailable | TableForbidden | None:
     if is_refusal(error):
-        return TableForbidden(table, f"S3 refuses at {location}: {_reason(error)}", fix=_CHECK)
+        return TableForbidden(table, f"S3 refuses at {location}: {reason(error)}", fix=_CHECK)
     if isinstance(error, ResourceError) or not is_transient(error):
         return None
     words = str(error).lower().replace("_", "")
@@ -57,10 +57,10 @@ def _explained(error: Exception, table: str, location: str) -> TableUnavailable 
         return TableUnavailable(table, f"the credentials for {location} have expired", fix=_RENEW)
     if any(code.lower() in words for code in SKEWED):
         return TableUnavailable(table, "this machine's clock differs from S3's", fix="set the clock")
-    return TableUnavailable(table, f"S3 did not answer as it should at {location}: {_reason(error)}", fix=_BUSY)
+    return TableUnavailable(table, f"S3 did not answer as it should at {location}: {reason(error)}", fix=_BUSY)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Returns a code of S3, or what happened on the way, in a few words; never the request, which may be signed."""
     words = str(error)
     found = [str(each[each.lastindex or 0]) for each in _CODE.finditer(words)]

@@ -1,0 +1,53 @@
+"""What S3 refuses while a file is converted, in one sentence; never the request, which is signed with a key.
+
+obstore, delta-rs and Polars tell it in a page of their own, each in another way. What they said is not kept as the
+cause either: a traceback would print it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from platform_resources.errors import BucketNotFound, ObjectForbidden, ObjectUnavailable, ResourceError
+from platform_resources.settings import S3Settings
+from platform_resources.storage.refusals import reason
+from platform_resources.transience import is_refusal, is_transient
+
+_FIX = "check the credentials, what their policy allows, and the clock; platform objects doctor asks the bucket"
+
+
+@contextmanager
+def told(source: str, target: str, s3: S3Settings) -> Iterator[None]:
+    """Passes errors on as they are, but for those of S3 about one of two locations.
+
+    Raises:
+        ObjectForbidden: S3 does not let these credentials do that, or does not know them.
+        BucketNotFound: There is no such bucket.
+        ObjectUnavailable: S3 did not answer as it should.
+    """
+    try:
+        yield
+    except Exception as error:
+        remote = [each for each in (source, target) if each.startswith("s3://")]
+        found = _explained(error, remote, s3) if remote and not isinstance(error, ResourceError) else None
+        if found is None:
+            raise
+        raise found from None
+
+
+def _explained(error: Exception, remote: list[str], s3: S3Settings) -> ResourceError | None:
+    words = str(error)
+    named = next((each for each in remote if each.removeprefix("s3://").partition("/")[2] in words), remote[0])
+    where = named if len(remote) == 1 or named.removeprefix("s3://").partition("/")[2] in words else " or ".join(remote)
+    if "NoSuchBucket" in words:
+        bucket = next((each for each in map(_bucket, remote) if f"<BucketName>{each}<" in words), None)
+        named = f"s3://{bucket}" if bucket else " or ".join(f"s3://{_bucket(each)}" for each in remote)
+        return BucketNotFound(named, "there is no such bucket", fix="correct the bucket's name, or create it")
+    if is_refusal(error):
+        return ObjectForbidden(where, f"S3 refuses: {reason(error)}", fix=_FIX)
+    if is_transient(error):
+        return ObjectUnavailable(where, s3.attempts, reason(error))
+    return None
+
+
+def _bucket(location: str) -> str:
+    return location.removeprefix("s3://").partition("/")[0]
