@@ -2,8 +2,10 @@
 
 # ruff: noqa: PLC0415 - vendors, and what imports them, are imported by the conversions that use them
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -11,9 +13,9 @@ from platform_resources.conversion import verifying
 from platform_resources.conversion.chunks import first_plan
 from platform_resources.conversion.fingerprint import Fingerprint, fingerprint_of
 from platform_resources.conversion.rows import Rows
-from platform_resources.conversion.targets import Prepared, Target
+from platform_resources.conversion.targets import Prepared, Target, has_leaf
 from platform_resources.conversion.writing import Progress, Tally, delta_batches, delta_reader
-from platform_resources.errors import NotVerified
+from platform_resources.errors import ConversionError, NotVerified
 from platform_resources.settings import Settings
 from platform_resources.storage.folder import Folder, folder_at
 
@@ -32,6 +34,7 @@ def write_delta(
 
     Raises:
         NotVerified: What was read back differs; the version before it was restored, or nothing is left of a new table.
+        ConversionError: A column has nanoseconds that Delta would lose; the same is left.
     """
     from arro3.core import RecordBatchReader
     from deltalake import DeltaTable, write_deltalake
@@ -41,7 +44,8 @@ def write_delta(
     there = DeltaTable.is_deltatable(location, options)
     tally = Tally(first_plan(memory_bytes), progress)
     schema = delta_reader(pl.DataFrame(schema=fit.schema)).schema
-    reader = RecordBatchReader.from_batches(schema, delta_batches(rows.frames(), fit, tally))
+    lost: set[str] = set()
+    reader = RecordBatchReader.from_batches(schema, delta_batches(_watched(rows, lost), fit, tally))
     mode = "overwrite" if there else "error"
     write_deltalake(
         location,
@@ -50,9 +54,46 @@ def write_delta(
         schema_mode="overwrite" if there else None,
         storage_options=options,  # type: ignore[call-overload]  # a mode
     )
-    table = DeltaTable(location, storage_options=options)
-    _verify(table, target, fit, tally.print_, folder_at(location, settings.s3))
+    table, folder = DeltaTable(location, storage_options=options), folder_at(location, settings.s3)
+    _refuse_lost(table, target, lost, folder)
+    _verify(table, target, fit, tally.print_, folder)
     return tally, sum(table.get_add_actions(flatten=True).column("size_bytes").to_pylist())
+
+
+def _watched(rows: Rows, lost: set[str]) -> Iterator[pl.DataFrame]:
+    """The rows; columns with nanoseconds that are no whole microseconds are noted."""
+    fine = [name for name, dtype in rows.schema.items() if has_leaf(dtype, _is_fine)]
+    for frame in rows.frames():
+        lost.update(name for name in fine if not frame[name].cast(_coarse(frame.schema[name])).cast(
+            frame.schema[name]).equals(frame[name]))  # fmt: skip
+        yield frame
+
+
+def _is_fine(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns"
+
+
+def _coarse(dtype: Any) -> pl.DataType:
+    """The type with microseconds for nanoseconds."""
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct({each.name: _coarse(each.dtype) for each in dtype.fields})
+    if isinstance(dtype, pl.Array):
+        return pl.Array(_coarse(dtype.inner), dtype.size)
+    if isinstance(dtype, pl.List):
+        return pl.List(_coarse(dtype.inner))
+    found: pl.DataType = pl.Datetime("us", dtype.time_zone) if _is_fine(dtype) else dtype
+    return found
+
+
+def _refuse_lost(table: "DeltaTable", target: Target, lost: set[str], folder: Folder) -> None:
+    if lost:
+        _undo(table, folder, target)
+        raise ConversionError(
+            target.location,
+            f"Delta keeps microseconds, and {', '.join(sorted(lost))} has nanoseconds that are no whole ones; "
+            "nothing was published",
+            fix="write Parquet or Arrow, or cast the column to Datetime('us') or text first",
+        )
 
 
 def _verify(table: "DeltaTable", target: Target, fit: Prepared, wrote: Fingerprint, folder: Folder) -> None:
@@ -64,14 +105,25 @@ def _verify(table: "DeltaTable", target: Target, fit: Prepared, wrote: Fingerpri
         found = fingerprint_of(frame.collect_batches(chunk_size=_BATCH, maintain_order=False, engine="streaming"))
         verifying.refuse_difference(target, wrote, found)
     except NotVerified:
-        _undo(table, folder)
+        _undo(table, folder, target)
         raise
 
 
-def _undo(table: "DeltaTable", folder: Folder) -> None:
+def _undo(table: "DeltaTable", folder: Folder, target: Target) -> None:
     """Returns when the version before is the latest one again, or nothing is left of a table that was new."""
     if table.version():
         table.restore(table.version() - 1)
         return
     for entry in sorted(folder.entries(), key=lambda each: not each.name.startswith("_delta_log")):
         folder.remove(entry.name)
+    if not target.location.startswith("s3://"):
+        _remove_empty(Path(target.location))
+
+
+def _remove_empty(place: Path) -> None:
+    """Returns when a folder and those within are gone, but for what holds files, so that the name is free again."""
+    for each in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
+        with suppress(OSError):
+            each.rmdir()
+    with suppress(OSError):
+        place.rmdir()

@@ -6,7 +6,7 @@ JSON has no binary, no duration, no NaN; CSV has no nesting. Such a column is wr
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
@@ -176,10 +176,37 @@ def _texted(column: pl.Expr, dtype: pl.DataType) -> tuple[pl.Expr, pl.DataType, 
         return column.bin.encode("base64"), pl.String(), "Binary is written as Base64"
     if isinstance(dtype, pl.Duration):
         return column.dt.to_string("iso"), pl.String(), "Duration is written as ISO 8601"
+    if dtype == pl.Time:
+        return _spelled(column, dtype), pl.String(), "Time is written as text"
     if dtype.is_nested():
-        encoded = column.map_batches(_as_json, return_dtype=pl.String)
+        encoded = _spelled(column, dtype).map_batches(_as_json, return_dtype=pl.String)
         return encoded, pl.String(), f"{dtype.base_type().__name__} is written as JSON text"
     return column.cast(pl.String), pl.String(), f"{dtype} is written as text"
+
+
+def _spelled(value: pl.Expr, dtype: Any) -> pl.Expr:
+    """A value whose times, however deep, are ISO 8601 texts: Python's own times end at microseconds, and at years."""
+    if isinstance(dtype, pl.Datetime):
+        return value.dt.to_string("%Y-%m-%dT%H:%M:%S%.f%:z" if dtype.time_zone else "%Y-%m-%dT%H:%M:%S%.f")
+    if dtype == pl.Time:
+        return value.dt.to_string("%H:%M:%S%.f")
+    if isinstance(dtype, pl.Duration) or dtype == pl.Date:
+        return value.dt.to_string("iso")
+    if not has_leaf(dtype, lambda leaf: leaf.is_temporal()):
+        return value
+    if isinstance(dtype, pl.Struct):
+        return value.struct.with_fields(
+            _spelled(pl.field(each.name), each.dtype).alias(each.name) for each in dtype.fields
+        )
+    values = value.arr.to_list() if isinstance(dtype, pl.Array) else value
+    return values.list.eval(_spelled(pl.element(), dtype.inner))
+
+
+def has_leaf(dtype: Any, wanted: Callable[[Any], bool]) -> bool:
+    """Whether a type is, or holds within, one that is wanted."""
+    if isinstance(dtype, pl.Struct):
+        return any(has_leaf(each.dtype, wanted) for each in dtype.fields)
+    return has_leaf(dtype.inner, wanted) if isinstance(dtype, pl.List | pl.Array) else wanted(dtype)
 
 
 def _as_json(values: pl.Series) -> pl.Series:
@@ -197,4 +224,4 @@ def _plain_value(value: object) -> object:
         return base64.b64encode(value).decode()
     if value is None or isinstance(value, str | bool | int | float):
         return value
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return str(value)
