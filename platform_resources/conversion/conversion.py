@@ -20,6 +20,7 @@ from platform_resources.conversion.blocks import VERIFY, Sample, checksum_of, fi
 from platform_resources.conversion.chunks import MOST_ROWS, MOST_TEXT_ROWS, first_plan
 from platform_resources.conversion.csv_source import CsvSource
 from platform_resources.conversion.engine import broken_guard, session
+from platform_resources.conversion.fitting import fitting
 from platform_resources.conversion.options import Conversion, Options
 from platform_resources.conversion.reading import Bench, Opened, opened
 from platform_resources.conversion.refusals import told
@@ -163,10 +164,11 @@ def _into_delta(work: _Work, found: Opened) -> tuple[Tally, int]:
 
     rows = found.rows if found.csv is None else _judged(work, found.csv, found)
     work.fit = prepared(rows.schema, work.target)
-    tally, size = write_delta(
-        rows, work.target, work.fit, settings=work.bench.settings, memory_bytes=work.memory_bytes,
-        progress=work.progress,
-    )  # fmt: skip
+    with fitting(rows, work.target) as fitted:
+        tally, size = write_delta(
+            fitted, work.target, work.fit, settings=work.bench.settings, memory_bytes=work.memory_bytes,
+            progress=work.progress,
+        )  # fmt: skip
     work.engine, work.plan = "polars + delta-rs", (tally.plan.rows, tally.plan.workers)
     _publish_rejects(work)
     return tally, size
@@ -226,7 +228,8 @@ def _once(work: _Work, rows: Rows, path: Path) -> Tally:
     work.fit = prepared(rows.schema, work.target)
     most = MOST_TEXT_ROWS if work.target.format in TEXTS else MOST_ROWS
     tally = Tally(first_plan(work.memory_bytes, most), work.progress, _sample(work))
-    WRITERS[work.target.format](rows.frames(), path, work.target, work.fit, tally)
+    with fitting(rows, work.target) as fitted:
+        WRITERS[work.target.format](fitted.frames(), path, work.target, work.fit, tally)
     verifying.check(path, work.target, work.fit, tally, connection=work.bench.connection, scratch=work.bench.scratch)
     work.engine, work.nulled = "duckdb + polars" if rows.query else "polars", tally.nulled
     work.plan = (tally.plan.rows, tally.plan.workers)

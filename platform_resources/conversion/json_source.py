@@ -5,7 +5,7 @@ and once a text is a column of texts. Times stay the texts they are; JSON has no
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,24 +49,36 @@ class JsonSource:
 
         try:
             return self._typed(self.path)
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error:  # a line is malformed: DuckDB says so of one, we want to know of all
-            return self._typed(self._cleaned())
+            cleaned = self._cleaned()
+        try:
+            return self._typed(cleaned)
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            told = f"its objects cannot be read as rows ({type(error).__name__})"
+            raise ConversionError(
+                self.name, told, fix="give all of them the same keys, or send CSV or Parquet"
+            ) from error
 
     def _typed(self, path: Path) -> Rows:
-        types = self._types(path)
-        if not types:
+        kinds = self._kinds(path)
+        if not kinds:
             raise ConversionError(self.name, "no line of it is a JSON object with a key", fix="send JSON objects")
-        cut = cut_columns(path, types, _without_repetition)
-        if cut:
-            path = written_anew(path, self.scratch / "kept.jsonl", cut, {}, _without_repetition)
-            types |= dict.fromkeys(cut, "VARCHAR")
+        cut, names = cut_columns(path, kinds, _without_repetition), column_names(kinds)
+        if cut or any(name != kept for name, kept in names.items()):
+            path = written_anew(path, self.scratch / "kept.jsonl", cut, names, _without_repetition)
+        types = {names[name]: "VARCHAR" if name in cut else kind for name, kind in kinds.items()}
+        types |= self._whole_numbers(path, types)
         query = engine.json_query(path, types)
         arrow = self.connection.sql(f"SELECT * FROM ({query}) LIMIT 0").to_arrow_table()  # noqa: S608 - names are quoted
         empty = pl.DataFrame(pl.from_arrow(arrow))
         self._read_once(query)
         return Rows(empty.schema, lambda: engine.frames(self.connection, query), query)
 
-    def _types(self, path: Path) -> dict[str, str]:
+    def _kinds(self, path: Path) -> dict[str, str]:
         """The DuckDB type of each key that any line has.
 
         The first line of each structure stands for its like: `json_group_structure` keeps all it is given, 20 times
@@ -76,7 +88,8 @@ class JsonSource:
             "SELECT json_group_structure(example) FROM (SELECT arg_min(json, n) AS example FROM ("  # noqa: S608 - the path is quoted
             "SELECT json, json_structure(json)::VARCHAR AS structure, row_number() OVER () AS n FROM read_json_objects("
             f"{engine.literal(str(path))}, format = 'newline_delimited', "
-            f"maximum_object_size = {engine.object_bytes(path)})) GROUP BY structure ORDER BY min(n))"
+            f"maximum_object_size = {engine.object_bytes(path)})) "
+            "WHERE structure <> '\"JSON\"' GROUP BY structure ORDER BY min(n))"  # of which {} is
         )
         (found,) = engine.row(self.connection, query)
         structure = json.loads(found) if found else {}
@@ -84,8 +97,7 @@ class JsonSource:
             import duckdb
 
             raise duckdb.InvalidInputException("a line is no object")
-        types = {name: _duckdb_type(kind) for name, kind in structure.items()}
-        return types | self._whole_numbers(path, types)
+        return {name: _duckdb_type(kind) for name, kind in structure.items()}
 
     def _whole_numbers(self, path: Path, types: Mapping[str, str]) -> dict[str, str]:
         """Types of the columns whose numbers a BIGINT, or a DOUBLE, would cut off."""
@@ -226,6 +238,26 @@ def _duckdb_type(kind: Any) -> str:
     if isinstance(kind, list):
         return f"{_duckdb_type(kind[0])}[]"
     return {"NULL": "VARCHAR", "UBIGINT": "BIGINT", "JSON": "VARCHAR"}.get(str(kind), str(kind))
+
+
+def column_names(keys: Iterable[str]) -> dict[str, str]:
+    """The column of each key: DuckDB tells no `A` from an `a`, and has no column without a name.
+
+    >>> column_names(["A", "a", "", "a_2"])
+    {'A': 'A', 'a': 'a_3', '': 'column_3', 'a_2': 'a_2'}
+    """
+    every = list(keys)
+    taken, made = {""}, {}
+    for place, key in enumerate(every, start=1):
+        base = key.replace("\0", "") or f"column_{place}"
+        reserved = taken | {other.lower() for other in every if key not in (other, base)}
+        name, number = base, 2
+        while name.lower() in reserved:
+            name, number = f"{base}_{number}", number + 1
+            reserved |= {other.lower() for other in every}
+        taken.add(name.lower())
+        made[key] = name
+    return made
 
 
 def _folded_twice(kinds: Mapping[str, Any]) -> bool:

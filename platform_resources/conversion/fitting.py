@@ -1,0 +1,89 @@
+"""What a target format cannot hold at all, refused by the name of the column before a library fails at it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import polars as pl
+
+from platform_resources.conversion.rows import Rows
+from platform_resources.conversion.targets import Target
+from platform_resources.errors import ConversionError
+
+_FOLDING = ("json", "jsonl", "delta")
+_NAMING = ("json", "jsonl", "csv", "arrow")
+_CALENDARS = ("json", "jsonl", "csv", "delta")
+_MOST_DAYS = 95_000_000
+"""From 1970, either way: some 260,000 years; the calendars of Polars and delta-rs end soon after, in a panic."""
+
+_PER_DAY = {"ms": 86_400_000, "us": 86_400_000_000}
+
+
+@contextmanager
+def fitting(rows: Rows, target: Target) -> Iterator[Rows]:
+    """Yields the rows, looked at as they are read.
+
+    Raises:
+        ConversionError: A name, or a date, is none that the format has; also where a library made another error of it.
+    """
+    refuse_names(rows.schema, target)
+    met: list[ConversionError] = []
+
+    def frames() -> Iterator[pl.DataFrame]:
+        for frame in rows.frames():
+            if far := _far(frame, dates_only=target.format == "delta"):
+                met.append(_refusal(target, far))
+                raise met[0]
+            yield frame
+
+    try:
+        yield replace(rows, frames=frames) if target.format in _CALENDARS else rows
+    except Exception:
+        if met:
+            raise met[0] from None
+        raise
+
+
+def refuse_names(schema: pl.Schema, target: Target) -> None:
+    """Returns where the format can tell all columns apart.
+
+    Raises:
+        ConversionError: Two differ only in case, or one has no name.
+    """
+    if target.format in _NAMING and "" in schema:
+        raise ConversionError(
+            target.location,
+            f"a column without a name cannot be written as {target.format}",
+            fix="name it, or write Parquet",
+        )
+    counts = Counter(name.lower() for name in schema)
+    alike = [name for name in schema if counts[name.lower()] > 1]
+    if target.format in _FOLDING and alike:
+        raise ConversionError(
+            target.location,
+            f"columns {', '.join(alike)} differ only in case, which {target.format} cannot tell apart here",
+            fix="rename one of them, or write Parquet, Arrow or CSV",
+        )
+
+
+def _refusal(target: Target, column: str) -> ConversionError:
+    return ConversionError(
+        target.location,
+        f"column {column} has a date more than 260,000 years away, which {target.format} cannot hold",
+        fix="correct it, or write Parquet or Arrow",
+    )
+
+
+def _far(frame: pl.DataFrame, *, dates_only: bool) -> str | None:
+    """The first column with a date that calendars lack."""
+    for name, dtype in frame.schema.items():
+        if isinstance(dtype, pl.Date) or (
+            isinstance(dtype, pl.Datetime) and dtype.time_unit in _PER_DAY and not dates_only
+        ):
+            most = _MOST_DAYS * (_PER_DAY[dtype.time_unit] if isinstance(dtype, pl.Datetime) else 1)
+            numbers = frame[name].to_physical()
+            least, largest = numbers.min(), numbers.max()
+            if isinstance(least, int) and isinstance(largest, int) and (least < -most or largest > most):
+                return name
+    return None

@@ -1,0 +1,80 @@
+"""Names and dates that a format cannot hold are refused by name, or renamed; no library fails at them in its way."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from platform_resources.conversion import Conversion, convert
+from platform_resources.errors import ConversionError
+from platform_resources.settings import Settings
+
+
+def converted(folder: Path, source: str, target: str) -> Conversion:
+    return convert(str(folder / source), str(folder / target), settings=Settings.from_environment({}))
+
+
+@pytest.mark.parametrize("target", ["o.parquet", "o.jsonl", "o.csv", "o.delta"])
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ('{"A":1,"a":2}\n', ["A", "a_2"]),
+        ('{"A":1}\n{"a":2,"a_2":3}\n', ["A", "a_3", "a_2"]),
+        ('{"":1,"b":{"A":1,"a":2}}\n', ["column_1", "b"]),
+        ('{}\n{"a":1}\n', ["a"]),
+    ],
+)
+def test_keys_that_no_table_tells_apart_are_renamed(
+    content: str, columns: list[str], target: str, tmp_path: Path
+) -> None:
+    (tmp_path / "in.json").write_text(content)
+    done = converted(tmp_path, "in.json", target)
+    assert (list(done.columns), done.rows, done.rejected) == (columns, content.count("\n"), 0)
+
+
+@pytest.mark.parametrize("content", ["{}\n{}\n", "[{}, {}]"])
+def test_objects_without_a_key_are_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_text(content)
+    with pytest.raises(ConversionError, match=r"in\.json: no line of it is a JSON object with a key\. Fix: "):
+        converted(tmp_path, "in.json", "o.parquet")
+
+
+@pytest.mark.parametrize("target", ["o.json", "o.jsonl", "o.delta"])
+@pytest.mark.parametrize("source", ["in.csv", "in.parquet"])
+def test_columns_that_differ_in_case_alone_are_refused_where_they_fall_together(
+    source: str, target: str, tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text("A,a,b\n1,2,3\n")
+    pl.DataFrame({"A": [1], "a": [2], "b": [3]}).write_parquet(tmp_path / "in.parquet")
+    with pytest.raises(ConversionError, match=r"o\.\w+: columns A, a differ only in case.*Fix: rename one"):
+        converted(tmp_path, source, target)
+    assert not (tmp_path / target).exists()
+    assert list(converted(tmp_path, source, "o.parquet").columns) == ["A", "a", "b"]
+
+
+@pytest.mark.parametrize("target", ["o.csv", "o.jsonl", "o.arrow"])
+def test_a_column_without_a_name_is_refused_where_it_needs_one(target: str, tmp_path: Path) -> None:
+    pl.DataFrame({"": [1], "b": [2]}).write_parquet(tmp_path / "in.parquet")
+    with pytest.raises(ConversionError, match=r"a column without a name cannot be written as \w+\. Fix: name it"):
+        converted(tmp_path, "in.parquet", target)
+    assert not (tmp_path / target).exists()
+
+
+DAYS = pl.Series([0, 2**31 - 1, None], dtype=pl.Int32).cast(pl.Date)
+TIMES = pl.Series([0, -(2**63) + 1, None], dtype=pl.Int64).cast(pl.Datetime("us"))
+
+
+@pytest.mark.parametrize(
+    ("far", "target"),
+    [(DAYS, "o.csv"), (DAYS, "o.json"), (DAYS, "o.jsonl"), (DAYS, "o.delta"), (TIMES, "o.csv"), (TIMES, "o.jsonl")],
+    ids=lambda each: each if isinstance(each, str) else str(each.dtype.base_type()),
+)
+def test_a_date_beyond_the_calendar_is_refused_by_its_column(
+    far: pl.Series, target: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pl.DataFrame({"id": [1, 2, 3], "when": far}).write_parquet(tmp_path / "in.parquet")
+    with pytest.raises(ConversionError, match=r"column when has a date more than 260,000 years away.*Fix: correct it"):
+        converted(tmp_path, "in.parquet", target)
+    assert "panicked" not in capfd.readouterr().err
+    assert not [path for path in tmp_path.rglob("o.*") if path.is_file()]
+    assert converted(tmp_path, "in.parquet", "o.parquet").rows == 3
