@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import dagster as dg
-
 from platform_resources.errors import ResourceError
 
 MAX_RETRIES = 3
@@ -79,5 +77,7 @@ def retry_transient(seconds: float = _FIRST_SECONDS) -> Iterator[None]:
         yield
     except Exception as error:
         if is_transient(error):
+            import dagster as dg  # noqa: PLC0415 - a second of it, and only steps of Dagster's come here
+
             raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=seconds) from error
         raise
