@@ -28,7 +28,7 @@ from platform_resources.conversion.rejects import Rejects
 from platform_resources.conversion.rows import Conform, Rows
 from platform_resources.conversion.targets import TEXTS, Prepared, Target, prepared, target_of
 from platform_resources.conversion.writing import WRITERS, Progress, Tally
-from platform_resources.errors import ConversionError
+from platform_resources.errors import ConversionError, NotVerified
 from platform_resources.settings import Settings
 from platform_resources.storage.folder import folder_at
 
@@ -141,6 +141,8 @@ def _published(work: _Work, found: Opened) -> tuple[Tally, int]:
 def _refuse_other_object(work: _Work, wrote: int) -> None:
     """Returns when the object in the bucket has the bytes that were uploaded; it is taken away if it has others.
 
+    Where S3 does not answer it stays: it may be right, and what stood there before is gone.
+
     Raises:
         NotVerified: It has.
     """
@@ -149,7 +151,7 @@ def _refuse_other_object(work: _Work, wrote: int) -> None:
         verifying.refuse_checksum(
             work.target, wrote, plain.object_checksum(work.target.location, work.bench.settings.s3)
         )
-    except BaseException:
+    except NotVerified:
         folder_at(parent, work.bench.settings.s3).remove(name)
         raise
 

@@ -5,7 +5,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -13,10 +13,11 @@ from platform_resources.conversion import verifying
 from platform_resources.conversion.chunks import first_plan
 from platform_resources.conversion.fingerprint import Fingerprint, fingerprint_of
 from platform_resources.conversion.rows import Rows
-from platform_resources.conversion.targets import Prepared, Target, has_leaf
+from platform_resources.conversion.targets import Prepared, Target
 from platform_resources.conversion.writing import Progress, Tally, delta_batches, delta_reader
 from platform_resources.errors import ConversionError, NotVerified
 from platform_resources.settings import Settings
+from platform_resources.storage.columns import loses_nanoseconds
 from platform_resources.storage.folder import Folder, folder_at
 
 if TYPE_CHECKING:
@@ -62,27 +63,9 @@ def write_delta(
 
 def _watched(rows: Rows, lost: set[str]) -> Iterator[pl.DataFrame]:
     """The rows; columns with nanoseconds that are no whole microseconds are noted."""
-    fine = [name for name, dtype in rows.schema.items() if has_leaf(dtype, _is_fine)]
     for frame in rows.frames():
-        lost.update(name for name in fine if not frame[name].cast(_coarse(frame.schema[name])).cast(
-            frame.schema[name]).equals(frame[name]))  # fmt: skip
+        lost.update(each.name for each in frame if loses_nanoseconds(each))
         yield frame
-
-
-def _is_fine(dtype: pl.DataType) -> bool:
-    return isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns"
-
-
-def _coarse(dtype: Any) -> pl.DataType:
-    """The type with microseconds for nanoseconds."""
-    if isinstance(dtype, pl.Struct):
-        return pl.Struct({each.name: _coarse(each.dtype) for each in dtype.fields})
-    if isinstance(dtype, pl.Array):
-        return pl.Array(_coarse(dtype.inner), dtype.size)
-    if isinstance(dtype, pl.List):
-        return pl.List(_coarse(dtype.inner))
-    found: pl.DataType = pl.Datetime("us", dtype.time_zone) if _is_fine(dtype) else dtype
-    return found
 
 
 def _refuse_lost(table: "DeltaTable", target: Target, lost: set[str], folder: Folder) -> None:

@@ -71,11 +71,6 @@ def encoding_of(samples: Sequence[bytes]) -> tuple[Encoding, bool]:
     return ("latin-1" if any(set(_UNASSIGNED) & set(sample) for sample in samples) else "cp1252"), False
 
 
-def without_mark(head: bytes) -> bytes:
-    """The bytes without a byte order mark of UTF-8."""
-    return head.removeprefix(codecs.BOM_UTF8)
-
-
 def text_format(text: str) -> Literal["csv", "json", "jsonl"]:
     """The format of a text, by its beginning.
 

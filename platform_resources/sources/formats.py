@@ -9,14 +9,13 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from math import isfinite
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from platform_resources.conversion.detect import SAMPLE_BYTES, container_of, encoding_of
 from platform_resources.conversion.dialect import dialect_of
+from platform_resources.conversion.json_numbers import survives
 from platform_resources.storage.compression import compression_in
 
 _UNREADABLE = (PolarsError, PanicException, OSError, EOFError, ValueError, RecursionError,
@@ -25,9 +24,6 @@ _UNREADABLE = (PolarsError, PanicException, OSError, EOFError, ValueError, Recur
 
 _SEVERAL = 2
 """Columns from which on a blank line is no row; in a single column it is a null."""
-
-_SAFE = 16
-"""So many characters of a number, its point among them, a float always gives back."""
 
 _DIVIDERS = (";", "\t", "|")
 
@@ -142,14 +138,9 @@ def _lines(text: str) -> list[object]:
 
 def _value(text: str) -> object:
     """A JSON value; a number of which a float would lose digits stays the text it was."""
-    return json.loads(text, parse_float=_number, object_pairs_hook=_record)
-
-
-def _number(digits: str) -> float | str:
-    number = float(digits)
-    if len(digits) <= _SAFE and "e" not in digits.lower():
-        return number
-    return number if isfinite(number) and Decimal(repr(number)) == Decimal(digits) else digits
+    return json.loads(
+        text, parse_float=lambda digits: float(digits) if survives(digits) else digits, object_pairs_hook=_record
+    )
 
 
 def _record(pairs: list[tuple[str, object]]) -> dict[str, object]:

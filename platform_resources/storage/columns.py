@@ -171,3 +171,21 @@ def _instance(dtype: Any) -> pl.DataType:
     """Returns an instance where Polars also admits a class."""
     found: pl.DataType = dtype() if isinstance(dtype, type) else dtype
     return found
+
+
+def loses_nanoseconds(column: pl.Series) -> bool:
+    """Returns whether microseconds, which are all that Delta and Iceberg keep, would change a value, nested or not."""
+    coarse = _in_microseconds(column.dtype)
+    return coarse != column.dtype and not column.cast(coarse).cast(column.dtype).equals(column)
+
+
+def _in_microseconds(dtype: Any) -> pl.DataType:
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct({each.name: _in_microseconds(each.dtype) for each in dtype.fields})
+    if isinstance(dtype, pl.Array):
+        return pl.Array(_in_microseconds(dtype.inner), dtype.size)
+    if isinstance(dtype, pl.List):
+        return pl.List(_in_microseconds(dtype.inner))
+    is_fine = isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns"
+    found: pl.DataType = pl.Datetime("us", dtype.time_zone) if is_fine else dtype
+    return found

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from platform_resources.errors import InvalidRows, InvalidTableSpec, UnsupportedOperation, UnsupportedType
+from platform_resources.storage.columns import loses_nanoseconds
 from platform_resources.storage.folder import file_name
 from platform_resources.storage.table import TableSpec
 
@@ -59,13 +60,11 @@ def _refuse_case(spec: TableSpec, frame: pl.DataFrame) -> None:
 
 
 def _refuse_lost_nanoseconds(spec: TableSpec, frame: pl.DataFrame) -> None:
-    for name, dtype in frame.schema.items():
-        if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
-            lost = frame[name].dt.nanosecond() % 1000 != 0
-            if lost.any():
-                raise UnsupportedType(
-                    spec.path, name, "in nanoseconds that are no whole microseconds", fix="cast it to Datetime('us')"
-                )
+    for column in frame:
+        if loses_nanoseconds(column):
+            raise UnsupportedType(
+                spec.path, column.name, "in nanoseconds that are no whole microseconds", fix="cast it to Datetime('us')"
+            )
 
 
 def _refuse_long_partitions(spec: TableSpec, frame: pl.DataFrame) -> None:

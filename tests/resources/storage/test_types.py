@@ -108,8 +108,18 @@ def test_a_type_that_no_table_keeps_is_refused_with_a_fix(lake: Lake, table: Tab
 
 @pytest.mark.parametrize("place", ["disk"])
 @pytest.mark.parametrize("format_name", ["delta", "iceberg"])
-def test_nanoseconds_that_the_format_would_lose_are_refused(lake: Lake, format_name: Format) -> None:
-    frame = pl.DataFrame({"at": pl.Series([1], dtype=pl.Datetime("ns"))})
+@pytest.mark.parametrize(
+    "at",
+    [
+        pl.Series([None, 1], dtype=pl.Datetime("ns")),
+        pl.Series([[1000, 1], None], dtype=pl.List(pl.Datetime("ns"))),
+        pl.Series([[[1, 1]]], dtype=pl.List(pl.Array(pl.Datetime("ns"), 2))),
+        pl.Series([{"x": 1}], dtype=pl.Struct({"x": pl.Datetime("ns", "UTC")})),
+    ],
+    ids=["flat", "list", "deep", "struct"],
+)
+def test_nanoseconds_that_the_format_would_lose_are_refused(lake: Lake, format_name: Format, at: pl.Series) -> None:
+    frame = pl.DataFrame({"at": at})
     with pytest.raises(UnsupportedType, match="no whole microseconds"):
         lake.write(TableSpec(path="a/b/v1", format=format_name), frame)
 
