@@ -94,15 +94,17 @@ def read(door: Door, name: str, which: Which, wanted: Wanted, *, unmask: bool) -
             "Fix: leave --unmask out."
         )
     found, version, moment = named(door, name, which), wanted.version, wanted.at
+    if moment is not None:
+        version = door.lake.version_at(found.spec, moment)
     frame = door.lake.scan(
-        found.spec, version=version, at=moment, columns=wanted.columns or None, partitions=wanted.partitions or None
+        found.spec, version=version, columns=wanted.columns or None, partitions=wanted.partitions or None
     )
     rows = frame.head(wanted.limit).collect()
     hidden = () if unmask else tuple(each for each in rows.columns if each in found.hidden)
     shown = rows.with_columns(pl.when(pl.col(each).is_not_null()).then(pl.lit(MASK)).alias(each) for each in hidden)
     return RowsRead(
         table=found.spec.path,
-        version=version or (door.lake.version(found.spec) if moment is None else None),
+        version=version or door.lake.version(found.spec),
         at=moment,
         rows=tuple(shown.to_dicts()),
         masked=hidden,

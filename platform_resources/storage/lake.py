@@ -48,6 +48,11 @@ class Lake:
         with self._told(spec):
             return self._table(spec).version()
 
+    def version_at(self, spec: TableSpec, at: datetime) -> str:
+        """Returns the version that was the latest at an instant with a zone; raises VersionNotFound."""
+        with self._told(spec):
+            return self.operations(spec).version_at(at)
+
     def scan(
         self,
         spec: TableSpec,
