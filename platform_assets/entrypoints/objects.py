@@ -16,8 +16,8 @@ from platform_assets.entrypoints.door import CommandError, Door
 from platform_assets.entrypoints.screen import count, errors, number, plain, table
 from platform_assets.factory import table_spec
 from platform_resources.storage.objects import Address, Downloaded, ObjectStore, S3Object, Verified, matching
-from platform_resources.storage.objects.address import SIDECAR
 from platform_resources.storage.objects.doctor import Diagnosis
+from platform_resources.storage.objects.integrity import whole
 from platform_resources.storage.objects.listing import Predicate
 
 _PASSED = {True: "[green]yes[/]", False: "[red]no[/]", None: "[yellow]not tried[/]"}
@@ -111,13 +111,12 @@ def verify_all(door: Door, paths: Sequence[Path], *, ask: bool) -> list[Verified
     Raises:
         CommandError: There is nothing to compare.
     """
-    store = ObjectStore(door.settings.s3)
-    files = [file for path in paths for file in (_fetched_in(path) if path.is_dir() else [path])]
-    if not files:
+    found = ObjectStore(door.settings.s3).verify_all(paths, ask=ask)
+    if not found:
         raise CommandError(
             f"{', '.join(map(str, paths))}: nothing there was fetched from S3. Fix: platform objects get."
         )
-    return [store.verify(file, ask=ask) for file in files]
+    return found
 
 
 def examine(door: Door, place: str | None, *, record: bool) -> Diagnosis:
@@ -159,15 +158,24 @@ def fetched(done: Sequence[Downloaded]) -> Table:
     return made
 
 
-def verified(found: Sequence[Verified]) -> Table:
-    """A line a comparison."""
+def verified(found: Sequence[Verified]) -> Group:
+    """A line a comparison, and how many files are what S3 holds."""
     made = table("file", "compared", "verdict", "S3 says", "the file has", fixed=("file", "compared", "verdict"))
     for each in found:
         for check in each.checks:
             made.add_row(plain(each.path), check.name, _STATES[check.state], plain(check.expected), plain(check.found))
         if each.replaced:
             made.add_row(plain(each.path), "object", "[yellow]replaced on S3 since[/]", "", "")
-    return made
+    wrong = [f"[red]{plain(each.path)}: {plain(each.problem)}[/]" for each in found if each.problem]
+    return Group(made, *wrong, _verdict(found))
+
+
+def _verdict(found: Sequence[Verified]) -> str:
+    differs = sum(not whole(each.checks) for each in found)
+    wrong = sum(bool(each.problem) and whole(each.checks) for each in found)
+    told = [f"{differs:,} differ"] * bool(differs) + [f"{wrong:,} gone, or not to be compared"] * bool(wrong)
+    good = f"{sum(each.ok for each in found)} of {count(len(found), 'file')} as S3 said"
+    return f"[red]{'; '.join([good, *told])}[/]" if told else f"[green]{good}[/]"
 
 
 def diagnosed(found: Diagnosis, *, record: bool) -> RenderableType:
@@ -193,10 +201,6 @@ def _version(store: ObjectStore, place: Address, version: str) -> S3Object:
         etag=facts.etag,
         version=version,
     )
-
-
-def _fetched_in(folder: Path) -> list[Path]:
-    return sorted(path.with_name(path.name.removesuffix(SIDECAR)) for path in folder.rglob(f"*{SIDECAR}"))
 
 
 def _sum(found: Sequence[S3Object]) -> str:

@@ -2,6 +2,7 @@
 
 from platform_resources.storage.objects.address import Address
 from platform_resources.storage.objects.listing import S3Object, matching
-from platform_resources.storage.objects.store import Downloaded, ObjectStore, Verified
+from platform_resources.storage.objects.store import Downloaded, ObjectStore
+from platform_resources.storage.objects.verifying import Verified
 
 __all__ = ["Address", "Downloaded", "ObjectStore", "S3Object", "Verified", "matching"]

@@ -27,11 +27,12 @@ from platform_resources.storage.objects.download import (
     place_at,
 )
 from platform_resources.storage.objects.facts import Facts, facts_of, keep, kept, parts_of
-from platform_resources.storage.objects.integrity import Check, compare, whole
+from platform_resources.storage.objects.integrity import Check
 from platform_resources.storage.objects.journal import Journal, journal_of
 from platform_resources.storage.objects.listing import Predicate, S3Object
 from platform_resources.storage.objects.ranges import RANGE_BYTES, REQUEST_BYTES, WORKERS, ranges_of
 from platform_resources.storage.objects.safety import remember
+from platform_resources.storage.objects.verifying import Verified, asked, compared, fetched_in, verified
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -69,27 +70,6 @@ class Downloaded:
     def lineage(self) -> dict[str, Any]:
         """Where the file came from, as an asset's metadata may say it."""
         return {"source": str(self.facts.address), "version": self.facts.version, "etag": self.facts.etag}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verified:
-    """What a comparison of a file with S3's metadata found.
-
-    Attributes:
-        asked: whether S3 was asked now; else the metadata kept beside the file counted.
-        replaced: whether S3 holds another object under the key by now.
-    """
-
-    path: Path
-    facts: Facts
-    checks: tuple[Check, ...]
-    asked: bool = False
-    replaced: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing differs."""
-        return whole(self.checks)
 
 
 @dataclass(frozen=True)
@@ -231,23 +211,21 @@ class ObjectStore:
             ask: whether to ask S3 whether the object is still the same; without, nothing leaves the machine.
 
         Raises:
-            ObjectError: Nothing is known of the file.
+            ObjectError: Nothing is known of the file, or S3 does not say.
         """
         file = Path(path).absolute()
-        found = kept(file)
-        if found is None or not file.is_file():
-            raise ObjectError(file, "is no file that was fetched from S3", fix="fetch it with platform objects get")
-        facts, more = found
-        if more.get("unpacked"):
-            name, crc64 = "crc64nvme", str(more["file"]["crc64nvme"])
-            now = digest_of_file(file, name)
-            checks: tuple[Check, ...] = (
-                Check(f"content {name}", "matches" if now == crc64 else "differs", crc64, now),
-            )
-        else:
-            checks = compare(file, facts)
-        replaced = ask and not self.facts(facts.address).same_object(facts)
-        return Verified(path=file, facts=facts, checks=checks, asked=ask, replaced=replaced)
+        found = compared(_known(file))
+        return asked(found, found.facts, self.facts) if ask and found.facts is not None else found
+
+    def verify_all(self, paths: Iterable[str | Path], *, ask: bool = True) -> list[Verified]:
+        """Returns how each file compares, and each in folders that has metadata beside it; none ends the others.
+
+        Raises:
+            ObjectError: Nothing is known of a file that was named.
+        """
+        named = [Path(path).absolute() for path in paths]
+        files = [file for path in named for file in (fetched_in(path) if path.is_dir() else [_known(path)])]
+        return list(verified(files, self.facts if ask else None))
 
     def examine(self, place_: str | Address, *, record: bool = True) -> Diagnosis:
         """Returns what the bucket can be trusted with; `record` leaves the verdict there for those who create tables.
@@ -335,6 +313,12 @@ class ObjectStore:
             if parts <= _FEW_PARTS or sum(sizes) != size:
                 sizes[1:] = pool.map(part, range(2, parts + 1))
         return tuple(sizes) if sum(sizes) == size else ()
+
+
+def _known(file: Path) -> Path:
+    if kept(file) is None:
+        raise ObjectError(file, "is no file that was fetched from S3", fix="fetch it with platform objects get")
+    return file
 
 
 def _unwritten(facts: Facts, path: Path, error: OSError) -> ObjectError:

@@ -64,6 +64,22 @@ def test_get_unpacks_and_verify_tells_what_was_changed(tmp_path: Path, capsys: p
     assert "differs" in {check["state"] for check in told[2]["checks"]}
 
 
+def test_verify_goes_on_behind_an_object_that_was_deleted_and_ends_with_a_summary(
+    s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = s3.settings.boto3_client()
+    for name in "abc":
+        client.put_object(Bucket=s3.bucket, Key=f"fleeting/{name}", Body=b"content")
+    assert main(["objects", "get", "s3://lake/fleeting/", str(tmp_path / "t")]) == 0
+    client.delete_object(Bucket=s3.bucket, Key="fleeting/a")
+    (tmp_path / "t/b").write_bytes(b"CONTENT")
+    capsys.readouterr()
+    assert main(["objects", "verify", str(tmp_path / "t")]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "S3 holds no such object any more" in told
+    assert told.endswith("1 of 3 files as S3 said; 1 differ; 1 gone, or not to be compared")
+
+
 def test_doctor_says_that_a_good_bucket_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["objects", "doctor", "s3://lake/good", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

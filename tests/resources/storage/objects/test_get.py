@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -293,6 +294,40 @@ def test_a_file_that_was_never_fetched_cannot_be_verified(store: ObjectStore, tm
     (tmp_path / "o").write_bytes(b"mine")
     with pytest.raises(ObjectError, match="is no file that was fetched"):
         store.verify(tmp_path / "o")
+
+
+def test_a_folder_is_verified_to_its_end_and_each_file_says_what_is_wrong(
+    store: ObjectStore, bucket: Bucket, tmp_path: Path
+) -> None:
+    names = ("bytes", "deleted", "good", "lost", "metadata", "replaced", "size")
+    for name in names:
+        store.get(bucket.put(name, b"content"), tmp_path / name)
+    bucket.client.delete_object(Bucket=bucket.place.bucket, Key=f"{bucket.place.key}deleted")
+    bucket.put("replaced", b"another")
+    (tmp_path / "bytes").write_bytes(b"CONTENT")
+    (tmp_path / "lost").unlink()
+    (tmp_path / "metadata.s3.json").write_text("{")
+    (tmp_path / "size").write_bytes(b"cont")
+    found = {each.path.name: each for each in store.verify_all([tmp_path])}
+    assert [name for name in names if found[name].ok] == ["good", "replaced"]
+    assert found["replaced"].replaced
+    problems = {name: each.problem for name, each in found.items() if each.problem}
+    assert "S3 holds no such object any more" in problems.pop("deleted")
+    assert "gone from the disk" in problems.pop("lost")
+    assert "cannot be read" in problems.pop("metadata")
+    assert problems == {}
+    assert {"size"} == {each.name for each in found["size"].checks if each.state == "differs"}
+
+
+def test_a_server_that_is_gone_is_asked_once_for_a_folder(server: S3Server, bucket: Bucket, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        ObjectStore(server.settings).get(bucket.put(name), tmp_path / name)
+    (tmp_path / "b").write_bytes(b"CONTENT")
+    with fault_proxy(server.endpoint, ["internal"], rate=1.0) as proxy:
+        found = ObjectStore(replace(server.through(proxy.endpoint).settings, attempts=2)).verify_all([tmp_path])
+    assert proxy.spoilt <= 2 * 2  # a HEAD and, for its reason, a GET
+    assert [each.checks[-1].state for each in found] == ["matches", "differs", "matches"]
+    assert all("attempts failed" in each.problem for each in found)
 
 
 def test_an_etag_that_kms_made_is_not_held_against_the_bytes() -> None:
