@@ -208,6 +208,10 @@ class ObjectForbidden(ObjectError):
     """S3 does not let these credentials do that, or does not know them."""
 
 
+class CredentialsRefused(ObjectForbidden):
+    """The server does not know the access key, or another secret key belongs to it."""
+
+
 class WrongRegion(ObjectError):
     """The bucket lies in another region than the settings say; `region` is its own where S3 told."""
 

@@ -71,6 +71,10 @@ class S3Settings(Identity):
         """All addresses in the order in which they are tried; None is AWS."""
         return (self.endpoint_url, *self.other_endpoints)
 
+    def rejection(self, code: str) -> tuple[str, str]:
+        """Returns the problem and the fix where the server does not accept the credentials, which it calls `code`."""
+        return self.rejected(self.reachable.endpoint_url or "AWS", code)
+
     @cached_property
     def reachable(self) -> "S3Settings":
         """The same with the first endpoint that accepts connections alone; the first of all where none does.

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
 _NAME = "dagster-asset-platform"
+UNKNOWN_KEY = {"InvalidAccessKeyId", "XAdminUserNotFound", "InvalidClientTokenId", "InvalidToken"}
+"""What servers call an access key or token that they do not know; versitygw says it with 404, as if all were gone."""
+WRONG_SECRET = {"SignatureDoesNotMatch"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,28 @@ class Identity:
     def renews(self) -> bool:
         """Whether credentials can be asked for again; those written out in full cannot."""
         return bool(self.role_arn) or not self.access_key_id
+
+    def rejected(self, server: str, code: str) -> tuple[str, str]:
+        """Returns what it means, and what to do, that a server does not accept the credentials; no word of them.
+
+        Args:
+            server: its address, or AWS.
+            code: what the server calls it.
+        """
+        why = "its secret key is another" if code in WRONG_SECRET else "it does not know the access key"
+        whose, fix = self._whose()
+        other = "" if server == "AWS" else "; or PLATFORM_S3_ENDPOINT, if they belong to another server"
+        return f"{server} does not accept the credentials of {whose}: {why} ({code})", f"{fix}{other}"
+
+    def _whose(self) -> tuple[str, str]:
+        """Returns where the credentials come from, and how to mend them."""
+        if self.role_arn:
+            return f"the role {self.role_arn}", "correct the credentials that assume it, or PLATFORM_S3_ROLE"
+        if self.access_key_id:
+            return "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "correct both, or unset them and set AWS_PROFILE"
+        if self.profile:
+            return f"the profile {self.profile!r}", "correct it in ~/.aws, or choose another by AWS_PROFILE"
+        return "this machine", "set AWS_PROFILE, or the AWS_* keys"
 
 
 def session_of(identity: Identity) -> "boto3.Session":

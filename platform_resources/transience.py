@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from platform_resources.errors import ResourceError
+from platform_resources.s3_credentials import UNKNOWN_KEY, WRONG_SECRET
 
 MAX_RETRIES = 3
 _FIRST_SECONDS = 2.0
@@ -56,7 +57,15 @@ def is_mute(error: BaseException) -> bool:
 def is_refusal(error: BaseException) -> bool:
     """Whether S3 said no, by the words of a library; a token that expired or a clock that differs is none."""
     words = str(error).lower()
-    return _of_vendor(error) and not is_transient(error) and any(told in words for told in _REFUSED)
+    refused = unaccepted(error) is not None or any(told in words for told in _REFUSED)
+    return _of_vendor(error) and refused and not is_transient(error)
+
+
+def unaccepted(error: BaseException) -> str | None:
+    """Returns what S3 calls credentials that it does not accept, by the words of a library; None for other errors."""
+    words = str(error).lower().replace("_", "")
+    told = (each for each in sorted(UNKNOWN_KEY | WRONG_SECRET) if each.lower() in words)
+    return next(told, None) if _of_vendor(error) else None
 
 
 def _of_vendor(error: BaseException) -> bool:

@@ -99,7 +99,8 @@ def read(door: Door, name: str, which: Which, wanted: Wanted, *, unmask: bool) -
     frame = door.lake.scan(
         found.spec, version=version, columns=wanted.columns or None, partitions=wanted.partitions or None
     )
-    rows = frame.head(wanted.limit).collect()
+    with door.lake.telling(found.spec):
+        rows = frame.head(wanted.limit).collect()
     hidden = () if unmask else tuple(each for each in rows.columns if each in found.hidden)
     shown = rows.with_columns(pl.when(pl.col(each).is_not_null()).then(pl.lit(MASK)).alias(each) for each in hidden)
     return RowsRead(

@@ -7,10 +7,16 @@ cause either: a traceback would print it.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from platform_resources.errors import BucketNotFound, ObjectForbidden, ObjectUnavailable, ResourceError
+from platform_resources.errors import (
+    BucketNotFound,
+    CredentialsRefused,
+    ObjectForbidden,
+    ObjectUnavailable,
+    ResourceError,
+)
 from platform_resources.settings import S3Settings
 from platform_resources.storage.refusals import reason
-from platform_resources.transience import is_refusal, is_transient
+from platform_resources.transience import is_refusal, is_transient, unaccepted
 
 _FIX = "check the credentials, what their policy allows, and the clock; platform objects doctor asks the bucket"
 
@@ -42,6 +48,9 @@ def _explained(error: Exception, remote: list[str], s3: S3Settings) -> ResourceE
         bucket = next((each for each in map(_bucket, remote) if f"<BucketName>{each}<" in words), None)
         named = f"s3://{bucket}" if bucket else " or ".join(f"s3://{_bucket(each)}" for each in remote)
         return BucketNotFound(named, "there is no such bucket", fix="correct the bucket's name, or create it")
+    if code := unaccepted(error):
+        problem, fix = s3.rejection(code)
+        return CredentialsRefused(where, problem, fix=fix)
     if is_refusal(error):
         return ObjectForbidden(where, f"S3 refuses: {reason(error)}", fix=_FIX)
     if is_transient(error):

@@ -20,7 +20,6 @@ from platform_resources.storage.caches import Tally
 from platform_resources.storage.folder import file_name
 from platform_resources.storage.frames import KINDS, from_polars, kind_of, to_polars
 from platform_resources.storage.lake import Lake
-from platform_resources.storage.refusals import told
 from platform_resources.storage.table import Commit, TableSpec, Write
 from platform_resources.transience import retry_transient
 
@@ -96,7 +95,7 @@ class LakeIOManager(dg.IOManager):
                 fix=f"annotate it as one of {', '.join(KINDS)}",
             )
         rows = self._scan(context, spec, declared=declared is not None)
-        with told(spec.path, self.lake.location(spec)):
+        with self.lake.telling(spec):
             return from_polars(rows, kind or "polars.DataFrame")
 
     def _is_table(self, context: dg.InputContext, declared: TableSpec | None) -> bool:

@@ -17,7 +17,6 @@ from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.merge import check_key
 from platform_resources.storage.operations import OPERATIONS, TableOperations
-from platform_resources.storage.refusals import told
 from platform_resources.storage.table import Commit, Rows, TableSpec
 
 _SHOWN = 5
@@ -40,17 +39,17 @@ class Lake:
 
     def exists(self, spec: TableSpec) -> bool:
         """Returns whether anything was ever written to the table."""
-        with self._told(spec):
+        with self.telling(spec):
             return self._table(spec).exists()
 
     def version(self, spec: TableSpec) -> str | None:
         """Returns what changes with every commit, or None when there is no table."""
-        with self._told(spec):
+        with self.telling(spec):
             return self._table(spec).version()
 
     def version_at(self, spec: TableSpec, at: datetime) -> str:
         """Returns the version that was the latest at an instant with a zone; raises VersionNotFound."""
-        with self._told(spec):
+        with self.telling(spec):
             return self.operations(spec).version_at(at)
 
     def scan(
@@ -82,7 +81,7 @@ class Lake:
             raise ValueError("name a version or an instant, not both")
         if partitions is not None and spec.partition_column is None:
             raise InvalidTableSpec(spec.path, "has no partitions to choose from", fix="declare partition_column")
-        with self._told(spec):
+        with self.telling(spec):
             wanted = version if at is None else self.operations(spec).version_at(at)
             return self._table(spec).scan(partitions=partitions, columns=columns, version=wanted, cache=self.cache)
 
@@ -128,25 +127,26 @@ class Lake:
             replace_values=tuple(replace_values),
             commit_metadata=commit_metadata,
         )
-        with self._told(spec):
+        with self.telling(spec):
             return self._table(spec).write(given)
 
     def update(self, spec: TableSpec, column: str, ids: Sequence[Any], values: Mapping[str, Any]) -> Commit:
         """Returns the commit that set columns of the rows whose `column` is one of the ids; none without such rows."""
-        with self._told(spec):
+        with self.telling(spec):
             return self._table(spec).update(column, ids, values)
 
     def delete(self, spec: TableSpec, column: str, ids: Sequence[Any]) -> Commit:
         """Returns the commit that removed the rows whose `column` is one of the ids; none without such rows."""
-        with self._told(spec):
+        with self.telling(spec):
             return self._table(spec).delete(column, ids)
 
     def operations(self, spec: TableSpec) -> TableOperations:
         """Returns what can be done to a table besides reading and writing rows: history, upkeep, restoring."""
         return OPERATIONS[spec.format](spec, self.location(spec), self.settings)
 
-    def _told(self, spec: TableSpec) -> AbstractContextManager[None]:
-        return told(spec.path, self.location(spec))
+    def telling(self, spec: TableSpec) -> AbstractContextManager[None]:
+        """Returns a context that tells in our words what goes wrong with a table: for who collects a lazy frame."""
+        return self._table(spec).telling()
 
     def _table(self, spec: TableSpec) -> TableFormat:
         return FORMATS[spec.format](spec, self.location(spec), self.settings)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from platform_resources.errors import ResourceError, TableForbidden, TableUnavailable
-from platform_resources.transience import EXPIRED, SKEWED, is_mute, is_refusal, is_transient
+from platform_resources.s3 import S3Settings
+from platform_resources.transience import EXPIRED, SKEWED, is_mute, is_refusal, is_transient, unaccepted
 
 _CODE = re.compile(r"<code>(\w+)</code>|aws error (\w+)|\b([45]\d\d [a-z][a-z ]*[a-z])\b", re.IGNORECASE)
 _BUSY = "try again later; PLATFORM_S3_ATTEMPTS and PLATFORM_S3_TIMEOUT say how long it is tried"
@@ -27,12 +28,13 @@ _WORDS = {
 
 
 @contextmanager
-def told(table: str, location: str) -> Iterator[None]:
+def told(table: str, location: str, s3: S3Settings) -> Iterator[None]:
     """Passes errors on as they are, but for those of S3.
 
     Args:
         table: the path of its spec, for the message.
         location: where it lies; nothing is changed of what is said about a folder.
+        s3: whose credentials were used.
 
     Raises:
         TableUnavailable: what passes by itself did not in time; transient.
@@ -41,13 +43,16 @@ def told(table: str, location: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        found = _explained(error, table, location) if location.startswith("s3://") else None
+        found = _explained(error, table, location, s3) if location.startswith("s3://") else None
         if found is None:
             raise
         raise found from error
 
 
-def _explained(error: Exception, table: str, location: str) -> TableUnavailable | TableForbidden | None:
+def _explained(error: Exception, table: str, location: str, s3: S3Settings) -> TableUnavailable | TableForbidden | None:
+    if code := unaccepted(error) or (_asked(location, s3) if is_refusal(error) else None):
+        problem, fix = s3.rejection(code)
+        return TableForbidden(table, f"{location} cannot be reached: {problem}", fix=fix)
     if is_refusal(error):
         return TableForbidden(table, f"S3 refuses at {location}: {reason(error)}", fix=_CHECK)
     if isinstance(error, ResourceError) or not is_transient(error):
@@ -58,6 +63,18 @@ def _explained(error: Exception, table: str, location: str) -> TableUnavailable 
     if any(code.lower() in words for code in SKEWED):
         return TableUnavailable(table, "this machine's clock differs from S3's", fix="set the clock")
     return TableUnavailable(table, f"S3 did not answer as it should at {location}: {reason(error)}", fix=_BUSY)
+
+
+def _asked(location: str, s3: S3Settings) -> str | None:
+    """Returns what S3 calls credentials that it does not accept, by a listing: the answer to a HEAD says nothing."""
+    from obstore.exceptions import BaseError
+
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    try:
+        next(iter(s3.obstore(bucket, attempts=1).list(f"{key}/", chunk_size=1)), None)
+    except BaseError as error:
+        return unaccepted(error)
+    return None
 
 
 def reason(error: Exception) -> str:

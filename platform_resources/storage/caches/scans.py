@@ -10,7 +10,8 @@ Polars says which columns and rows are wanted when the query runs. Then:
 So a first read never costs more bytes than without a cache.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Any
 
@@ -21,7 +22,6 @@ from platform_resources.settings import S3Settings
 from platform_resources.storage.caches.fills import Fill, Part
 from platform_resources.storage.caches.snapshot import FILES, Snapshot, Source, key_of
 from platform_resources.storage.caches.tiered import Cache, lacking, width
-from platform_resources.storage.refusals import told
 
 _ROWS = "__platform_rows"  # a column that costs nothing; the count of rows asks for the first one
 _LARGEST_SHARE = 2
@@ -34,11 +34,16 @@ class CachedScan:
     def __init__(self, cache: Cache, source: Source, s3: S3Settings) -> None:
         self.cache, self.snapshot, self._s3, self._source = cache, source.snapshot, s3, source
 
-    def lazy(self, table: str, location: str) -> pl.LazyFrame:
-        """Returns the rows; the plan names the table's place, as that of a scan of files does."""
+    def lazy(self, location: str, telling: Callable[[], AbstractContextManager[None]]) -> pl.LazyFrame:
+        """Returns the rows; the plan names the table's place, as that of a scan of files does.
+
+        Args:
+            location: that place.
+            telling: within it errors are told in our words.
+        """
 
         def read(*asked: Any) -> Iterator[pl.DataFrame]:
-            with told(table, location):
+            with telling():
                 yield from self._read(*asked)
 
         source = register_io_source(

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ from platform_resources.settings import Settings
 from platform_resources.storage.caches import Cache
 from platform_resources.storage.caches.scans import MOST_FILES, CachedScan
 from platform_resources.storage.caches.snapshot import Source
+from platform_resources.storage.refusals import told
 from platform_resources.storage.table import Commit, Rows, TableSpec
 
 
@@ -63,6 +65,10 @@ class TableFormat(ABC):
             frame = self._scan(partitions, version)
         return frame if columns is None else self._select(frame, columns)
 
+    def telling(self) -> AbstractContextManager[None]:
+        """Returns a context that tells in our words what goes wrong with the table."""
+        return told(self.spec.path, self.location, self.s3)
+
     def _snapshot(
         self,
         cache: Cache,  # noqa: ARG002 - what a format does that has one
@@ -78,7 +84,7 @@ class TableFormat(ABC):
         found = self._snapshot(cache, partitions)
         if found is None or found.snapshot.files.height > MOST_FILES:
             return None
-        return CachedScan(cache, found, self.s3).lazy(self.spec.path, self.location)
+        return CachedScan(cache, found, self.s3).lazy(self.location, self.telling)
 
     def _not_found(self) -> TableNotFound:
         return TableNotFound(self.spec.path, self.location)

@@ -92,6 +92,7 @@ class IcebergFormat(TableFormat):
         except NoSuchTableError:
             return None
         except FileNotFoundError as error:
+            self.folder.entries("metadata")  # S3 answers a HEAD with 404 also where it only refuses the credentials
             raise MetadataLost(self.spec.path, str(metadata_location(self.catalogue, self.identifier))) from error
         if table.location() != self.location:
             raise InvalidTableSpec(

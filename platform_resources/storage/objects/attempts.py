@@ -11,6 +11,7 @@ from platform_resources.errors import (
     BucketNotFound,
     ClockSkew,
     CredentialsExpired,
+    CredentialsRefused,
     ObjectChanged,
     ObjectError,
     ObjectForbidden,
@@ -19,10 +20,12 @@ from platform_resources.errors import (
     WrongRegion,
 )
 from platform_resources.s3 import S3Settings
+from platform_resources.s3_credentials import UNKNOWN_KEY, WRONG_SECRET
 from platform_resources.storage.objects.address import Address
 from platform_resources.transience import EXPIRED, SKEWED, is_transient
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from types_boto3_s3 import S3Client
 
 Result = TypeVar("Result")
@@ -105,9 +108,14 @@ def explained(error: Exception, address: Address, settings: S3Settings) -> Excep
 
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return ObjectForbidden(address, "there are no credentials", fix="set AWS_PROFILE, or the AWS_* keys")
-    if not isinstance(error, ClientError):
-        return error
+    return _refused(error, address, settings) if isinstance(error, ClientError) else error
+
+
+def _refused(error: "ClientError", address: Address, settings: S3Settings) -> ObjectError:
     code, status = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if code in UNKNOWN_KEY | WRONG_SECRET:
+        problem, fix = settings.rejection(code)
+        return CredentialsRefused(address, problem, fix=fix)
     if status in _ELSEWHERE or code in ("PermanentRedirect", "AuthorizationHeaderMalformed"):
         return WrongRegion(f"s3://{address.bucket}", settings.region, _region(error.response))
     if code == "NoSuchBucket":

@@ -8,6 +8,7 @@ from platform_resources.errors import (
     BucketNotFound,
     ClockSkew,
     CredentialsExpired,
+    CredentialsRefused,
     ObjectError,
     ObjectNotFound,
     ObjectUnavailable,
@@ -18,7 +19,7 @@ from platform_resources.storage.objects.checksums import digest_of_file
 from platform_resources.storage.objects.facts import Facts, kept
 from platform_resources.storage.objects.integrity import Check, compare, whole
 
-_OF_ALL = (BucketNotFound, ClockSkew, CredentialsExpired, ObjectUnavailable, WrongRegion)
+_OF_ALL = (BucketNotFound, ClockSkew, CredentialsExpired, CredentialsRefused, ObjectUnavailable, WrongRegion)
 """What S3 would say of every other object of the bucket as well, perhaps after minutes."""
 
 

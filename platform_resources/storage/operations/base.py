@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeVar
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar
 
 from platform_resources.errors import RetentionTooShort, TableNotFound, VersionNotFound
 from platform_resources.settings import Settings
+from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.operations.records import (
     DEFAULT_KEEP,
     MINIMUM_KEEP,
@@ -22,6 +24,9 @@ from platform_resources.storage.table import TableSpec
 File = TypeVar("File")
 
 
+_OPERATIONS = {"history", "_live", "compact", "zorder", "vacuum", "expire", "restore", "register"}
+
+
 class LiveFile(NamedTuple):
     """A data file of the latest version."""
 
@@ -32,6 +37,11 @@ class LiveFile(NamedTuple):
 
 class TableOperations(ABC):
     """The operations on one table; each is one commit at most, and refuses what would break a running reader."""
+
+    def __init_subclass__(cls) -> None:
+        """Lets each operation of a format say what goes wrong in our words."""
+        for name in _OPERATIONS & vars(cls).keys():
+            setattr(cls, name, _telling(vars(cls)[name]))
 
     def __init__(self, spec: TableSpec, location: str, settings: Settings) -> None:
         self.spec, self.location, self.settings = spec, location, settings
@@ -158,6 +168,15 @@ class TableOperations(ABC):
 
     def _not_found(self) -> TableNotFound:
         return TableNotFound(self.spec.path, self.location)
+
+
+def _telling(operation: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(operation)
+    def telling(self: TableOperations, *given: Any, **named: Any) -> Any:
+        with FORMATS[self.spec.format](self.spec, self.location, self.settings).telling():
+            return operation(self, *given, **named)
+
+    return telling
 
 
 def packed(live: Iterable[LiveFile], *, partitions: Sequence[str] | None, target_bytes: int) -> tuple[int, int, int]:

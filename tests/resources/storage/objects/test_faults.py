@@ -15,8 +15,7 @@ from platform_resources.errors import (
     ClockSkew,
     CorruptObject,
     CredentialsExpired,
-    ObjectError,
-    ObjectForbidden,
+    CredentialsRefused,
     ObjectUnavailable,
     ResourceError,
     WrongRegion,
@@ -145,8 +144,8 @@ def test_a_server_that_never_answers_as_it_should_is_given_up(server: S3Server, 
 
 def test_a_refusal_is_told_at_once(real: S3Server) -> None:
     cases: list[tuple[dict[str, object], str, type[ResourceError]]] = [
-        ({"secret_access_key": "wrong"}, "s3://lake/o", ObjectForbidden),
-        ({"access_key_id": "nobody"}, "s3://lake/o", ObjectError),
+        ({"secret_access_key": "wrong"}, "s3://lake/o", CredentialsRefused),
+        ({"access_key_id": "nobody"}, "s3://lake/o", CredentialsRefused),
         ({"region": "eu-west-1"}, "s3://lake/o", WrongRegion),
         ({}, "s3://nobody-has-this/o", BucketNotFound),
     ]
