@@ -18,6 +18,7 @@ import polars as pl
 from platform_resources.conversion import engine, plain, verifying
 from platform_resources.conversion.blocks import VERIFY, Sample, checksum_of, file_checksum
 from platform_resources.conversion.chunks import MOST_ROWS, MOST_TEXT_ROWS, first_plan
+from platform_resources.conversion.columnar_target import write_arrow, write_parquet
 from platform_resources.conversion.csv_source import CsvSource
 from platform_resources.conversion.engine import broken_guard, session
 from platform_resources.conversion.fitting import fitting
@@ -27,12 +28,14 @@ from platform_resources.conversion.refusals import told
 from platform_resources.conversion.rejects import Rejects
 from platform_resources.conversion.rows import Conform, Rows
 from platform_resources.conversion.targets import TEXTS, Prepared, Target, prepared, target_of
-from platform_resources.conversion.writing import WRITERS, Progress, Tally
+from platform_resources.conversion.text_target import write_text
+from platform_resources.conversion.writing import Progress, Tally
 from platform_resources.errors import ConversionError, NotVerified
 from platform_resources.settings import Settings
 from platform_resources.storage.folder import folder_at
 
 LEAST_MEMORY_BYTES = 256 << 20
+_WRITERS = {**dict.fromkeys(TEXTS, write_text), "parquet": write_parquet, "arrow": write_arrow}
 _ATTEMPTS = 4
 """Quick as the first rows look; each datetime by itself; in wider types; with care."""
 
@@ -231,7 +234,7 @@ def _once(work: _Work, rows: Rows, path: Path) -> Tally:
     most = MOST_TEXT_ROWS if work.target.format in TEXTS else MOST_ROWS
     tally = Tally(first_plan(work.memory_bytes, most), work.progress, _sample(work))
     with fitting(rows, work.target) as fitted:
-        WRITERS[work.target.format](fitted.frames(), path, work.target, work.fit, tally)
+        _WRITERS[work.target.format](fitted.frames(), path, work.target, work.fit, tally)
     verifying.check(path, work.target, work.fit, tally, connection=work.bench.connection, scratch=work.bench.scratch)
     work.engine, work.nulled = "duckdb + polars" if rows.query else "polars", tally.nulled
     work.plan = (tally.plan.rows, tally.plan.workers)

@@ -24,6 +24,9 @@ _SHARE = 0.4
 
 _LEAST_BYTES = 128 << 20
 BATCH_ROWS = 16_384
+_AHEAD_BYTES = 16 << 20
+"""What DuckDB reads ahead of who takes its rows; by default a megabyte, at which its threads stop and go."""
+
 _BROKEN = re.compile(r"guard:(\d+);")
 _TYPES: Mapping[Guess, str] = {
     "int": "BIGINT",
@@ -49,6 +52,9 @@ def session(memory_bytes: int, scratch: Path) -> "Iterator[DuckDBPyConnection]":
     with duckdb.connect(config=config) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set enable_progress_bar = false")  # it would write into what a program reads
+        connection.execute(f"set streaming_buffer_size = '{_AHEAD_BYTES}B'")
+        connection.execute("set arrow_output_version = '1.4'")
+        connection.execute("set produce_arrow_string_view = true")  # what Polars keeps: no text is copied
         yield connection
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from platform_resources.conversion import Options, convert, writing
+from platform_resources.conversion import Options, convert, text_target
 from platform_resources.conversion.blocks import ONE_IN, STRETCH_ROWS, Sample
 from platform_resources.conversion.chunks import first_plan
 from platform_resources.conversion.engine import session
 from platform_resources.conversion.targets import Prepared, Target, prepared, target_of
+from platform_resources.conversion.text_target import write_text
 from platform_resources.conversion.verifying import check
-from platform_resources.conversion.writing import Tally, write_text
+from platform_resources.conversion.writing import Tally
 from platform_resources.errors import NotVerified
 from platform_resources.settings import Settings
 from tests.fault_proxy import fault_proxy
@@ -105,13 +106,13 @@ def spoilt(
 ) -> None:
     """Lets the encoder of a format change the rows of the chunk in which one of them is."""
     format_ = name.partition(".")[2]
-    encode = writing._ENCODERS[format_]
+    encode = text_target._ENCODERS[format_]
 
-    def wrong(rows: pl.DataFrame, target: Target, out: writing._Pieces) -> None:
+    def wrong(rows: pl.DataFrame, target: Target, out: text_target._Pieces) -> None:
         met = "id" in rows.columns and rows["id"].is_in([victim]).any()
         encode(change(rows) if met else rows, target, out)
 
-    monkeypatch.setitem(writing._ENCODERS, format_, wrong)
+    monkeypatch.setitem(text_target._ENCODERS, format_, wrong)
 
 
 def lost(rows: pl.DataFrame) -> pl.DataFrame:
