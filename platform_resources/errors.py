@@ -65,14 +65,26 @@ class CatalogueLost(TableError):
 class MetadataLost(TableError):
     """The catalogue knows an Iceberg table whose metadata is not where it says; `metadata` is that place."""
 
-    def __init__(self, table: str, metadata: str) -> None:
+    def __init__(self, table: str, metadata: str, *, there: bool = False) -> None:
         self.metadata = metadata
+        problem = "and that is empty or cut off" if there else "and there is no such file"
         super().__init__(
             table,
-            f"its metadata should be {metadata} by the Iceberg catalogue, and there is no such file",
+            f"its metadata should be {metadata} by the Iceberg catalogue, {problem}",
             fix="bring the file back, or run platform table register: it goes back to the newest metadata that is left,"
             " and where none is the catalogue forgets the table",
         )
+
+
+class TableDamaged(TableError):
+    """A file that the table needs is gone, or is not what was written; nothing was read.
+
+    `file` is its place, `whole` the newest version that does not need it, where the table has one.
+    """
+
+    def __init__(self, table: str, problem: str, *, file: str, fix: str, whole: str | None = None) -> None:
+        self.file, self.whole = file, whole
+        super().__init__(table, problem, fix=fix)
 
 
 class VersionNotFound(TableError):

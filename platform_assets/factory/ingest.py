@@ -21,7 +21,7 @@ from platform_assets.factory.references import load_references
 from platform_assets.factory.replay import REPLAY_TAG, mark_replayed, replayed_inputs
 from platform_assets.factory.residents import after_ingest, after_replay
 from platform_assets.factory.specs import asset_of
-from platform_assets.factory.tables import asset_key, table_spec
+from platform_assets.factory.tables import asset_key, ingests_spec, table_spec
 from platform_core.contracts import Catalog, Dataset, Files, Generated
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake, Write
@@ -42,13 +42,15 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
     """The asset that fills the dataset from its source."""
     above = dict.fromkeys(rule.dataset for rule in catalog.references_of(dataset) if rule.dataset != dataset.name)
 
+    read = [table_spec(dataset), ingests_spec(dataset), *(table_spec(catalog[name]) for name in above)]
+
     def ingest(
         context: dg.AssetExecutionContext,
         config: IngestConfig,
         lake: dg.ResourceParam[Lake],
         landing: dg.ResourceParam[Landing],
     ) -> Body:
-        with retry_transient():
+        with retry_transient(), lake.telling(*read):
             replay = context.run.tags.get(REPLAY_TAG)
             store = QuarantineStore(lake, dataset)
             inputs, intake = _taken_in(context, config, catalog, store, landing=landing, replay=replay)

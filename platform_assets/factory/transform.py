@@ -50,10 +50,12 @@ def transform_asset(
     wider = is_wider((catalog[above] for above in inputs.values()), dataset)
     referred = {rule.dataset for rule in catalog.references_of(dataset)} - {dataset.name, *inputs.values()}
 
+    read = [table_spec(catalog[name]) for name in sorted({dataset.name, *inputs.values(), *referred})]
+
     def build(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], **frames: Any
     ) -> Iterator[dg.AssetCheckResult | dg.Output[Write]]:
-        with retry_transient():
+        with retry_transient(), lake.telling(*read):
             partitions = context.partition_keys if dataset.partitions else None
             declared = {
                 name: from_polars(as_declared(frame, catalog[inputs[name]]), kinds[name])

@@ -36,6 +36,7 @@ class LakeIOManager(dg.IOManager):
     def __init__(self, settings: Settings) -> None:
         self.lake = Lake(settings)
         self._told = Tally()
+        self._lent = dict[str, TableSpec]()  # tables whose lazy frames may be collected with an output
 
     @cached_property
     def values(self) -> dg.IOManager:
@@ -95,6 +96,7 @@ class LakeIOManager(dg.IOManager):
                 fix=f"annotate it as one of {', '.join(KINDS)}",
             )
         rows = self._scan(context, spec, declared=declared is not None)
+        self._lent[spec.path] = spec
         with self.lake.telling(spec):
             return from_polars(rows, kind or "polars.DataFrame")
 
@@ -137,9 +139,11 @@ class LakeIOManager(dg.IOManager):
                     "is overwritten by a partitioned asset, so that each partition would erase the others",
                     fix="declare partition_column, or a mode other than overwrite",
                 )
+        with self.lake.telling(*self._lent.values()):
+            rows = frame.collect(engine="streaming") if isinstance(frame, pl.LazyFrame) else frame
         return self.lake.write(
             spec,
-            frame,
+            rows,
             partitions=partitions,
             transaction=transaction,
             replace_values=write.replace_values,

@@ -1,7 +1,7 @@
 """The lake: tables found by their spec below the settings' root, whatever their format and wherever they lie."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -76,6 +76,7 @@ class Lake:
             VersionNotFound: the table has no such version, or none so old.
             TableUnavailable: S3 did not answer as it should.
             TableForbidden: S3 refuses.
+            TableDamaged: a file of the log or the metadata is gone or cut off; `telling` says it of data files too.
         """
         if version is not None and at is not None:
             raise ValueError("name a version or an instant, not both")
@@ -144,9 +145,19 @@ class Lake:
         """Returns what can be done to a table besides reading and writing rows: history, upkeep, restoring."""
         return OPERATIONS[spec.format](spec, self.location(spec), self.settings)
 
-    def telling(self, spec: TableSpec) -> AbstractContextManager[None]:
-        """Returns a context that tells in our words what goes wrong with a table: for who collects a lazy frame."""
-        return self._table(spec).telling()
+    @contextmanager
+    def telling(self, *specs: TableSpec) -> Iterator[None]:
+        """Tells in our words what goes wrong with some tables: for who collects their lazy frames.
+
+        Raises:
+            TableDamaged: a file that one of them needs is gone, or is not what was written.
+            TableUnavailable: S3 did not answer as it should.
+            TableForbidden: S3 refuses.
+        """
+        with ExitStack() as all_of_them:
+            for spec in specs:
+                all_of_them.enter_context(self._table(spec).telling())
+            yield
 
     def _table(self, spec: TableSpec) -> TableFormat:
         return FORMATS[spec.format](spec, self.location(spec), self.settings)

@@ -5,14 +5,16 @@ table. What they said stays behind the error as its cause.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from platform_resources.errors import ResourceError, TableForbidden, TableUnavailable
+from platform_resources.errors import ResourceError, TableDamaged, TableForbidden, TableUnavailable
 from platform_resources.s3 import S3Settings
 from platform_resources.transience import EXPIRED, SKEWED, is_mute, is_refusal, is_transient, unaccepted
 
 _CODE = re.compile(r"<code>(\w+)</code>|aws error (\w+)|\b([45]\d\d [a-z][a-z ]*[a-z])\b", re.IGNORECASE)
+_PANIC = "PanicException"  # Polars' own, no Exception: it fails an assertion where a file on disk is cut off
+_LIBRARIES = {"builtins", "json", "polars", "pyo3_runtime", "_internal", "deltalake", "obstore", "pyarrow", "pyiceberg"}
 _BUSY = "try again later; PLATFORM_S3_ATTEMPTS and PLATFORM_S3_TIMEOUT say how long it is tried"
 _RENEW = "set new AWS_* keys, or let PLATFORM_S3_ROLE or AWS_PROFILE renew them"
 _CHECK = "check the credentials, what their policy allows, and the clock; platform objects doctor asks the bucket"
@@ -28,28 +30,52 @@ _WORDS = {
 
 
 @contextmanager
-def told(table: str, location: str, s3: S3Settings) -> Iterator[None]:
-    """Passes errors on as they are, but for those of S3.
+def told(
+    table: str, location: str, s3: S3Settings, damage: Callable[[], TableDamaged | None] = lambda: None
+) -> Iterator[None]:
+    """Passes errors on as they are, but for those of S3, and for those whose cause is a file that is lost.
 
     Args:
         table: the path of its spec, for the message.
         location: where it lies; nothing is changed of what is said about a folder.
         s3: whose credentials were used.
+        damage: finds the file that is lost or cut off; it is called where the error is nobody's yet.
 
     Raises:
+        TableDamaged: a file that the table needs is gone, or is not what was written.
         TableUnavailable: what passes by itself did not in time; transient.
         TableForbidden: S3 refuses.
     """
     try:
         yield
-    except Exception as error:
-        found = _explained(error, table, location, s3) if location.startswith("s3://") else None
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+            raise
+        refusal = _explained(error, table, location, s3) if location.startswith("s3://") else None
+        found = refusal or (_found(damage) if _of_library(error) else None)
         if found is None:
             raise
         raise found from error
 
 
-def _explained(error: Exception, table: str, location: str, s3: S3Settings) -> TableUnavailable | TableForbidden | None:
+def _of_library(error: BaseException) -> bool:
+    """Whether an error may come from reading a file: our own, and a step's own failure, need no look at the table."""
+    return type(error).__module__.partition(".")[0] in _LIBRARIES
+
+
+def _found(damage: Callable[[], TableDamaged | None]) -> TableDamaged | None:
+    """Returns what is lost; None where that cannot be found out, so that the first error is not hidden by another."""
+    try:
+        return damage()
+    except TableDamaged as error:
+        return error
+    except Exception:  # noqa: BLE001 - see above
+        return None
+
+
+def _explained(
+    error: BaseException, table: str, location: str, s3: S3Settings
+) -> TableUnavailable | TableForbidden | None:
     if code := unaccepted(error) or (_asked(location, s3) if is_refusal(error) else None):
         problem, fix = s3.rejection(code)
         return TableForbidden(table, f"{location} cannot be reached: {problem}", fix=fix)
@@ -77,7 +103,7 @@ def _asked(location: str, s3: S3Settings) -> str | None:
     return None
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Returns a code of S3, or what happened on the way, in a few words; never the request, which may be signed."""
     words = str(error)
     found = [str(each[each.lastindex or 0]) for each in _CODE.finditer(words)]

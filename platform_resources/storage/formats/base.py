@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from platform_resources.errors import ColumnNotFound, TableNotFound
+from platform_resources.errors import ColumnNotFound, TableDamaged, TableNotFound
 from platform_resources.settings import Settings
 from platform_resources.storage.caches import Cache
 from platform_resources.storage.caches.scans import MOST_FILES, CachedScan
@@ -46,6 +46,10 @@ class TableFormat(ABC):
     def delete(self, column: str, values: Sequence[Any]) -> Commit:
         """Returns the commit that removed the rows whose `column` has one of the values."""
 
+    @abstractmethod
+    def damage(self) -> TableDamaged | None:
+        """Returns which file the latest version lacks, or None; asked for when a read has failed."""
+
     def scan(
         self,
         *,
@@ -67,7 +71,7 @@ class TableFormat(ABC):
 
     def telling(self) -> AbstractContextManager[None]:
         """Returns a context that tells in our words what goes wrong with the table."""
-        return told(self.spec.path, self.location, self.s3)
+        return told(self.spec.path, self.location, self.s3, self.damage)
 
     def _snapshot(
         self,

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from platform_resources.errors import VersionNotFound
+from platform_resources.errors import TableDamaged, VersionNotFound
 from platform_resources.storage import columns
 from platform_resources.storage.caches import Cache
 from platform_resources.storage.caches.snapshot import Snapshot, Source
 from platform_resources.storage.conflicts import retried
-from platform_resources.storage.folder import folder_at
+from platform_resources.storage.folder import Folder, folder_at
 from platform_resources.storage.formats.base import TableFormat
+from platform_resources.storage.formats.delta_damage import damage, refuse_empty, refuse_empty_object
 from platform_resources.storage.formats.delta_frames import (
     properties,
     restored,
@@ -77,9 +78,26 @@ class DeltaFormat(TableFormat):
         from deltalake.exceptions import TableNotFoundError
 
         try:
-            return DeltaTable(self.location, storage_options=self.options)
+            table = DeltaTable(self.location, storage_options=self.options)
         except TableNotFoundError:
             return None
+        if not self.location.startswith("s3://"):
+            refuse_empty(self.spec, self._folder, table)
+        return table
+
+    def damage(self) -> TableDamaged | None:
+        """Returns which file the latest version lacks, or None."""
+        from deltalake.exceptions import DeltaError
+
+        try:
+            table = self.opened()
+        except DeltaError:
+            table = None
+        return damage(self.spec, self._folder, table)
+
+    @property
+    def _folder(self) -> Folder:
+        return folder_at(self.location, self.s3)
 
     @property
     def options(self) -> dict[str, str] | None:
@@ -110,6 +128,8 @@ class DeltaFormat(TableFormat):
         last = last_commit(cache, self.location, known)
         if known is not None and last == (known.version, known.proof):
             return known
+        if last is not None:
+            refuse_empty_object(self.spec, self._folder, *last)
         table = self.opened()
         found = taken(table, self.location, last[1]) if table is not None and last is not None else None
         if found is not None and last_commit(cache, self.location, found) == last == (found.version, found.proof):
@@ -234,7 +254,7 @@ class DeltaFormat(TableFormat):
 
     def _commit(self, table: "DeltaTable", *, rows_written: int, rows_deleted: int = 0) -> Commit:
         """Returns the record of the table's own last commit, read from its log."""
-        log = folder_at(self.location, self.s3).read(f"_delta_log/{table.version():020}.json")
+        log = self._folder.read(f"_delta_log/{table.version():020}.json")
         actions = [json.loads(line) for line in log.splitlines() if line.strip()]
         added = [action["add"] for action in actions if "add" in action]
         column = self.spec.partition_column

@@ -11,6 +11,7 @@ from platform_resources.errors import (
     ColumnNotFound,
     InvalidTableSpec,
     MetadataLost,
+    TableDamaged,
     UnsupportedOperation,
     VersionNotFound,
 )
@@ -37,6 +38,7 @@ from platform_resources.storage.formats.iceberg_commit import (
     summary_of,
     table_parts,
 )
+from platform_resources.storage.formats.iceberg_damage import damage
 from platform_resources.storage.formats.iceberg_frames import iceberg_schema, logical_schema, read_files, scanned
 from platform_resources.storage.formats.iceberg_snapshot import read_kept, taken
 from platform_resources.storage.merge import compared_columns, plan_merge, touched_partitions
@@ -83,7 +85,7 @@ class IcebergFormat(TableFormat):
             InvalidTableSpec: the catalogue is another lake's.
             MetadataLost: the file that the catalogue names is not there.
         """
-        from pyiceberg.exceptions import NoSuchTableError
+        from pyiceberg.exceptions import NoSuchTableError, ValidationError
 
         if not catalogue_exists(self.settings):
             return None
@@ -94,6 +96,9 @@ class IcebergFormat(TableFormat):
         except FileNotFoundError as error:
             self.folder.entries("metadata")  # S3 answers a HEAD with 404 also where it only refuses the credentials
             raise MetadataLost(self.spec.path, str(metadata_location(self.catalogue, self.identifier))) from error
+        except ValidationError as error:
+            place = str(metadata_location(self.catalogue, self.identifier))
+            raise MetadataLost(self.spec.path, place, there=True) from error
         if table.location() != self.location:
             raise InvalidTableSpec(
                 self.spec.path,
@@ -102,6 +107,11 @@ class IcebergFormat(TableFormat):
             )
         table.metadata.properties["commit.retry.num-retries"] = "0"
         return table
+
+    def damage(self) -> TableDamaged | None:
+        """Returns which file the latest snapshot lacks, or None."""
+        table = self.opened()
+        return None if table is None else damage(self.spec, self.folder, table, table.current_snapshot())
 
     def retried(self, attempt: "Callable[[Table | None], Commit]") -> Commit:
         """Returns what an attempt returns; one that lost to another writer is made again on a fresh snapshot."""

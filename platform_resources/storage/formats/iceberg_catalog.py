@@ -85,7 +85,7 @@ def identifier(settings: Settings, spec: TableSpec) -> tuple[str, str]:
 
 def _io_properties(settings: Settings) -> dict[str, str]:
     if not settings.lake.startswith("s3://"):
-        return {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
+        return {"py-io-impl": "platform_resources.storage.formats.iceberg_files.WholeFileIO"}
     retries = f"platform_resources.storage.formats.iceberg_retries.attempts_{settings.s3.attempts}"
     return {
         "py-io-impl": "platform_resources.storage.formats.iceberg_io.S3FileIO",

@@ -10,7 +10,9 @@ from typing import Any
 
 import obstore
 from obstore.store import S3Store
-from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
+from pyiceberg.io.pyarrow import PyArrowFile
+
+from platform_resources.storage.formats.iceberg_files import WholeFileIO
 
 ATTEMPTS, TIMEOUT = "platform.s3-attempts", "platform.s3-timeout"
 """The properties that hand the settings on; the others are pyiceberg's own."""
@@ -42,7 +44,7 @@ class _S3File(PyArrowFile):
         return _Draft(self.store, self.key)
 
 
-class S3FileIO(PyArrowFileIO):
+class S3FileIO(WholeFileIO):
     """Reads through Arrow and writes through obstore."""
 
     def new_output(self, location: str) -> PyArrowFile:

@@ -18,16 +18,17 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from platform_resources.errors import UnsupportedOperation
+from platform_resources.errors import TableDamaged, UnsupportedOperation
 from platform_resources.storage import columns
 from platform_resources.storage.caches import Cache
 from platform_resources.storage.caches.snapshot import FILES, Snapshot, Source, key_of
 from platform_resources.storage.folder import LONGEST_NAME, Entry, Folder, file_name, folder_at
 from platform_resources.storage.formats.base import TableFormat
+from platform_resources.storage.formats.parquet_damage import SCHEMAS, damage, lost_columns
 from platform_resources.storage.parts import by_partition, each_written
 from platform_resources.storage.table import Commit, Rows
 
-_DATA, _SCHEMAS = "data.parquet", "_schema"
+_DATA, _SCHEMAS = "data.parquet", SCHEMAS
 _LISTED_ONE_BY_ONE = 16
 
 
@@ -108,7 +109,7 @@ class ParquetFormat(TableFormat):
             )
         schema = self._schema()
         if schema is None:
-            raise self._not_found()
+            raise lost_columns(self.spec, self._folder) if self.live() else self._not_found()
         files = [self._folder.uri(each.name) for each in self.live(partitions)]
         if not files:
             return pl.LazyFrame(schema=schema)
@@ -119,9 +120,19 @@ class ParquetFormat(TableFormat):
             extra_columns="ignore",
             glob=False,
             hive_partitioning=False,
-            storage_options=self.s3.polars_options() if self.location.startswith("s3://") else None,
-            credential_provider=self.s3.polars_credentials() if self.location.startswith("s3://") else None,
+            **self._options,
         )
+
+    def damage(self) -> TableDamaged | None:
+        """Returns which file is not what was written, or None; one that is gone nobody misses."""
+        return damage(self.spec, self._folder, self.live(), self._options)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        """What Polars reads with."""
+        if not self.location.startswith("s3://"):
+            return {}
+        return {"storage_options": self.s3.polars_options(), "credential_provider": self.s3.polars_credentials()}
 
     def _snapshot(self, cache: Cache, partitions: Sequence[str] | None) -> Source | None:
         """Returns what a listing says; an object's ETag tells one content of a file from the next."""

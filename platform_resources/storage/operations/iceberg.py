@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from platform_resources.errors import ColumnNotFound, InvalidTableSpec, MetadataLost, UnsupportedOperation
+from platform_resources.storage.damage import is_json
 from platform_resources.storage.formats.iceberg import IcebergFormat
 from platform_resources.storage.formats.iceberg_catalog import MARKER
 from platform_resources.storage.formats.iceberg_commit import (
@@ -18,6 +19,7 @@ from platform_resources.storage.formats.iceberg_commit import (
     remembered,
     transaction_of,
 )
+from platform_resources.storage.formats.iceberg_damage import unreadable
 from platform_resources.storage.formats.iceberg_frames import logical_schema, write_files
 from platform_resources.storage.operations.base import LiveFile, TableOperations, bins
 from platform_resources.storage.operations.records import (
@@ -96,6 +98,8 @@ class IcebergOperations(TableOperations):
         """Returns the commit that made the version's rows current again; columns added since are null in them."""
         wanted = self._wanted(version, at)
         table = self._open()
+        if doomed := self._doomed(table, wanted):
+            return self._gone_back(table, wanted, doomed, dry_run=dry_run)
         gone, back = self._difference(table, wanted)
         changed = bool(gone or back)
         if changed and not dry_run:
@@ -120,11 +124,10 @@ class IcebergOperations(TableOperations):
                 raise InvalidTableSpec(self.spec.path, "is in the catalogue already", fix="read it")
         except MetadataLost:
             self._table.catalogue.drop_table(self._table.identifier)
-        found = [each.name for each in self._table.folder.entries("metadata") if each.name.endswith(".metadata.json")]
-        if not found:
+        newest = self._newest_metadata()
+        if newest is None:
             self._table.folder.remove(MARKER)
             raise self._not_found()
-        newest = max(found, key=lambda name: int(name.rpartition("/")[2].partition("-")[0]))
         catalogue, (namespace, _) = self._table.catalogue, self._table.identifier
         catalogue.create_namespace_if_not_exists(namespace)
         table = catalogue.register_table(self._table.identifier, self._table.folder.uri(newest))
@@ -134,6 +137,13 @@ class IcebergOperations(TableOperations):
     @property
     def _table(self) -> IcebergFormat:
         return IcebergFormat(self.spec, self.location, self.settings)
+
+    def _newest_metadata(self) -> str | None:
+        """Returns the youngest metadata file that is whole."""
+        folder = self._table.folder
+        found = [each.name for each in folder.entries("metadata") if each.name.endswith(".metadata.json")]
+        found.sort(key=lambda name: int(name.rpartition("/")[2].partition("-")[0]), reverse=True)
+        return next((name for name in found if is_json(folder.read(name))), None)
 
     def _open(self) -> "Table":
         table = self._table.opened()
@@ -225,6 +235,27 @@ class IcebergOperations(TableOperations):
         )
         self._table.commit(table, change)
         return Commit(version=None)
+
+    def _doomed(self, table: "Table", wanted: str) -> set[int]:
+        """Returns the snapshots that cannot be read, where the current one is of them and the wanted one is not."""
+        lost = unreadable(table, self._table.folder)
+        return lost if self._table.snapshot_id(table, wanted) not in lost else set()
+
+    def _gone_back(self, table: "Table", wanted: str, doomed: set[int], *, dry_run: bool) -> OperationResult:
+        """Returns the commit that made the wanted snapshot itself current, and forgot those that cannot be read."""
+
+        def attempt(current: "Table | None") -> Commit:
+            known = self._known(current)
+            known.manage_snapshots().set_current_snapshot(int(wanted)).commit()
+            return _forget(self._open(), doomed)
+
+        if not dry_run:
+            self._table.retried(attempt)
+        back = list(table.scan(snapshot_id=int(wanted)).plan_files())
+        return self._result(
+            "restore", table, changed=True, dry_run=dry_run, restored=wanted, files_added=len(back),
+            bytes_added=_size([each.file for each in back]), versions_removed=tuple(map(str, sorted(doomed))),
+        )  # fmt: skip
 
     def _difference(self, table: "Table", wanted: str) -> "tuple[list[DataFile], list[DataFile]]":
         """Returns the files that a restoring takes out, and those that it brings back."""

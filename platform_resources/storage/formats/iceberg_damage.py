@@ -1,0 +1,70 @@
+"""What an Iceberg table lacks: the list of a snapshot's manifests, a manifest, or a data file that one names."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from platform_resources.errors import TableDamaged
+from platform_resources.storage.damage import Lost, first_lost, newest_whole, restorable
+from platform_resources.storage.folder import Folder
+from platform_resources.storage.formats.avro import is_whole
+from platform_resources.storage.table import TableSpec
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+    from pyiceberg.table.snapshots import Snapshot
+
+
+def damage(spec: TableSpec, folder: Folder, table: "Table", snapshot: "Snapshot | None") -> TableDamaged | None:
+    """Returns what is wrong with a snapshot that cannot be read, or None."""
+    if snapshot is None:
+        return None
+    there = {folder.uri(each.name): each.size_bytes for each in folder.entries()}
+    lost = lost_of(table, snapshot, folder, there)
+    if lost is None:
+        return None
+    others = sorted(table.snapshots(), key=lambda each: each.sequence_number or 0, reverse=True)
+    known = {str(each.snapshot_id): each for each in others if each.snapshot_id != snapshot.snapshot_id}
+    whole = newest_whole(known, lambda version: lost_of(table, known[version], folder, there))
+    return restorable(spec.path, lost, whole)
+
+
+def unreadable(table: "Table", folder: Folder) -> set[int]:
+    """Returns the snapshots whose manifests, or lists of them, are gone or cut off; none where the current is whole.
+
+    Data files are not looked at.
+    """
+    there = {folder.uri(each.name): each.size_bytes for each in folder.entries("metadata")}
+    current = table.current_snapshot()
+    if current is None or _of_metadata(table, current, folder, there) is None:
+        return set()
+    return {each.snapshot_id for each in table.snapshots() if _of_metadata(table, each, folder, there) is not None}
+
+
+def lost_of(table: "Table", snapshot: "Snapshot", folder: Folder, there: Mapping[str, int]) -> Lost | None:
+    """Returns the first file that a snapshot lacks, of those that lie in the table's folder."""
+    lost = _of_metadata(table, snapshot, folder, there)
+    if lost is not None:
+        return lost
+    tasks = table.scan(snapshot_id=snapshot.snapshot_id).plan_files()
+    found = ((each.file.file_path, each.file.file_size_in_bytes, _partition(each.file.partition)) for each in tasks)
+    return first_lost((each for each in found if _within(folder, each[0])), there, "data file")
+
+
+def _of_metadata(table: "Table", snapshot: "Snapshot", folder: Folder, there: Mapping[str, int]) -> Lost | None:
+    place = snapshot.manifest_list
+    if _within(folder, place):
+        if place not in there:
+            return Lost("manifest list", place, "is gone")
+        if not is_whole(folder.read(place.removeprefix(f"{folder.uri('')}/"))):
+            return Lost("manifest list", place, "is empty or cut off")
+    manifests = ((each.manifest_path, each.manifest_length, None) for each in snapshot.manifests(table.io))
+    return first_lost((each for each in manifests if _within(folder, each[0])), there, "manifest")
+
+
+def _within(folder: Folder, place: str) -> bool:
+    return place.startswith(f"{folder.uri('')}/")
+
+
+def _partition(record: object) -> str | None:
+    values = list(record) if hasattr(record, "__len__") and len(record) else []  # type: ignore[call-overload]
+    return None if not values or values[0] is None else str(values[0])
