@@ -52,8 +52,14 @@ def without_suffix(name: str) -> str:
     return name[: -len(suffix)] if suffix.lower() in SUFFIXES and name != suffix else name
 
 
-def decompress(source: Path, target: Path, kind: Compression) -> int:
+def decompress(source: Path, target: Path, kind: Compression, *, name: str | None = None) -> int:
     """Returns the size of the content, in bytes, once it is written; the target is half written on an error.
+
+    Args:
+        source: the archive.
+        target: what is in it.
+        kind: how it is compressed.
+        name: what an error calls the archive; its file name by default.
 
     Raises:
         CorruptArchive: The content is broken, ends early, or something else follows it.
@@ -67,7 +73,9 @@ def decompress(source: Path, target: Path, kind: Compression) -> int:
     except (OSError, EOFError, ValueError, zlib.error, struct.error) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's, not the content's
-        raise CorruptArchive(source.name, f"its {kind} content is broken: {error}", fix="have it sent again") from error
+        raise CorruptArchive(
+            name or source.name, f"its {kind} content is broken: {error}", fix="have it sent again"
+        ) from error
     return written
 
 
@@ -81,10 +89,14 @@ def _blocks(file: BinaryIO, kind: Compression) -> Iterator[bytes]:
 
 def _gzip(file: BinaryIO) -> Iterator[bytes]:
     from isal import igzip  # a third of zlib's time
+    from isal.isal_zlib import IsalError
 
-    with igzip.open(file) as stream:  # type: ignore[no-untyped-call]  # it has no types
-        while block := stream.read(_BLOCK):
-            yield block
+    try:
+        with igzip.open(file) as stream:  # type: ignore[no-untyped-call]  # it has no types
+            while block := stream.read(_BLOCK):
+                yield block
+    except IsalError as error:
+        raise ValueError(str(error)) from error
 
 
 def _by_arrow(file: BinaryIO, codec: str) -> Iterator[bytes]:

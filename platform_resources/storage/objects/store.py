@@ -349,7 +349,7 @@ def _keep(file: Path, target: Path, facts: Facts, done: Fetched, *, unpacked: st
 def _unpack(journal: Journal, target: Path, facts: Facts, kind: Any, done: Fetched) -> None:
     draft = target.with_name(f"{target.name}.s3.unpacked")
     try:
-        decompress(journal.part_path, draft, kind)
+        decompress(journal.part_path, draft, kind, name=str(facts.address))
         digest = digest_of_file(draft, "crc64nvme")
         _keep(draft, target, facts, done, unpacked=kind, digest=digest)
         draft.replace(target)
