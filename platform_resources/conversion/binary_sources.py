@@ -29,6 +29,8 @@ _PIECE_BYTES = 64 << 20
 _VALUE_BYTES = 16
 """What a value may take beside its bytes once it is decoded."""
 
+_UNPACKED, _LEAST_WIDE = 4, 16_384
+"""How much larger than the file its rows are taken to be, and the fewest rows of a piece, where nothing says it."""
 _AVRO_MAGIC = b"Obj\x01"
 _SYNC = 16
 
@@ -41,7 +43,9 @@ def parquet(path: Path, name: str) -> Rows:
     """
     import pyarrow.parquet as pq
 
-    file = _opened(lambda: pq.ParquetFile(str(path), pre_buffer=False, buffer_size=1 << 20), name)
+    file = _opened(lambda: _unless_wide(lambda: pq.ParquetFile(str(path), pre_buffer=False, buffer_size=1 << 20)), name)
+    if file is None:
+        return _wide(pl.scan_parquet(path, glob=False), path, name)
     facts = file.metadata
     groups = [facts.row_group(place).total_byte_size for place in range(facts.num_row_groups)]
     rows = max(64, min(_MOST, int(_LIVING_BYTES / max(sum(groups) / max(facts.num_rows, 1), 1))))
@@ -86,6 +90,30 @@ def _by_polars(path: Path, name: str, pieces: Sequence[tuple[int, int]], rows: i
     return Rows(schema, lambda: _told(frames(), name), total=sum(height for _, height in pieces))
 
 
+def _unless_wide(action: "Callable[[], Any]") -> Any:
+    """What the action returns, or None where Arrow lacks a type: Polars writes integers of 128 bits, and reads them."""
+    import pyarrow as pa
+
+    try:
+        return action()
+    except pa.ArrowNotImplementedError:
+        return None
+
+
+def _wide(found: pl.LazyFrame, path: Path, name: str) -> Rows:
+    """The rows of a file that Polars alone reads, a piece at a time; its row groups are not known."""
+    schema = _opened(found.collect_schema, name)
+    total = int(_opened(lambda: found.select(pl.len()).collect().item(), name))
+    width = max(_UNPACKED * path.stat().st_size / max(total, 1), _VALUE_BYTES * len(schema), 1)
+    height = max(_LEAST_WIDE, int(_PIECE_BYTES / width))
+
+    def frames() -> Iterator[pl.DataFrame]:
+        for start in range(0, total, height):
+            yield found.slice(start, height).collect()
+
+    return Rows(schema, lambda: _told(frames(), name), total=total)
+
+
 def arrow(path: Path, name: str) -> Rows:
     """The rows of an Arrow file or stream, a record batch at a time, memory-mapped."""
     import pyarrow as pa
@@ -106,7 +134,10 @@ def arrow(path: Path, name: str) -> Rows:
             source.seek(0)
             return pa.ipc.open_stream(source).schema
 
-    schema = _schema(_opened(arrow_schema, name))
+    found = _opened(lambda: _unless_wide(arrow_schema), name)
+    if found is None:
+        return _wide(pl.scan_ipc(path, glob=False), path, name)
+    schema = _schema(found)
     return Rows(schema, lambda: _frames(batches(), schema, name))
 
 

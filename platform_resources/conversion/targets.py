@@ -131,13 +131,13 @@ def prepared(schema: pl.Schema, target: Target) -> Prepared:
 def _fitted(name: str, dtype: pl.DataType, format_: TargetFormat) -> tuple[pl.Expr, pl.DataType, str]:
     column = pl.col(name)
     if format_ in ("parquet", "arrow"):
-        fits = not isinstance(dtype, pl.Int128) and dtype != pl.Null
+        fits = not has_leaf(dtype, _is_wide) and dtype != pl.Null
         return (column, dtype, "") if fits else _texted(column, dtype)
     if format_ == "delta":
         wanted = logical(dtype)
         return (
             _texted(column, dtype)
-            if dtype == pl.Null or isinstance(dtype, pl.Int128)
+            if dtype == pl.Null or has_leaf(dtype, _is_wide)
             else (column.cast(wanted), wanted, "")
         )
     if isinstance(dtype, _SAME):
@@ -151,6 +151,11 @@ def _fitted(name: str, dtype: pl.DataType, format_: TargetFormat) -> tuple[pl.Ex
     if isinstance(dtype, pl.List | pl.Struct) and format_ != "csv" and _plain(dtype):
         return column, dtype, ""
     return _texted(column, dtype)
+
+
+def _is_wide(leaf: Any) -> bool:
+    """Whether a type is an integer of more than 64 bits, which Polars has and Arrow lacks."""
+    return isinstance(leaf, pl.Int128 | pl.UInt128)
 
 
 def _plain(dtype: Any) -> bool:

@@ -1,5 +1,6 @@
 """Names and dates that a format cannot hold are refused by name, or renamed; no library fails at them in its way."""
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -78,3 +79,32 @@ def test_a_date_beyond_the_calendar_is_refused_by_its_column(
     assert "panicked" not in capfd.readouterr().err
     assert not [path for path in tmp_path.rglob("o.*") if path.is_file()]
     assert converted(tmp_path, "in.parquet", "o.parquet").rows == 3
+
+
+@pytest.mark.parametrize("target", ["o.csv", "o.jsonl", "o.parquet", "o.arrow"])
+@pytest.mark.parametrize("source", ["in.parquet", "in.arrow"])
+@pytest.mark.parametrize("kind", [pl.Int128, pl.UInt128])
+def test_integers_of_128_bits_keep_their_digits_as_text(
+    source: str, target: str, kind: type[pl.DataType], tmp_path: Path
+) -> None:
+    """Polars writes them into Parquet and Arrow files; Arrow, and with it most others, cannot open such a file."""
+    values = [0, None, 2**100, 2**127 - 1] + ([-(2**127)] if kind is pl.Int128 else [2**128 - 1])
+    frame = pl.DataFrame({"wide": values, "n": range(5)}, schema={"wide": kind, "n": pl.Int64})
+    frame = frame.with_columns(within=pl.struct("wide"))
+    frame.write_parquet(tmp_path / "in.parquet")
+    frame.write_ipc(tmp_path / "in.arrow")
+    done = converted(tmp_path, source, target)
+    assert (done.rows, done.columns["wide"]) == (5, "String")
+    assert done.changes["wide"] == f"{kind.__name__} is written as text"
+    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet, "arrow": pl.read_ipc}
+    how = {"schema_overrides": {"wide": pl.String}} if target == "o.csv" else {}
+    back = read[target.removeprefix("o.")](tmp_path / target, **how)
+    assert back["wide"].to_list() == [None if each is None else str(each) for each in values]
+    assert json.loads(back["within"][2]) == {"wide": 2**100}
+
+
+def test_a_file_with_such_integers_goes_through_in_pieces(tmp_path: Path) -> None:
+    frame = pl.select(pl.int_range(0, 100_000, dtype=pl.Int128).alias("wide") + 2**100)
+    frame.write_parquet(tmp_path / "in.parquet", row_group_size=10_000)
+    assert converted(tmp_path, "in.parquet", "o.parquet").rows == 100_000
+    assert pl.read_parquet(tmp_path / "o.parquet")["wide"].cast(pl.Int128).equals(frame["wide"])
