@@ -95,7 +95,7 @@ def _gzip(file: BinaryIO) -> Iterator[bytes]:
         with igzip.open(file) as stream:  # type: ignore[no-untyped-call]  # it has no types
             while block := stream.read(_BLOCK):
                 yield block
-    except IsalError as error:
+    except IsalError as error:  # type: ignore[misc]  # its stub does not say that it is an exception
         raise ValueError(str(error)) from error
 
 
