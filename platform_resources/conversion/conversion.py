@@ -29,6 +29,7 @@ from platform_resources.conversion.rejects import Rejects
 from platform_resources.conversion.rows import Conform, Rows
 from platform_resources.conversion.targets import TEXTS, Prepared, Target, prepared, target_of
 from platform_resources.conversion.text_target import write_text
+from platform_resources.conversion.uploading import holds, upload
 from platform_resources.conversion.writing import Progress, Tally
 from platform_resources.errors import ConversionError, NotVerified
 from platform_resources.settings import Settings
@@ -135,16 +136,18 @@ def _published(work: _Work, found: Opened) -> tuple[Tally, int]:
         work.rejects.close()
         _publish_rejects(work)
         size = path.stat().st_size
-        checksum = file_checksum(path) if _on_s3(work.target) else 0
-    if _on_s3(work.target):
-        _refuse_other_object(work, checksum)
+        if _on_s3(work.target):
+            checksum = file_checksum(path)
+            upload(path, work.target.location, checksum, work.bench.settings.s3)
+            _refuse_other_object(work, checksum)
     return tally, size
 
 
 def _refuse_other_object(work: _Work, wrote: int) -> None:
-    """Returns when the object in the bucket has the bytes that were uploaded; it is taken away if it has others.
+    """Returns when the object in the bucket gives back the bytes that were uploaded; it is taken away if it does not.
 
-    Where S3 does not answer it stays: it may be right, and what stood there before is gone.
+    It stays where S3 says that it has their checksum, for then the way back has spoilt them, and where S3 does not
+    answer. So it is taken away on servers alone that compare nothing at an upload, and what stood there before is gone.
 
     Raises:
         NotVerified: It has.
@@ -155,7 +158,8 @@ def _refuse_other_object(work: _Work, wrote: int) -> None:
             work.target, wrote, plain.object_checksum(work.target.location, work.bench.settings.s3)
         )
     except NotVerified:
-        folder_at(parent, work.bench.settings.s3).remove(name)
+        if not holds(work.target.location, wrote, work.bench.settings.s3):
+            folder_at(parent, work.bench.settings.s3).remove(name)
         raise
 
 
@@ -249,7 +253,11 @@ def _sample(work: _Work) -> Sample:
 
 @contextmanager
 def _draft(work: _Work) -> Iterator[Path]:
-    """Yields a local path to write to; what is there at the end appears whole under the target's name."""
+    """Yields a local path to write to; on a disk, what is there at the end appears whole under the target's name."""
+    if _on_s3(work.target):
+        _split(work.target.location)
+        yield work.bench.scratch / "draft"
+        return
     parent, name = _split(work.target.location)
     with folder_at(parent, work.bench.settings.s3).draft(name) as path:
         yield path

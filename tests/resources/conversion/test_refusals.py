@@ -36,7 +36,7 @@ def test_a_wrong_key_is_told_without_key_or_signature(
     monkeypatch.chdir(tmp_path)
     Path("in.csv").write_text("a\n1\n")
     settings = Settings.from_environment(environment | {"AWS_SECRET_ACCESS_KEY": "WRONG"})
-    with pytest.raises(ObjectForbidden, match=rf"^s3://{bucket}/\S+: S3 refuses: \w+\. Fix: check the cred") as told:
+    with pytest.raises(ObjectForbidden, match=rf"^s3://{bucket}/\S+: http\S+ does not accept the cred.*Fix: ") as told:
         convert(source.format(bucket=bucket), target.format(bucket=bucket), settings=settings)
     assert told.value.__suppress_context__
     assert environment["AWS_ACCESS_KEY_ID"] not in str(told.value)
