@@ -179,13 +179,13 @@ class WriteConflict(TableError):
 
 
 class TableUnavailable(TableError):
-    """S3 did not answer as it should when a table was read or written, however often it was asked."""
+    """S3, or the Iceberg catalogue's database, did not answer as it should when a table was read or written."""
 
     transient = True
 
 
 class TableForbidden(TableError):
-    """S3 does not let these credentials read or write a table, or does not say why it refuses."""
+    """S3, or the Iceberg catalogue's database, does not let these credentials in, or does not say why it refuses."""
 
 
 class UnsupportedOperation(TableError):

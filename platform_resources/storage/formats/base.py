@@ -90,6 +90,12 @@ class TableFormat(ABC):
             return None
         return CachedScan(cache, found, self.s3).lazy(self.location, self.telling)
 
+    def _only(self, frame: pl.LazyFrame, partitions: Sequence[str] | None) -> pl.LazyFrame:
+        """Returns the rows of some partitions; the filter prunes files before any is opened."""
+        if partitions is None:
+            return frame
+        return frame.filter(pl.col(str(self.spec.partition_column)).is_in(list(map(str, partitions))))
+
     def _not_found(self) -> TableNotFound:
         return TableNotFound(self.spec.path, self.location)
 

@@ -152,12 +152,6 @@ class DeltaFormat(TableFormat):
         known = [] if table is None else [str(each["version"]) for each in table.history()]
         return VersionNotFound(self.spec.path, version, known=(known[-1], known[0]) if known else None)
 
-    def _only(self, frame: pl.LazyFrame, partitions: Sequence[str] | None) -> pl.LazyFrame:
-        """Returns the rows of some partitions; the filter prunes files before any is opened."""
-        if partitions is None:
-            return frame
-        return frame.filter(pl.col(str(self.spec.partition_column)).is_in(list(map(str, partitions))))
-
     def _write(self, table: "DeltaTable | None", rows: Rows) -> Commit:
         if table is None:
             return self._create(rows)

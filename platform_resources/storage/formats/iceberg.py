@@ -1,6 +1,7 @@
 """Tables in Apache Iceberg, through pyiceberg: every write is one snapshot, and two writers lose nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from platform_resources.storage.formats.delta_limits import refuse_lossy, refuse
 from platform_resources.storage.formats.iceberg_catalog import (
     MARKER,
     catalogue_exists,
+    catalogue_url,
     identifier,
     metadata_location,
     open_catalogue,
@@ -40,6 +42,7 @@ from platform_resources.storage.formats.iceberg_commit import (
 )
 from platform_resources.storage.formats.iceberg_damage import damage
 from platform_resources.storage.formats.iceberg_frames import iceberg_schema, logical_schema, read_files, scanned
+from platform_resources.storage.formats.iceberg_refusals import told
 from platform_resources.storage.formats.iceberg_snapshot import read_kept, taken
 from platform_resources.storage.merge import compared_columns, plan_merge, touched_partitions
 from platform_resources.storage.table import Commit, Rows
@@ -113,6 +116,12 @@ class IcebergFormat(TableFormat):
         table = self.opened()
         return None if table is None else damage(self.spec, self.folder, table, table.current_snapshot())
 
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Returns a context that tells in our words what goes wrong with the table, or with the catalogue."""
+        with super().telling(), told(self.spec, catalogue_url(self.settings)):
+            yield
+
     def retried(self, attempt: "Callable[[Table | None], Commit]") -> Commit:
         """Returns what an attempt returns; one that lost to another writer is made again on a fresh snapshot."""
         from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError, ValidationException
@@ -167,11 +176,6 @@ class IcebergFormat(TableFormat):
         if table is None:
             raise self._not_found()
         return self._only(self.rows_at(table, version), partitions)
-
-    def _only(self, frame: pl.LazyFrame, partitions: Sequence[str] | None) -> pl.LazyFrame:
-        if partitions is None:
-            return frame
-        return frame.filter(pl.col(str(self.spec.partition_column)).is_in(list(map(str, partitions))))
 
     def _snapshot(self, cache: Cache, partitions: Sequence[str] | None) -> Source | None:
         found, column = self._latest(cache), self.spec.partition_column
