@@ -72,43 +72,52 @@ class Counters:
 
     def __init__(self, root: Path) -> None:
         self._root, self._lock = root, Lock()
-        self._total, self._recorded = Tally(), Tally()
-        self._next, self._at_exit = 0.0, False
+        self._counts, self._recorded = dict.fromkeys(_NAMES, 0), Tally()
+        self._next: float | None = None
 
     @property
     def total(self) -> Tally:
         """What this process did so far."""
-        return self._total
+        return Tally(**self._counts)
 
     def add(self, **counts: int) -> None:
         """Returns when the counts are added to the process's own."""
         with self._lock:
-            self._total += Tally(**counts)
+            for name, count in counts.items():
+                self._counts[name] += count
+
+    def put(self, **counts: int) -> None:
+        """Returns when the process's own are these, which somebody else counts."""
+        with self._lock:
+            self._counts.update(counts)
 
     def record(self) -> None:
         """Returns when the shared file has them too; where it cannot be written they wait for the next time."""
         with self._lock, suppress(OSError):
-            new = self._total - self._recorded
+            total = self.total
+            new = total - self._recorded
             if new == Tally():
                 return
             self._root.mkdir(parents=True, exist_ok=True)
             with (self._root / _LOCK).open("ab") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 self._write(self.recorded() + new)
-            self._recorded = self._total
+            self._recorded = total
 
     def record_soon(self) -> None:
         """Returns when the shared file has them, or will have them with a later call or the process's end.
 
-        Writing takes longer than a warm read of a small table, so it is done once a second; a process that is killed
-        takes the last second along.
+        Writing takes longer than a warm read of a small table, so it is done once a second, and not by the first read;
+        a process that is killed takes the last second along.
         """
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + _SOON_SECONDS
-            self.record()
-        elif not self._at_exit:
-            self._at_exit = True
+        now = time.monotonic()
+        if self._next is None:
             atexit.register(self.record)
+        elif now < self._next:
+            return
+        else:
+            self.record()
+        self._next = now + _SOON_SECONDS
 
     def recorded(self) -> Tally:
         """Returns what all processes recorded; a file that cannot be read counts from zero."""

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from platform_resources.storage.caches.entries import NAME, UNKNOWN, Draft, boot, summed
+from platform_resources.storage.caches.entries import NAME, UNKNOWN, Draft, boot, summed, summed_content
 
 _DRAFTS, _LOCK = ".drafts", ".lock"
 _KEPT, _SLACK = 15 / 16, 1 / 64
@@ -87,16 +87,18 @@ class DiskTier:
         with suppress(OSError):  # there is none
             for each in list(os.scandir(self._folder(kind, key))):
                 with suppress(OSError):  # it was evicted meanwhile
-                    if (path := self._trusted(Path(each.path))) is not None:
-                        found.append((path.stat().st_ctime_ns, path))
+                    status = each.stat()
+                    if (path := self._trusted(Path(each.path), status)) is not None:
+                        found.append((status.st_ctime_ns, path))
         return [path for _, path in sorted(found, reverse=True)]
 
     def read(self, kind: str, key: str) -> bytes | None:
         """Returns the content of the newest entry of a key, summed up, or None; for small ones."""
         for path in self.entries(kind, key):
             with suppress(OSError):  # evicted meanwhile
-                if self._sums_up(path):
-                    return path.read_bytes()
+                content = path.read_bytes()
+                if path.name.startswith("{}-{}-".format(*summed_content(content))):
+                    return content
                 self.remove(path)
         return None
 
@@ -192,7 +194,7 @@ class DiskTier:
     def _folder(self, kind: str, key: str) -> Path:
         told = f"{self._origin}\n{key}" if self._origin else key
         digest = hashlib.sha256(told.encode()).hexdigest()[:32]
-        return self.root / kind / digest[:2] / digest
+        return self.root / f"{kind}/{digest[:2]}/{digest}"
 
     def _publish(self, path: Path, place: Path) -> Path:
         """Returns where the entry is now; whoever cleans may take the empty folder away in between."""
@@ -211,10 +213,9 @@ class DiskTier:
                 if each != place:
                     each.unlink(missing_ok=True)
 
-    def _trusted(self, path: Path) -> Path | None:
+    def _trusted(self, path: Path, status: os.stat_result) -> Path | None:
         """Returns where the entry is, under the name of this boot; None when it is not what its name says."""
         said = NAME.fullmatch(path.name)
-        status = path.stat()
         if said is None or status.st_size != int(said["size"]):
             self.remove(path)
             return None

@@ -1,6 +1,7 @@
 """What an entry on disk is: bytes whose name says their checksum, their size and the boot they were written in."""
 
 import hashlib
+import mmap
 import re
 import zlib
 from io import FileIO
@@ -35,16 +36,22 @@ def summed(path: Path) -> tuple[str, int]:
     all bytes would be a fifth of what filling costs. It is no guard against a forger.
     """
     size = path.stat().st_size
-    blocks = size // _BLOCK
+    if size < _BLOCK:
+        return summed_content(path.read_bytes())
+    with path.open("rb") as file, mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as content:
+        return summed_content(content)
+
+
+def summed_content(content: "bytes | mmap.mmap") -> tuple[str, int]:
+    """Returns the same of what a file holds."""
+    blocks = len(content) // _BLOCK
     sums = b""
     if blocks:
         import numpy as np  # noqa: PLC0415 - by those alone who fill
 
-        numbers = np.memmap(path, dtype=np.uint64, mode="r", shape=(blocks, _BLOCK // 8))
+        numbers = np.frombuffer(content, dtype=np.uint64, count=blocks * _BLOCK // 8).reshape(blocks, -1)
         sums = np.add.reduce(numbers, axis=1).tobytes()
-    with path.open("rb") as file:
-        file.seek(blocks * _BLOCK)
-        return f"{zlib.crc32(file.read(), zlib.crc32(sums)):08x}", size
+    return f"{zlib.crc32(content[blocks * _BLOCK :], zlib.crc32(sums)):08x}", len(content)
 
 
 def boot() -> str:

@@ -94,11 +94,7 @@ class Cache:
 
     def record(self, *, soon: bool = False) -> None:
         """Returns when the shared counters know what this process did, or `soon` will."""
-        total = self.counters.total
-        self.counters.add(
-            memory_evictions=self.memory.evicted - total.memory_evictions,
-            disk_evictions=self.disk.evicted - total.disk_evictions,
-        )
+        self.counters.put(memory_evictions=self.memory.evicted, disk_evictions=self.disk.evicted)
         (self.counters.record_soon if soon else self.counters.record)()
 
     def _opened(self, key: str) -> pl.DataFrame | None:

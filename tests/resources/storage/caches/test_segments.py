@@ -19,9 +19,9 @@ KINDS = [pl.Int8, pl.Int64, pl.UInt64, pl.Float64, pl.Boolean, pl.String, pl.Bin
          pl.Array(pl.Int16, 2), pl.Struct({"x": pl.Int64, "y": pl.List(pl.Float32)})]  # fmt: skip
 
 
-def written(path: Path, *frames: pl.DataFrame) -> Path:
+def written(path: Path, *frames: pl.DataFrame, piece_bytes: int = 1 << 20) -> Path:
     with Draft(path, "w+b") as file:
-        writer = SegmentWriter(file)
+        writer = SegmentWriter(file, piece_bytes)
         for each in frames:
             writer.append(each)
         writer.finish()
@@ -61,8 +61,8 @@ def test_any_frame_comes_back_in_any_pieces(
 
 
 def test_the_buffers_lie_where_polars_takes_them_without_a_copy(tmp_path: Path) -> None:
-    pieces = [pl.DataFrame({"a": pl.Series(range(rows), dtype=pl.Decimal(20, 2))}) for rows in (1001, 17, 33)]
-    frame = open_segment(written(tmp_path / "s", *pieces))
+    pieces = [pl.DataFrame({"a": pl.Series(range(rows), dtype=pl.Decimal(20, 2))}) for rows in (1001, 1017, 33)]
+    frame = open_segment(written(tmp_path / "s", *pieces, piece_bytes=16_000))
     maps = [each.split()[0].split("-") for each in Path("/proc/self/maps").read_text().splitlines() if "/s" in each]
     ranges = [(int(start, 16), int(end, 16)) for start, end in maps]
     assert frame.n_chunks() == 3
@@ -70,6 +70,21 @@ def test_the_buffers_lie_where_polars_takes_them_without_a_copy(tmp_path: Path) 
         address = chunk.to_arrow().buffers()[-1].address
         assert address % 16 == 0
         assert any(start <= address < end for start, end in ranges), "the column is a copy, not the file's pages"
+
+
+def test_many_small_frames_are_one_chunk_and_a_large_one_is_several(tmp_path: Path) -> None:
+    small, large = [pl.DataFrame({"a": [number]}) for number in range(40)], pl.DataFrame({"a": range(100_000)})
+    assert open_segment(written(tmp_path / "s", *small)).n_chunks() == 1
+    frame = open_segment(written(tmp_path / "l", large, large.clear(), piece_bytes=200_000))
+    assert frame.n_chunks() == 4
+    assert_frame_equal(frame, large)
+
+
+def test_what_an_earlier_release_wrote_is_damage_and_never_misread(tmp_path: Path) -> None:
+    path = written(tmp_path / "s", every_type())
+    path.write_bytes(path.read_bytes()[:-1] + b"2")
+    with pytest.raises(DamagedSegment, match="has no index"):
+        open_segment(path)
 
 
 def test_a_slice_does_not_bring_the_texts_of_its_neighbours(tmp_path: Path) -> None:
@@ -91,16 +106,23 @@ def test_a_truncated_file_is_damaged_not_half_a_frame(tmp_path: Path, keep: int)
         open_segment(path)
 
 
-@pytest.mark.parametrize("place", ["head", "index"])
-def test_a_wrong_bit_in_what_describes_the_columns_is_damage_or_harmless_never_another_error(
-    tmp_path: Path, place: str
-) -> None:
+@pytest.mark.parametrize("bit", [0x01, 0x40, 0x80])
+def test_a_wrong_bit_in_what_describes_the_columns_and_pieces_is_damage(tmp_path: Path, bit: int) -> None:
+    path = written(tmp_path / "s", every_type())
+    content = path.read_bytes()
+    for at in range(len(content) - 700, len(content)):
+        path.write_bytes(content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :])
+        with pytest.raises(DamagedSegment):
+            open_segment(path)
+
+
+def test_a_wrong_bit_in_what_describes_a_batch_is_damage_or_harmless_never_another_error(tmp_path: Path) -> None:
     frame = pl.DataFrame({"a": range(1000), "b": [float(row) for row in range(1000)]})
     path = written(tmp_path / "s", frame)
     content = path.read_bytes()
-    zone = range(300) if place == "head" else range(len(content) - 40, len(content))
+    batch = content.index(b"\xff\xff\xff\xff", 100)
     damaged = 0
-    for at in zone:
+    for at in range(batch, batch + 200):
         path.write_bytes(content[:at] + bytes([content[at] ^ 0x40]) + content[at + 1 :])
         try:
             open_segment(path)
