@@ -126,11 +126,11 @@ class DiskFolder(Folder):
 
 
 class S3Folder(Folder):
-    """A prefix in a bucket."""
+    """A prefix in a bucket; with a client that is there already, or one that is made for it when it is needed."""
 
-    def __init__(self, location: str, s3: S3Settings) -> None:
+    def __init__(self, location: str, s3: S3Settings, client: "S3Store | None" = None) -> None:
         self.bucket, _, self.prefix = location.removeprefix("s3://").partition("/")
-        self.s3 = s3
+        self.s3, self._client = s3, client
 
     def uri(self, name: str) -> str:
         """Returns the object's s3:// address."""
@@ -166,7 +166,9 @@ class S3Folder(Folder):
 
     @property
     def _store(self) -> "S3Store":
-        return self.s3.obstore(self.bucket)
+        if self._client is None:
+            self._client = self.s3.obstore(self.bucket)
+        return self._client
 
 
 def folder_at(location: str, s3: S3Settings) -> Folder:

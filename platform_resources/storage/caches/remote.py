@@ -6,6 +6,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from platform_resources.settings import S3Settings
+from platform_resources.storage.folder import S3Folder
 
 if TYPE_CHECKING:
     from obstore import GetResult
@@ -36,6 +37,11 @@ class Remote:
         store, prefix = self._at(folder)
         found = (each for page in store.list(f"{prefix}/", offset=f"{prefix}/{name}") for each in page)
         return {each["path"].rpartition("/")[2]: str(each["e_tag"]) for each in found}
+
+    def folder(self, location: str) -> S3Folder:
+        """Returns a folder that is listed and read by the client that is there."""
+        store, _ = self._at(location)
+        return S3Folder(location, self._s3, store)
 
     @contextmanager
     def fetched(self, uri: str) -> Iterator["GetResult"]:

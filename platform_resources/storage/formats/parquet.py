@@ -13,6 +13,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
@@ -96,7 +97,7 @@ class ParquetFormat(TableFormat):
             self.spec.path, f"{what} of rows in Parquet cannot be atomic", fix="declare store=Delta(...)"
         )
 
-    @property
+    @cached_property
     def _folder(self) -> Folder:
         return folder_at(self.location, self.s3)
 
@@ -136,7 +137,10 @@ class ParquetFormat(TableFormat):
 
     def _snapshot(self, cache: Cache, partitions: Sequence[str] | None) -> Source | None:
         """Returns what a listing says; an object's ETag tells one content of a file from the next."""
-        schema, live, column = self._schema(cache), self.live(partitions), self.spec.partition_column
+        self._folder = cache.remote.folder(self.location)
+        declared = None if partitions is None else self._folder.entries(_SCHEMAS)
+        listed, column = self._listed(partitions), self.spec.partition_column
+        schema, live = self._schema(listed if declared is None else declared, cache), self._live(listed)
         labels = [_partition_in(each.name) for each in live] if column else []
         cache.counters.add(revalidations=1)
         if schema is None or None in labels:
@@ -161,8 +165,11 @@ class ParquetFormat(TableFormat):
 
     def live(self, partitions: Sequence[str] | None = None) -> list[Entry]:
         """Returns the files that hold the table's rows: in each folder the overwritten one, or all parts."""
+        return self._live(self._listed(partitions))
+
+    def _live(self, listed: list[Entry]) -> list[Entry]:
         by_folder: dict[str, list[Entry]] = {}
-        for each in self._listed(partitions):
+        for each in listed:
             head, _, name = each.name.rpartition("/")
             ours = bool(head) == bool(self.spec.partition_column)  # the other layout is from before a change of it
             if ours and (name == _DATA or name.startswith("part-")):
@@ -233,10 +240,11 @@ class ParquetFormat(TableFormat):
             size = path.stat().st_size
         return name, part.height, size
 
-    def _schema(self, cache: Cache | None = None) -> pl.Schema | None:
+    def _schema(self, listed: list[Entry] | None = None, cache: Cache | None = None) -> pl.Schema | None:
         """Returns the columns of all schema files, oldest first, or None when there is no table."""
         found: dict[str, pl.DataType] = {}
-        entries = self._folder.entries(_SCHEMAS)
+        listed = self._folder.entries(_SCHEMAS) if listed is None else listed
+        entries = [each for each in listed if each.name.startswith(f"{_SCHEMAS}/")]
         for each in entries:
             told = json.loads(self._content(each, cache))
             found |= {name: columns.decode(kind) for name, kind in told if name not in found}
