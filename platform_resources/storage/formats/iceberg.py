@@ -28,6 +28,7 @@ from platform_resources.storage.formats.iceberg_catalog import (
     catalogue_exists,
     catalogue_url,
     identifier,
+    metadata_in_file,
     metadata_location,
     open_catalogue,
 )
@@ -196,7 +197,12 @@ class IcebergFormat(TableFormat):
         The catalogue says the version; the metadata file is asked for too, so that a table whose files are gone, or may
         not be read any more, is not read from the cache.
         """
-        place = metadata_location(self.catalogue, self.identifier) if catalogue_exists(self.settings) else None
+        own = self.settings.iceberg is None
+        place = (
+            metadata_in_file(self.settings, self.identifier)
+            if own
+            else metadata_location(self.catalogue, self.identifier)
+        )
         if place is None:
             return None
         cache.counters.add(revalidations=1)

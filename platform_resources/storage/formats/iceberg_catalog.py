@@ -6,6 +6,8 @@ catalogue knows it is refused rather than made anew.
 """
 
 import hashlib
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,18 +22,23 @@ MARKER = "metadata/in-catalogue"
 """Stands in a table's folder from its first commit on."""
 _WAIT_SECONDS = 60
 _RACES = 5
+_LATEST = """select metadata_location from iceberg_tables
+where catalog_name = ? and table_namespace = ? and table_name = ?"""
 
 
 def catalogue_url(settings: Settings) -> str:
     """Returns the SQLAlchemy URL of the catalogue; it may hold a password."""
     if settings.iceberg is not None:
         return settings.iceberg
+    return f"sqlite:///{_file(settings)}?timeout={_WAIT_SECONDS}"
+
+
+def _file(settings: Settings) -> Path:
+    """Returns where the catalogue lies that is a file."""
     if settings.lake.startswith("s3://"):
         digest = hashlib.sha256(settings.tables_root.encode()).hexdigest()[:16]
-        place = Path(settings.state) / "iceberg" / f"{digest}.db"
-    else:
-        place = Path(settings.tables_root) / "_iceberg" / "catalogue.db"
-    return f"sqlite:///{place}?timeout={_WAIT_SECONDS}"
+        return Path(settings.state) / "iceberg" / f"{digest}.db"
+    return Path(settings.tables_root) / "_iceberg" / "catalogue.db"
 
 
 def open_catalogue(settings: Settings) -> "SqlCatalog":
@@ -41,7 +48,7 @@ def open_catalogue(settings: Settings) -> "SqlCatalog":
 
     url = catalogue_url(settings)
     if settings.iceberg is None:
-        Path(url.removeprefix("sqlite:///").partition("?")[0]).parent.mkdir(parents=True, exist_ok=True)
+        _file(settings).parent.mkdir(parents=True, exist_ok=True)
     for race in range(_RACES):
         try:
             return SqlCatalog(NAME, uri=url, **_io_properties(settings))
@@ -65,11 +72,25 @@ def metadata_location(catalogue: "SqlCatalog", name: tuple[str, str]) -> str | N
         return connection.scalar(found)
 
 
+def metadata_in_file(settings: Settings, name: tuple[str, str]) -> str | None:
+    """Returns the same from the catalogue that is a file, without opening it, which takes longer than a warm read.
+
+    None is also for a file that is not there, or does not answer; whoever opens the catalogue is told why.
+    """
+    place = f"{_file(settings).absolute().as_uri()}?mode=rw"  # read only, it could not undo what a killed writer left
+    try:
+        with closing(sqlite3.connect(place, uri=True, timeout=_WAIT_SECONDS)) as connection:
+            found = connection.execute(_LATEST, (NAME, *name)).fetchone()
+    except sqlite3.Error:
+        return None
+    return found[0] if found else None
+
+
 def catalogue_exists(settings: Settings) -> bool:
     """Returns whether there may be tables at all; asking must not make a file."""
     if settings.iceberg is not None:
         return True
-    return Path(catalogue_url(settings).removeprefix("sqlite:///").partition("?")[0]).exists()
+    return _file(settings).exists()
 
 
 def identifier(settings: Settings, spec: TableSpec) -> tuple[str, str]:
