@@ -12,8 +12,6 @@ import polars as pl
 from platform_resources.errors import UnsupportedType
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
     from duckdb import DuckDBPyRelation
 
 _NAMES = {
@@ -65,9 +63,11 @@ def to_polars(value: Any, *, table: str = "DuckDB relation") -> "pl.DataFrame | 
     return frame
 
 
-def from_polars(frame: pl.LazyFrame, kind: str) -> Any:
-    """Returns the frame as the kind that was asked for; only "polars.LazyFrame" reads nothing yet."""
-    return _CONVERTERS[kind](frame)
+def from_polars(frame: pl.DataFrame | pl.LazyFrame, kind: str) -> Any:
+    """Returns the frame as the kind that was asked for; only "polars.LazyFrame" leaves a lazy one unread."""
+    if kind == "polars.LazyFrame":
+        return frame.lazy()
+    return _CONVERTERS[kind](frame.collect() if isinstance(frame, pl.LazyFrame) else frame)
 
 
 def _from_duckdb(relation: "DuckDBPyRelation") -> pl.DataFrame:
@@ -82,25 +82,16 @@ def _refuse_intervals(relation: "DuckDBPyRelation", table: str) -> None:
             raise UnsupportedType(table, name, str(dtype), fix="select epoch(…) or a difference in days of it")
 
 
-def _pandas(frame: pl.LazyFrame) -> "pd.DataFrame":
-    return frame.collect().to_pandas()
-
-
-def _arrow(frame: pl.LazyFrame) -> "pa.Table":
-    return frame.collect().to_arrow()
-
-
-def _duckdb(frame: pl.LazyFrame) -> "DuckDBPyRelation":
+def _duckdb(frame: pl.DataFrame) -> "DuckDBPyRelation":
     """Returns a relation over Arrow, on a connection of its own that lives as long as the relation."""
     import duckdb
 
-    return duckdb.connect().from_arrow(frame.collect().to_arrow())
+    return duckdb.connect().from_arrow(frame.to_arrow())
 
 
-_CONVERTERS: Mapping[str, Callable[[pl.LazyFrame], Any]] = {
-    "polars.LazyFrame": lambda frame: frame,
-    "polars.DataFrame": lambda frame: frame.collect(),
-    "pandas.DataFrame": _pandas,
-    "pyarrow.Table": _arrow,
+_CONVERTERS: Mapping[str, Callable[[pl.DataFrame], Any]] = {
+    "polars.DataFrame": lambda frame: frame,
+    "pandas.DataFrame": lambda frame: frame.to_pandas(),
+    "pyarrow.Table": lambda frame: frame.to_arrow(),
     "duckdb.DuckDBPyRelation": _duckdb,
 }

@@ -6,10 +6,10 @@ the settings may hold secrets.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import NoneType
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 import polars as pl
@@ -27,6 +27,7 @@ DEFAULT_PARTITION = "_partition"
 STORING_CPU = "storing_cpu_seconds"
 """The metadata that says how many processor seconds storing an output took."""
 Frame = pl.DataFrame | pl.LazyFrame
+_Frame = TypeVar("_Frame", pl.DataFrame, pl.LazyFrame)
 Context = dg.OutputContext | dg.InputContext
 
 
@@ -95,10 +96,11 @@ class LakeIOManager(dg.IOManager):
                 f"is a table, but the input {context.name!r} is annotated {wanted}",
                 fix=f"annotate it as one of {', '.join(KINDS)}",
             )
-        rows = self._scan(context, spec, declared=declared is not None)
-        self._lent[spec.path] = spec
-        with self.lake.telling(spec):
-            return from_polars(rows, kind or "polars.DataFrame")
+        if kind == "polars.LazyFrame":
+            self._lent[spec.path] = spec
+            return self._rows(context, spec, self.lake.scan, declared=declared is not None)
+        rows = self._rows(context, spec, self.lake.read, declared=declared is not None)
+        return from_polars(rows, kind or "polars.DataFrame")
 
     def _is_table(self, context: dg.InputContext, declared: TableSpec | None) -> bool:
         """Returns whether the upstream value is a table: by its spec, by an annotation, or else by looking."""
@@ -109,10 +111,12 @@ class LakeIOManager(dg.IOManager):
                 return kind_of(annotation) is not None or annotation is Write
         return self.lake.exists(default_spec(context))
 
-    def _scan(self, context: dg.InputContext, spec: TableSpec, *, declared: bool) -> pl.LazyFrame:
+    def _rows(
+        self, context: dg.InputContext, spec: TableSpec, read: Callable[..., _Frame], *, declared: bool
+    ) -> _Frame:
         columns = (context.definition_metadata or {}).get("columns")
         partitions = _partitions(context) if spec.partition_column else None
-        frame = self.lake.scan(spec, partitions=partitions, columns=columns)
+        frame = read(spec, partitions=partitions, columns=columns)
         added = spec.partition_column if not declared and columns is None else None
         return frame.drop(added) if added else frame
 

@@ -78,13 +78,31 @@ class Lake:
             TableForbidden: S3 refuses.
             TableDamaged: a file of the log or the metadata is gone or cut off; `telling` says it of data files too.
         """
-        if version is not None and at is not None:
-            raise ValueError("name a version or an instant, not both")
-        if partitions is not None and spec.partition_column is None:
-            raise InvalidTableSpec(spec.path, "has no partitions to choose from", fix="declare partition_column")
         with self.telling(spec):
-            wanted = version if at is None else self.operations(spec).version_at(at)
+            wanted = self._version(spec, partitions, version, at)
             return self._table(spec).scan(partitions=partitions, columns=columns, version=wanted, cache=self.cache)
+
+    def read(
+        self,
+        spec: TableSpec,
+        *,
+        partitions: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        version: str | int | None = None,
+        at: datetime | None = None,
+    ) -> pl.DataFrame:
+        """Returns the rows that `scan` finds, in memory; what the cache has of them takes no query.
+
+        Raises:
+            TableNotFound: nothing was ever written.
+            ColumnNotFound: a column is asked for that the table does not have.
+            VersionNotFound: the table has no such version, or none so old.
+            TableUnavailable: S3 did not answer as it should.
+            TableForbidden: S3 refuses.
+        """
+        with self.telling(spec):
+            wanted = self._version(spec, partitions, version, at)
+            return self._table(spec).load(partitions=partitions, columns=columns, version=wanted, cache=self.cache)
 
     def write(
         self,
@@ -158,6 +176,16 @@ class Lake:
             for spec in specs:
                 all_of_them.enter_context(self._table(spec).telling())
             yield
+
+    def _version(
+        self, spec: TableSpec, partitions: Sequence[str] | None, version: str | int | None, at: datetime | None
+    ) -> str | int | None:
+        """Returns the version that was asked for, by its name or an instant; raises where the question is wrong."""
+        if version is not None and at is not None:
+            raise ValueError("name a version or an instant, not both")
+        if partitions is not None and spec.partition_column is None:
+            raise InvalidTableSpec(spec.path, "has no partitions to choose from", fix="declare partition_column")
+        return version if at is None else self.operations(spec).version_at(at)
 
     def _table(self, spec: TableSpec) -> TableFormat:
         return FORMATS[spec.format](spec, self.location(spec), self.settings)

@@ -54,6 +54,13 @@ class CachedScan:
         )
         return source.drop(_ROWS)
 
+    def frame(self, names: list[str]) -> pl.DataFrame:
+        """Returns columns of all rows as collecting them would, but without a query, which takes longer than the rest.
+
+        What is kept is shared with every other reader, but for the frame itself, which whoever gets it may change.
+        """
+        return pl.concat(self._read(names, None, None, None), rechunk=False).clone()
+
     def _read(
         self, with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _batch: int | None
     ) -> Iterator[pl.DataFrame]:
@@ -90,18 +97,18 @@ class CachedScan:
 
     def _parts(self, files: pl.DataFrame, wanted: pl.Schema) -> list[Part]:
         """Returns the files with what is kept of them."""
-        found: list[Part] = []
-        for row in files.iter_rows(named=True):
-            uri, size, stamp, rows = (row.pop(name) for name in FILES)
+        labels, found = files.columns[len(FILES) :], list[Part]()
+        for uri, size, stamp, rows, *values in files.rows():
             held = self._held(key_of(uri, size, stamp), wanted) if wanted else None
-            found.append(Part(uri, size, stamp, rows, row, held))
+            found.append(Part(uri, size, stamp, rows, dict(zip(labels, values, strict=True)), held))
         return found
 
     def _held(self, key: str, wanted: pl.Schema) -> pl.DataFrame | None:
         names = self.snapshot.kept_as
-        kept = pl.Schema({names.get(name, name): kind for name, kind in wanted.items()})
-        held = self.cache.frame(key, kept)
-        return held if held is None or not names else self.snapshot.named(held)
+        if not names:
+            return self.cache.frame(key, wanted)
+        held = self.cache.frame(key, pl.Schema({names[name]: kind for name, kind in wanted.items()}))
+        return None if held is None else self.snapshot.named(held)
 
     def _passes(
         self,
@@ -143,14 +150,17 @@ class CachedScan:
     def _served(self, part: Part, names: list[str], predicate: pl.Expr | None) -> pl.DataFrame:
         """Returns the rows of a file that is kept; whole columns are taken as they are, with no query of their own."""
         held = part.held if part.held is not None else pl.DataFrame(height=part.rows or 0)
+        if predicate is None and names == held.columns and not part.partition:
+            return held
         if predicate is None and set(names) <= set(held.columns) - set(part.partition):
-            return held[names]
+            return held.select(names)
         return _passing(_labelled(held, part, self.snapshot), names, predicate)
 
     def _wanted(self, names: list[str]) -> pl.Schema:
         """Returns the columns that lie in the files."""
         asked = set(names) & set(self.snapshot.stored)
-        return pl.Schema({name: kind for name, kind in self.snapshot.schema.items() if name in asked})
+        kinds = {name: kind for name, kind in self.snapshot.schema.items() if name in asked}
+        return pl.Schema(kinds, check_dtypes=False)
 
     def _pruned(self, predicate: pl.Expr | None) -> pl.DataFrame:
         """Returns the files of which a row may pass, judged by their partitions."""

@@ -64,10 +64,24 @@ class TableFormat(ABC):
             TableNotFound: nothing was ever written.
             ColumnNotFound: a column is asked for that the table does not have.
         """
-        frame = self._cached(cache, partitions) if cache is not None and version is None else None
-        if frame is None:
-            frame = self._scan(partitions, version)
-        return frame if columns is None else self._select(frame, columns)
+        kept = self._cached(cache, partitions) if cache is not None and version is None else None
+        frame = self._scan(partitions, version) if kept is None else kept.lazy(self.location, self.telling)
+        return frame if columns is None else frame.select(self._checked(columns, frame.collect_schema().names()))
+
+    def load(
+        self,
+        *,
+        partitions: Sequence[str] | None,
+        columns: Sequence[str] | None,
+        version: str | int | None,
+        cache: Cache | None = None,
+    ) -> pl.DataFrame:
+        """Returns the same rows in memory; those that are kept without a query."""
+        kept = self._cached(cache, partitions) if cache is not None and version is None else None
+        if kept is None:
+            return self.scan(partitions=partitions, columns=columns, version=version).collect()
+        names = kept.snapshot.schema.names()
+        return kept.frame(names if columns is None else self._checked(columns, names))
 
     def telling(self) -> AbstractContextManager[None]:
         """Returns a context that tells in our words what goes wrong with the table."""
@@ -84,11 +98,11 @@ class TableFormat(ABC):
         """
         return None
 
-    def _cached(self, cache: Cache, partitions: Sequence[str] | None) -> pl.LazyFrame | None:
+    def _cached(self, cache: Cache, partitions: Sequence[str] | None) -> CachedScan | None:
         found = self._snapshot(cache, partitions)
         if found is None or found.snapshot.files.height > MOST_FILES:
             return None
-        return CachedScan(cache, found, self.s3).lazy(self.location, self.telling)
+        return CachedScan(cache, found, self.s3)
 
     def _only(self, frame: pl.LazyFrame, partitions: Sequence[str] | None) -> pl.LazyFrame:
         """Returns the rows of some partitions; the filter prunes files before any is opened."""
@@ -99,8 +113,7 @@ class TableFormat(ABC):
     def _not_found(self) -> TableNotFound:
         return TableNotFound(self.spec.path, self.location)
 
-    def _select(self, frame: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
-        available = frame.collect_schema().names()
+    def _checked(self, columns: Sequence[str], available: list[str]) -> list[str]:
         if missing := [name for name in columns if name not in available]:
             raise ColumnNotFound(self.spec.path, missing, available)
-        return frame.select(columns)
+        return list(columns)

@@ -15,10 +15,11 @@ from pyiceberg.table import Table
 from pyiceberg.types import LongType, StringType
 
 from platform_assets.factory.reads import filters_of
-from platform_resources.errors import TableNotFound
+from platform_resources.errors import ColumnNotFound, TableNotFound
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake, TableSpec
 from platform_resources.storage.caches import Tally
+from platform_resources.storage.caches.tiered import SNAPSHOTS
 from platform_resources.storage.formats.iceberg_catalog import identifier, open_catalogue
 from platform_resources.storage.io_manager import LakeIOManager
 from tests.resources.storage.caches.test_disk import full_disk
@@ -102,8 +103,42 @@ def test_frames_are_shared_not_copied(process) -> None:
     lake, spec = process(), TableSpec(path="shop/whole/v1")
     lake.write(spec, orders().drop("_month"))
     lake.scan(spec).collect()
-    one, two = (lake.scan(spec).collect()["value"].to_arrow().buffers()[1].address for _ in range(2))
-    assert one == two
+    read = (lake.scan(spec).collect(), lake.scan(spec).collect(), lake.read(spec), lake.read(spec, columns=["value"]))
+    assert len({each["value"].to_arrow().buffers()[1].address for each in read}) == 1
+
+
+def test_whoever_changes_the_frame_that_was_read_changes_nobody_elses(process) -> None:
+    lake, spec = process(), TableSpec(path="shop/whole/v1")
+    lake.write(spec, frame := orders().drop("_month"))
+    for _ in range(2):
+        mine = lake.read(spec)
+        mine.insert_column(0, pl.lit(1).alias("new"))
+        mine.drop_in_place("text")
+        mine[0, "value"] = 7
+        same(lake.read(spec), frame)
+
+
+def test_reading_says_what_scanning_says_cold_half_warm_and_warm(process, spec: TableSpec) -> None:
+    process().write(spec, orders(600))
+    plain = process(PLATFORM_CACHE="off")
+    for partitions in (["feb"], None, ["jan", "none"], ["none"]):
+        for columns in (["text"], ["_month", "id"], ["_month"], None):
+            expected = plain.scan(spec, partitions=partitions, columns=columns).collect()
+            for lake in (process(), process(), plain):
+                same(lake.read(spec, partitions=partitions, columns=columns), expected)
+    with pytest.raises(ColumnNotFound, match="nope"):
+        process().read(spec, columns=["id", "nope"])
+
+
+def test_what_an_earlier_release_remembered_of_a_table_is_read_anew(process, spec: TableSpec) -> None:
+    process().write(spec, frame := orders(300))
+    process().scan(spec).collect()
+    for earlier in (b'{"form": 2, "version": "0"}\nfiles', b'{"form": 2}'):
+        lake = process()
+        with lake.cache.disk.draft(SNAPSHOTS, lake.location(spec), alone=True) as draft:
+            draft.write(earlier)
+        assert lake.cache.recall(lake.location(spec)) is None
+        same(lake.read(spec), frame)
 
 
 def test_each_write_is_seen_by_every_process_at_once(process, spec: TableSpec) -> None:
@@ -112,7 +147,7 @@ def test_each_write_is_seen_by_every_process_at_once(process, spec: TableSpec) -
         process().write(spec, frame := orders(300, seed))
         for reader in readers:
             same(reader.scan(spec), frame)
-            same(reader.scan(spec), frame)
+            same(reader.read(spec), frame)
 
 
 def test_a_new_version_reads_only_the_files_that_it_brings(process, spec: TableSpec) -> None:
@@ -133,13 +168,14 @@ def test_a_table_dropped_and_made_anew_is_never_served_from_before(process, spec
         lake.write(spec, orders(300, seed))
     other.scan(spec).collect()
     drop(lake, spec)
-    with pytest.raises(TableNotFound):
-        other.scan(spec)
+    for read in (other.scan, other.read):
+        with pytest.raises(TableNotFound):
+            read(spec)
     for seed in range(writes):
         lake.write(spec, new := orders(300, 100 + seed))
     for reader in (lake, other, process()):
         same(reader.scan(spec), new)
-        same(reader.scan(spec), new)
+        same(reader.read(spec), new)
 
 
 def test_a_version_asked_for_by_number_is_that_version(process) -> None:
