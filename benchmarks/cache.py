@@ -337,7 +337,7 @@ def cases() -> list[Case]:
     """All of them for both sizes; `ms` is one read, the columns of the table are the whole case."""
     found = []
     for size, rows in SIZES.items():
-        table, times = f"Warm read, {rows:,} rows", 30 if size == "day" else 5
+        table, times = f"Warm read, {rows:,} rows", 30
 
         def case(
             name: str, steps: object, *extra: str, times: int = times, size: str = size, table: str = table

@@ -139,7 +139,7 @@ def _row(case: Case, bases: Sequence[str], taken: Rounds) -> list[str]:
     found = taken[case.name]
     ratios = [_ratio(found, taken.get(base, ())) if base in case.against else "" for base in bases]
     facts = ", ".join(f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
-                      for name, value in found[-1].facts.items())  # fmt: skip
+                      for name, value in _facts(found).items())  # fmt: skip
     return [
         case.name,
         f"{_median(each.cpu for each in found):.2f}",
@@ -149,6 +149,14 @@ def _row(case: Case, bases: Sequence[str], taken: Rounds) -> list[str]:
         *ratios,
         facts,
     ]
+
+
+def _facts(found: Sequence[Measurement]) -> dict[str, Any]:
+    """The facts of the last round; a number is the middle one of all rounds."""
+    return {
+        name: statistics.median_low(each.facts[name] for each in found) if isinstance(value, int | float) else value
+        for name, value in found[-1].facts.items()
+    }
 
 
 def _ratio(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> str:
