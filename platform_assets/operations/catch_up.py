@@ -152,13 +152,17 @@ def run_catch_up(planned: CatchUpRun, defs: dg.Definitions, instance: dg.Dagster
         raise raised[0]
 
 
+_WRAPPING = ("Dagster", "Retry")
+"""How Dagster's own errors are called; what stands behind the first other one is what a library said."""
+
+
 def why(event: dg.DagsterEvent) -> str:
-    """The message of a step's failure: its own where the asset failed on purpose, else the first cause's."""
+    """The message of a step's failure: its own where the asset failed on purpose, else of what Dagster wrapped."""
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
     error = data.error
-    while error and error.cause:
+    while error and error.cause and (error.cls_name or "").startswith(_WRAPPING):
         error = error.cause
     return error.message.strip() if error else "no reason was given"
 
