@@ -112,12 +112,17 @@ class Counters:
         """
         now = time.monotonic()
         if self._next is None:
-            atexit.register(self.record)
+            atexit.register(self._record_last)
         elif now < self._next:
             return
         else:
             self.record()
         self._next = now + _SOON_SECONDS
+
+    def _record_last(self) -> None:
+        """Returns when the shared file has them; a folder that was deleted meanwhile is not made again for it."""
+        if self._root.exists():
+            self.record()
 
     def recorded(self) -> Tally:
         """Returns what all processes recorded; a file that cannot be read counts from zero."""
