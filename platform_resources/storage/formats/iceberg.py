@@ -38,11 +38,19 @@ from platform_resources.storage.formats.iceberg_commit import (
     Change,
     commit,
     knows,
+    rows_of,
     summary_of,
     table_parts,
+    version_of,
 )
 from platform_resources.storage.formats.iceberg_damage import damage
-from platform_resources.storage.formats.iceberg_frames import iceberg_schema, logical_schema, read_files, scanned
+from platform_resources.storage.formats.iceberg_frames import (
+    iceberg_schema,
+    logical_schema,
+    read_files,
+    scanned,
+    widened,
+)
 from platform_resources.storage.formats.iceberg_refusals import told
 from platform_resources.storage.formats.iceberg_snapshot import read_kept, taken
 from platform_resources.storage.merge import compared_columns, plan_merge, touched_partitions
@@ -67,7 +75,7 @@ class IcebergFormat(TableFormat):
     def version(self) -> str | None:
         """Returns the id of the current snapshot."""
         table = self.opened()
-        return None if table is None else _version(table)
+        return None if table is None else version_of(table)
 
     def write(self, rows: Rows) -> Commit:
         """Returns the commit; on a conflict the write starts again from a fresh snapshot."""
@@ -259,13 +267,19 @@ class IcebergFormat(TableFormat):
 
     def _append(self, table: "Table", rows: Rows) -> Commit:
         frame = self._fitted(table, rows.frame)
-        return self._committed(table, rows, Change(add=frame, schema=_added(table, frame)), written=frame.height)
+        return self._committed(
+            table, rows, Change(add=frame, schema=widened(table.schema(), frame)), written=frame.height
+        )
 
     def _overwrite(self, table: "Table", rows: Rows) -> Commit:
         """Returns the commit that replaced the partitions, or the whole table when none are named."""
         renewed = rows.partitions is None and self.spec.schema_evolution == "add"
         frame = columns.fit(self.spec.path, rows.frame, None, "add") if renewed else self._fitted(table, rows.frame)
-        schema = frame.schema if renewed and frame.schema != _columns(table) else _added(table, frame)
+        schema = (
+            frame.schema
+            if renewed and frame.schema != logical_schema(table.schema())
+            else widened(table.schema(), frame)
+        )
         gone = [each.file for each in self.files(table, rows.partitions)]
         return self._committed(table, rows, Change(remove=gone, add=frame, schema=schema), written=frame.height)
 
@@ -275,7 +289,7 @@ class IcebergFormat(TableFormat):
         known = self.rows_at(table)
         touched = touched_partitions(self.spec, known, frame, replace_values=rows.replace_values)
         tasks = self.files(table, touched)
-        there = _columns(table).names()
+        there = logical_schema(table.schema()).names()
         names = dict.fromkeys([*self.spec.key, *compared_columns(self.spec, frame.columns)])
         current = self._by_file(table, tasks, [name for name in names if name in there])
         plan = plan_merge(self.spec, frame, current.drop(_FILE), replace_values=rows.replace_values)
@@ -288,7 +302,7 @@ class IcebergFormat(TableFormat):
         change = Change(
             remove=[tasks[place].file for place in hit],
             add=pl.concat([kept, plan.upserts], how="diagonal").select(plan.upserts.columns),
-            schema=_added(table, frame),
+            schema=widened(table.schema(), frame),
         )
         return self._committed(table, rows, change, written=plan.upserts.height, deleted=plan.deletes.height)
 
@@ -298,7 +312,7 @@ class IcebergFormat(TableFormat):
         """Returns the commit that changed the rows, or deleted them where there are no changes."""
         if table is None:
             return Commit(version=None, changed=False)
-        schema, tasks = _columns(table), self.files(table)
+        schema, tasks = logical_schema(table.schema()), self.files(table)
         wanted = pl.Series(column, list(values), dtype=schema[column])
         found = self._by_file(table, tasks, [column]).filter(pl.col(column).is_in(wanted.implode()))
         if found.is_empty():
@@ -335,7 +349,7 @@ class IcebergFormat(TableFormat):
             raise UnsupportedOperation(
                 self.spec.path, "another engine has deleted single rows in it", fix="rewrite its files with that engine"
             )
-        schema = _columns(table)
+        schema = logical_schema(table.schema())
         if not tasks:
             return pl.DataFrame(schema={name: schema[name] for name in names or schema})
         return read_files(table, tasks, names, self._options)
@@ -356,7 +370,7 @@ class IcebergFormat(TableFormat):
         return frame.sort(self.spec.sort_by, maintain_order=True) if self.spec.sort_by else frame
 
     def _fitted(self, table: "Table", frame: pl.DataFrame) -> pl.DataFrame:
-        return columns.fit(self.spec.path, frame, _columns(table), self.spec.schema_evolution)
+        return columns.fit(self.spec.path, frame, logical_schema(table.schema()), self.spec.schema_evolution)
 
     def _reopened(self) -> "Table":
         table = self.opened()
@@ -367,36 +381,15 @@ class IcebergFormat(TableFormat):
     def _done(self, table: "Table", added: "Sequence[DataFile]", *, rows_written: int, rows_deleted: int = 0) -> Commit:
         values = {str(each.partition[0]) for each in added} if self.spec.partition_column else set()
         return Commit(
-            version=_version(table),
+            version=version_of(table),
             rows_written=rows_written,
             rows_deleted=rows_deleted,
-            rows_total=_rows_total(table),
+            rows_total=rows_of(table),
             size_bytes=sum(each.file_size_in_bytes for each in added),
             files=len(added),
             partitions=tuple(sorted(values)),
         )
 
 
-def _columns(table: "Table") -> pl.Schema:
-    return logical_schema(table.schema())
-
-
-def _added(table: "Table", frame: pl.DataFrame) -> pl.Schema | None:
-    """Returns the columns as they will be, or None where the frame brings no new ones."""
-    there = _columns(table)
-    return None if set(frame.columns) <= set(there) else pl.Schema({**there, **frame.schema})
-
-
-def _version(table: "Table") -> str | None:
-    found = table.current_snapshot()
-    return None if found is None else str(found.snapshot_id)
-
-
-def _rows_total(table: "Table") -> int | None:
-    found = table.current_snapshot()
-    told = found.summary.additional_properties.get("total-records") if found and found.summary else None
-    return None if told is None else int(told)
-
-
 def _unchanged(table: "Table") -> Commit:
-    return Commit(version=_version(table), changed=False, rows_total=_rows_total(table))
+    return Commit(version=version_of(table), changed=False, rows_total=rows_of(table))

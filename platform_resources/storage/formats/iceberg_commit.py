@@ -161,3 +161,16 @@ def table_parts(schema: "Schema", partition_column: str | None, sort_by: Sequenc
         keys = (SortField(schema.find_field(name).field_id, transform=IdentityTransform()) for name in sort_by)
         parts["sort_order"] = SortOrder(*keys)
     return parts
+
+
+def version_of(table: "Table") -> str | None:
+    """Returns the id of the current snapshot; None where there is none yet."""
+    found = table.current_snapshot()
+    return None if found is None else str(found.snapshot_id)
+
+
+def rows_of(table: "Table") -> int | None:
+    """Returns how many rows the current snapshot says it has."""
+    found = table.current_snapshot()
+    told = found.summary.additional_properties.get("total-records") if found and found.summary else None
+    return None if told is None else int(told)

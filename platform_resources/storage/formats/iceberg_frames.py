@@ -50,6 +50,12 @@ def iceberg_schema(schema: pl.Schema) -> "Schema":
     return assign_fresh_schema_ids(Catalog._convert_schema_if_needed(arrow, 2))  # noqa: SLF001 - what create_table calls
 
 
+def widened(schema: "Schema", frame: pl.DataFrame) -> pl.Schema | None:
+    """Returns a table's columns as they will be, or None where the frame brings no new ones."""
+    there = logical_schema(schema)
+    return None if set(frame.columns) <= set(there) else pl.Schema({**there, **frame.schema})
+
+
 def logical_schema(schema: "Schema") -> pl.Schema:
     """Returns the columns that readers get, in their own types."""
     return pl.Schema({**physical_schema(schema), **own_types(schema)})
