@@ -23,7 +23,7 @@ from platform_resources.conversion.targets import TargetFormat
 Verify = Literal["sample", "full"]
 VERIFY: tuple[Verify, ...] = get_args(Verify)
 
-STRETCH_ROWS = 32_768
+STRETCH_ROWS = 65_536
 """A sample takes whole stretches of so many rows; the first is always in it, so a small file is parsed wholly."""
 
 ONE_IN = 16

@@ -14,9 +14,6 @@ import polars as pl
 
 FIRST_ROWS = 4096
 MOST_ROWS = 262_144
-MOST_TEXT_ROWS = 4096
-"""Of a chunk that becomes a text: the system takes as long to give room for a large one as it takes to write it."""
-
 _FILL = 0.5
 """The share of the room that chunks may take: what allocators hold back and what libraries keep is the rest."""
 

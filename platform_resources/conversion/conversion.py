@@ -17,7 +17,7 @@ import polars as pl
 
 from platform_resources.conversion import engine, plain, verifying
 from platform_resources.conversion.blocks import VERIFY, Sample, checksum_of, file_checksum
-from platform_resources.conversion.chunks import MOST_ROWS, MOST_TEXT_ROWS, first_plan
+from platform_resources.conversion.chunks import first_plan
 from platform_resources.conversion.columnar_target import write_arrow, write_parquet
 from platform_resources.conversion.csv_source import CsvSource
 from platform_resources.conversion.engine import broken_guard, session
@@ -235,8 +235,7 @@ def _mended(source: CsvSource, guesses: tuple[str, ...], error: Exception) -> Ro
 def _once(work: _Work, rows: Rows, path: Path) -> Tally:
     """What was written to the draft and read back."""
     work.fit = prepared(rows.schema, work.target)
-    most = MOST_TEXT_ROWS if work.target.format in TEXTS else MOST_ROWS
-    tally = Tally(first_plan(work.memory_bytes, most), work.progress, _sample(work))
+    tally = Tally(first_plan(work.memory_bytes), work.progress, _sample(work))
     with fitting(rows, work.target) as fitted:
         _WRITERS[work.target.format](fitted.frames(), path, work.target, work.fit, tally)
     verifying.check(path, work.target, work.fit, tally, connection=work.bench.connection, scratch=work.bench.scratch)

@@ -13,6 +13,8 @@ from typing import Literal
 
 import polars as pl
 
+from platform_resources.conversion.numerals import are_doubles
+
 Guess = Literal["int", "float", "bool", "date", "datetime", "instant", "text"]
 
 DTYPES: dict[Guess, pl.DataType] = {
@@ -43,9 +45,6 @@ WRITTEN = {
     "%Y-%m-%dT%H:%M:%S.%f": rf"{_DAY}T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}}",
 }
 """Formats of datetimes, and what they look like."""
-
-EXACT_DIGITS, MOST_DIGITS = 15, 17
-"""Digits that every float keeps, and those that one is ever written with; a whole number may have the first alone."""
 
 _DELIMITERS = (",", ";", "\t", "|", "\x1f", "\x01", "^", "~", ":", "¦", "§", "¬", "\uff0c", "·")
 _FIRST = 200
@@ -129,16 +128,9 @@ def guessed(values: pl.Series) -> Guess:
     if present.is_empty():
         return "text"
     for guess in _TYPED:
-        if present.str.contains(PATTERNS[guess]).all() and (guess != "float" or _exact(present)):
+        if present.str.contains(PATTERNS[guess]).all() and (guess != "float" or are_doubles(present)):
             return guess
     return "text"
-
-
-def _exact(values: pl.Series) -> bool:
-    digits = values.str.replace(r"[eE].*$", "").str.replace(r"^-?0*\.?0*", "").str.replace_all(r"[^0-9]", "")
-    long = digits.str.len_bytes() > EXACT_DIGITS
-    fraction = values.str.contains(".", literal=True) & (digits.str.len_bytes() <= MOST_DIGITS)
-    return bool((~long | fraction).all())
 
 
 def _quote(text: str) -> str:

@@ -53,8 +53,6 @@ def session(memory_bytes: int, scratch: Path) -> "Iterator[DuckDBPyConnection]":
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set enable_progress_bar = false")  # it would write into what a program reads
         connection.execute(f"set streaming_buffer_size = '{_AHEAD_BYTES}B'")
-        connection.execute("set arrow_output_version = '1.4'")
-        connection.execute("set produce_arrow_string_view = true")  # what Polars keeps: no text is copied
         yield connection
 
 
@@ -191,11 +189,7 @@ def _holds(column: str, guess: Guess) -> str:
     if guess == "int":
         return f"{value}::VARCHAR = {column}"
     if guess == "float":
-        return (
-            f"({value} IS NOT NULL AND (({column} >= '-' AND {column} < '00') OR {column} >= '0:') "
-            f"AND NOT contains({column}, '_') "
-            f"AND (strlen({column}) <= 15 OR (strlen({column}) <= 24 AND contains({column}, '.'))))"
-        )
+        return f"({value} IS NOT NULL AND {_unpadded(column)} AND {_exact(column, value)})"
     if guess == "bool":
         return f"lower({column}) IN ('true', 'false')"
     if guess == "date":
@@ -204,3 +198,22 @@ def _holds(column: str, guess: Guess) -> str:
         matches = f"(strlen({column}) = 19 OR regexp_full_match({column}, {literal(PATTERNS[guess])}))"
         return f"({matches} AND {value} IS NOT NULL)"
     return f"(regexp_full_match({column}, {literal(PATTERNS[guess])}) AND {value} IS NOT NULL)"
+
+
+def _unpadded(column: str) -> str:
+    """Whether a number has no plus, no underscore and no zero before another digit."""
+    begins = f"({column} >= '-' AND {column} < '-00') OR ({column} >= '-0:' AND {column} < '00') OR {column} >= '0:'"
+    return f"({begins}) AND NOT contains({column}, '_')"
+
+
+def _exact(column: str, value: str) -> str:
+    """Whether a double says it: in 17 digits at most, below 2^53 where it has a fraction, neither endless nor nothing.
+
+    Most are short, and are asked nothing more.
+    """
+    digits = f"strlen(ltrim({column}, '-0.')) <= CASE WHEN abs({value}) < 1 THEN 17 ELSE 18 END"
+    long = f"contains({column}, '.') AND abs({value}) < {2**53} AND (strlen({column}) <= 18 OR {digits})"
+    powers = f"strlen({column}) <= 24 AND contains(lower({column}), 'e')"
+    finite = f"isfinite({value}) OR NOT regexp_matches({column}, '[0-9]')"
+    present = f"{value} != 0 OR strlen({column}) <= 5 OR NOT regexp_matches({column}, '^-?[0.]*[1-9]')"
+    return f"(strlen({column}) <= 15 OR ({long}) OR ({powers})) AND ({finite}) AND ({present})"

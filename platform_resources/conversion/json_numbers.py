@@ -7,9 +7,10 @@ first; where a number would be cut, its column is a column of texts, and the lin
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from platform_resources.conversion.numerals import survives
 
 _BLOCK = 4 << 20
 _OVERLAP = 32
@@ -19,26 +20,12 @@ _SUSPECT = (b"0" * 16, b"0e000", b"0e-000")
 
 _LONG = re.compile(rb"[\d.]{16,}(?:[eE][+-]?\d+)?|[\d.]+[eE][+-]?\d{3,}")
 _WHOLE = (-(2**63), 2**63 - 1)
-_MOST_DIGITS = 400
 
 
 class Digits(str):
     """A number as it is written."""
 
     __slots__ = ()
-
-
-def survives(text: str) -> bool:
-    """Whether a double says the same number, in as few digits as tell it from others or in the 17 that C prints.
-
-    >>> [survives(each) for each in ("0.1", "1.50", "0.10000000000000001", "9007199254740993.0", "1e400")]
-    [True, True, True, False, False]
-    """
-    if len(text) > _MOST_DIGITS:
-        return False
-    value = float(text)
-    told = repr(value)
-    return told == text or Decimal(text) in (Decimal(told), Decimal(format(value, ".17g")))
 
 
 def careful_float(text: str) -> "float | Digits":

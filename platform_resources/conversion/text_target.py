@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from platform_resources.conversion.blocks import Block, block_of, checksum_of
+from platform_resources.conversion.blocks import STRETCH_ROWS, Block, block_of, checksum_of
 from platform_resources.conversion.targets import Prepared, Target
 from platform_resources.conversion.writing import Chunk, Tally, chunk_of, in_order
 from platform_resources.storage.compression import Compression
@@ -43,7 +43,7 @@ def write_text(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit: 
     with path.open("wb") as out:
         if start_ := begin + _header(fit, target):
             put(_packed([start_], target), block_of([start_]))
-        for chunk in in_order(frames, work, tally):
+        for chunk in in_order(frames, work, tally, stretch=STRETCH_ROWS):
             put(chunk.content.pieces, chunk.content.block)
             tally.add(chunk)
         if end or not out.tell():

@@ -61,13 +61,30 @@ class Chunk:
 
 
 def in_order(
-    frames: Iterator[pl.DataFrame], work: Callable[[pl.DataFrame], Callable[[], Chunk]], tally: Tally
+    frames: Iterator[pl.DataFrame],
+    work: Callable[[pl.DataFrame], Callable[[], Chunk]],
+    tally: Tally,
+    *,
+    stretch: int | None = None,
 ) -> Iterator[Chunk]:
-    """Chunks in the order of their rows, as many in hand at a time as the plan allows."""
+    """Chunks in the order of their rows, as many in hand at a time as the plan allows.
+
+    Args:
+        frames: The rows.
+        work: Begins a chunk.
+        tally: Has the plan.
+        stretch: So many rows end a chunk wherever it stands; None where no chunk has to.
+    """
     pending: deque[Future[Chunk]] = deque()
+    taken = 0
+
+    def wanted() -> int:
+        return min(tally.plan.rows, stretch - taken % stretch) if stretch else tally.plan.rows
+
     with ThreadPoolExecutor(tally.plan.most_workers) as pool:
         try:
-            for frame in regrouped(frames, lambda: tally.plan.rows):
+            for frame in regrouped(frames, wanted):
+                taken += frame.height
                 pending.append(pool.submit(work(frame)))
                 while len(pending) > tally.plan.workers:
                     yield pending.popleft().result()
