@@ -39,15 +39,18 @@ class InvalidTableSpec(TableError):
 
 
 class TableNotFound(TableError):
-    """A table was read before anything was written to it."""
+    """A table was read before anything was written to it, or before its first write ended."""
 
-    def __init__(self, table: str, location: str) -> None:
-        self.location = location
-        super().__init__(
-            table,
-            f"there is no table at {location}",
-            fix="materialise the asset that writes it, or check PLATFORM_LAKE and PLATFORM_ENVIRONMENT",
-        )
+    def __init__(self, table: str, location: str, *, begun: bool = False) -> None:
+        """Takes whether files with rows are there, and nothing that says their columns."""
+        self.location, self.begun = location, begun
+        if begun:
+            problem = f"at {location} are rows, and no list of columns: the first write did not end, or it was lost"
+            fix = "materialise the asset that writes it again, or bring the folder _schema back from a backup"
+        else:
+            problem = f"there is no table at {location}"
+            fix = "materialise the asset that writes it, or check PLATFORM_LAKE and PLATFORM_ENVIRONMENT"
+        super().__init__(table, problem, fix=fix)
 
 
 class CatalogueLost(TableError):

@@ -19,13 +19,13 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from platform_resources.errors import TableDamaged, UnsupportedOperation
+from platform_resources.errors import TableDamaged, TableNotFound, UnsupportedOperation
 from platform_resources.storage import columns
 from platform_resources.storage.caches import Cache
 from platform_resources.storage.caches.snapshot import FILES, Snapshot, Source, key_of
 from platform_resources.storage.folder import LONGEST_NAME, Entry, Folder, file_name, folder_at
 from platform_resources.storage.formats.base import TableFormat
-from platform_resources.storage.formats.parquet_damage import SCHEMAS, damage, lost_columns
+from platform_resources.storage.formats.parquet_damage import SCHEMAS, damage
 from platform_resources.storage.parts import by_partition, each_written
 from platform_resources.storage.table import Commit, Rows
 
@@ -110,7 +110,7 @@ class ParquetFormat(TableFormat):
             )
         schema = self._schema()
         if schema is None:
-            raise lost_columns(self.spec, self._folder) if self.live() else self._not_found()
+            raise TableNotFound(self.spec.path, self.location, begun=bool(self.live()))
         files = [self._folder.uri(each.name) for each in self.live(partitions)]
         if not files:
             return pl.LazyFrame(schema=schema)

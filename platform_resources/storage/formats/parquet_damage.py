@@ -20,10 +20,7 @@ def damage(spec: TableSpec, folder: Folder, live: list[Entry], options: dict[str
         live: the files that hold its rows.
         options: with which Polars reads them.
     """
-    schemas = folder.entries(SCHEMAS)
-    if live and not schemas:
-        return lost_columns(spec, folder)
-    for each in schemas:
+    for each in folder.entries(SCHEMAS):
         if not is_json(folder.read(each.name)):
             lost = Lost("list of columns", folder.uri(each.name), "is empty or cut off")
             return damaged(spec.path, lost, fix=f"{BRING_BACK}; or delete it, and write any rows with all columns")
@@ -37,9 +34,3 @@ def damage(spec: TableSpec, folder: Folder, live: list[Entry], options: dict[str
                 spec.path, lost, fix=_AGAIN.format(f"partition {place.partition('=')[2]}" if place else "it")
             )
     return None
-
-
-def lost_columns(spec: TableSpec, folder: Folder) -> TableDamaged:
-    """Returns the error for rows whose columns nobody says any more."""
-    lost = Lost("list of columns", f"{folder.uri(SCHEMAS)}/", "is gone, and files with rows are there")
-    return damaged(spec.path, lost, fix=f"{BRING_BACK}; or write any rows with all columns: the list is made anew")
