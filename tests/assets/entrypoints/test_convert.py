@@ -29,13 +29,13 @@ def test_a_person_sees_a_table_and_a_program_an_object(tmp_path: Path, capsys: p
 
 
 def test_the_last_line_says_what_was_verified(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pl.DataFrame({"n": range(100_000)}).write_parquet(tmp_path / "in.parquet")
+    pl.DataFrame({"n": range(200_000)}).write_parquet(tmp_path / "in.parquet")
     assert main(["convert", "in.parquet", "some.jsonl", "--json"]) == 0
     some = json.loads(capsys.readouterr().out)
     assert (some["parsed_rows"] < some["rows"], some["content_hash"]) == (True, None)
     assert main(["convert", "in.parquet", "all.jsonl", "--verify", "full"]) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert told.endswith("verified 100,000 rows counted, every byte compared, 100,000 rows parsed and compared")
+    assert told.endswith("verified 200,000 rows counted, every byte compared, 200,000 rows parsed and compared")
     assert main(["convert", "in.parquet", "more.jsonl", "--verify", "most"]) == 2
     assert not (tmp_path / "more.jsonl").exists()
 
