@@ -15,6 +15,12 @@ from platform_resources.transience import EXPIRED, SKEWED, is_mute, is_refusal, 
 _CODE = re.compile(r"<code>(\w+)</code>|aws error (\w+)|\b([45]\d\d [a-z][a-z ]*[a-z])\b", re.IGNORECASE)
 _PANIC = "PanicException"  # Polars' own, no Exception: it fails an assertion where a file on disk is cut off
 _LIBRARIES = {"builtins", "json", "polars", "pyo3_runtime", "_internal", "deltalake", "obstore", "pyarrow", "pyiceberg"}
+_MISTAKES = {
+    "TypeError", "AttributeError", "NameError", "KeyError", "AssertionError", "ZeroDivisionError",
+    "ColumnNotFoundError", "SchemaError", "InvalidOperationError", "DuplicateError", "ShapeError",
+}  # fmt: skip
+"""What a program does wrong with rows that it has: to look at every file of its inputs would be slow, and in vain."""
+
 _BUSY = "try again later; PLATFORM_S3_ATTEMPTS and PLATFORM_S3_TIMEOUT say how long it is tried"
 _RENEW = "set new AWS_* keys, or let PLATFORM_S3_ROLE or AWS_PROFILE renew them"
 _CHECK = "check the credentials, what their policy allows, and the clock; platform objects doctor asks the bucket"
@@ -59,8 +65,9 @@ def told(
 
 
 def _of_library(error: BaseException) -> bool:
-    """Whether an error may come from reading a file: our own, and a step's own failure, need no look at the table."""
-    return type(error).__module__.partition(".")[0] in _LIBRARIES
+    """Whether an error may come from reading a file: our own, and those of who has read, need no look at the table."""
+    kind = type(error)
+    return kind.__module__.partition(".")[0] in _LIBRARIES and kind.__name__ not in _MISTAKES
 
 
 def _found(damage: Callable[[], TableDamaged | None]) -> TableDamaged | None:
