@@ -44,15 +44,22 @@ def prepare(folder: Path) -> None:
     pyarrow.csv.write_csv(table, folder / "li.csv")
 
 
+def anew(folder: Path, name: str) -> str:
+    """The path of a target, of which earlier rounds leave nothing: to write over pages that are there is faster."""
+    (folder / name).unlink(missing_ok=True)
+    return str(folder / name)
+
+
 def ours(source: str, target: str, memory_bytes: int = 800_000_000, verify: str = "sample"):
     def steps(folder: Path) -> Iterator[Facts | None]:
         from platform_resources.conversion import Options, convert
         from platform_resources.settings import Settings
 
         settings = Settings.from_environment({"PLATFORM_STATE": str(folder)})
-        options = Options(overwrite=True, memory_bytes=memory_bytes, verify=verify)
+        options = Options(memory_bytes=memory_bytes, verify=verify)
+        path = anew(folder, target)
         yield None
-        done = convert(str(folder / source), str(folder / target), settings=settings, options=options)
+        done = convert(str(folder / source), path, settings=settings, options=options)
         yield {"rows": done.rows, "MB written": done.written_bytes // 1_000_000}
 
     return steps
@@ -62,9 +69,10 @@ def duckdb_copy(query: str, target: str, options: str):
     def steps(folder: Path) -> Iterator[Facts | None]:
         import duckdb
 
+        path = anew(folder, target)
         yield None
-        duckdb.sql(f"COPY ({query.format(folder=folder)}) TO '{folder / target}' ({options})")
-        yield {"MB written": (folder / target).stat().st_size // 1_000_000}
+        duckdb.sql(f"COPY ({query.format(folder=folder)}) TO '{path}' ({options})")
+        yield {"MB written": Path(path).stat().st_size // 1_000_000}
 
     return steps
 
@@ -72,47 +80,52 @@ def duckdb_copy(query: str, target: str, options: str):
 def polars_csv(folder: Path) -> Iterator[Facts | None]:
     import polars as pl
 
+    path = anew(folder, "p.parquet")
     yield None
-    pl.scan_csv(folder / "li.csv", try_parse_dates=True).sink_parquet(folder / "p.parquet")
-    yield {"MB written": (folder / "p.parquet").stat().st_size // 1_000_000}
+    pl.scan_csv(folder / "li.csv", try_parse_dates=True).sink_parquet(path)
+    yield {"MB written": Path(path).stat().st_size // 1_000_000}
 
 
 def arrow_csv(folder: Path) -> Iterator[Facts | None]:
     import pyarrow.csv
     import pyarrow.parquet as pq
 
+    path = anew(folder, "a.parquet")
     yield None
     reader = pyarrow.csv.open_csv(folder / "li.csv", read_options=pyarrow.csv.ReadOptions(block_size=1 << 24))
-    with pq.ParquetWriter(folder / "a.parquet", reader.schema, compression="zstd") as writer:
+    with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
         for batch in reader:
             writer.write_batch(batch)
-    yield {"MB written": (folder / "a.parquet").stat().st_size // 1_000_000}
+    yield {"MB written": Path(path).stat().st_size // 1_000_000}
 
 
 def polars_jsonl(folder: Path) -> Iterator[Facts | None]:
     import polars as pl
 
+    path = anew(folder, "p.jsonl")
     yield None
-    pl.scan_parquet(folder / "li.parquet").sink_ndjson(folder / "p.jsonl")
-    yield {"MB written": (folder / "p.jsonl").stat().st_size // 1_000_000}
+    pl.scan_parquet(folder / "li.parquet").sink_ndjson(path)
+    yield {"MB written": Path(path).stat().st_size // 1_000_000}
 
 
 def pandas_csv(folder: Path) -> Iterator[Facts | None]:
     import pandas as pd
 
+    path = anew(folder, "n.parquet")
     yield None
     dates = ["l_shipdate", "l_commitdate", "l_receiptdate"]
-    pd.read_csv(folder / "li.csv", parse_dates=dates).to_parquet(folder / "n.parquet", compression="zstd", index=False)
-    yield {"MB written": (folder / "n.parquet").stat().st_size // 1_000_000}
+    pd.read_csv(folder / "li.csv", parse_dates=dates).to_parquet(path, compression="zstd", index=False)
+    yield {"MB written": Path(path).stat().st_size // 1_000_000}
 
 
 def pandas_jsonl(folder: Path) -> Iterator[Facts | None]:
     import pandas as pd
 
+    path = anew(folder, "n.jsonl")
     yield None
     frame = pd.read_parquet(folder / "li.parquet")
-    frame.to_json(folder / "n.jsonl", orient="records", lines=True, date_format="iso")
-    yield {"MB written": (folder / "n.jsonl").stat().st_size // 1_000_000}
+    frame.to_json(path, orient="records", lines=True, date_format="iso")
+    yield {"MB written": Path(path).stat().st_size // 1_000_000}
 
 
 CSV = "FROM read_csv('{folder}/li.csv')"

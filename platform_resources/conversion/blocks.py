@@ -10,7 +10,9 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from random import Random
@@ -26,7 +28,7 @@ VERIFY: tuple[Verify, ...] = get_args(Verify)
 STRETCH_ROWS = 65_536
 """A sample takes whole stretches of so many rows; the first is always in it, so a small file is parsed wholly."""
 
-ONE_IN = 16
+ONE_IN = 32
 _TILE = 1 << 18
 _NEWLINE = ord("\n")
 
@@ -36,7 +38,7 @@ class Sample:
     """Which rows are parsed again.
 
     Attributes:
-        seed: Chooses one stretch of every sixteen behind the first; None takes all.
+        seed: Chooses one stretch of every 32 behind the first; None takes all.
     """
 
     seed: int | None = None
@@ -87,42 +89,67 @@ def file_checksum(path: Path) -> int:
         return checksum_of(_tiles(source, path.stat().st_size))
 
 
-def difference(path: Path, format_: TargetFormat, blocks: Sequence[Block]) -> str | None:
-    """What of a file, read from its first byte to its last, is not as it was written; None where all is."""
+def difference(path: Path, format_: TargetFormat, blocks: Sequence[Block], part: Path | None = None) -> str | None:
+    """What of a file, read from its first byte to its last, is not as it was written; None where all is.
+
+    Args:
+        path: The file.
+        format_: Says what a row is.
+        blocks: All it is made of, in their order.
+        part: A file to make of the blocks that are to be parsed, of the very bytes that were compared.
+    """
     starts = list(accumulate((each.size_bytes for each in blocks), initial=0))
     size = path.stat().st_size
     if size != starts[-1]:
         return f"it has {size:,} bytes, and {starts[-1]:,} were written"
-    with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
-        found = pool.map(lambda start, each: _differing(path, format_, start, each), starts, blocks)
+    with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool, _Part.made(part, blocks) as copy:
+        found = pool.map(partial(_differing, path, format_, copy), starts, blocks, range(len(blocks)))
         return next((told for told in found if told), None)
 
 
-def parsed_part(path: Path, blocks: Sequence[Block], scratch: Path) -> Path:
-    """A file with the blocks that are to be parsed, as they lie in this one; this one where it is all of them."""
-    if all(each.parsed for each in blocks):
-        return path
-    part = scratch / "sample"
-    with path.open("rb") as source, part.open("wb") as out:
-        for each in blocks:
-            if each.parsed:
-                out.write(source.read(each.size_bytes))
-            else:
-                source.seek(each.size_bytes, os.SEEK_CUR)
-    return part
+class _Part:
+    """The file of the blocks that are to be parsed, each written at its own place by who reads it."""
+
+    def __init__(self, out: io.FileIO, blocks: Sequence[Block]) -> None:
+        self._out = out
+        self._parsed = [each.parsed for each in blocks]
+        self._starts = list(accumulate((each.size_bytes * each.parsed for each in blocks), initial=0))
+
+    @classmethod
+    @contextmanager
+    def made(cls, path: Path | None, blocks: Sequence[Block]) -> "Iterator[_Part | None]":
+        """Yields the file, or None where none is wanted."""
+        if path is None:
+            yield None
+            return
+        with path.open("wb", buffering=0) as out:
+            yield cls(out, blocks)
+
+    def copied(self, tiles: Iterator[memoryview], place: int) -> Iterator[memoryview]:
+        """The same tiles of a block, once they are in the file if the block is to be."""
+        start = self._starts[place]
+        for tile in tiles:
+            rest = tile if self._parsed[place] else tile[:0]
+            while rest:
+                done = os.pwrite(self._out.fileno(), rest, start)
+                rest, start = rest[done:], start + done
+            yield tile
 
 
-def _differing(path: Path, format_: TargetFormat, start: int, wrote: Block) -> str | None:
+def _differing(
+    path: Path, format_: TargetFormat, copy: _Part | None, start: int, wrote: Block, place: int
+) -> str | None:
     """What of a block is not as it was written."""
     lines = _Lines(format_)
     with path.open("rb", buffering=0) as source:
         source.seek(start)
-        checksum = checksum_of(lines.counted(_tiles(source, wrote.size_bytes)))
-    place = f"bytes {start:,} to {start + wrote.size_bytes:,}"
+        tiles = _tiles(source, wrote.size_bytes)
+        checksum = checksum_of(lines.counted(copy.copied(tiles, place) if copy else tiles))
+    where = f"bytes {start:,} to {start + wrote.size_bytes:,}"
     if checksum != wrote.checksum:
-        return f"{place} have the checksum {checksum:08x}, and {wrote.checksum:08x} was written"
+        return f"{where} have the checksum {checksum:08x}, and {wrote.checksum:08x} was written"
     if wrote.rows and lines.count != wrote.rows:
-        return f"{place} hold {lines.count:,} rows, and {wrote.rows:,} were to be written"
+        return f"{where} hold {lines.count:,} rows, and {wrote.rows:,} were to be written"
     return None
 
 

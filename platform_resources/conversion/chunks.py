@@ -17,7 +17,7 @@ MOST_ROWS = 262_144
 _FILL = 0.5
 """The share of the room that chunks may take: what allocators hold back and what libraries keep is the rest."""
 
-_LEAST_BYTES = 2 << 20
+_LEAST_BYTES = 8 << 20
 """Of a chunk: a smaller one gives back no memory that counts, and costs as much time as this."""
 
 _COPIES = 4

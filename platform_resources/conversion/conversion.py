@@ -35,7 +35,7 @@ from platform_resources.errors import ConversionError, NotVerified
 from platform_resources.settings import Settings
 from platform_resources.storage.folder import folder_at
 
-LEAST_MEMORY_BYTES = 256 << 20
+LEAST_MEMORY_BYTES = 512 << 20
 _WRITERS = {**dict.fromkeys(TEXTS, write_text), "parquet": write_parquet, "arrow": write_arrow}
 _ATTEMPTS = 4
 """Quick as the first rows look; each datetime by itself; in wider types; with care."""
@@ -93,7 +93,7 @@ def convert(
     wanted = target_of(target, format_=given.to, compression=given.compression)
     memory = given.memory_bytes or settings.memory_bytes
     if memory < LEAST_MEMORY_BYTES:
-        raise ConversionError(source, f"{memory:,} bytes of memory are too few", fix="allow 256 MiB or more")
+        raise ConversionError(source, f"{memory:,} bytes of memory are too few", fix="allow 512 MiB or more")
     if given.verify not in VERIFY:
         raise ConversionError(target, f"is not verified by {given.verify!r}", fix=f"use one of {', '.join(VERIFY)}")
     with (

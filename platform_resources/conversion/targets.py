@@ -120,7 +120,6 @@ def prepared(schema: pl.Schema, target: Target) -> Prepared:
         expression, kind, told = _fitted(name, dtype, target.format)
         if target.format in ("json", "jsonl") and kind.is_float():
             floats.append(name)
-            expression = pl.when(expression.is_finite()).then(expression).alias(name)
         expressions.append(expression)
         made[name] = kind
         if told:

@@ -6,6 +6,7 @@ one another. So each chunk is encoded and compressed by itself, and only the ord
 
 import bz2
 import io
+import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from platform_resources.conversion.blocks import STRETCH_ROWS, Block, block_of, checksum_of
+from platform_resources.conversion.days import spelled_days
 from platform_resources.conversion.targets import Prepared, Target
 from platform_resources.conversion.writing import Chunk, Tally, chunk_of, in_order
 from platform_resources.storage.compression import Compression
@@ -100,18 +102,27 @@ def _text(rows: pl.DataFrame, target: Target, before: bytes) -> list[bytes]:
 
 
 def _csv(rows: pl.DataFrame, target: Target, out: _Pieces) -> None:
-    rows.write_csv(out, include_header=False, separator=target.delimiter)  # type: ignore[call-overload]  # it writes only
+    days = spelled_days(rows, _in_csv)
+    days.write_csv(out, include_header=False, separator=target.delimiter)  # type: ignore[call-overload]  # it writes only
 
 
 def _jsonl(rows: pl.DataFrame, _target: Target, out: _Pieces) -> None:
-    rows.write_ndjson(out)  # type: ignore[call-overload]  # it writes only
+    spelled_days(rows, _in_json).write_ndjson(out)  # type: ignore[call-overload]  # it writes only
 
 
 def _json(rows: pl.DataFrame, _target: Target, out: _Pieces) -> None:
     """Elements of an array; a line's end is never part of a value, for JSON escapes it."""
     lines = io.BytesIO()
-    rows.write_ndjson(lines)
+    spelled_days(rows, _in_json).write_ndjson(lines)
     out.write(lines.getvalue().removesuffix(b"\n").replace(b"\n", b",\n"))
+
+
+def _in_csv(values: pl.Series) -> pl.Series:
+    return pl.Series(values.to_frame("").write_csv(include_header=False).splitlines())
+
+
+def _in_json(values: pl.Series) -> pl.Series:
+    return pl.Series(json.loads(line)[""] for line in values.to_frame("").write_ndjson().splitlines())
 
 
 def _gz(content: bytes) -> bytes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from platform_resources.conversion import binary_sources, engine, plain
-from platform_resources.conversion.blocks import difference, file_checksum, parsed_part
+from platform_resources.conversion.blocks import difference, file_checksum
 from platform_resources.conversion.fingerprint import Fingerprint, fingerprint_of
 from platform_resources.conversion.targets import TEXTS, Prepared, Target
 from platform_resources.conversion.writing import Tally
@@ -49,9 +49,10 @@ def _compared(path: Path, target: Target, tally: Tally, scratch: Path) -> Path:
     if target.packed:
         refuse_checksum(target, tally.packed, file_checksum(path))
         path = plain.decompressed(path, target.packed, scratch, name=target.location)
-    if told := difference(path, target.format, tally.blocks):
+    part = None if all(each.parsed for each in tally.blocks) else scratch / "sample"
+    if told := difference(path, target.format, tally.blocks, part):
         raise _differs(target, told)
-    return parsed_part(path, tally.blocks, scratch)
+    return part or path
 
 
 def refuse_checksum(target: Target, wrote: int, found: int) -> None:

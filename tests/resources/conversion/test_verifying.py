@@ -169,7 +169,7 @@ def test_quotes_and_line_ends_within_values_are_no_rows(tmp_path: Path) -> None:
         assert done.rows == done.parsed_rows == len(odd)
 
 
-def test_a_sample_is_the_first_rows_and_one_stretch_of_every_sixteen() -> None:
+def test_a_sample_is_the_first_rows_and_one_stretch_of_every_32() -> None:
     for seed in range(20):
         taken = [Sample(seed).takes(stretch * STRETCH_ROWS) for stretch in range(1 + 5 * ONE_IN)]
         assert taken[0]
