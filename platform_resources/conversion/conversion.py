@@ -16,11 +16,11 @@ from pathlib import Path
 import polars as pl
 
 from platform_resources.conversion import engine, plain, verifying
+from platform_resources.conversion.attempts import Attempts
 from platform_resources.conversion.blocks import VERIFY, Sample, checksum_of, file_checksum
 from platform_resources.conversion.chunks import first_plan
 from platform_resources.conversion.columnar_target import write_arrow, write_parquet
-from platform_resources.conversion.csv_source import CsvSource
-from platform_resources.conversion.engine import broken_guard, session
+from platform_resources.conversion.engine import session
 from platform_resources.conversion.fitting import fitting
 from platform_resources.conversion.options import Conversion, Options
 from platform_resources.conversion.reading import Bench, Opened, opened
@@ -37,7 +37,6 @@ from platform_resources.storage.folder import folder_at
 
 LEAST_MEMORY_BYTES = 512 << 20
 _WRITERS = {**dict.fromkeys(TEXTS, write_text), "parquet": write_parquet, "arrow": write_arrow}
-_ATTEMPTS = 4
 """Quick as the first rows look; each datetime by itself; in wider types; with care."""
 
 
@@ -171,7 +170,7 @@ def _into_delta(work: _Work, found: Opened) -> tuple[Tally, int]:
     """What was written as a version of a table."""
     from platform_resources.conversion.delta_target import write_delta
 
-    rows = found.rows if found.csv is None else _judged(work, found.csv, found)
+    rows = _judged(work, found)
     work.fit = prepared(rows.schema, work.target)
     with fitting(rows, work.target) as fitted:
         tally, size = write_delta(
@@ -183,53 +182,40 @@ def _into_delta(work: _Work, found: Opened) -> tuple[Tally, int]:
     return tally, size
 
 
-def _judged(work: _Work, source: CsvSource, found: Opened) -> Rows:
+def _judged(work: _Work, found: Opened) -> Rows:
     """The rows of a CSV file in a way in which all of it can be read: the files of a commit cannot be begun again."""
     import duckdb
 
-    rows = found.rows
-    for attempt in range(_ATTEMPTS):
-        if rows.query is None:
-            break
+    rows, attempts = found.rows, _attempts(work, found)
+    while rows.query is not None and attempts:
         try:
             engine.row(work.bench.connection, f"SELECT count(COLUMNS(*)) FROM ({rows.query})")  # noqa: S608 - quoted
             break
         except duckdb.Error as error:
-            rows = _mended(source, found.guesses, error) if attempt < _ATTEMPTS - 2 else source.careful()
+            rows = attempts.after(error)
     return rows
 
 
 def _written(work: _Work, found: Opened, path: Path) -> Tally:
-    """What was written to the draft and read back; a CSV file that is not as it seemed is read again with care."""
+    """What was written to the draft and read back; a CSV file that is not as it seemed is read again another way."""
     import duckdb
 
-    rows = found.rows
-    for attempt in range(_ATTEMPTS):
+    rows, attempts = found.rows, _attempts(work, found)
+    while True:
         try:
             return _once(work, rows, path)
         except duckdb.Error as error:
-            if found.csv is None:
+            if attempts is None or rows.query is None:
                 raise ConversionError(
                     work.source,
                     f"DuckDB cannot read it ({_first_line(error)})",
                     fix="send it again, or allow more --memory",
                 ) from error
-            rows = _mended(found.csv, found.guesses, error) if attempt < _ATTEMPTS - 2 else found.csv.careful()
-    return _once(work, rows, path)
+            rows = attempts.after(error)
 
 
-def _mended(source: CsvSource, guesses: tuple[str, ...], error: Exception) -> Rows:
-    """The rows another way: in wider types where a value did not fit one, else record by record."""
-    import duckdb
-
-    if broken_guard(error) is not None:
-        try:
-            return source.mended(guesses)  # type: ignore[arg-type]  # guesses, by their names
-        except duckdb.Error:
-            return source.careful()
-    if "converting column" in str(error):
-        return source.guarded(guesses)  # type: ignore[arg-type]  # guesses, by their names
-    return source.careful()
+def _attempts(work: _Work, found: Opened) -> Attempts | None:
+    return None if found.csv is None else Attempts(found.csv, found.guesses, work.bench.scratch)  # type: ignore[arg-type]
 
 
 def _once(work: _Work, rows: Rows, path: Path) -> Tally:

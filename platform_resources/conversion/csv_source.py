@@ -6,17 +6,17 @@ from the beginning, sets malformed rows aside and goes on.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from platform_resources.conversion import engine
+from platform_resources.conversion import engine, plain
 from platform_resources.conversion.detect import SAMPLE_BYTES
 from platform_resources.conversion.dialect import DTYPES, PATTERNS, WRITTEN, Dialect, Guess, guessed, records_of
-from platform_resources.conversion.records import Block, csv_blocks
+from platform_resources.conversion.records import Block, csv_blocks, csv_records
 from platform_resources.conversion.rejects import Rejects
 from platform_resources.conversion.rows import Conform, Rows
 
@@ -52,6 +52,13 @@ class CsvSource:
         """The rows by DuckDB, each datetime read by itself: they are not all written alike."""
         return self._quick(guesses)
 
+    def cleaned(self, path: Path) -> "CsvSource":
+        """The same rows from a file of their own, in which every record is well formed; the others are set aside."""
+        self.rejects.restart()
+        with path.open("wb") as out:
+            out.writelines(each.text for each in csv_records(self.path, self.dialect, self.rejects))
+        return replace(self, path=path, dialect=replace(self.dialect, header=False))
+
     def careful(self) -> Rows:
         """The rows record by record, in types that every record keeps."""
         self.rejects.restart()
@@ -84,8 +91,13 @@ class CsvSource:
         fitting = (name for name, pattern in WRITTEN.items() if all(re.fullmatch(pattern, value) for value in values))
         return next(fitting, None) if values else None
 
-    def guesses(self, samples: Sequence[str]) -> list[Guess]:
-        """The types in which no value of the samples loses anything; each sample is whole lines."""
+    def sampled(self) -> list[Guess]:
+        """The types in which no value of some samples loses anything, taken all over the file."""
+        whole = self.path.stat().st_size <= SAMPLE_BYTES
+        first, *others = [piece.decode("utf-8", "replace") for piece in plain.samples(self.path)]
+        return self._guesses([first if whole else _whole_lines(first), *map(_whole_lines, others)])
+
+    def _guesses(self, samples: Sequence[str]) -> list[Guess]:
         if self.as_text:
             return ["text"] * len(self.dialect.names)
         width = len(self.dialect.names)
@@ -121,6 +133,11 @@ class CsvSource:
     def _blocks(self) -> Iterator[Block]:
         self.rejects.restart()
         return csv_blocks(self.path, self.dialect, self.rejects)
+
+
+def _whole_lines(text: str) -> str:
+    """A piece of a file without the line it begins in and the one it ends in."""
+    return text[text.find("\n") + 1 : text.rfind("\n") + 1]
 
 
 def accepted(

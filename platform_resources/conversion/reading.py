@@ -151,22 +151,15 @@ def _text(path: Path, source: str, options: Options, bench: Bench) -> Opened:
 
 
 def _csv(path: Path, pieces: list[bytes], source: str, options: Options, bench: Bench) -> Opened:
-    texts = [piece.decode("utf-8", "replace") for piece in pieces]
-    whole = path.stat().st_size <= SAMPLE_BYTES
-    dialect = dialect_of(texts[0], delimiter=options.delimiter, header=options.header, whole=whole)
+    head, whole = pieces[0].decode("utf-8", "replace"), path.stat().st_size <= SAMPLE_BYTES
+    dialect = dialect_of(head, delimiter=options.delimiter, header=options.header, whole=whole)
     if dialect is None:
         raise ConversionError(source, "holds no row and no header", fix="send it again")
     safe = bench.scratch / "source.csv"  # a name in which DuckDB sees no pattern
     safe.symlink_to(path.absolute())
     file = CsvSource(safe, dialect, bench.rejects, bench.connection, bench.conform, options.as_text)
-    samples = [texts[0] if whole else _whole_lines(texts[0]), *(_whole_lines(each) for each in texts[1:])]
-    guesses = file.guesses(samples)
+    guesses = file.sampled()
     return Opened(file.rows(guesses), "csv", csv=file, guesses=tuple(guesses))
-
-
-def _whole_lines(text: str) -> str:
-    """A piece of a file without the line it begins in and the one it ends in."""
-    return text[text.find("\n") + 1 : text.rfind("\n") + 1]
 
 
 def _known(encoding: str, source: str) -> str:

@@ -1,7 +1,7 @@
 """CSV read with care: every record knows the line it begins on, and a malformed one costs itself alone.
 
-A block without a quote is judged by counting, and parsed at once. Where quotes or mistakes are, records are found line
-by line: a quote left open costs its own line, not the rest of the file.
+Records that are well formed by arithmetic (`framing`) are parsed together. Where a mistake is, a small piece is gone
+through line by line: a quote left open costs its own line, not the rest of the file.
 """
 
 import csv
@@ -15,9 +15,13 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from platform_resources.conversion.dialect import Dialect
+from platform_resources.conversion.framing import framed
 from platform_resources.conversion.rejects import Rejects
 
 _BLOCK = 4 << 20
+_PIECE = 16 << 10
+"""Bytes that are gone through line by line at a mistake; what is looked at together then grows again by doubling."""
+
 _LONGEST = 64 << 20
 """Bytes that a record in quotes may span; a quote that nothing closes within them was left open."""
 
@@ -32,8 +36,22 @@ class Block:
     lines: Lines
 
 
+@dataclass(frozen=True)
+class Records:
+    """Well-formed records as they are written, each with a line end, and the line, from 1, that each begins on."""
+
+    text: bytes
+    lines: Lines
+
+
 def csv_blocks(path: Path, dialect: Dialect, rejects: Rejects) -> Iterator[Block]:
     """The records of a CSV file in UTF-8, in order; those that are malformed go to `rejects`."""
+    for each in csv_records(path, dialect, rejects):
+        yield Block(_parsed(each, dialect), each.lines)
+
+
+def csv_records(path: Path, dialect: Dialect, rejects: Rejects) -> Iterator[Records]:
+    """The same records, not parsed."""
     reader = _Reader(dialect, rejects)
     line, carried = 1, b""
     with path.open("rb") as source:
@@ -57,6 +75,11 @@ def json_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
+def _begin(block: bytes, size: int) -> bytes:
+    """The whole lines that a block begins with, of about so many bytes."""
+    return block[: block.find(b"\n", min(size, len(block)) - 1) + 1 or len(block)]
+
+
 def _cut(content: bytes, *, last: bool) -> tuple[bytes, bytes]:
     """The whole lines of a content, and the piece of one behind them."""
     if last:
@@ -66,70 +89,88 @@ def _cut(content: bytes, *, last: bool) -> tuple[bytes, bytes]:
 
 
 class _Reader:
-    """Turns blocks of whole lines into records."""
+    """Finds the records in blocks of whole lines."""
 
     def __init__(self, dialect: Dialect, rejects: Rejects) -> None:
         self.dialect, self.rejects = dialect, rejects
         self.width = len(dialect.names)
         self.quote, self.delimiter = dialect.quote.encode(), dialect.delimiter.encode()
         self.names_to_skip = dialect.header
+        self._window = _BLOCK
 
-    def take(self, block: bytes, line: int, *, last: bool) -> tuple[list[Block], bytes]:
+    def take(self, block: bytes, line: int, *, last: bool) -> tuple[list[Records], bytes]:
         """The records of a block, and the lines at its end that another block has to complete."""
         if block.startswith(b"\xef\xbb\xbf") and line == 1:
             block = block[3:]
-        if self.quote not in block and not self.names_to_skip and (plain := self._plain(block, line)) is not None:
-            return [plain], b""
-        return self._line_by_line(block, line, last=last)
+        found: list[Records] = []
+        while block:
+            window = _begin(block, self._window)
+            together, size = self._together(window, line)
+            found += together
+            if size == len(window):
+                self._window = min(self._window * 2, _BLOCK)
+            else:
+                singly, more = self._singly(block[size:], line + block.count(b"\n", 0, size), last=last)
+                found += singly
+                if not more:
+                    return found, block[size:]
+                size += more
+                self._window = _PIECE
+            line += block.count(b"\n", 0, size)
+            block = block[size:]
+        return found, b""
 
-    def _plain(self, block: bytes, line: int) -> Block | None:
-        """All records of a block at once; None where a count says that they are not all well formed."""
-        height = block.count(b"\n") + (not block.endswith(b"\n"))
-        if len(self.delimiter) > 1 or block.count(self.delimiter) != height * (self.width - 1) or b"\r" in block:
-            return None
-        frame = self._parsed(block, quote=False)
-        if frame is None or frame.height != height:
-            return None
-        return Block(frame, np.arange(line, line + height, dtype=np.int64))
+    def _together(self, window: bytes, line: int) -> tuple[list[Records], int]:
+        """The well-formed records that a piece begins with, and the bytes they take."""
+        if self.names_to_skip or len(self.delimiter) > 1:
+            return [], 0
+        shape = framed(window, quote=self.quote, delimiter=self.delimiter, width=self.width)
+        good = window[: shape.size_bytes]
+        if not good or not _is_text(good):
+            return [], 0
+        text = good.replace(b"\r\n", b"\n")  # those within quotes were not found well formed
+        return [Records(text if text.endswith(b"\n") else text + b"\n", shape.lines + line)], len(good)
 
-    def _parsed(self, block: bytes, *, quote: bool) -> pl.DataFrame | None:
-        try:
-            return pl.read_csv(
-                io.BytesIO(block), has_header=False, separator=self.dialect.delimiter, infer_schema=False,
-                new_columns=list(self.dialect.names), quote_char=self.dialect.quote if quote else None,
-                schema=dict.fromkeys(self.dialect.names, pl.String),
-            )  # fmt: skip
-        except (PolarsError, ValueError):  # not UTF-8, a record too long: its lines are looked at one by one
-            return None
+    def _singly(self, block: bytes, line: int, *, last: bool) -> tuple[list[Records], int]:
+        """The records that a block begins with, line by line, and the bytes they take; 0 where one is not complete."""
+        size = _PIECE
+        while True:
+            piece = _begin(block, size)
+            whole = len(piece) == len(block)
+            found, left = self._line_by_line(piece, line, last=last and whole)
+            if len(left) < len(piece) or whole:
+                return found, len(piece) - len(left)
+            size *= 4
 
-    def _line_by_line(self, block: bytes, first: int, *, last: bool) -> tuple[list[Block], bytes]:
+    def _line_by_line(self, block: bytes, first: int, *, last: bool) -> tuple[list[Records], bytes]:
         lines = block.splitlines(keepends=True) if b"\n" not in block else _kept(block)
-        good: list[tuple[int, bytes, list[str]]] = []
+        good: list[tuple[int, bytes]] = []
         place = 0
         while place < len(lines):
-            taken, record = self._record(lines, place, first + place, last=last)
+            taken, well_formed = self._record(lines, place, first + place, last=last)
             if taken == 0:
                 break
-            if record is not None:
-                good.append((first + place, b"".join(lines[place : place + taken]), record))
+            if well_formed:
+                good.append((first + place, b"".join(lines[place : place + taken]).rstrip(b"\r\n") + b"\n"))
             place += taken
         if self.names_to_skip and good:
             self.names_to_skip, good = False, good[1:]
-        return ([self._assembled(good)] if good else []), b"".join(lines[place:])
+        found = Records(b"".join(text for _, text in good), np.array([line for line, _ in good], dtype=np.int64))
+        return [found] if good else [], b"".join(lines[place:])
 
-    def _record(self, lines: list[bytes], place: int, line: int, *, last: bool) -> tuple[int, list[str] | None]:
-        """How many lines a record takes, 0 where it is not complete yet; and its fields, None where it is refused."""
+    def _record(self, lines: list[bytes], place: int, line: int, *, last: bool) -> tuple[int, bool]:
+        """How many lines a record takes, 0 where it is not complete yet; and whether it is well formed."""
         taken, fields, reason = self._fields(lines, place, last=last)
         if taken == 0:
-            return 0, None
+            return 0, False
         if reason == "" and fields is not None and len(fields) == self.width:
-            return taken, fields
+            return taken, True
         if fields == []:
-            return (taken, None) if self.width > 1 else (taken, [""])
+            return taken, self.width == 1
         if reason == "" and fields is not None:
             reason = f"{len(fields)} fields, and there are {self.width} columns"
         self.rejects.add(line, reason, lines[place].decode("utf-8", "backslashreplace").rstrip("\r\n"))
-        return 1, None
+        return 1, False
 
     def _fields(self, lines: list[bytes], place: int, *, last: bool) -> tuple[int, list[str] | None, str]:
         size = 0
@@ -139,7 +180,7 @@ class _Reader:
             if taken > 1 and self.quote not in line and size <= _LONGEST:
                 continue
             try:
-                return taken, self._split(b"".join(lines[place:end])), ""
+                return taken, next(_split(b"".join(lines[place:end]).decode(), self.dialect), []), ""
             except UnicodeDecodeError as error:
                 return 1, None, f"not UTF-8 at byte {error.start + 1} of the row"
             except csv.Error as error:
@@ -149,24 +190,44 @@ class _Reader:
                 break
         return (1, None, "a quote is left open") if last or size > _LONGEST else (0, None, "")
 
-    def _split(self, text: bytes) -> list[str]:
-        decoded = text.decode("utf-8")
-        if self.dialect.quote not in decoded:
-            bare = decoded.rstrip("\r\n")
-            return bare.split(self.dialect.delimiter) if bare else []
-        csv.field_size_limit(max(csv.field_size_limit(), len(decoded)))
-        options = {"delimiter": self.dialect.delimiter, "quotechar": self.dialect.quote, "strict": True}
-        records = list(csv.reader(io.StringIO(decoded, newline=""), **options))  # type: ignore[arg-type]  # a dialect
-        return records[0] if records else []
 
-    def _assembled(self, good: list[tuple[int, bytes, list[str]]]) -> Block:
-        """Records as a frame: Polars tells a quoted empty field from a missing one, which the csv module does not."""
-        raw = b"".join(content.rstrip(b"\r\n") + b"\n" for _, content, _ in good)
-        frame = self._parsed(raw, quote=True) if len(self.delimiter) == 1 else None
-        if frame is None or frame.height != len(good):
-            rows = [[value or None for value in record] for _, _, record in good]
-            frame = pl.DataFrame(rows, schema=dict.fromkeys(self.dialect.names, pl.String), orient="row")
-        return Block(frame, np.array([line for line, _, _ in good], dtype=np.int64))
+def _split(text: str, dialect: Dialect) -> Iterator[list[str]]:
+    """The fields of each record; none of a line that is empty."""
+    if dialect.quote not in text:
+        bare = (line.rstrip("\r") for line in text.removesuffix("\n").split("\n"))
+        yield from (line.split(dialect.delimiter) if line else [] for line in bare)
+        return
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    options = {"delimiter": dialect.delimiter, "quotechar": dialect.quote, "strict": True}
+    yield from csv.reader(io.StringIO(text, newline=""), **options)  # type: ignore[arg-type]  # a dialect
+
+
+def _parsed(records: Records, dialect: Dialect) -> pl.DataFrame:
+    """Records as a frame of texts: Polars tells a quoted empty field from a missing one; the csv module does not."""
+    frame = _by_polars(records.text, dialect) if len(dialect.delimiter.encode()) == 1 else None
+    if frame is None or frame.height != len(records.lines):
+        rows = [[value or None for value in record or [""]] for record in _split(records.text.decode(), dialect)]
+        frame = pl.DataFrame(rows, schema=dict.fromkeys(dialect.names, pl.String), orient="row")
+    return frame
+
+
+def _by_polars(text: bytes, dialect: Dialect) -> pl.DataFrame | None:
+    try:
+        return pl.read_csv(
+            io.BytesIO(text), has_header=False, separator=dialect.delimiter, infer_schema=False,
+            new_columns=list(dialect.names), quote_char=dialect.quote if dialect.quote.encode() in text else None,
+            schema=dict.fromkeys(dialect.names, pl.String),
+        )  # fmt: skip
+    except (PolarsError, ValueError):  # a record that is too long for it
+        return None
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _kept(block: bytes) -> list[bytes]:
