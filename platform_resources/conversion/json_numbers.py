@@ -13,7 +13,6 @@ from typing import Any
 from platform_resources.conversion.numerals import survives
 
 _BLOCK = 4 << 20
-_OVERLAP = 32
 _SHAPE = bytes.maketrans(b"123456789.E+", b"0000000000e-")
 _SUSPECT = (b"0" * 16, b"0e000", b"0e-000")
 """What 16 digits in a row, or an exponent of three digits, look like once all digits are zeros."""
@@ -41,19 +40,16 @@ def cut_columns(path: Path, types: Mapping[str, str], pairs: Callable[[list[tupl
         types: The DuckDB type of each column.
         pairs: Makes an object of its pairs, or raises a ValueError.
     """
-    if not _suspect(path):
-        return set()
     doubles = {name for name, kind in types.items() if "DOUBLE" in kind and kind != "DOUBLE"}
     found: set[str] = set()
-    with path.open("rb") as source:
-        for line in source:
-            if any(_doubtful(token, doubles=bool(doubles)) for token in _LONG.findall(line)):
-                value = _parsed(line, pairs)
-                found.update(
-                    name
-                    for name, each in value.items()
-                    if name not in found and any(_cut(*leaf, name in doubles) for leaf in _numbers(each))
-                )
+    for line in _suspects(path):
+        if any(_doubtful(token, doubles=bool(doubles)) for token in _LONG.findall(line)):
+            value = _parsed(line, pairs)
+            found.update(
+                name
+                for name, each in value.items()
+                if name not in found and any(_cut(*leaf, name in doubles) for leaf in _numbers(each))
+            )
     return found
 
 
@@ -100,16 +96,33 @@ def _texted(value: object) -> object:
     return digits_kept(value)
 
 
-def _suspect(path: Path) -> bool:
-    """Whether anything in a file looks like a number that may be cut; at the speed of the disk."""
+def _suspects(path: Path) -> Iterator[bytes]:
+    """The lines in which anything looks like a number that may be cut; the others pass at the speed of the disk."""
     held = b""
     with path.open("rb") as source:
         while block := source.read(_BLOCK):
-            shape = (held + block).translate(_SHAPE)
-            if any(each in shape for each in _SUSPECT):
-                return True
-            held = block[-_OVERLAP:]
-    return False
+            lines, _, held = (held + block).rpartition(b"\n")
+            yield from _suspects_in(lines)
+    yield from _suspects_in(held)
+
+
+def _suspects_in(lines: bytes) -> Iterator[bytes]:
+    shape = lines.translate(_SHAPE)
+    nearest = dict.fromkeys(_SUSPECT, -1)
+    end = 0
+    while True:
+        for each, place in nearest.items():
+            if place < end:
+                nearest[each] = _found(shape, each, end)
+        if (place := min(nearest.values())) == len(shape):
+            return
+        end = _found(lines, b"\n", place)
+        yield lines[lines.rfind(b"\n", 0, place) + 1 : end]
+
+
+def _found(content: bytes, sought: bytes, start: int) -> int:
+    place = content.find(sought, start)
+    return len(content) if place < 0 else place
 
 
 def _parsed(line: bytes, pairs: Callable[[list[tuple[str, Any]]], Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ and once a text is a column of texts. Times stay the texts they are; JSON has no
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _BATCH = 20_000
 _OBJECT_BYTES = (1 << 20, 16 << 20, 64 << 20)
 """The largest document, at first and where one is larger; DuckDB reserves four times as much."""
+
+
+_EXAMPLES_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -79,25 +82,41 @@ class JsonSource:
         return Rows(empty.schema, lambda: engine.frames(self.connection, query), query)
 
     def _kinds(self, path: Path) -> dict[str, str]:
-        """The DuckDB type of each key that any line has.
-
-        The first line of each structure stands for its like: `json_group_structure` keeps all it is given, 20 times
-        the memory of a file of 100 MB.
-        """
-        query = (
-            "SELECT json_group_structure(example) FROM (SELECT arg_min(json, n) AS example FROM ("  # noqa: S608 - the path is quoted
-            "SELECT json, json_structure(json)::VARCHAR AS structure, row_number() OVER () AS n FROM read_json_objects("
-            f"{engine.literal(str(path))}, format = 'newline_delimited', "
-            f"maximum_object_size = {engine.object_bytes(path)})) "
-            "WHERE structure <> '\"JSON\"' GROUP BY structure ORDER BY min(n))"  # of which {} is
-        )
-        (found,) = engine.row(self.connection, query)
+        """The DuckDB type of each key that any line has, in the order in which they are met."""
+        found = self._structure(path)
         structure = json.loads(found) if found else {}
         if not isinstance(structure, dict):
             import duckdb
 
             raise duckdb.InvalidInputException("a line is no object")
         return {name: _duckdb_type(kind) for name, kind in structure.items()}
+
+    def _structure(self, path: Path) -> str | None:
+        """What all lines together are, by DuckDB's `json_group_structure`.
+
+        It keeps all it is given, 20 times the memory of a file of 100 MB; so the first line of each structure stands
+        for its like. To look these up costs less than to have DuckDB carry every line along.
+        """
+        told = (
+            "SELECT json_structure(json)::VARCHAR AS structure, row_number() OVER () AS n, json "  # noqa: S608 - the path is quoted
+            f"FROM read_json_objects({engine.literal(str(path))}, format = 'newline_delimited', "
+            f"maximum_object_size = {engine.object_bytes(path)})"
+        )
+        grouped = (
+            f"FROM ({told}) WHERE structure <> '\"JSON\"' GROUP BY structure ORDER BY min(n)"  # of {} it is "JSON"
+        )
+        firsts = self.connection.execute(f"SELECT structure, min(n) {grouped}").fetchall()
+        if examples := _lines_at(path, [place for _, place in firsts]):
+            query = (
+                "SELECT json_group_structure(each), list(DISTINCT json_structure(each)::VARCHAR) "
+                "FROM (SELECT unnest(?::JSON[]) AS each)"
+            )
+            found, structures = self.connection.execute(query, [examples]).fetchall()[0]
+            if set(structures) == {structure for structure, _ in firsts}:
+                return str(found)
+        query = f"SELECT json_group_structure(example) FROM (SELECT arg_min(json, n) AS example {grouped})"  # noqa: S608
+        (found,) = engine.row(self.connection, query)
+        return None if found is None else str(found)
 
     def _whole_numbers(self, path: Path, types: Mapping[str, str]) -> dict[str, str]:
         """Types of the columns whose numbers a BIGINT, or a DOUBLE, would cut off."""
@@ -238,6 +257,20 @@ def _duckdb_type(kind: Any) -> str:
     if isinstance(kind, list):
         return f"{_duckdb_type(kind[0])}[]"
     return {"NULL": "VARCHAR", "UBIGINT": "BIGINT", "JSON": "VARCHAR"}.get(str(kind), str(kind))
+
+
+def _lines_at(path: Path, numbers: Sequence[int]) -> list[str]:
+    """The objects of these numbers, from 1 and rising, blank lines aside; none where they would take much memory."""
+    found: list[str] = []
+    size, wanted = 0, iter(numbers)
+    next_ = next(wanted, None)
+    for number, (_, line) in enumerate(json_lines(path), start=1):
+        if next_ is None or size > _EXAMPLES_BYTES:
+            break
+        if number == next_:
+            found.append(line.decode("utf-8", "replace"))
+            size, next_ = size + len(line), next(wanted, None)
+    return found if len(found) == len(numbers) and size <= _EXAMPLES_BYTES else []
 
 
 def column_names(keys: Iterable[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from platform_resources.conversion import Conversion, convert
+from platform_resources.conversion import Conversion, convert, json_source
 from platform_resources.conversion.json_numbers import survives
 from platform_resources.settings import Settings
 
@@ -93,3 +93,33 @@ def test_every_number_says_the_same_afterwards(numbers: list[str], nested: bool)
         found = json.loads(value, parse_float=Decimal) if isinstance(value, str) else value
         found = found["y"] if nested else found
         assert Decimal(repr(found) if isinstance(found, float) else found) == Decimal(sent)
+
+
+@pytest.mark.parametrize("place", [0, 1, 20_000, 39_999])
+def test_a_single_number_that_is_cut_is_found_wherever_it_stands(place: int, tmp_path: Path) -> None:
+    lines = [b'{"o":0.5,"w":"%s"}\n' % (b"1" * 200) for _ in range(40_000)]
+    lines[place] = b'{"o":0.1000000000000000055511,"w":""}\n'
+    assert converted(tmp_path, b"".join(lines)).rows == 40_000
+    assert pl.read_parquet(tmp_path / "out.parquet")["o"][place] == "0.1000000000000000055511"
+
+
+@pytest.mark.parametrize("examples_bytes", [0, 1 << 20])
+def test_keys_come_in_the_order_in_which_they_are_met(
+    examples_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_source, "_EXAMPLES_BYTES", examples_bytes)
+    lines = [
+        b'{"b":1}',
+        b"",
+        b"  ",
+        b'{"b":2,"a":{"y":1}}',
+        b"{}",
+        b'{"c":[1],"b":3}',
+        b'{"a":{"x":"1"},"b":4.5}',
+        b'{"b":5}',
+    ]
+    converted(tmp_path, b"\n".join(lines * 2000 + [b'{"z":true,"b":1}']))
+    found = pl.read_parquet(tmp_path / "out.parquet")
+    assert found.columns == ["b", "a", "c", "z"]
+    assert found.schema["b"] == pl.Float64
+    assert found.schema["a"] == pl.Struct({"y": pl.Int64, "x": pl.String})
