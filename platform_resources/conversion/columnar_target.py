@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from platform_resources.conversion.dictionaries import Dictionaries, has_categories
 from platform_resources.conversion.targets import Prepared, Target
 from platform_resources.conversion.writing import Chunk, Tally, chunk_of, in_order
 
@@ -67,10 +68,36 @@ def write_arrow(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit:
 
     codec = None if target.pages == "none" else target.pages
     options = pa.ipc.IpcWriteOptions(compression=codec, unify_dictionaries=False)
+    chunks = in_order(frames, lambda frame: partial(chunk_of, frame, fit, pl.DataFrame.to_arrow), tally)
+    if has_categories(fit.schema):
+        _write_categories(chunks, path, _arrow_schema(fit), options, tally)
+        return
     with pa.OSFile(str(path), "wb") as out, pa.ipc.new_file(out, _arrow_schema(fit), options=options) as writer:
-        chunks = in_order(frames, lambda frame: partial(chunk_of, frame, fit, pl.DataFrame.to_arrow), tally)
         for chunk in _behind(chunks, lambda each: writer.write_table(each.content)):
             tally.add(chunk)
+
+
+def _write_categories(
+    chunks: Iterator[Chunk], path: Path, schema: "pa.Schema", options: "pa.ipc.IpcWriteOptions", tally: Tally
+) -> None:
+    """Returns when the chunks are in the Arrow file, with all categories of all of them."""
+    import pyarrow as pa
+
+    met, stream = Dictionaries(schema), path.with_name(f"{path.name}-chunks")
+
+    def keep(chunk: Chunk) -> None:
+        writer.write_table(chunk.content)
+        met.learn(chunk.content)  # not beside the writing: Arrow puts other dictionaries into nested columns in place
+
+    try:
+        with pa.OSFile(str(stream), "wb") as held, pa.ipc.new_stream(held, schema, options=options) as writer:
+            for chunk in _behind(chunks, keep):
+                tally.add(chunk)
+        with pa.OSFile(str(path), "wb") as out, pa.ipc.new_file(out, schema, options=options) as writer:
+            for rows in met.common(stream):
+                writer.write_table(rows)
+    finally:
+        stream.unlink(missing_ok=True)
 
 
 def delta_batches(frames: Iterator[pl.DataFrame], fit: Prepared, tally: Tally) -> Iterator[Any]:

@@ -56,3 +56,16 @@ def test_a_table_of_no_rows_keeps_its_columns(rows: int, tmp_path: Path) -> None
     path = converted(FLAT.head(rows), tmp_path)
     assert pl.read_parquet(path).equals(FLAT.head(rows))
     assert pq.read_schema(path).field("text").type == pa.large_string()
+
+
+@pytest.mark.parametrize("within", [None, "list", "struct"])
+def test_an_arrow_file_has_the_categories_of_all_its_chunks(within: str | None, tmp_path: Path) -> None:
+    names = pl.Series("kind", [None if row % 7 == 0 else f"k{row // 3_000}" for row in range(30_000)])
+    kind = pl.col("kind").cast(pl.Categorical)
+    told = {None: kind, "list": pl.concat_list(kind), "struct": pl.struct(kind)}[within]
+    frame = pl.DataFrame([names]).select(told.alias("kind"), n=pl.int_range(pl.len()))
+    frame.write_parquet(tmp_path / "in.parquet")
+    convert(str(tmp_path / "in.parquet"), str(tmp_path / "out.arrow"), settings=Settings.from_environment({}))
+    assert pl.read_ipc(tmp_path / "out.arrow").equals(frame)
+    assert pa.ipc.open_file(tmp_path / "out.arrow").read_all()["kind"].to_pylist() == frame["kind"].to_list()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["in.parquet", "out.arrow"]
