@@ -5,6 +5,7 @@ Nothing stands under the target's name before its content was read back and foun
 
 # ruff: noqa: PLC0415 - vendors, and what imports them, are imported by the conversions that use them
 
+import errno
 import shutil
 import tempfile
 import time
@@ -37,7 +38,11 @@ from platform_resources.storage.folder import folder_at
 
 LEAST_MEMORY_BYTES = 512 << 20
 _WRITERS = {**dict.fromkeys(TEXTS, write_text), "parquet": write_parquet, "arrow": write_arrow}
-"""Quick as the first rows look; each datetime by itself; in wider types; with care."""
+_NO_DELIMITERS = '"\r\n\0'
+_UNWRITABLE = frozenset({
+    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOENT,
+    errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS,
+})  # fmt: skip
 
 
 @dataclass
@@ -93,6 +98,8 @@ def convert(
     memory = given.memory_bytes or settings.memory_bytes
     if memory < LEAST_MEMORY_BYTES:
         raise ConversionError(source, f"{memory:,} bytes of memory are too few", fix="allow 512 MiB or more")
+    if given.delimiter is not None and (len(given.delimiter) != 1 or given.delimiter in _NO_DELIMITERS):
+        raise ConversionError(source, f"{given.delimiter!r} delimits no fields", fix="use one character, such as ;")
     if given.verify not in VERIFY:
         raise ConversionError(target, f"is not verified by {given.verify!r}", fix=f"use one of {', '.join(VERIFY)}")
     with (
@@ -112,7 +119,8 @@ def convert(
         _refuse_target(work)
         with _within_memory(source):
             found = opened(source, given, bench)
-            tally, size = _published(work, found)
+            with _writable(target):
+                tally, size = _published(work, found)
         return _record(work, found, tally, size, time.monotonic() - started)
 
 
@@ -124,6 +132,20 @@ def _within_memory(source: str) -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         raise ConversionError(source, "takes more memory than is allowed", fix="allow more with --memory") from error
+
+
+@contextmanager
+def _writable(target: str) -> Iterator[None]:
+    """Yields; a folder that cannot be written, or has no room, is told by the name of the target."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        fix = "make room there and in TMPDIR" if full else "write to another folder, or correct this one's rights"
+        why = error.strerror or errno.errorcode[error.errno]
+        raise ConversionError(target, f"cannot be written ({why})", fix=fix) from error
 
 
 def _published(work: _Work, found: Opened) -> tuple[Tally, int]:
@@ -206,6 +228,8 @@ def _written(work: _Work, found: Opened, path: Path) -> Tally:
             return _once(work, rows, path)
         except duckdb.Error as error:
             if attempts is None or rows.query is None:
+                if isinstance(error, duckdb.OutOfMemoryException):
+                    raise
                 raise ConversionError(
                     work.source,
                     f"DuckDB cannot read it ({_first_line(error)})",
@@ -284,8 +308,27 @@ def _refuse_target(work: _Work) -> None:
             raise ConversionError(location, "is the source itself", fix="write to another name")
         if there.is_dir() and work.target.format != "delta":
             raise ConversionError(location, "is a folder", fix="name a file in it")
+    _refuse_rejects(work)
     if not work.options.overwrite and _stands(location, work.bench.settings):
         raise ConversionError(location, "is there already", fix="write to another name, or add --overwrite")
+
+
+def _refuse_rejects(work: _Work) -> None:
+    """Returns where the file of rejects replaces nothing that somebody needs."""
+    rejects = work.options.rejects
+    if rejects is None:
+        return
+    for taken in (work.source, work.target.location):
+        if _same(rejects, taken):
+            raise ConversionError(rejects, "has another use in this conversion", fix="give --rejects a name of its own")
+    if not work.options.overwrite and _stands(rejects, work.bench.settings):
+        raise ConversionError(rejects, "is there already", fix="give --rejects another name, or add --overwrite")
+
+
+def _same(one: str, other: str) -> bool:
+    if one.startswith("s3://") or other.startswith("s3://"):
+        return one == other
+    return Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
 
 
 def _stands(location: str, settings: Settings) -> bool:

@@ -85,12 +85,12 @@ def csv_checks(path: Path, dialect: Dialect, guesses: Sequence[Guess]) -> str:
     return f"SELECT {', '.join(asked)} FROM {_csv(path, dialect)}"  # noqa: S608 - paths are quoted
 
 
-def json_query(path: Path, types: Mapping[str, str]) -> str:
-    """The statement that reads JSON lines in these DuckDB types."""
+def json_query(path: Path, types: Mapping[str, str], longest: int | None = None) -> str:
+    """The statement that reads JSON lines in these DuckDB types; the longest has so many bytes, where that is known."""
     columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
     return (
         f"SELECT * FROM read_json({literal(str(path))}, format = 'newline_delimited', auto_detect = false, "  # noqa: S608
-        f"columns = {{{columns}}}, maximum_object_size = {object_bytes(path)})"
+        f"columns = {{{columns}}}, maximum_object_size = {longest or object_bytes(path)})"
     )
 
 
@@ -99,6 +99,11 @@ def object_bytes(path: Path) -> int:
     with path.open("rb") as source:
         first = source.readline(256 << 20)
     return max(16 << 20, min(2 * len(first) + 1024, 512 << 20))
+
+
+def is_too_long(error: Exception) -> bool:
+    """Whether a query ended because a line of its file is longer than it was told."""
+    return "maximum_object_size" in str(error) or "Maximum line size" in str(error)
 
 
 def row(connection: "DuckDBPyConnection", query: str) -> tuple[Any, ...]:

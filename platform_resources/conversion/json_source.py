@@ -6,7 +6,7 @@ and once a text is a column of texts. Times stay the texts they are; JSON has no
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +29,15 @@ _BATCH = 20_000
 _OBJECT_BYTES = (1 << 20, 16 << 20, 64 << 20)
 """The largest document, at first and where one is larger; DuckDB reserves four times as much."""
 
+_RENAMED = 1 << 16
+
 
 _EXAMPLES_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
 class JsonSource:
-    """A file of JSON lines in UTF-8."""
+    """A file of JSON lines in UTF-8; `longest` is the size of its longest one, where that was measured."""
 
     path: Path
     name: str
@@ -43,6 +45,7 @@ class JsonSource:
     connection: "DuckDBPyConnection"
     scratch: Path
     conform: Conform | None = None
+    longest: int | None = None
 
     def rows(self) -> Rows:
         """The rows; lines that are no JSON object are set aside."""
@@ -54,8 +57,10 @@ class JsonSource:
             return self._typed(self.path)
         except duckdb.OutOfMemoryException:
             raise
-        except duckdb.Error:  # a line is malformed: DuckDB says so of one, we want to know of all
-            cleaned = self._cleaned()
+        except duckdb.Error as error:
+            if self.longest is None and engine.is_too_long(error):
+                return replace(self, longest=_longest_line(self.path)).rows()
+            cleaned = self._cleaned()  # a line is malformed: DuckDB says so of one, we want to know of all
         try:
             return self._typed(cleaned)
         except duckdb.OutOfMemoryException:
@@ -75,7 +80,7 @@ class JsonSource:
             path = written_anew(path, self.scratch / "kept.jsonl", cut, names, _without_repetition)
         types = {names[name]: "VARCHAR" if name in cut else kind for name, kind in kinds.items()}
         types |= self._whole_numbers(path, types)
-        query = engine.json_query(path, types)
+        query = engine.json_query(path, types, self.longest)
         arrow = self.connection.sql(f"SELECT * FROM ({query}) LIMIT 0").to_arrow_table()  # noqa: S608 - names are quoted
         empty = pl.DataFrame(pl.from_arrow(arrow))
         self._read_once(query)
@@ -100,7 +105,7 @@ class JsonSource:
         told = (
             "SELECT json_structure(json)::VARCHAR AS structure, row_number() OVER () AS n, json "  # noqa: S608 - the path is quoted
             f"FROM read_json_objects({engine.literal(str(path))}, format = 'newline_delimited', "
-            f"maximum_object_size = {engine.object_bytes(path)})"
+            f"maximum_object_size = {self.longest or engine.object_bytes(path)})"
         )
         grouped = (
             f"FROM ({told}) WHERE structure <> '\"JSON\"' GROUP BY structure ORDER BY min(n)"  # of {} it is "JSON"
@@ -133,7 +138,7 @@ class JsonSource:
                     else f"strlen({column}) > 15 AND NOT contains({column}, '.') AND NOT contains({column}, 'e')"
                 )
                 asked.append(f"coalesce(bool_or({cut}), false)")
-        query = f"SELECT {', '.join(asked)} FROM ({engine.json_query(path, doubtful)})"  # noqa: S608 - names are quoted
+        query = f"SELECT {', '.join(asked)} FROM ({engine.json_query(path, doubtful, self.longest)})"  # noqa: S608 - names are quoted
         found = engine.row(self.connection, query)
         return {name: "VARCHAR" for name, cut in zip(doubtful, found, strict=True) if cut}
 
@@ -195,6 +200,12 @@ class JsonSource:
         raw = pl.DataFrame({name: [as_text(value.get(name)) for _, value in held] for name in schema}, schema=schema)
         frame, unreadable = conform(raw)
         return accepted(frame, unreadable, raw, np.array([number for number, _ in held], dtype=np.int64), self.rejects)
+
+
+def _longest_line(path: Path) -> int:
+    """The bytes that the longest line needs, once its columns have other names."""
+    with path.open("rb") as source:
+        return max(map(len, source), default=0) + _RENAMED
 
 
 def lines_of(path: Path, name: str, connection: "DuckDBPyConnection", scratch: Path) -> Path:

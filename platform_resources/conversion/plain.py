@@ -75,10 +75,9 @@ def in_utf8(path: Path, encoding: Encoding, scratch: Path, *, name: str) -> Path
             block = source.read(_BLOCK)
             try:
                 text = decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                raise ConversionError(
-                    name, f"is not {encoding} at byte {read + error.start:,}", fix="name its --encoding"
-                ) from error
+            except UnicodeError as error:
+                where = f" at byte {read + error.start:,}" if isinstance(error, UnicodeDecodeError) else ""
+                raise ConversionError(name, f"is not {encoding}{where}", fix="name its --encoding") from error
             out.write(text.removeprefix("\ufeff") if first else text)
             read, first = read + len(block), False
             if not block:

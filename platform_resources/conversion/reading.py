@@ -164,8 +164,9 @@ def _csv(path: Path, pieces: list[bytes], source: str, options: Options, bench: 
 
 def _known(encoding: str, source: str) -> str:
     try:
+        "".encode(encoding)  # refuses also codecs that are none of texts, such as base64
         name = codecs.lookup(encoding).name
-    except LookupError as error:
+    except (LookupError, ValueError) as error:
         raise ConversionError(source, f"{encoding!r} is no encoding", fix="use utf-8, utf-16, cp1252, …") from error
     return "utf-8" if name == "utf-8-sig" else name
 

@@ -17,7 +17,7 @@ from platform_resources.conversion.blocks import difference, file_checksum
 from platform_resources.conversion.fingerprint import Fingerprint, fingerprint_of
 from platform_resources.conversion.targets import TEXTS, Prepared, Target
 from platform_resources.conversion.writing import Tally
-from platform_resources.errors import NotVerified
+from platform_resources.errors import ConversionError, NotVerified
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -38,10 +38,30 @@ def check(
 
     Raises:
         NotVerified: It has other bytes, rows, columns or types.
+        ConversionError: To read it back takes more memory than is allowed.
     """
     if target.format in TEXTS:
         path = _compared(path, target, tally, scratch)
-    refuse_difference(target, tally.print_, fingerprint_of(_frames(path, target, fit, connection)))
+    refuse_difference(target, tally.print_, _found(path, target, fit, tally, connection))
+
+
+def _found(path: Path, target: Target, fit: Prepared, tally: Tally, connection: "DuckDBPyConnection") -> Fingerprint:
+    """The fingerprint of a file; a text with a very long row is read once more, in larger pieces."""
+    import duckdb
+
+    longest = None
+    while True:
+        try:
+            return fingerprint_of(_frames(path, target, fit, connection, longest))
+        except duckdb.OutOfMemoryException as error:
+            raise ConversionError(
+                target.location, "takes more memory to be read back than is allowed",
+                fix="allow more with --memory, or write Parquet",
+            ) from error  # fmt: skip
+        except duckdb.Error as error:
+            if longest or not engine.is_too_long(error):
+                raise _differs(target, f"it cannot be parsed ({type(error).__name__})") from error
+            longest = max(each.size_bytes for each in tally.blocks)
 
 
 def _compared(path: Path, target: Target, tally: Tally, scratch: Path) -> Path:
@@ -101,7 +121,9 @@ def refuse_schema(target: Target, wrote: pl.Schema, found: pl.Schema) -> None:
         )  # fmt: skip
 
 
-def _frames(path: Path, target: Target, fit: Prepared, connection: "DuckDBPyConnection") -> Iterator[pl.DataFrame]:
+def _frames(
+    path: Path, target: Target, fit: Prepared, connection: "DuckDBPyConnection", longest: int | None
+) -> Iterator[pl.DataFrame]:
     if target.format in ("parquet", "arrow"):
         reader = binary_sources.parquet if target.format == "parquet" else binary_sources.arrow
         rows = reader(path, target.location)
@@ -109,11 +131,12 @@ def _frames(path: Path, target: Target, fit: Prepared, connection: "DuckDBPyConn
         return rows.frames()
     if not fit.schema:
         return iter(())
-    query = _csv_query(path, target, fit) if target.format == "csv" else _json_query(path, target, fit)
+    text_query = _csv_query if target.format == "csv" else _json_query
+    query = text_query(path, target, fit, longest)
     return (_typed(frame, fit.schema) for frame in engine.frames(connection, query))
 
 
-def _csv_query(path: Path, target: Target, fit: Prepared) -> str:
+def _csv_query(path: Path, target: Target, fit: Prepared, longest: int | None) -> str:
     with path.open(encoding="utf-8", newline="") as text:
         header = next(csv.reader(text, delimiter=target.delimiter), [])
     if header != list(fit.schema):
@@ -126,12 +149,12 @@ def _csv_query(path: Path, target: Target, fit: Prepared) -> str:
     return (
         f"SELECT {names} FROM read_csv({engine.literal(str(path))}, auto_detect = false, header = true, "  # noqa: S608
         f"delim = {engine.literal(target.delimiter)}, quote = '\"', escape = '\"', allow_quoted_nulls = false, "
-        f"nullstr = '', columns = {{{columns}}}, max_line_size = {engine.object_bytes(path)})"
+        f"nullstr = '', columns = {{{columns}}}, max_line_size = {longest or engine.object_bytes(path)})"
     )
 
 
-def _json_query(path: Path, target: Target, fit: Prepared) -> str:
-    query = engine.json_query(path, {name: duckdb_type(dtype) for name, dtype in fit.schema.items()})
+def _json_query(path: Path, target: Target, fit: Prepared, longest: int | None) -> str:
+    query = engine.json_query(path, {name: duckdb_type(dtype) for name, dtype in fit.schema.items()}, longest)
     return query.replace("'newline_delimited'", "'array'") if target.format == "json" else query
 
 

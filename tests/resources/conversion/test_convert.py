@@ -6,6 +6,8 @@ import datetime as dt
 import gzip
 import io
 import json
+import resource
+import signal
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -396,3 +398,55 @@ def test_an_array_that_is_larger_than_the_memory_of_its_reader_goes_through(run:
     row = b'{"n": 1234567, "name": "' + b"x" * 400 + b'", "tags": ["a", "b"], "inner": {"a": 1.5}}'
     content = b"[" + b",\n".join([row] * 300_000) + b"]"
     assert run(content, "out.parquet", memory_bytes=512 << 20).rows == 300_000
+
+
+@pytest.mark.parametrize("target", ["o.csv", "o.jsonl", "o.json"])
+def test_a_value_of_many_megabytes_behind_short_ones_is_written(target: str, run: Convert, tmp_path: Path) -> None:
+    frame = pl.DataFrame({"n": [1, 2, 3], "text": ["a", "x" * 40_000_000, "b"]})
+    frame.write_parquet(tmp_path / "long")
+    assert run("long", target).parsed_rows == 3
+    run(target, "again.parquet", memory_bytes=4 << 30)
+    assert table(tmp_path, "again.parquet").equals(frame)
+
+
+@pytest.mark.parametrize("delimiter", ["", "||", '"', "\n"])
+def test_a_delimiter_that_is_none_is_refused(delimiter: str, run: Convert) -> None:
+    with pytest.raises(ConversionError, match="delimits no fields"):
+        run(CSV, "o.csv", delimiter=delimiter)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"), [("base64", "is no encoding"), ("rot13", "is no encoding"), ("utf-16", "is not utf-16")]
+)
+def test_an_encoding_that_the_text_cannot_have_is_refused(encoding: str, told: str, run: Convert) -> None:
+    with pytest.raises(ConversionError, match=told):
+        run(CSV, "o.csv", encoding=encoding)
+
+
+def test_a_target_that_cannot_be_written_is_told_by_its_name(run: Convert, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConversionError, match=r"file/o\.csv: cannot be written \((File exists|Not a directory)\). Fix"):
+        run(CSV, "file/o.csv")
+
+
+def test_a_full_disk_is_told_by_the_name_of_the_target(run: Convert, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    (tmp_path / "in").write_bytes(b"a,b\n" + b"1,2\n" * 100_000)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(ConversionError, match=r"o\.csv: cannot be written \(File too large\). Fix: make room"):
+            run("in", "o.csv")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert [each.name for each in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize("rejects", ["in", "o.csv", "there"])
+def test_rows_that_are_set_aside_replace_nothing(rejects: str, run: Convert, tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("kept")
+    with pytest.raises(ConversionError, match="Fix: give --rejects"):
+        run(b"a,b\n1,2\n3\n", "o.csv", rejects=str(tmp_path / rejects))
+    assert (tmp_path / "in").read_bytes() == b"a,b\n1,2\n3\n"
+    assert (tmp_path / "there").read_text() == "kept"
