@@ -53,7 +53,7 @@ def parquet(path: Path, name: str) -> Rows:
         file.close()
         heights = [facts.row_group(place).num_rows for place in range(facts.num_row_groups)]
         width = sum(groups) / max(facts.num_rows, 1) + _VALUE_BYTES * facts.num_columns
-        return _by_polars(path, name, list(_pieces(heights, max(rows, int(_PIECE_BYTES / width)))), rows)
+        return _by_polars(path, name, list(_pieces(heights, max(rows, int(_PIECE_BYTES / max(width, 1))))), rows)
     schema = _schema(file.schema_arrow)
     return Rows(schema, lambda: _frames(file.iter_batches(batch_size=rows), schema, name), total=facts.num_rows)
 

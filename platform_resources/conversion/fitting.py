@@ -17,6 +17,9 @@ _CALENDARS = ("json", "jsonl", "csv", "delta")
 _MOST_DAYS = 95_000_000
 """From 1970, either way: some 260,000 years; the calendars of Polars and delta-rs end soon after, in a panic."""
 
+_YEARS = (-4_371_587, 2_932_896)
+"""The first and last day of the years that texts write in four digits, -9999 to 9999; readers know no others."""
+
 _PER_DAY = {"ms": 86_400_000, "us": 86_400_000_000}
 
 
@@ -29,10 +32,11 @@ def fitting(rows: Rows, target: Target) -> Iterator[Rows]:
     """
     refuse_names(rows.schema, target)
     met: list[ConversionError] = []
+    reach = (-_MOST_DAYS, _MOST_DAYS) if target.format == "delta" else _YEARS
 
     def frames() -> Iterator[pl.DataFrame]:
         for frame in rows.frames():
-            if far := _far(frame, dates_only=target.format == "delta"):
+            if far := _far(frame, reach, dates_only=target.format == "delta"):
                 met.append(_refusal(target, far))
                 raise met[0]
             yield frame
@@ -68,22 +72,27 @@ def refuse_names(schema: pl.Schema, target: Target) -> None:
 
 
 def _refusal(target: Target, column: str) -> ConversionError:
+    where = "more than 260,000 years away" if target.format == "delta" else "outside of the years -9999 to 9999"
     return ConversionError(
         target.location,
-        f"column {column} has a date more than 260,000 years away, which {target.format} cannot hold",
+        f"column {column} has a date {where}, which {target.format} cannot hold",
         fix="correct it, or write Parquet or Arrow",
     )
 
 
-def _far(frame: pl.DataFrame, *, dates_only: bool) -> str | None:
-    """The first column with a date that calendars lack."""
+def _far(frame: pl.DataFrame, reach: tuple[int, int], *, dates_only: bool) -> str | None:
+    """The first column with a day before the first one of the reach, or behind the last."""
     for name, dtype in frame.schema.items():
         if isinstance(dtype, pl.Date) or (
             isinstance(dtype, pl.Datetime) and dtype.time_unit in _PER_DAY and not dates_only
         ):
-            most = _MOST_DAYS * (_PER_DAY[dtype.time_unit] if isinstance(dtype, pl.Datetime) else 1)
+            day = _PER_DAY[dtype.time_unit] if isinstance(dtype, pl.Datetime) else 1
             numbers = frame[name].to_physical()
             least, largest = numbers.min(), numbers.max()
-            if isinstance(least, int) and isinstance(largest, int) and (least < -most or largest > most):
+            if (
+                isinstance(least, int)
+                and isinstance(largest, int)
+                and not (reach[0] <= least // day and largest // day <= reach[1])
+            ):
                 return name
     return None

@@ -27,6 +27,9 @@ def local(location: str, s3: S3Settings, scratch: Path) -> Path:
         ConversionError: There is nothing, or something that is no file.
     """
     if location.startswith("s3://"):
+        bucket, _, key = location.removeprefix("s3://").partition("/")
+        if not bucket or not key:
+            raise ConversionError(location, "names no object", fix="write s3://bucket/key")
         return _fetched(location, s3, scratch)
     path = Path(location).expanduser()
     if path.is_dir() and (path / "_delta_log").is_dir():

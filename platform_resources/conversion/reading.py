@@ -89,6 +89,8 @@ def opened(source: str, options: Options, bench: Bench) -> Opened:
     if container is None:
         return replace(_text(path, source, options, bench), compression=compression, size_bytes=size)
     rows = _typed(path, source, container, options.sheet)
+    if not rows.schema:
+        raise ConversionError(source, "has no columns", fix="send it again")
     return Opened(_conformed(rows, bench), container, compression, size_bytes=size)
 
 

@@ -74,11 +74,39 @@ def test_a_date_beyond_the_calendar_is_refused_by_its_column(
     far: pl.Series, target: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pl.DataFrame({"id": [1, 2, 3], "when": far}).write_parquet(tmp_path / "in.parquet")
-    with pytest.raises(ConversionError, match=r"column when has a date more than 260,000 years away.*Fix: correct it"):
+    with pytest.raises(
+        ConversionError, match=r"column when has a date (more than 260,000|outside of the).*Fix: correct it"
+    ):
         converted(tmp_path, "in.parquet", target)
     assert "panicked" not in capfd.readouterr().err
     assert not [path for path in tmp_path.rglob("o.*") if path.is_file()]
     assert converted(tmp_path, "in.parquet", "o.parquet").rows == 3
+
+
+@pytest.mark.parametrize("target", ["o.csv", "o.jsonl"])
+@pytest.mark.parametrize("kind", [pl.Date(), pl.Datetime("us"), pl.Datetime("ms")], ids=["date", "us", "ms"])
+def test_years_of_more_than_four_digits_are_refused_also_behind_the_sample(
+    kind: pl.DataType, target: str, tmp_path: Path
+) -> None:
+    def written(day: int) -> None:
+        days = pl.Series("when", [0] * 70_000 + [day], dtype=pl.Int32).cast(pl.Date).cast(kind)
+        days.to_frame().write_parquet(tmp_path / "in.parquet")
+        converted(tmp_path, "in.parquet", target)
+        (tmp_path / target).unlink()
+
+    for last, beyond in ((-4_371_587, -4_371_588), (2_932_896, 2_932_897)):
+        written(last)
+        with pytest.raises(ConversionError, match="column when has a date outside of the years -9999 to 9999"):
+            written(beyond)
+    assert [each.name for each in tmp_path.iterdir()] == ["in.parquet"]
+
+
+@pytest.mark.parametrize("source", ["in.parquet", "in.arrow"])
+def test_a_table_without_columns_is_refused(source: str, tmp_path: Path) -> None:
+    frame = pl.DataFrame()
+    frame.write_parquet(tmp_path / source) if source == "in.parquet" else frame.write_ipc(tmp_path / source)
+    with pytest.raises(ConversionError, match=r"in\.\w+: has no columns\. Fix: "):
+        converted(tmp_path, source, "o.csv")
 
 
 @pytest.mark.parametrize("target", ["o.csv", "o.jsonl", "o.parquet", "o.arrow"])
