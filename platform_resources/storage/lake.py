@@ -99,6 +99,7 @@ class Lake:
             VersionNotFound: the table has no such version, or none so old.
             TableUnavailable: S3 did not answer as it should.
             TableForbidden: S3 refuses.
+            TableDamaged: a file that the rows need is gone, or is not what was written.
         """
         with self.telling(spec):
             wanted = self._version(spec, partitions, version, at)

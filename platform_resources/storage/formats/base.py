@@ -64,7 +64,7 @@ class TableFormat(ABC):
             TableNotFound: nothing was ever written.
             ColumnNotFound: a column is asked for that the table does not have.
         """
-        kept = self._cached(cache, partitions) if cache is not None and version is None else None
+        kept = self._cached(cache, partitions, version)
         frame = self._scan(partitions, version) if kept is None else kept.lazy(self.location, self.telling)
         return frame if columns is None else frame.select(self._checked(columns, frame.collect_schema().names()))
 
@@ -77,7 +77,7 @@ class TableFormat(ABC):
         cache: Cache | None = None,
     ) -> pl.DataFrame:
         """Returns the same rows in memory; those that are kept without a query."""
-        kept = self._cached(cache, partitions) if cache is not None and version is None else None
+        kept = self._cached(cache, partitions, version)
         if kept is None:
             return self.scan(partitions=partitions, columns=columns, version=version).collect()
         names = kept.snapshot.schema.names()
@@ -98,7 +98,12 @@ class TableFormat(ABC):
         """
         return None
 
-    def _cached(self, cache: Cache, partitions: Sequence[str] | None) -> CachedScan | None:
+    def _cached(
+        self, cache: Cache | None, partitions: Sequence[str] | None, version: str | int | None
+    ) -> CachedScan | None:
+        """Returns the rows that the cache can help with; None without one, and for an earlier version."""
+        if cache is None or version is not None:
+            return None
         found = self._snapshot(cache, partitions)
         if found is None or found.snapshot.files.height > MOST_FILES:
             return None

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import wraps
+from inspect import getmembers, isfunction
 from typing import Any, NamedTuple, TypeVar
 
 from platform_resources.errors import RetentionTooShort, TableNotFound, VersionNotFound
@@ -22,9 +23,7 @@ from platform_resources.storage.operations.records import (
 from platform_resources.storage.table import TableSpec
 
 File = TypeVar("File")
-
-
-_OPERATIONS = {"history", "_live", "compact", "zorder", "vacuum", "expire", "restore", "register"}
+_TOLD = "_told"
 
 
 class LiveFile(NamedTuple):
@@ -39,9 +38,10 @@ class TableOperations(ABC):
     """The operations on one table; each is one commit at most, and refuses what would break a running reader."""
 
     def __init_subclass__(cls) -> None:
-        """Lets each operation of a format say what goes wrong in our words."""
-        for name in _OPERATIONS & vars(cls).keys():
-            setattr(cls, name, _telling(vars(cls)[name]))
+        """Lets every public method, a format's own and those below, say what goes wrong in our words."""
+        for name, method in getmembers(cls, isfunction):
+            if not name.startswith("_") and not hasattr(method, _TOLD):
+                setattr(cls, name, _telling(method))
 
     def __init__(self, spec: TableSpec, location: str, settings: Settings) -> None:
         self.spec, self.location, self.settings = spec, location, settings
@@ -176,6 +176,7 @@ def _telling(operation: Callable[..., Any]) -> Callable[..., Any]:
         with FORMATS[self.spec.format](self.spec, self.location, self.settings).telling():
             return operation(self, *given, **named)
 
+    setattr(telling, _TOLD, True)
     return telling
 
 

@@ -10,12 +10,14 @@ import pytest
 from deltalake import DeltaTable
 
 from platform_resources.errors import MetadataLost, TableDamaged, TableNotFound
+from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 from platform_resources.storage.folder import Folder, folder_at
 from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.formats.avro import is_whole
 from platform_resources.storage.formats.iceberg import IcebergFormat
 from platform_resources.storage.io_manager import LakeIOManager
+from platform_resources.storage.operations.delta import DeltaOperations
 from platform_resources.storage.operations.iceberg import IcebergOperations
 from platform_resources.storage.table import Format, TableSpec
 
@@ -232,3 +234,15 @@ def avro(folder: Path) -> bytes:
 def header_bytes(content: bytes) -> int:
     """Where the mark that ends the file stands first: behind the header, which is a whole file without rows."""
     return content.index(content[-16:]) + 16
+
+
+def test_an_operation_that_nobody_listed_says_in_our_words_what_is_lost(tmp_path: Path) -> None:
+    class Counting(DeltaOperations):
+        def counted(self) -> int:
+            return pl.read_parquet(self._open().file_uris()).height
+
+    lake = Lake(Settings.from_environment({"PLATFORM_STATE": str(tmp_path)}))
+    spec = filled(lake, "delta")
+    spoil(folder_of(lake, spec), file_of(lake, spec, "data"), "gone")
+    with pytest.raises(TableDamaged, match=r"shop/sales/v1: its data file .*p=z/.* is gone"):
+        Counting(spec, lake.location(spec), lake.settings).counted()
