@@ -18,7 +18,7 @@ from platform_resources.storage.operations import TableOperations
 from platform_resources.storage.operations.iceberg import IcebergOperations
 
 Which = Literal["table", "quarantine", "ingests"]
-_LENGTH = re.compile(r"(\d+)\s*([dh])")
+_LENGTH = re.compile(r"(\d{1,5})\s*([dh])")
 _RAW = ("payload", "fix")
 """Columns of a quarantine that hold whole rows, personal data included."""
 

@@ -151,12 +151,27 @@ class Lake:
             return self._table(spec).write(given)
 
     def update(self, spec: TableSpec, column: str, ids: Sequence[Any], values: Mapping[str, Any]) -> Commit:
-        """Returns the commit that set columns of the rows whose `column` is one of the ids; none without such rows."""
+        """Returns the commit that set columns of the rows whose `column` is one of the ids; none without such rows.
+
+        Raises:
+            ColumnNotFound: the table has no such column.
+            InvalidRows: the rows would belong to no partition.
+        """
+        part = spec.partition_column
+        if part is not None and part in values and not (values[part] and isinstance(values[part], str)):
+            raise InvalidRows(
+                spec.path, part, (values[part],), f"partition column {part} would be {values[part]!r}",
+                fix="name the partition to which the rows belong",
+            )  # fmt: skip
         with self.telling(spec):
             return self._table(spec).update(column, ids, values)
 
     def delete(self, spec: TableSpec, column: str, ids: Sequence[Any]) -> Commit:
-        """Returns the commit that removed the rows whose `column` is one of the ids; none without such rows."""
+        """Returns the commit that removed the rows whose `column` is one of the ids; none without such rows.
+
+        Raises:
+            ColumnNotFound: the table has no such column.
+        """
         with self.telling(spec):
             return self._table(spec).delete(column, ids)
 

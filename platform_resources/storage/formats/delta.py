@@ -25,7 +25,12 @@ from platform_resources.storage.formats.delta_frames import (
     stored,
     within,
 )
-from platform_resources.storage.formats.delta_limits import refuse_columnless, refuse_other_partitioning, refuse_unfit
+from platform_resources.storage.formats.delta_limits import (
+    refuse_case,
+    refuse_columnless,
+    refuse_other_partitioning,
+    refuse_unfit,
+)
 from platform_resources.storage.formats.delta_merge import DeltaMerge, change_rows
 from platform_resources.storage.formats.delta_snapshot import last_commit, taken
 from platform_resources.storage.table import Commit, Rows
@@ -141,7 +146,7 @@ class DeltaFormat(TableFormat):
         from deltalake.exceptions import DeltaError
 
         try:
-            if not version.isdigit() or int(version) > table.version():
+            if not (version.isascii() and version.isdigit()) or int(version) > table.version():
                 raise self._lacks(version)
             table.load_as_version(int(version))
         except DeltaError as error:
@@ -235,13 +240,17 @@ class DeltaFormat(TableFormat):
         """Returns the commit that changed the rows, or deleted them where there are no changes."""
         if table is None:
             return Commit(version=None, changed=False)
+        self._checked([column, *(changes or {})], restored(table).collect_schema().names())
         updated, deleted = change_rows(table, column, values, changes)
         if not updated + deleted:
             return self._unchanged(table)
         return self._commit(table, rows_written=updated, rows_deleted=deleted)
 
     def _fitted(self, table: "DeltaTable", frame: pl.DataFrame) -> pl.DataFrame:
-        return columns.fit(self.spec.path, frame, restored(table).collect_schema(), self.spec.schema_evolution)
+        there = restored(table).collect_schema()
+        fitted = columns.fit(self.spec.path, frame, there, self.spec.schema_evolution)
+        refuse_case(self.spec, fitted)  # a new column beside one that the table has
+        return fitted
 
     def _unchanged(self, table: "DeltaTable") -> Commit:
         return Commit(version=str(table.version()), changed=False, rows_total=table.count())

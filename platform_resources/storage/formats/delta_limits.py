@@ -4,6 +4,7 @@ Without these the vendor fails in the middle of a write, with words about its ow
 """
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import polars as pl
 
@@ -13,6 +14,7 @@ from platform_resources.storage.folder import file_name
 from platform_resources.storage.table import TableSpec
 
 _LONGEST_FOLDER = 120
+_NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
 
 def refuse_unfit(spec: TableSpec, frame: pl.DataFrame) -> None:
@@ -20,15 +22,15 @@ def refuse_unfit(spec: TableSpec, frame: pl.DataFrame) -> None:
 
     Raises:
         UnsupportedType: two columns differ by case alone, or nanoseconds would be lost.
-        InvalidRows: a partition value is too long for the folder that delta-rs names by it.
+        InvalidRows: a partition value is too long for the folder that delta-rs names by it, or spoils its name.
     """
     refuse_lossy(spec, frame)
-    _refuse_long_partitions(spec, frame)
+    _refuse_partitions(spec, frame)
 
 
 def refuse_lossy(spec: TableSpec, frame: pl.DataFrame) -> None:
     """Returns nothing; raises UnsupportedType for what neither Delta nor Iceberg keeps: case alone, nanoseconds."""
-    _refuse_case(spec, frame)
+    refuse_case(spec, frame)
     _refuse_lost_nanoseconds(spec, frame)
 
 
@@ -51,7 +53,8 @@ def refuse_other_partitioning(spec: TableSpec, there: Sequence[str]) -> None:
         )
 
 
-def _refuse_case(spec: TableSpec, frame: pl.DataFrame) -> None:
+def refuse_case(spec: TableSpec, frame: pl.DataFrame) -> None:
+    """Returns nothing; raises UnsupportedType for two columns whose names differ by case alone."""
     seen: dict[str, str] = {}
     for name in frame.columns:
         other = seen.setdefault(name.lower(), name)
@@ -67,13 +70,22 @@ def _refuse_lost_nanoseconds(spec: TableSpec, frame: pl.DataFrame) -> None:
             )
 
 
-def _refuse_long_partitions(spec: TableSpec, frame: pl.DataFrame) -> None:
-    values = frame[spec.partition_column].unique().to_list() if spec.partition_column else []
+def _refuse_partitions(spec: TableSpec, frame: pl.DataFrame) -> None:
+    values = frame[spec.partition_column].unique(maintain_order=True).to_list() if spec.partition_column else []
+    if culprits := [each for each in values if each == _NULL_FOLDER]:
+        _refuse_partition(spec, culprits, "would be read as null", fix="write another value for it")
+    if culprits := [each for each in values if "~" in each]:
+        _refuse_partition(spec, culprits, "has a ~, at which delta-rs can compact no more", fix="write - for it")
     if culprits := [each for each in values if len(each) > _LONGEST_FOLDER or "~" in file_name(each)[_LONGEST_FOLDER:]]:
-        raise InvalidRows(
-            spec.path,
-            str(spec.partition_column),
-            culprits,
-            f"partition {culprits[0]!r} is longer than {_LONGEST_FOLDER} characters in a path",
-            fix="use shorter partition keys, or declare format='parquet'",
-        )
+        problem = f"is longer than {_LONGEST_FOLDER} characters in a path"
+        _refuse_partition(spec, culprits, problem, fix="use shorter partition keys")
+
+
+def _refuse_partition(spec: TableSpec, culprits: Sequence[str], problem: str, *, fix: str) -> NoReturn:
+    raise InvalidRows(
+        spec.path,
+        str(spec.partition_column),
+        culprits,
+        f"partition {culprits[0]!r} {problem}",
+        fix=f"{fix}, or declare format='parquet' or format='iceberg'",
+    )

@@ -22,7 +22,7 @@ from platform_resources.storage.caches.snapshot import Snapshot, Source
 from platform_resources.storage.conflicts import retried
 from platform_resources.storage.folder import Folder, folder_at
 from platform_resources.storage.formats.base import TableFormat
-from platform_resources.storage.formats.delta_limits import refuse_lossy, refuse_other_partitioning
+from platform_resources.storage.formats.delta_limits import refuse_case, refuse_lossy, refuse_other_partitioning
 from platform_resources.storage.formats.iceberg_catalog import (
     MARKER,
     catalogue_exists,
@@ -149,7 +149,7 @@ class IcebergFormat(TableFormat):
 
     def snapshot_id(self, table: "Table", version: str) -> int:
         """Returns the id of a snapshot; raises VersionNotFound."""
-        if not version.isdigit() or table.snapshot_by_id(int(version)) is None:
+        if not (version.isascii() and version.isdigit()) or table.snapshot_by_id(int(version)) is None:
             raise VersionNotFound(self.spec.path, version)
         return int(version)
 
@@ -313,6 +313,7 @@ class IcebergFormat(TableFormat):
         if table is None:
             return Commit(version=None, changed=False)
         schema, tasks = logical_schema(table.schema()), self.files(table)
+        self._checked([column, *(changes or {})], schema.names())
         wanted = pl.Series(column, list(values), dtype=schema[column])
         found = self._by_file(table, tasks, [column]).filter(pl.col(column).is_in(wanted.implode()))
         if found.is_empty():
@@ -370,7 +371,9 @@ class IcebergFormat(TableFormat):
         return frame.sort(self.spec.sort_by, maintain_order=True) if self.spec.sort_by else frame
 
     def _fitted(self, table: "Table", frame: pl.DataFrame) -> pl.DataFrame:
-        return columns.fit(self.spec.path, frame, logical_schema(table.schema()), self.spec.schema_evolution)
+        fitted = columns.fit(self.spec.path, frame, logical_schema(table.schema()), self.spec.schema_evolution)
+        refuse_case(self.spec, fitted)  # a new column beside one that the table has
+        return fitted
 
     def _reopened(self) -> "Table":
         table = self.opened()

@@ -2,12 +2,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from inspect import getmembers, isfunction
 from typing import Any, NamedTuple, TypeVar
 
-from platform_resources.errors import RetentionTooShort, TableNotFound, VersionNotFound
+from platform_resources.errors import (
+    ColumnNotFound,
+    InvalidTableSpec,
+    RetentionTooShort,
+    TableNotFound,
+    UnsupportedOperation,
+    VersionNotFound,
+)
 from platform_resources.settings import Settings
 from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.operations.records import (
@@ -24,6 +31,7 @@ from platform_resources.storage.table import TableSpec
 
 File = TypeVar("File")
 _TOLD = "_told"
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 class LiveFile(NamedTuple):
@@ -79,6 +87,7 @@ class TableOperations(ABC):
 
         Raises:
             ColumnNotFound: the table has no such column.
+            UnsupportedOperation: no columns, or the partition's among them.
         """
 
     @abstractmethod
@@ -149,12 +158,36 @@ class TableOperations(ABC):
 
         Raises:
             VersionNotFound: the table is younger, or does not remember.
+            ValueError: the instant has no zone.
         """
+        if at.tzinfo is None:
+            raise ValueError(f"{at} has no zone: write datetime(..., tzinfo=UTC)")
         known = self.history()
         found = next((each.version for each in known if each.at <= at), None)
         if found is None:
             raise VersionNotFound(self.spec.path, at.isoformat(), oldest=known[-1].at.isoformat())
         return found
+
+    def _check_partitions(self, partitions: Sequence[str] | None) -> None:
+        if partitions is not None and self.spec.partition_column is None:
+            raise InvalidTableSpec(
+                self.spec.path, "has no partitions to choose from", fix="leave them out, or declare partition_column"
+            )
+
+    def _check_order(self, columns: Sequence[str], available: Sequence[str]) -> None:
+        """Raises ColumnNotFound, and UnsupportedOperation for an order by nothing or by what is alike in a file."""
+        if missing := [name for name in columns if name not in available]:
+            raise ColumnNotFound(self.spec.path, missing, available)
+        if not columns:
+            raise UnsupportedOperation(
+                self.spec.path, "a Z-order needs a column", fix="name those by which rows are looked for"
+            )
+        if self.spec.partition_column in columns:
+            raise UnsupportedOperation(
+                self.spec.path,
+                f"the table is partitioned by {self.spec.partition_column}, which all rows of a file have in common",
+                fix="order by other columns",
+            )
 
     def _wanted(self, version: str | int | None, at: datetime | None) -> str:
         """Returns the version that is meant."""
@@ -162,9 +195,11 @@ class TableOperations(ABC):
             raise ValueError("name a version or an instant, one of them")
         return str(version) if at is None else self.version_at(at)
 
-    def _check_keep(self, keep: timedelta) -> None:
+    def _checked_keep(self, keep: timedelta) -> timedelta:
+        """Returns how long to keep, no longer than there are dates; raises RetentionTooShort."""
         if keep < MINIMUM_KEEP:
             raise RetentionTooShort(self.spec.path, keep=keep, minimum=MINIMUM_KEEP)
+        return min(keep, datetime.now(UTC) - _EARLIEST)
 
     def _not_found(self) -> TableNotFound:
         return TableNotFound(self.spec.path, self.location)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from platform_resources.errors import ColumnNotFound, VersionNotFound
+from platform_resources.errors import VersionNotFound
 from platform_resources.storage.conflicts import retried
 from platform_resources.storage.folder import folder_at
 from platform_resources.storage.formats.delta import DeltaFormat
@@ -49,6 +49,7 @@ class DeltaOperations(TableOperations):
         self, *, partitions: Sequence[str] | None = None, target_bytes: int = TARGET_BYTES, dry_run: bool = False
     ) -> OperationResult:
         """Returns the commit that packed small files together."""
+        self._check_partitions(partitions)
         if dry_run:
             return self._expected("compact", partitions, target_bytes)
         return self._rewritten(
@@ -60,9 +61,8 @@ class DeltaOperations(TableOperations):
         self, columns: Sequence[str], *, partitions: Sequence[str] | None = None, dry_run: bool = False
     ) -> OperationResult:
         """Returns the commit that wrote all files of the partitions anew, along a Z-order curve."""
-        there = [field.name for field in self._open().schema().fields]
-        if missing := [name for name in columns if name not in there]:
-            raise ColumnNotFound(self.spec.path, missing, there)
+        self._check_partitions(partitions)
+        self._check_order(columns, [field.name for field in self._open().schema().fields])
         if dry_run:
             _, live = self._live()
             chosen = [each for each in live if partitions is None or each.partition in partitions]
@@ -84,7 +84,7 @@ class DeltaOperations(TableOperations):
 
     def vacuum(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
         """Returns the files that were deleted; the retention is rounded up to whole hours."""
-        self._check_keep(keep)
+        keep = self._checked_keep(keep)
         table, hours = self._open(), -(-keep // _HOUR)
         sizes = {each.name: each.size_bytes for each in folder_at(self.location, self.settings.s3).entries()}
         found = table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True)
@@ -102,7 +102,7 @@ class DeltaOperations(TableOperations):
         The first version that stays gets a checkpoint, so that it and all later ones can still be read. The retention
         becomes the table's own property, by which delta-rs tidies the log from then on.
         """
-        self._check_keep(keep)
+        keep = self._checked_keep(keep)
         until = datetime.now(UTC) - keep
         known = [each for each in self.history() if each.at < until][1:]
         if not known or dry_run:
@@ -118,13 +118,15 @@ class DeltaOperations(TableOperations):
     ) -> OperationResult:
         """Returns the commit that made the version current again, columns included."""
         wanted = self._wanted(version, at)
-        now, then = self._files(self._open()), self._files(self._opened_at(wanted))
+        latest, earlier = self._open(), self._opened_at(wanted)
+        now, then = self._files(latest), self._files(earlier)
         gone, back = now.keys() - then.keys(), then.keys() - now.keys()
-        if not dry_run and (gone or back):
+        changed = bool(gone or back) or latest.schema() != earlier.schema()
+        if not dry_run and changed:
             self._missing(back, wanted)
             self._restore(int(wanted))
         return self._result(
-            "restore", changed=bool(gone or back), dry_run=dry_run, restored=wanted,
+            "restore", changed=changed, dry_run=dry_run, restored=wanted,
             files_removed=len(gone), bytes_removed=sum(now[name] for name in gone),
             files_added=len(back), bytes_added=sum(then[name] for name in back),
         )  # fmt: skip

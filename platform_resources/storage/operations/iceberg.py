@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from platform_resources.errors import ColumnNotFound, InvalidTableSpec, MetadataLost, UnsupportedOperation
+from platform_resources.errors import InvalidTableSpec, MetadataLost, UnsupportedOperation
 from platform_resources.storage.damage import is_json
 from platform_resources.storage.formats.iceberg import IcebergFormat
 from platform_resources.storage.formats.iceberg_catalog import MARKER
@@ -57,9 +57,7 @@ class IcebergOperations(TableOperations):
         self, columns: Sequence[str], *, partitions: Sequence[str] | None = None, dry_run: bool = False
     ) -> OperationResult:
         """Returns the commit that wrote all files of the partitions anew, along a Z-order curve."""
-        there = logical_schema(self._open().schema()).names()
-        if missing := [name for name in columns if name not in there]:
-            raise ColumnNotFound(self.spec.path, missing, there)
+        self._check_order(columns, logical_schema(self._open().schema()).names())
         return self._rewritten("zorder", partitions, TARGET_BYTES, tuple(columns), dry_run=dry_run)
 
     def vacuum(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
@@ -67,7 +65,7 @@ class IcebergOperations(TableOperations):
 
         Snapshots are what `expire` forgets; their files go here.
         """
-        self._check_keep(keep)
+        keep = self._checked_keep(keep)
         table = self._open()
         folder, needed, until = self._table.folder, _needed(table), datetime.now(UTC) - keep
         there = [each for each in folder.entries() if folder.uri(each.name) not in needed and each.name != MARKER]
@@ -82,7 +80,7 @@ class IcebergOperations(TableOperations):
 
     def expire(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
         """Returns the snapshots that were forgotten; their transactions are remembered, their files go by a vacuum."""
-        self._check_keep(keep)
+        keep = self._checked_keep(keep)
         table = self._open()
         until = datetime.now(UTC) - keep
         old = [each for each in self.history() if each.at < until][1:]
@@ -101,7 +99,7 @@ class IcebergOperations(TableOperations):
         if doomed := self._doomed(table, wanted):
             return self._gone_back(table, wanted, doomed, dry_run=dry_run)
         gone, back = self._difference(table, wanted)
-        changed = bool(gone or back)
+        changed = bool(gone or back) or self._snapshot(table, wanted).schema_id != table.metadata.current_schema_id
         if changed and not dry_run:
             self._table.retried(lambda current: self._restore(self._known(current), wanted))
         return self._result(
@@ -168,6 +166,7 @@ class IcebergOperations(TableOperations):
         dry_run: bool,
     ) -> OperationResult:
         """Returns the one commit that replaced groups of files by as many rows in fewer files."""
+        self._check_partitions(partitions)
         table = self._open()
         groups = self._groups(table, partitions, target_bytes, everything=bool(along))
         if not groups or dry_run:

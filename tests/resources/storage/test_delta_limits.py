@@ -17,6 +17,8 @@ ODD = ["a.b", "a b", 'q"uote', "back`tick", "a,b;{}()=\n\t", "é", "select", "it
         (pl.DataFrame({"id": [1], "Id": [2], "_month": ["jan"]}), "Id is named like id but for its case"),
         (pl.DataFrame({"id": [1], "_month": ["x" * 300]}), "is longer than 120 characters"),
         (pl.DataFrame({"id": [1], "_month": ["é" * 60]}), "is longer than 120 characters in a path"),
+        (pl.DataFrame({"id": [1], "_month": ["__HIVE_DEFAULT_PARTITION__"]}), "would be read as null"),
+        (pl.DataFrame({"id": [1], "_month": ["a~b"]}), "partition 'a~b' has a ~, at which delta-rs can compact no"),
     ],
 )
 @pytest.mark.parametrize("place", ["disk"])

@@ -11,9 +11,12 @@ from polars.testing import assert_frame_equal
 
 from platform_resources.errors import (
     ColumnNotFound,
+    InvalidRows,
+    InvalidTableSpec,
     RetentionTooShort,
     TableNotFound,
     UnsupportedOperation,
+    UnsupportedType,
     VersionNotFound,
 )
 from platform_resources.storage import Lake, TableSpec
@@ -303,3 +306,77 @@ def test_a_zorder_says_by_which_columns_it_was_and_files_are_listed(lake: Lake) 
     lake.operations(table).zorder(["a, b", "é"])
     assert json.loads(lake.operations(table).history()[0].said[ZORDER]) == ["a, b", "é"]
     assert len(lake.operations(table).files()) == 1
+
+
+def test_partitions_of_a_table_that_has_none_are_refused(lake: Lake, spec: TableSpec) -> None:
+    whole = TableSpec(path="shop/whole/v1", format=spec.format, mode="append")
+    lake.write(whole, pl.DataFrame({"id": [1]}))
+    table = lake.operations(whole)
+    for call in (lambda: table.compact(partitions=["jan"]), lambda: table.compact(partitions=["jan"], dry_run=True),
+                 lambda: table.zorder(["id"], partitions=["jan"])):  # fmt: skip
+        with pytest.raises(InvalidTableSpec, match=r"shop/whole/v1: has no partitions to choose from. Fix: "):
+            call()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(("columns", "problem"), [([], "needs a column"), (["_month"], "is partitioned by _month")])
+def test_a_zorder_that_orders_nothing_is_refused(
+    lake: Lake, spec: TableSpec, columns: list[str], problem: str, dry_run: bool
+) -> None:
+    filled(lake, spec)
+    with pytest.raises(UnsupportedOperation, match=problem):
+        lake.operations(spec).zorder(columns, dry_run=dry_run)
+
+
+def test_digits_of_other_scripts_are_no_version(lake: Lake, spec: TableSpec) -> None:
+    filled(lake, spec)
+    for version in ("²", "٣"):
+        with pytest.raises(VersionNotFound, match=version):
+            lake.read(spec, version=version)
+
+
+def test_an_instant_without_zone_is_refused_with_the_fix(lake: Lake, spec: TableSpec) -> None:
+    filled(lake, spec)
+    with pytest.raises(ValueError, match="2024-05-31 00:00:00 has no zone: write datetime"):
+        lake.read(spec, at=datetime(2024, 5, 31))  # noqa: DTZ001 - that is the mistake
+
+
+def test_what_is_kept_for_ever_is_never_too_old(lake: Lake, spec: TableSpec) -> None:
+    filled(lake, spec)
+    table = lake.operations(spec)
+    assert not table.vacuum(keep=timedelta.max).changed
+    assert not table.expire(keep=timedelta.max, dry_run=False).changed
+
+
+def test_restoring_brings_columns_back_where_no_file_differs(lake: Lake, spec: TableSpec) -> None:
+    grown = TableSpec(path="shop/grown/v1", format=spec.format, mode="append", schema_evolution="add")
+    before = str(lake.write(grown, pl.DataFrame({"id": [1]})).version)
+    after = str(lake.write(grown, pl.DataFrame({"id": [], "new": []}, {"id": pl.Int64, "new": pl.String})).version)
+    assert lake.operations(grown).restore(before).changed
+    lake.operations(grown).restore(before, dry_run=False)
+    assert lake.read(grown).to_dict(as_series=False) == {"id": [1]}
+    assert not lake.operations(grown).restore(before, dry_run=False).changed
+    assert lake.read(grown, version=after).columns == ["id", "new"]
+    lake.write(grown, pl.DataFrame({"id": [2], "new": [3]}))
+    assert sorted(lake.read(grown).rows()) == [(1, None), (2, 3)]
+
+
+def test_a_new_column_named_as_another_but_for_its_case_is_refused(lake: Lake, spec: TableSpec) -> None:
+    grown = TableSpec(path="shop/grown/v1", format=spec.format, mode="append", schema_evolution="add")
+    lake.write(grown, pl.DataFrame({"id": [1]}))
+    with pytest.raises(UnsupportedType, match="named like id but for its case"):
+        lake.write(grown, pl.DataFrame({"ID": [1]}))
+
+
+def test_changes_by_a_column_that_is_not_there_name_those_that_are(lake: Lake, spec: TableSpec) -> None:
+    filled(lake, spec)
+    for call in (lambda: lake.delete(spec, "no", [1]), lambda: lake.update(spec, "id", [1], {"no": 1})):
+        with pytest.raises(ColumnNotFound, match=r"has no column 'no'. Fix: ask for some of id, _month"):
+            call()
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_no_row_is_moved_to_no_partition(lake: Lake, spec: TableSpec, nothing: str | None) -> None:
+    filled(lake, spec)
+    with pytest.raises(InvalidRows, match="partition column _month would be"):
+        lake.update(spec, "id", [1], {"_month": nothing})
