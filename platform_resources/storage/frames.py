@@ -12,6 +12,7 @@ import polars as pl
 from platform_resources.errors import UnsupportedType
 
 if TYPE_CHECKING:
+    import pandas as pd
     from duckdb import DuckDBPyRelation
 
 _NAMES = {
@@ -19,7 +20,7 @@ _NAMES = {
     ("polars", "DataFrame"): "polars.DataFrame",
     ("pandas", "DataFrame"): "pandas.DataFrame",
     ("pyarrow", "Table"): "pyarrow.Table",
-    ("pyarrow", "RecordBatchReader"): "pyarrow.Table",
+    ("pyarrow", "RecordBatchReader"): "pyarrow.RecordBatchReader",
     ("duckdb", "DuckDBPyRelation"): "duckdb.DuckDBPyRelation",
     ("_duckdb", "DuckDBPyRelation"): "duckdb.DuckDBPyRelation",
 }
@@ -82,6 +83,18 @@ def _refuse_intervals(relation: "DuckDBPyRelation", table: str) -> None:
             raise UnsupportedType(table, name, str(dtype), fix="select epoch(…) or a difference in days of it")
 
 
+def _pandas(frame: pl.DataFrame) -> "pd.DataFrame":
+    """Returns the frame; whole numbers with nulls in pandas' own nullable types: floats change those beyond 2**53."""
+    import pandas as pd  # noqa: PLC0415 - most steps need no pandas
+
+    found = frame.to_pandas()
+    for column in frame.select(pl.selectors.integer()):
+        if column.null_count():
+            values, nulls = column.fill_null(0), column.is_null()
+            found[column.name] = pd.arrays.IntegerArray(values.to_numpy(writable=True), nulls.to_numpy(writable=True))
+    return found
+
+
 def _duckdb(frame: pl.DataFrame) -> "DuckDBPyRelation":
     """Returns a relation over Arrow, on a connection of its own that lives as long as the relation."""
     import duckdb
@@ -91,7 +104,8 @@ def _duckdb(frame: pl.DataFrame) -> "DuckDBPyRelation":
 
 _CONVERTERS: Mapping[str, Callable[[pl.DataFrame], Any]] = {
     "polars.DataFrame": lambda frame: frame,
-    "pandas.DataFrame": lambda frame: frame.to_pandas(),
+    "pandas.DataFrame": _pandas,
     "pyarrow.Table": lambda frame: frame.to_arrow(),
+    "pyarrow.RecordBatchReader": lambda frame: frame.to_arrow().to_reader(),
     "duckdb.DuckDBPyRelation": _duckdb,
 }

@@ -27,6 +27,7 @@ KINDS = {
     pl.LazyFrame: ROWS.lazy,
     pd.DataFrame: ROWS.to_pandas,
     pa.Table: ROWS.to_arrow,
+    pa.RecordBatchReader: lambda: ROWS.to_arrow().to_reader(),
     duckdb.DuckDBPyRelation: lambda: duckdb.connect().from_arrow(ROWS.to_arrow()),
 }
 
@@ -108,6 +109,23 @@ def test_every_kind_goes_through_iceberg_in_every_mode(manager: LakeIOManager, k
         run(manager, asset_of(kind, metadata=metadata), reader_of(kind, seen))
     assert isinstance(seen[-1], kind)
     assert_frame_equal(to_frame(seen[-1]), pl.concat([ROWS] * (2 if mode == "append" else 1)))
+
+
+@pytest.mark.parametrize("kind", [pl.Int8, pl.Int64, pl.UInt32, pl.UInt64])
+@pytest.mark.parametrize("place", ["disk"])
+def test_whole_numbers_with_nulls_come_to_pandas_and_back_as_they_are(manager: LakeIOManager, kind: Any) -> None:
+    ends = pl.select(high=kind.max(), low=kind.min()).row(0)
+
+    def upstream() -> pl.DataFrame:
+        return pl.DataFrame({"full": [1, 2, 3], "id": [*ends, None]}, {"full": pl.Int64, "id": kind})
+
+    @dg.asset
+    def through(upstream: pd.DataFrame) -> pd.DataFrame:
+        return upstream
+
+    seen: list[Any] = []
+    run(manager, dg.asset(upstream), through, reader_of(pl.DataFrame, seen, ins={"upstream": dg.AssetIn("through")}))
+    assert_frame_equal(seen[0], upstream())
 
 
 def test_a_hand_written_asset_needs_no_spec(manager: LakeIOManager) -> None:
