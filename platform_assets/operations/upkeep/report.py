@@ -24,17 +24,24 @@ def told(plan: TablePlan) -> str:
 def _words(plan: TablePlan) -> Iterator[str]:
     clear = plan.clearing
     if clear.partitions:
-        yield f"drop {len(clear.partitions)} partitions past their keeping time, {clear.partitions[0]} first"
+        yield f"drop {_count(len(clear.partitions), 'partition')} past their keeping time, {clear.partitions[0]} first"
     if plan.ordering is not None:
         yield f"z-order by {', '.join(plan.ordering.columns)}"
     if plan.compactions:
-        where = f" in {len(plan.compactions)} partitions" if plan.compactions[0].partition is not None else ""
-        yield f"compact {plan.files:,} files to {plan.files_after:,}{where}"
+        divided = plan.compactions[0].partition is not None
+        before = sum(each.files_before for each in plan.compactions)
+        after = sum(each.files_after for each in plan.compactions)
+        where = f" in {_count(len(plan.compactions), 'partition')}" if divided else ""
+        yield f"compact {before:,} files to {after:,}{where}"
     if clear.vacuums:
-        versions = f"forget {clear.versions:,} versions, " if clear.versions else ""
-        more = "the files that they alone hold" if clear.hidden and clear.versions else f"{clear.files:,} files"
+        versions = f"forget {_count(clear.versions, 'version')}, " if clear.versions else ""
+        more = "the files that they alone hold" if clear.hidden and clear.versions else _count(clear.files, "file")
         size = f", {readable_bytes(clear.size_bytes)}" if clear.size_bytes else ""
         yield f"{versions}remove {more} that nobody needs{size}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def dollars(cost: Cost) -> str:

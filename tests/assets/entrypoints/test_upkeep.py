@@ -17,7 +17,7 @@ AGING = ("--package", "tests.aging")
 
 def test_a_plan_is_shown_and_applied_once(shell: Shell) -> None:
     wear(shell.world)
-    assert "compact 10 files to 1 in 1 partitions" in shell("upkeep", "plan")
+    assert "compact 10 files to 1 in 1 partition" in shell("upkeep", "plan")
     planned = shell.json("upkeep", "plan", "--table", SALES)
     assert (planned["applied"], planned["tables"][0]["files"], planned["tables"][0]["files_after"]) == (False, 10, 1)
     assert files(shell.world) == 10
@@ -99,7 +99,7 @@ def test_months_past_their_keeping_time_go_and_younger_ones_stay(aging: Shell) -
     now = datetime.now(UTC)
     young, old = f"{now - timedelta(days=300):%Y-%m}", f"{now - timedelta(days=500):%Y-%m}"
     months(lake, aging, "metrics/meters", old, young)
-    assert "drop 1 partitions past their keeping time" in run(aging, "upkeep", "plan")
+    assert "drop 1 partition past their keeping time" in run(aging, "upkeep", "plan")
     assert set(lake.scan(spec).collect()["_partition"]) == {old, young}
     assert "drop 1 partitions" in run(aging, "upkeep", "apply")
     assert set(lake.scan(spec).collect()["_partition"]) == {young}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -35,7 +36,7 @@ def test_a_dry_run_tells_what_it_would_gain_and_changes_nothing(shop: World) -> 
     wear(shop)
     before = shop.location.lake.version(table_spec(shop.dataset(SALES)))
     found = told(upkeep(shop, apply=False))
-    assert entry(found["record"])["told"] == "compact 10 files to 1 in 1 partitions"
+    assert entry(found["record"])["told"] == "compact 10 files to 1 in 1 partition"
     assert (found["applied"], found["files_before"] - found["files_after"], found["requests_a_scan_saved"]) == (
         False,
         9,
@@ -43,6 +44,16 @@ def test_a_dry_run_tells_what_it_would_gain_and_changes_nothing(shop: World) -> 
     )
     assert shop.location.lake.version(table_spec(shop.dataset(SALES))) == before
     assert files(shop) == 10
+
+
+def test_what_is_to_be_compacted_counts_the_files_of_its_partitions_alone(shop: World) -> None:
+    wear(shop)
+    spec = table_spec(shop.dataset(SALES))
+    moved = pl.col("sale") + 1000, pl.lit("2024-02").alias(str(spec.partition_column))
+    shop.location.lake.write(spec, shop.location.lake.read(spec).head(1).with_columns(moved))
+    found = told(upkeep(shop, apply=False))
+    assert entry(found["record"])["files"] == 11
+    assert entry(found["record"])["told"] == "compact 10 files to 1 in 1 partition"
 
 
 def test_an_applied_plan_keeps_every_row_and_a_second_one_finds_nothing(shop: World) -> None:
