@@ -39,7 +39,8 @@ def write_delta(
         ConversionError: A column has nanoseconds that Delta would lose; the same is left.
     """
     from arro3.core import RecordBatchReader
-    from deltalake import DeltaTable, write_deltalake
+    from deltalake import CommitProperties, DeltaTable, write_deltalake
+    from deltalake.exceptions import CommitFailedError
 
     location = target.location if target.location.startswith("s3://") else str(Path(target.location).absolute())
     options = settings.s3.delta_options() if location.startswith("s3://") else None
@@ -49,17 +50,30 @@ def write_delta(
     lost: set[str] = set()
     reader = RecordBatchReader.from_batches(schema, delta_batches(_watched(rows, lost), fit, tally))
     mode = "overwrite" if there else "error"
-    write_deltalake(
-        location,
-        reader,
-        mode=mode,
-        schema_mode="overwrite" if there else None,
-        storage_options=options,  # type: ignore[call-overload]  # a mode
-    )
-    table, folder = DeltaTable(location, storage_options=options), folder_at(location, settings.s3)
+    version = DeltaTable(location, storage_options=options).version() + 1 if there else 0
+    try:
+        write_deltalake(
+            location,
+            reader,
+            mode=mode,
+            schema_mode="overwrite" if there else None,
+            storage_options=options,
+            commit_properties=CommitProperties(max_commit_retries=0),  # type: ignore[call-overload]  # a mode
+        )
+    except CommitFailedError as error:  # tried again, a table that two writers make would have the rows of both
+        raise _met(target) from error
+    table, folder = DeltaTable(location, version, storage_options=options), folder_at(location, settings.s3)
     _refuse_lost(table, target, lost, folder)
     _verify(table, target, fit, tally.print_, folder)
     return tally, sum(table.get_add_actions(flatten=True).column("size_bytes").to_pylist())
+
+
+def _met(target: Target) -> ConversionError:
+    return ConversionError(
+        target.location,
+        "another writer changed the table meanwhile; what it wrote stands, and these rows were not written",
+        fix="convert it again, with --overwrite",
+    )
 
 
 def _watched(rows: Rows, lost: set[str]) -> Iterator[pl.DataFrame]:

@@ -8,6 +8,7 @@ import io
 import json
 import resource
 import signal
+import threading
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -450,3 +451,29 @@ def test_rows_that_are_set_aside_replace_nothing(rejects: str, run: Convert, tmp
         run(b"a,b\n1,2\n3\n", "o.csv", rejects=str(tmp_path / rejects))
     assert (tmp_path / "in").read_bytes() == b"a,b\n1,2\n3\n"
     assert (tmp_path / "there").read_text() == "kept"
+
+
+def test_two_writers_of_one_table_leave_the_rows_of_one(tmp_path: Path) -> None:
+    pl.DataFrame({"n": range(100)}).write_parquet(tmp_path / "in.parquet")
+    both = threading.Barrier(2)
+    told: list[str] = []
+
+    def write() -> None:
+        first = iter([both])
+        try:
+            convert(
+                str(tmp_path / "in.parquet"), str(tmp_path / "o.delta"), settings=Settings.from_environment({}),
+                progress=lambda _: next(first).wait(timeout=60) and None,
+            )  # fmt: skip
+            told.append("done")
+        except ConversionError as error:
+            told.append(error.problem)
+
+    writers = [threading.Thread(target=write) for _ in range(2)]
+    for each in writers:
+        each.start()
+    for each in writers:
+        each.join()
+    assert "done" in told
+    assert min(told).startswith("another writer changed the table meanwhile")
+    assert pl.read_delta(str(tmp_path / "o.delta")).height == 100
