@@ -56,7 +56,8 @@ class CsvSource:
         """The same rows from a file of their own, in which every record is well formed; the others are set aside."""
         self.rejects.restart()
         with path.open("wb") as out:
-            out.writelines(each.text for each in csv_records(self.path, self.dialect, self.rejects))
+            for each in csv_records(self.path, self.dialect, self.rejects):
+                out.writelines(each.texts)
         return replace(self, path=path, dialect=replace(self.dialect, header=False))
 
     def careful(self) -> Rows:

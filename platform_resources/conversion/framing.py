@@ -24,10 +24,12 @@ class Framed:
     Attributes:
         size_bytes: What they take of it; 0 where the first is none.
         lines: The line that each begins on, counted from the piece's first, which is 0.
+        text: They themselves, each with a line feed at its end.
     """
 
     size_bytes: int
     lines: Places
+    text: bytes
 
 
 def framed(piece: bytes, *, quote: bytes, delimiter: bytes, width: int) -> Framed:
@@ -50,15 +52,18 @@ def framed(piece: bytes, *, quote: bytes, delimiter: bytes, width: int) -> Frame
         ends = np.append(ends, content.size)
     starts = np.append(0, ends[:-1] + 1) if ends.size else ends
     fields = np.searchsorted(places[(kind == _DELIMITER) & ~within], ends)
+    returns = places[(kind == _RETURN) & ~within]
     wrong = [
         *_misplaced(content, places[kind == _QUOTE], quote, delimiter),
-        _stray_returns(content, places[kind == _RETURN], within[kind == _RETURN]),
+        _stray(content, returns),
         starts[(np.diff(fields, prepend=0) != width - 1) | (ends == starts)],
     ]
     first = min((int(each[0]) for each in wrong if each.size), default=content.size + 1)
     height = int(np.searchsorted(ends, first))
     size = min(int(ends[height - 1]) + 1, content.size) if height else 0
-    return Framed(size, np.searchsorted(line_ends, starts[:height]))
+    kept = np.delete(content[:size], returns[returns < size]).tobytes() if returns.size else piece[:size]
+    ended = kept if kept.endswith(b"\n") or not kept else kept + b"\n"
+    return Framed(size, np.searchsorted(line_ends, starts[:height]), ended)
 
 
 def _misplaced(content: _Bytes, quotes: Places, quote: bytes, delimiter: bytes) -> tuple[Places, Places, Places]:
@@ -72,10 +77,10 @@ def _misplaced(content: _Bytes, quotes: Places, quote: bytes, delimiter: bytes) 
     return opening[~begun], closing[~ended], opening[closing.size :]
 
 
-def _stray_returns(content: _Bytes, returns: Places, within: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Places:
+def _stray(content: _Bytes, returns: Places) -> Places:
     """Carriage returns that are no part of a record's end."""
     behind = content[np.minimum(returns + 1, content.size - 1)] if returns.size else content[:0]
-    stray: Places = returns[within | (behind != _LF)]
+    stray: Places = returns[behind != _LF]
     return stray
 
 

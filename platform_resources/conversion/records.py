@@ -6,7 +6,7 @@ through line by line: a quote left open costs its own line, not the rest of the 
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +38,9 @@ class Block:
 
 @dataclass(frozen=True)
 class Records:
-    """Well-formed records as they are written, each with a line end, and the line, from 1, that each begins on."""
+    """Well-formed records, each with a line end, in one text or one by one, and the line that each begins on."""
 
-    text: bytes
+    texts: Sequence[bytes]
     lines: Lines
 
 
@@ -125,11 +125,9 @@ class _Reader:
         if self.names_to_skip or len(self.delimiter) > 1:
             return [], 0
         shape = framed(window, quote=self.quote, delimiter=self.delimiter, width=self.width)
-        good = window[: shape.size_bytes]
-        if not good or not _is_text(good):
+        if not shape.text or not _is_text(shape.text):
             return [], 0
-        text = good.replace(b"\r\n", b"\n")  # those within quotes were not found well formed
-        return [Records(text if text.endswith(b"\n") else text + b"\n", shape.lines + line)], len(good)
+        return [Records([shape.text], shape.lines + line)], shape.size_bytes
 
     def _singly(self, block: bytes, line: int, *, last: bool) -> tuple[list[Records], int]:
         """The records that a block begins with, line by line, and the bytes they take; 0 where one is not complete."""
@@ -144,33 +142,47 @@ class _Reader:
 
     def _line_by_line(self, block: bytes, first: int, *, last: bool) -> tuple[list[Records], bytes]:
         lines = block.splitlines(keepends=True) if b"\n" not in block else _kept(block)
-        good: list[tuple[int, bytes]] = []
+        good: list[tuple[int, bytes, list[str]]] = []
         place = 0
         while place < len(lines):
-            taken, well_formed = self._record(lines, place, first + place, last=last)
+            taken, fields = self._record(lines, place, first + place, last=last)
             if taken == 0:
                 break
-            if well_formed:
-                good.append((first + place, b"".join(lines[place : place + taken]).rstrip(b"\r\n") + b"\n"))
+            if fields is not None:
+                good.append((first + place, b"".join(lines[place : place + taken]).rstrip(b"\r\n") + b"\n", fields))
             place += taken
         if self.names_to_skip and good:
             self.names_to_skip, good = False, good[1:]
-        found = Records(b"".join(text for _, text in good), np.array([line for line, _ in good], dtype=np.int64))
+        texts = self._sound([(text, fields) for _, text, fields in good])
+        found = Records(texts, np.array([line for line, _, _ in good], dtype=np.int64))
         return [found] if good else [], b"".join(lines[place:])
 
-    def _record(self, lines: list[bytes], place: int, line: int, *, last: bool) -> tuple[int, bool]:
-        """How many lines a record takes, 0 where it is not complete yet; and whether it is well formed."""
+    def _sound(self, records: Sequence[tuple[bytes, list[str]]]) -> list[bytes]:
+        """Texts of records that every reader takes for the same: some go on at a quote, or end at a return, within."""
+        texts = [text for text, _ in records]
+        if len(self.delimiter) > 1 or self._is_framed(b"".join(texts)):
+            return texts
+        return [text if self._is_framed(text) else self._quoted(fields) for text, fields in records]
+
+    def _is_framed(self, text: bytes) -> bool:
+        return framed(text, quote=self.quote, delimiter=self.delimiter, width=self.width).size_bytes == len(text)
+
+    def _quoted(self, fields: Sequence[str]) -> bytes:
+        mark = self.dialect.quote
+        values = (mark + each.replace(mark, mark * 2) + mark if each else "" for each in fields)
+        return self.dialect.delimiter.join(values).encode() + b"\n"
+
+    def _record(self, lines: list[bytes], place: int, line: int, *, last: bool) -> tuple[int, list[str] | None]:
+        """How many lines a record takes, 0 where it is not complete yet; and its fields, None where it is refused."""
         taken, fields, reason = self._fields(lines, place, last=last)
-        if taken == 0:
-            return 0, False
-        if reason == "" and fields is not None and len(fields) == self.width:
-            return taken, True
+        if taken == 0 or (fields is not None and len(fields) == self.width):
+            return taken, fields
         if fields == []:
-            return taken, self.width == 1
-        if reason == "" and fields is not None:
+            return taken, [""] if self.width == 1 else None
+        if fields is not None:
             reason = f"{len(fields)} fields, and there are {self.width} columns"
         self.rejects.add(line, reason, lines[place].decode("utf-8", "backslashreplace").rstrip("\r\n"))
-        return 1, False
+        return 1, None
 
     def _fields(self, lines: list[bytes], place: int, *, last: bool) -> tuple[int, list[str] | None, str]:
         size = 0
@@ -180,7 +192,8 @@ class _Reader:
             if taken > 1 and self.quote not in line and size <= _LONGEST:
                 continue
             try:
-                return taken, next(_split(b"".join(lines[place:end]).decode(), self.dialect), []), ""
+                found = _split(b"".join(lines[place:end]).decode(), self.dialect)
+                return (taken, found[0], "") if len(found) == 1 else (1, None, "a line ends where none may")
             except UnicodeDecodeError as error:
                 return 1, None, f"not UTF-8 at byte {error.start + 1} of the row"
             except csv.Error as error:
@@ -191,22 +204,22 @@ class _Reader:
         return (1, None, "a quote is left open") if last or size > _LONGEST else (0, None, "")
 
 
-def _split(text: str, dialect: Dialect) -> Iterator[list[str]]:
+def _split(text: str, dialect: Dialect) -> list[list[str]]:
     """The fields of each record; none of a line that is empty."""
     if dialect.quote not in text:
         bare = (line.rstrip("\r") for line in text.removesuffix("\n").split("\n"))
-        yield from (line.split(dialect.delimiter) if line else [] for line in bare)
-        return
+        return [line.split(dialect.delimiter) if line else [] for line in bare]
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     options = {"delimiter": dialect.delimiter, "quotechar": dialect.quote, "strict": True}
-    yield from csv.reader(io.StringIO(text, newline=""), **options)  # type: ignore[arg-type]  # a dialect
+    return list(csv.reader(io.StringIO(text, newline=""), **options))  # type: ignore[arg-type]  # a dialect
 
 
 def _parsed(records: Records, dialect: Dialect) -> pl.DataFrame:
     """Records as a frame of texts: Polars tells a quoted empty field from a missing one; the csv module does not."""
-    frame = _by_polars(records.text, dialect) if len(dialect.delimiter.encode()) == 1 else None
+    frame = _by_polars(b"".join(records.texts), dialect) if len(dialect.delimiter.encode()) == 1 else None
     if frame is None or frame.height != len(records.lines):
-        rows = [[value or None for value in record or [""]] for record in _split(records.text.decode(), dialect)]
+        found = (record for text in records.texts for record in _split(text.decode(), dialect))
+        rows = [[value or None for value in record or [""]] for record in found]
         frame = pl.DataFrame(rows, schema=dict.fromkeys(dialect.names, pl.String), orient="row")
     return frame
 

@@ -97,6 +97,28 @@ def test_a_quote_that_nothing_closes_costs_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("windows")
+@pytest.mark.parametrize(
+    ("record", "kept", "reason"),
+    [
+        ('a"b,2,3', ('a"b', "2", "3"), None),
+        ('b",2,"3"', ('b"', "2", "3"), None),
+        ("a\rb,\r,3", ("a\rb", "\r", "3"), None),
+        ('\r,2,"3"', None, "a line ends where none may"),
+        ('"1",a\rb,3', None, "a line ends where none may"),
+    ],
+)
+def test_a_mark_within_a_value_is_neither_lost_nor_joined_to_what_is_around(
+    record: str, kept: tuple[str, ...] | None, reason: str | None, tmp_path: Path
+) -> None:
+    around = '"l\nm","",x\n' * 3
+    rows, refused = found(f"{around}{record}\n{around}".encode(), tmp_path)
+    multi = [("l\nm", "", "x")] * 3
+    assert [row for _, row in rows] == [*multi, *([kept] if kept else []), *multi]
+    assert len(refused) == (reason is not None)
+    assert all(json.loads(line)["reason"] == reason for line in (tmp_path / "rejects").read_text().splitlines())
+
+
+@pytest.mark.usefixtures("windows")
 @given(text=MARKS)
 def test_no_line_is_lost(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     content = "".join(f"{line}\n" for line in text.splitlines())
