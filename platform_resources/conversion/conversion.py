@@ -7,7 +7,6 @@ Nothing stands under the target's name before its content was read back and foun
 
 import errno
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,6 +27,7 @@ from platform_resources.conversion.reading import Bench, Opened, opened
 from platform_resources.conversion.refusals import told
 from platform_resources.conversion.rejects import Rejects
 from platform_resources.conversion.rows import Conform, Rows
+from platform_resources.conversion.scratch import scratch_folder
 from platform_resources.conversion.targets import TEXTS, Prepared, Target, prepared, target_of
 from platform_resources.conversion.text_target import write_text
 from platform_resources.conversion.uploading import holds, upload
@@ -104,10 +104,9 @@ def convert(
         raise ConversionError(target, f"is not verified by {given.verify!r}", fix=f"use one of {', '.join(VERIFY)}")
     with (
         told(source, target, settings.s3),
-        tempfile.TemporaryDirectory(prefix="platform-convert-") as name,
+        scratch_folder() as scratch,
         ExitStack() as stack,
     ):
-        scratch = Path(name)
         bench = Bench(
             settings=settings,
             scratch=scratch,

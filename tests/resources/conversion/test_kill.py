@@ -66,3 +66,27 @@ def test_a_killed_conversion_leaves_what_was_there(
     options = Options(overwrite=True)
     assert convert(str(tmp_path / "rows.csv"), target, settings=settings, options=options).rows == 50_000
     assert convert(target, str(tmp_path / "again.arrow"), settings=settings).rows == 50_000
+
+
+def test_what_a_killed_conversion_left_goes_when_the_next_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = tmp_path / "room"
+    room.mkdir()
+    (tmp_path / "rows.csv").write_text(ROWS)
+    environment = {"TMPDIR": str(room)}
+    kill_in_the_midst(tmp_path / "rows.csv", str(tmp_path / "one.parquet"), tmp_path / "marker", environment)
+    (left,) = room.iterdir()
+    monkeypatch.setattr("tempfile.tempdir", str(room))
+    met: list[list[Path]] = []
+
+    def look(_: int) -> None:
+        met.append(list(room.iterdir()))
+        if len(met) == 1:  # a second one that begins meanwhile leaves the first alone
+            convert(str(tmp_path / "rows.csv"), str(tmp_path / "three.parquet"), settings=Settings.from_environment({}))
+
+    convert(
+        str(tmp_path / "rows.csv"), str(tmp_path / "two.parquet"), settings=Settings.from_environment({}), progress=look
+    )
+    assert all(len(each) == 1 and left not in each for each in met)
+    assert not list(room.iterdir())
