@@ -2,5 +2,8 @@
 
 from hypothesis import HealthCheck, settings
 
+from platform_assets.entrypoints.interrupts import heed_interrupts
+
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+heed_interrupts()

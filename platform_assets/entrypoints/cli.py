@@ -14,6 +14,7 @@ import typer
 from platform_assets.entrypoints.cache_commands import cache
 from platform_assets.entrypoints.convert_command import convert
 from platform_assets.entrypoints.dataset_commands import datasets
+from platform_assets.entrypoints.interrupts import heed_interrupts
 from platform_assets.entrypoints.object_commands import objects
 from platform_assets.entrypoints.quarantine_commands import quarantine
 from platform_assets.entrypoints.table_commands import table
@@ -61,6 +62,8 @@ def demo() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 0 if the command did its work, 1 if it could not, 2 if it was not understood."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        heed_interrupts()
     try:
         app(given, prog_name="platform")
     except SystemExit as done:
