@@ -135,16 +135,17 @@ class _Reader:
         while True:
             piece = _begin(block, size)
             whole = len(piece) == len(block)
-            found, left = self._line_by_line(piece, line, last=last and whole)
+            found, left = self._line_by_line(piece, line, last=last and whole, one=size > _PIECE)
             if len(left) < len(piece) or whole:
                 return found, len(piece) - len(left)
             size *= 4
 
-    def _line_by_line(self, block: bytes, first: int, *, last: bool) -> tuple[list[Records], bytes]:
+    def _line_by_line(self, block: bytes, first: int, *, last: bool, one: bool) -> tuple[list[Records], bytes]:
+        """The records of a piece, or the first alone: a piece that had to grow is large."""
         lines = block.splitlines(keepends=True) if b"\n" not in block else _kept(block)
         good: list[tuple[int, bytes, list[str]]] = []
         place = 0
-        while place < len(lines):
+        while place < len(lines) and not (one and place):
             taken, fields = self._record(lines, place, first + place, last=last)
             if taken == 0:
                 break
