@@ -10,7 +10,7 @@ demo dev: export PLATFORM_STATE := $(STATE)
 demo dev: export DAGSTER_HOME := $(STATE)/dagster
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test journeys check bench snapshot clean
+.PHONY: help demo dev test lanes journeys check bench snapshot clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,8 +33,11 @@ demo: $(READY) $(INSTANCE)  ## the whole graph on real input, then where to look
 dev: $(READY) $(INSTANCE)  ## the Dagster UI with its daemon on http://localhost:3000 (PORT=...)
 	@$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
 
-test: $(READY)  ## all tests but the journeys
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not journey"
+test: $(READY)  ## all tests but the lanes and the journeys
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not journey and not lane"
+
+lanes: $(READY)  ## the tests that take minutes by nature
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m lane $(ONLY)
 
 journeys: $(READY)  ## a real dagster dev, a browser, S3: some ten minutes
 	@$(BIN)/python -m pytest -m journey $(ONLY)
