@@ -131,7 +131,7 @@ def _rows(location: "CodeLocation", name: str, month: str) -> int:
     """Rows of the month, those of the first day left out: the month before holds its local evening too."""
     import polars as pl
 
-    from platform_assets.factory import table_spec
+    from platform_assets.ingest import table_spec
 
     dataset = location.catalog[name]
     assert dataset.partitions

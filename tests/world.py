@@ -12,8 +12,9 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.composition import build_location
-from platform_assets.factory import asset_key, table_spec
-from platform_assets.factory.quarantine import QuarantineStore
+from platform_assets.factory import asset_key
+from platform_assets.ingest import table_spec
+from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import CodeLocation
 from platform_assets.operations.catch_up import run_catch_up, stale_runs, why
 from platform_assets.operations.landing import span_tags

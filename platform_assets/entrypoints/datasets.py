@@ -20,7 +20,7 @@ from platform_assets.entrypoints.door import Door, UnknownName
 from platform_assets.entrypoints.history import last_materialisation, with_verdicts
 from platform_assets.entrypoints.undeclared import undeclared_line, undeclared_page
 from platform_assets.factory import asset_key
-from platform_assets.factory.quarantine import QuarantineStore
+from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.operations.overview import DatasetState, overview, state_of
 from platform_core.contracts import Catalog, Column, Dataset, Files, ReferenceRule, Retention, Rule, rules_of
 

@@ -13,7 +13,7 @@ import dagster as dg
 
 from platform_assets.discovery import discover
 from platform_assets.entrypoints.instance import open_instance
-from platform_assets.factory.quarantine import QuarantineStore
+from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import CodeLocation
 from platform_core.contracts import Catalog, Dataset
 from platform_resources.settings import Settings

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from platform_assets.entrypoints.door import CommandError, Door
 from platform_assets.entrypoints.screen import count, errors, number, plain, table
-from platform_assets.factory import table_spec
+from platform_assets.ingest import table_spec
 from platform_resources.storage.objects import Address, Downloaded, ObjectStore, S3Object, Verified, matching
 from platform_resources.storage.objects.doctor import Diagnosis
 from platform_resources.storage.objects.integrity import whole

@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 
 from platform_assets.entrypoints.door import CommandError, Door, UnknownName
-from platform_assets.factory.quarantine import QuarantineStore
-from platform_assets.factory.references import load_references
+from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest.references import load_references
 from platform_core.contracts import Dataset, rules_of
 from platform_core.privacy.masking import masked_record
 from platform_core.quality import conform, judge, payloads

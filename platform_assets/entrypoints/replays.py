@@ -14,10 +14,10 @@ import polars as pl
 
 from platform_assets.entrypoints.door import CommandError, Door
 from platform_assets.entrypoints.quarantine import chosen_envelopes, refuse_derived
-from platform_assets.factory.inputs import content_of
-from platform_assets.factory.quarantine import QuarantineStore
-from platform_assets.factory.replay import homes, replay_tag
 from platform_assets.factory.specs import partitions_definition
+from platform_assets.ingest.inputs import content_of
+from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest.replay import homes, replay_tag
 from platform_assets.operations.arrivals import Arrival, Reach
 from platform_assets.operations.errands import (
     ENDED,

@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.entrypoints.door import CommandError, Door, UnknownName
-from platform_assets.factory import ingests_spec, quarantine_spec, table_spec
+from platform_assets.ingest import ingests_spec, quarantine_spec, table_spec
 from platform_assets.operations.readers import oldest_reader
 from platform_core.privacy.masking import MASK
 from platform_resources.errors import UnsupportedOperation

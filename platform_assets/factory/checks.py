@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from platform_assets.factory.tables import asset_key
+from platform_assets.factory.asset_keys import asset_key
 from platform_core.contracts import DataFrameModel, Dataset, DatasetRule, ReferenceRule, Rule, rules_of
 from platform_core.quality import RuleResult, conform, judge
 

@@ -11,17 +11,18 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
-from platform_assets.factory.inputs import Input, generated_inputs, landed_inputs
-from platform_assets.factory.intake import Intake, take_in
 from platform_assets.factory.metadata import intake_metadata
 from platform_assets.factory.policy import refuse_if_unfit, table_results
-from platform_assets.factory.quarantine import QuarantineStore
-from platform_assets.factory.references import load_references
-from platform_assets.factory.replay import REPLAY_TAG, mark_replayed, replayed_inputs
-from platform_assets.factory.residents import after_ingest, after_replay
 from platform_assets.factory.specs import asset_of
-from platform_assets.factory.tables import asset_key, ingests_spec, table_spec
+from platform_assets.ingest.existing_rows import after_ingest, after_replay
+from platform_assets.ingest.inputs import Input, generated_inputs, landed_inputs
+from platform_assets.ingest.intake import Intake, take_in
+from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest.references import load_references
+from platform_assets.ingest.replay import REPLAY_TAG, mark_replayed, replayed_inputs
+from platform_assets.ingest.tables import ingests_spec, table_spec
 from platform_core.contracts import Catalog, Dataset, Files, Generated
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake, Write

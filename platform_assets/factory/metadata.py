@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.factory.checks import markdown_table
-from platform_assets.factory.intake import Intake
+from platform_assets.ingest.intake import Intake
 from platform_core.contracts import Dataset
 from platform_core.privacy.masking import masked
 from platform_core.quality.plot import bars

@@ -6,8 +6,8 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.factory.checks import check_results, describe, severity
-from platform_assets.factory.stored import as_declared
-from platform_assets.factory.tables import table_spec
+from platform_assets.ingest.stored import as_declared
+from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Dataset, DatasetRule, rules_of
 from platform_core.quality import RuleResult
 from platform_core.quality.judge import verdict

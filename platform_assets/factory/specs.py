@@ -5,9 +5,10 @@ from typing import Any
 
 import dagster as dg
 
+from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_specs
 from platform_assets.factory.effort import measured
-from platform_assets.factory.tables import PROVENANCE, asset_key, table_spec
+from platform_assets.ingest.tables import PROVENANCE, table_spec
 from platform_core.contracts import Column, Dataset, Partitions, ReferenceRule, RowRule, rules_of
 
 

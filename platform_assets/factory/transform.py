@@ -8,19 +8,20 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
-from platform_assets.factory.inputs import Input
-from platform_assets.factory.intake import take_in
 from platform_assets.factory.metadata import intake_metadata
 from platform_assets.factory.policy import refuse_if_unfit, table_results
-from platform_assets.factory.quarantine import QuarantineStore
 from platform_assets.factory.reads import READS, filters_of
-from platform_assets.factory.references import load_references
-from platform_assets.factory.residents import after_transform
 from platform_assets.factory.specs import asset_of
-from platform_assets.factory.stored import as_declared
-from platform_assets.factory.tables import PROVENANCE, asset_key, table_spec
 from platform_assets.factory.wider import is_wider, of_run
+from platform_assets.ingest.existing_rows import after_transform
+from platform_assets.ingest.inputs import Input
+from platform_assets.ingest.intake import take_in
+from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest.references import load_references
+from platform_assets.ingest.stored import as_declared
+from platform_assets.ingest.tables import PROVENANCE, table_spec
 from platform_core.contracts import Catalog, Dataset, Transform
 from platform_core.errors import ContractError, Problem
 from platform_resources.sources import digest

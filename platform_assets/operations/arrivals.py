@@ -13,10 +13,10 @@ from functools import cached_property
 
 import polars as pl
 
-from platform_assets.factory.inputs import Content, content_of, pending
-from platform_assets.factory.quarantine import QuarantineStore
 from platform_assets.factory.specs import partitions_definition
-from platform_assets.factory.tables import table_spec
+from platform_assets.ingest.inputs import Content, content_of, pending
+from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Dataset, Files
 from platform_core.errors import ShapeError
 from platform_core.quality import conform

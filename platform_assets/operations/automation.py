@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 
+from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.specs import partitions_definition
-from platform_assets.factory.tables import asset_key
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import landing_sensor
 from platform_core.contracts import Catalog, Dataset, Files

@@ -11,8 +11,8 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.factory import asset_key
-from platform_assets.factory.inputs import generated_id
-from platform_assets.factory.quarantine import QuarantineStore
+from platform_assets.ingest.inputs import generated_id
+from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import OPERATION, CodeLocation
 from platform_assets.operations.arrivals import SETTLED, Arrival, look, recalled
 from platform_assets.operations.dead_runs import fail_dead_runs

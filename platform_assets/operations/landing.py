@@ -12,8 +12,8 @@ import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
+from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.specs import partitions_definition
-from platform_assets.factory.tables import asset_key
 from platform_assets.operations.arrivals import Arrival, Cursor, look, recalled
 from platform_core.contracts import Catalog, Files
 from platform_resources.sources import Landing

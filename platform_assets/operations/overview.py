@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import dagster as dg
 import polars as pl
 
-from platform_assets.factory import asset_key, table_spec
-from platform_assets.factory.quarantine import QuarantineStore
+from platform_assets.factory import asset_key
+from platform_assets.ingest import table_spec
+from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import OPERATION, CodeLocation
 from platform_core.contracts import Dataset, rules_of
 from platform_resources.storage import Lake, TableSpec

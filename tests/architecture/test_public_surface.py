@@ -39,9 +39,8 @@ SURFACES = {
     "platform_assets": [],
     "platform_assets.domains": [],
     "platform_assets.entrypoints": [],
-    "platform_assets.factory": [
-        "asset_for", "asset_key", "checks_for", "ingests_spec", "quarantine_spec", "table_spec",
-    ],
+    "platform_assets.factory": ["asset_for", "asset_key", "checks_for"],
+    "platform_assets.ingest": ["ingests_spec", "quarantine_spec", "table_spec"],
     "platform_assets.operations": [],
 }  # fmt: skip
 

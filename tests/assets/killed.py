@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from platform_assets.factory import quarantine_spec, table_spec
-from platform_assets.factory.quarantine import QuarantineStore
+from platform_assets.ingest import quarantine_spec, table_spec
+from platform_assets.ingest.quarantine import QuarantineStore
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake
 from tests.world import World, world

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from platform_assets.factory.replay import replay_tag
+from platform_assets.ingest.replay import replay_tag
 from tests.world import World, sales
 
 GOOD = sales((1, "apple", 1.0), (2, "pear", 2.0), (3, "apple", 3.0))

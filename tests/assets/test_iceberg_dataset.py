@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from platform_assets.factory import table_spec
-from platform_assets.factory.replay import replay_tag
+from platform_assets.ingest import table_spec
+from platform_assets.ingest.replay import replay_tag
 from platform_resources.engines.dbt_plugin import Plugin
 from tests.assets.test_killed_runs import FIRST, NEW, OLD, REVISED, run_and_die
 from tests.world import World, sales, world

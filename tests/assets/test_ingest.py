@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from platform_assets.factory import table_spec
+from platform_assets.ingest import table_spec
 from tests.world import World, sales, world
 
 A = sales((1, "apple", 1.0), (2, "pear", 2.0), (3, "plum", 3.0))

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from platform_assets.factory.stored import as_declared
+from platform_assets.ingest.stored import as_declared
 from tests.oddities.odd.notes import notes
 from tests.world import World
 

@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 import dagster as dg
 import polars as pl
 
-from platform_assets.factory import table_spec
-from platform_assets.factory.quarantine import QuarantineStore
+from platform_assets.ingest import table_spec
+from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import CodeLocation
 from platform_resources.settings import Settings
 from platform_resources.storage import TableSpec

@@ -7,7 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from platform_assets.factory import asset_key, ingests_spec, quarantine_spec
+from platform_assets.factory import asset_key
+from platform_assets.ingest import ingests_spec, quarantine_spec
 from platform_core.contracts import Catalog, Dataset, Partitions, Retention
 from platform_core.contracts.reach import ingest_reads_all, readers_of_all
 from platform_resources.storage import TableSpec

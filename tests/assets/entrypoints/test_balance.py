@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.factory import table_spec
-from platform_assets.factory.replay import replay_tag
+from platform_assets.ingest import table_spec
+from platform_assets.ingest.replay import replay_tag
 from tests.world import World, sales, world
 
 S = "shop/sales"

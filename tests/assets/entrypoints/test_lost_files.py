@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.factory import table_spec
+from platform_assets.ingest import table_spec
 from tests.assets.entrypoints.conftest import GOOD, Shell
 from tests.assets.entrypoints.test_tables import filled
 

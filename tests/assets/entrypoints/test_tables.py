@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from platform_assets.factory import table_spec
+from platform_assets.ingest import table_spec
 from tests.assets.entrypoints.conftest import GOOD, Shell
 from tests.resources.storage.ages import age
 from tests.world import sales

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from platform_assets.entrypoints.cli import main
-from platform_assets.factory import table_spec
+from platform_assets.ingest import table_spec
 from platform_resources.storage import Lake
 from tests.assets.entrypoints.conftest import Shell
 from tests.assets.upkeep.wear import SALES, files, wear

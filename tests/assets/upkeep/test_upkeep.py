@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from platform_assets.factory import table_spec
+from platform_assets.ingest import table_spec
 from platform_assets.operations.catch_up import stale_runs
 from platform_assets.operations.overview import overview
 from platform_assets.operations.upkeep import survey

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from platform_assets.factory import table_spec
+from platform_assets.ingest import table_spec
 from platform_assets.operations.upkeep.asset import KEY, config
 from platform_assets.operations.upkeep.tables import KeptTable, kept_tables
 from tests.resources.storage.ages import age

@@ -1,17 +1,10 @@
-"""Where a dataset lies: its asset key, and the specs of its table, its quarantine and its ingest log."""
-
-import dagster as dg
+"""Where a dataset lies: the specs of its table, its quarantine and its ingest log."""
 
 from platform_core.contracts import Dataset, Iceberg
 from platform_resources.storage import TableSpec
 
 SOURCE, INGEST, HASH, INGESTED_AT = "_source", "_ingest_id", "_row_hash", "_ingested_at"
 PROVENANCE = (SOURCE, INGEST, HASH, INGESTED_AT)
-
-
-def asset_key(name: str) -> dg.AssetKey:
-    """The asset key of the dataset of that name."""
-    return dg.AssetKey(name.split("/"))
 
 
 def table_spec(dataset: Dataset) -> TableSpec:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from platform_assets.factory.collisions import together
-from platform_assets.factory.quarantine import QuarantineStore
+from platform_assets.ingest.collisions import together
+from platform_assets.ingest.quarantine import QuarantineStore
 from platform_core.contracts import Dataset, Files, Generated
 from platform_resources.sources import LandedFile, Landing, UnreadableFile, digest
 

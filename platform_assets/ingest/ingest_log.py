@@ -5,9 +5,9 @@ from datetime import datetime
 
 import polars as pl
 
-from platform_assets.factory.inputs import Input
-from platform_assets.factory.quarantine import INGESTS
-from platform_assets.factory.tables import SOURCE
+from platform_assets.ingest.inputs import Input
+from platform_assets.ingest.quarantine import INGESTS
+from platform_assets.ingest.tables import SOURCE
 
 
 def log_of(

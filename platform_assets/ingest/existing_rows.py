@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from platform_assets.factory.stored import as_declared
-from platform_assets.factory.tables import HASH, SOURCE, table_spec
+from platform_assets.ingest.stored import as_declared
+from platform_assets.ingest.tables import HASH, SOURCE, table_spec
 from platform_core.contracts import Dataset
 from platform_core.quality import Beside, beyond_key
 from platform_resources.storage import Lake

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import polars as pl
 
-from platform_assets.factory.inputs import Input
-from platform_assets.factory.intake import Intake
-from platform_assets.factory.quarantine import QuarantineStore
-from platform_assets.factory.specs import partitions_definition
+from platform_assets.ingest.inputs import Input
+from platform_assets.ingest.intake import Intake
+from platform_assets.ingest.quarantine import QuarantineStore
 from platform_core.contracts import Dataset
 from platform_core.quality import conform, payloads
 
@@ -46,13 +46,12 @@ def replayed_inputs(store: QuarantineStore, tag: str, partitions: Sequence[str] 
 
 def homes(dataset: Dataset, envelopes: pl.DataFrame) -> pl.Series:
     """The partition of the graph that each envelope's row lies in, its fix included; null where it lies in none."""
-    definition = partitions_definition(dataset.partitions)
-    if dataset.partitions is None or definition is None or envelopes.is_empty():
+    if dataset.partitions is None or envelopes.is_empty():
         return pl.repeat(None, envelopes.height, dtype=pl.String, eager=True).alias("home")
     rows = conform(payloads(envelopes, [column.name for column in dataset.columns]), dataset).frame
     home = rows.select(dataset.partitions.key().alias("home")).to_series()
-    keys = definition.get_partition_keys()
-    return pl.select(pl.when(home.is_in(keys)).then(home).alias("home")).to_series()
+    first, running = dataset.partitions.start, datetime.now(UTC).strftime(dataset.partitions.format)
+    return pl.select(pl.when(home.is_between(first, running)).then(home).alias("home")).to_series()
 
 
 def mark_replayed(store: QuarantineStore, inputs: Sequence[Input], intake: Intake) -> None:

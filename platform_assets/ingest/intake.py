@@ -6,10 +6,10 @@ from datetime import datetime
 
 import polars as pl
 
-from platform_assets.factory.ingest_log import log_of
-from platform_assets.factory.inputs import Input
-from platform_assets.factory.residents import Residents, row_hash
-from platform_assets.factory.tables import HASH, INGEST, INGESTED_AT, SOURCE
+from platform_assets.ingest.existing_rows import Residents, row_hash
+from platform_assets.ingest.ingest_log import log_of
+from platform_assets.ingest.inputs import Input
+from platform_assets.ingest.tables import HASH, INGEST, INGESTED_AT, SOURCE
 from platform_core.contracts import Dataset, rules_of
 from platform_core.errors import ShapeError
 from platform_core.quality import Conformed, Judgement, RuleResult, conform, envelopes, judge

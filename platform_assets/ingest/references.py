@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from platform_assets.factory.stored import as_declared
-from platform_assets.factory.tables import table_spec
+from platform_assets.ingest.stored import as_declared
+from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Catalog, Dataset, ReferenceRule
 from platform_core.errors import CoreError
 from platform_resources.storage import Lake

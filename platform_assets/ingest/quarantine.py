@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from platform_assets.factory.tables import SOURCE, ingests_spec, quarantine_spec, table_spec
+from platform_assets.ingest.tables import SOURCE, ingests_spec, quarantine_spec, table_spec
 from platform_core.contracts import Dataset
 from platform_core.quality.envelope import ENVELOPE, Decision, as_text, payloads
 from platform_resources.storage import Lake
