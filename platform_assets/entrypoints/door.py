@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
+from pathlib import Path
 
 import dagster as dg
 
@@ -104,3 +105,13 @@ class Door:
                 "Fix: declare quarantine=Quarantine() to set bad rows aside."
             )
         return QuarantineStore(self.lake, dataset)
+
+
+def refuse_unknown_rows(door: Door, name: str) -> None:
+    """Return when the name is a dataset, a file, a folder or an address.
+
+    Raises:
+        UnknownName: It is none of them.
+    """
+    if name not in door.catalog.datasets and "://" not in name and not Path(name).exists():
+        raise UnknownName("dataset or file", name, door.catalog.datasets)

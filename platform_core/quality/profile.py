@@ -1,0 +1,399 @@
+"""What a table holds, measured in one pass: per column, between columns, and per partition.
+
+Values of personal data never enter a profile: it is made to be shown. Counts, lengths and shares of such columns do.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import polars as pl
+
+QUANTILES: Mapping[str, float] = {
+    "p01": 0.01,
+    "p05": 0.05,
+    "p25": 0.25,
+    "p50": 0.5,
+    "p75": 0.75,
+    "p95": 0.95,
+    "p99": 0.99,
+}
+"""Measured by the nearest rank, so that a quantile is a value that occurs."""
+
+BINS = 20
+TOP = 10
+PATTERNS = 5
+CORRELATED_COLUMNS = 20
+"""Correlations are measured between so many numeric columns at most, the first of the table."""
+
+KEY_COLUMNS = 6
+"""Keys of two and three columns are looked for among so many columns, those with the most values."""
+
+_PATTERN_CHARACTERS = 64
+_OTHER_NESTED = (pl.List, pl.Array, pl.Struct, pl.Object)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bin:
+    """A bar of a histogram: `count` values in (low, high]; the first bar includes `low`."""
+
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnProfile:
+    """One column as measured.
+
+    Attributes:
+        name: Of the column.
+        type: Its Polars type.
+        rows: Of the table.
+        nulls: Rows without a value; NaN counts as null.
+        distinct: Different values, null not counted; None for nested columns.
+        exact: Whether `distinct` was counted rather than estimated.
+        pii: The class of personal data; its values are not in the profile.
+        minimum: The least value; None for personal data and where there is no order.
+        maximum: The greatest value.
+        mean: Of numbers.
+        deviation: Their standard deviation.
+        quantiles: By name, such as `p50`.
+        histogram: Of numbers, and of instants in seconds since 1970.
+        top: The most frequent values and their counts.
+        shortest: Characters of the shortest text, bytes of binary values, elements of a list.
+        longest: Of the longest.
+        patterns: The most frequent shapes of texts and their counts: `A` a capital, `a` another letter, `9` a digit.
+        zeros: Numbers that are 0.
+        negatives: Numbers below 0.
+    """
+
+    name: str
+    type: str
+    rows: int
+    nulls: int
+    distinct: int | None = None
+    exact: bool = True
+    pii: str | None = None
+    minimum: Any = None
+    maximum: Any = None
+    mean: float | None = None
+    deviation: float | None = None
+    quantiles: Mapping[str, Any] = field(default_factory=dict)
+    histogram: Sequence[Bin] = ()
+    top: Sequence[tuple[Any, int]] = ()
+    shortest: int | None = None
+    longest: int | None = None
+    patterns: Sequence[tuple[str, int]] = ()
+    zeros: int | None = None
+    negatives: int | None = None
+
+    @property
+    def null_share(self) -> float:
+        """The share of rows without a value, 0 to 1; 0 for an empty table."""
+        return self.nulls / self.rows if self.rows else 0.0
+
+    @property
+    def filled(self) -> int:
+        """Rows with a value."""
+        return self.rows - self.nulls
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartitionProfile:
+    """A partition: its rows, the share of nulls by column, the means of numeric columns, and how many values differ."""
+
+    rows: int
+    null_shares: Mapping[str, float]
+    means: Mapping[str, float | None]
+    distinct: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """A table as measured.
+
+    Attributes:
+        name: Of the dataset or file.
+        rows: In all.
+        columns: In the table's order.
+        correlations: Pearson's coefficient of pairs of numeric columns, those farthest from 0 first.
+        keys: Sets of columns that identify a row here: no nulls, no two rows alike; the shortest first.
+        duplicates: Rows that repeat an earlier row in every column.
+        partitions: By key, in order; empty where the table has none.
+    """
+
+    name: str
+    rows: int
+    columns: Sequence[ColumnProfile]
+    correlations: Sequence[tuple[str, str, float]] = ()
+    keys: Sequence[tuple[str, ...]] = ()
+    duplicates: int = 0
+    partitions: Mapping[str, PartitionProfile] = field(default_factory=dict)
+
+    def column(self, name: str) -> ColumnProfile:
+        """Return the profile of the column of that name.
+
+        Raises:
+            KeyError: There is no such column.
+        """
+        return next(column for column in self.columns if column.name == name)
+
+
+def profile(
+    name: str,
+    frame: pl.LazyFrame | pl.DataFrame,
+    *,
+    personal: Mapping[str, str] | None = None,
+    partition: pl.Expr | None = None,
+    approximate: bool = False,
+) -> Profile:
+    """Measure a table.
+
+    Args:
+        name: What the table is called in the profile.
+        frame: Its rows; a lazy frame is scanned once.
+        personal: The class of personal data by column; values of these columns are left out.
+        partition: The key of each row's partition, as text; None measures no partitions.
+        approximate: Whether different values are estimated (HyperLogLog, about 2 %) instead of counted. Keys are
+            looked for among exact counts alone.
+    """
+    lazy = frame.lazy()
+    schema = lazy.collect_schema()
+    lazy = lazy.with_columns(pl.col(each).fill_nan(None) for each, dtype in schema.items() if dtype.is_float())
+    classes = personal or {}
+    measures = [
+        expression
+        for each in schema
+        for expression in _measures(each, schema[each], personal=each in classes, approximate=approximate)
+    ]
+    pairs = list(combinations([each for each in schema if schema[each].is_numeric()][:CORRELATED_COLUMNS], 2))
+    correlations = [
+        pl.corr(pl.col(one).cast(pl.Float64), pl.col(other).cast(pl.Float64)).alias(f"{place}:corr")
+        for place, (one, other) in enumerate(pairs)
+    ]
+    hashable = [each for each in schema if schema[each] != pl.Object]
+    whole = pl.struct(hashable).n_unique() if hashable else pl.len()
+    queries = [lazy.select(pl.len().alias(":rows"), whole.alias(":distinct"), *measures, *correlations)]
+    if partition is not None:
+        queries.append(_by_partition(lazy, schema, partition, classes))
+    measured = pl.collect_all(queries)
+    values = measured[0].row(0, named=True)
+    rows = values[":rows"]
+    columns = tuple(
+        _column(each, schema[each], values, rows, classes.get(each), exact=not approximate) for each in schema
+    )
+    return Profile(
+        name=name,
+        rows=rows,
+        columns=columns,
+        correlations=_strongest(pairs, values),
+        keys=() if approximate else _keys(lazy, columns, schema, rows),
+        duplicates=rows - min(values[":distinct"], rows),
+        partitions=_partitions(measured[1], schema) if partition is not None else {},
+    )
+
+
+def _measures(name: str, dtype: pl.DataType, *, personal: bool, approximate: bool) -> Iterator[pl.Expr]:
+    """Yield what is measured of a column, each under an alias of the column and the measure."""
+    value = pl.col(name)
+    present = value.drop_nulls()
+    yield value.null_count().alias(f"{name}:nulls")
+    if isinstance(dtype, (pl.List, pl.Array)):
+        length = value.list.len() if isinstance(dtype, pl.List) else value.arr.len()
+        yield length.min().alias(f"{name}:shortest")
+        yield length.max().alias(f"{name}:longest")
+    if isinstance(dtype, _OTHER_NESTED) or dtype == pl.Null:
+        return
+    yield (present.approx_n_unique() if approximate and not _is_text(dtype) else present.n_unique()).alias(
+        f"{name}:distinct"
+    )
+    if _is_text(dtype) or dtype == pl.Binary:
+        length = value.bin.size() if dtype == pl.Binary else value.cast(pl.String).str.len_chars()
+        yield length.min().alias(f"{name}:shortest")
+        yield length.max().alias(f"{name}:longest")
+    if personal or dtype == pl.Binary:
+        return
+    counts = present.cast(pl.String) if isinstance(dtype, (pl.Categorical, pl.Enum)) else present
+    yield counts.alias(":value").value_counts(sort=True, name=":rows").head(TOP).implode().alias(f"{name}:top")
+    if _is_text(dtype):
+        yield value.cast(pl.String).min().alias(f"{name}:minimum")
+        yield value.cast(pl.String).max().alias(f"{name}:maximum")
+        yield (
+            shape(value)
+            .alias(":value")
+            .drop_nulls()
+            .value_counts(sort=True, name=":rows")
+            .head(PATTERNS)
+            .implode()
+            .alias(f"{name}:patterns")
+        )
+        return
+    yield value.min().alias(f"{name}:minimum")
+    yield value.max().alias(f"{name}:maximum")
+    if dtype == pl.Boolean:
+        yield value.mean().alias(f"{name}:mean")
+        return
+    ordered = present.sort()
+    for label, share in QUANTILES.items():
+        rank = ((present.len().cast(pl.Float64) - 1) * share).round().cast(pl.Int64)
+        yield ordered.get(rank, null_on_oob=True).alias(f"{name}:{label}")
+    yield (
+        _scaled(value, dtype)
+        .drop_nulls()
+        .hist(bin_count=BINS, include_breakpoint=True)
+        .implode()
+        .alias(f"{name}:histogram")
+    )
+    if dtype.is_numeric():
+        yield value.cast(pl.Float64).mean().alias(f"{name}:mean")
+        yield value.cast(pl.Float64).std().alias(f"{name}:deviation")
+        yield (value == 0).sum().alias(f"{name}:zeros")
+        yield (value < 0).sum().alias(f"{name}:negatives")
+
+
+def _is_text(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, (pl.String, pl.Categorical, pl.Enum))
+
+
+def _scaled(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Give the number by which a value stands in a histogram: instants and times in seconds, days since 1970."""
+    if isinstance(dtype, (pl.Datetime, pl.Duration)):
+        per_second = {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit or "us"]
+        return value.to_physical().cast(pl.Float64) / per_second
+    if dtype == pl.Date:
+        return value.to_physical().cast(pl.Float64) * 86_400
+    if dtype == pl.Time:
+        return value.to_physical().cast(pl.Float64) / 1e9
+    return value.cast(pl.Float64)
+
+
+def shape(value: pl.Expr) -> pl.Expr:
+    """Give a text's shape: `A` for a capital, `a` for any other letter, `9` for a digit, the rest as it is.
+
+    >>> pl.select(shape(pl.lit("C-104 née"))).item()
+    'A-999 aaa'
+    """
+    text = value.cast(pl.String).str.slice(0, _PATTERN_CHARACTERS)
+    return text.str.replace_all(r"\p{Nd}", "9").str.replace_all(r"\p{Lu}", "A").str.replace_all(r"[\p{L}--\p{Lu}]", "a")
+
+
+def _column(
+    name: str, dtype: pl.DataType, values: Mapping[str, Any], rows: int, pii: str | None, *, exact: bool
+) -> ColumnProfile:
+    def measure(of: str) -> Any:
+        return values.get(f"{name}:{of}")
+
+    return ColumnProfile(
+        name=name,
+        type=str(dtype),
+        rows=rows,
+        nulls=measure("nulls"),
+        distinct=measure("distinct"),
+        exact=exact or _is_text(dtype),
+        pii=pii,
+        minimum=measure("minimum"),
+        maximum=measure("maximum"),
+        mean=measure("mean"),
+        deviation=measure("deviation"),
+        quantiles={label: measure(label) for label in QUANTILES if measure(label) is not None},
+        histogram=_bins(measure("histogram") or (), measure("minimum"), measure("maximum"), dtype),
+        top=_counts(measure("top") or ()),
+        shortest=measure("shortest"),
+        longest=measure("longest"),
+        patterns=_counts(measure("patterns") or ()),
+        zeros=measure("zeros"),
+        negatives=measure("negatives"),
+    )
+
+
+def _bins(found: Sequence[Mapping[str, Any]], minimum: Any, maximum: Any, dtype: pl.DataType) -> tuple[Bin, ...]:
+    """Give the bars of a histogram, from Polars' upper breakpoints."""
+    if not found or minimum is None:
+        return ()
+    low = float(pl.select(_scaled(pl.lit(minimum, dtype=dtype), dtype)).item())
+    if minimum == maximum:
+        return (Bin(low=low, high=low, count=sum(int(row["count"]) for row in found)),)
+    bars = []
+    for row in found:
+        bars.append(Bin(low=low, high=float(row["breakpoint"]), count=int(row["count"])))
+        low = float(row["breakpoint"])
+    return tuple(bars)
+
+
+def _counts(found: Sequence[Mapping[str, Any]]) -> tuple[tuple[Any, int], ...]:
+    """Give values with their counts, the most frequent first and equal counts by value."""
+    pairs = [(row[":value"], int(row[":rows"])) for row in found]
+    return tuple(sorted(pairs, key=lambda pair: (-pair[1], str(pair[0]))))
+
+
+def _strongest(pairs: Sequence[tuple[str, str]], values: Mapping[str, Any]) -> tuple[tuple[str, str, float], ...]:
+    """Give the correlations that are numbers, the strongest first; a constant column correlates with nothing."""
+    known = [(*pair, values[f"{place}:corr"]) for place, pair in enumerate(pairs)]
+    numbers = [(one, other, float(value)) for one, other, value in known if value is not None and value == value]  # noqa: PLR0124 - NaN
+    return tuple(sorted(numbers, key=lambda each: -abs(each[2])))
+
+
+def _keys(
+    lazy: pl.LazyFrame, columns: Sequence[ColumnProfile], schema: pl.Schema, rows: int
+) -> tuple[tuple[str, ...], ...]:
+    """Find columns that identify a row: single ones, else pairs, and so on to four of those with the most values."""
+    if rows == 0:
+        return ()
+    able = [
+        column for column in columns if column.nulls == 0 and column.distinct and not schema[column.name].is_float()
+    ]
+    single = tuple((column.name,) for column in able if column.distinct == rows)
+    if single:
+        return single
+    many = sorted(able, key=lambda column: -(column.distinct or 0))[:KEY_COLUMNS]
+    distinct = {column.name: column.distinct or 0 for column in many}
+    for size in (2, 3, 4):
+        sets = [names for names in combinations(distinct, size) if _product(distinct[name] for name in names) >= rows]
+        if not sets:
+            continue
+        counted = lazy.select(
+            pl.struct(names).n_unique().alias(str(place)) for place, names in enumerate(sets)
+        ).collect()
+        found = tuple(names for names, count in zip(sets, counted.row(0), strict=True) if count == rows)
+        if found:
+            return found
+    return ()
+
+
+def _product(numbers: Iterator[int]) -> int:
+    product = 1
+    for number in numbers:
+        product *= number
+    return product
+
+
+def _by_partition(
+    lazy: pl.LazyFrame, schema: pl.Schema, partition: pl.Expr, personal: Mapping[str, str]
+) -> pl.LazyFrame:
+    """Measure each partition; the mean of one row is its value, so that personal data has none."""
+    numeric = [name for name in schema if schema[name].is_numeric() and name not in personal]
+    countable = [name for name in schema if not isinstance(schema[name], _OTHER_NESTED)]
+    return (
+        lazy.group_by(partition.alias(":partition"))
+        .agg(
+            pl.len().alias(":rows"),
+            *(pl.col(name).is_null().mean().alias(f"{name}:null_share") for name in schema),
+            *(pl.col(name).cast(pl.Float64).mean().alias(f"{name}:mean") for name in numeric),
+            *(pl.col(name).drop_nulls().n_unique().alias(f"{name}:distinct") for name in countable),
+        )
+        .sort(":partition", nulls_last=True)
+    )
+
+
+def _partitions(measured: pl.DataFrame, schema: pl.Schema) -> dict[str, PartitionProfile]:
+    return {
+        str(row[":partition"]): PartitionProfile(
+            rows=row[":rows"],
+            null_shares={name: row[f"{name}:null_share"] for name in schema},
+            means={name: row[f"{name}:mean"] for name in schema if f"{name}:mean" in row},
+            distinct={name: row[f"{name}:distinct"] for name in schema if f"{name}:distinct" in row},
+        )
+        for row in measured.iter_rows(named=True)
+    }

@@ -1,0 +1,29 @@
+"""`platform profile`: tables and files, on the terminal, as JSON and as a page."""
+
+from pathlib import Path
+
+from tests.assets.entrypoints.conftest import GOOD, Shell
+
+
+def test_a_table_is_profiled_with_its_partitions_and_without_personal_data(shell: Shell, tmp_path: Path) -> None:
+    shell.world.land("shop/sales-a.parquet", GOOD)
+    shell.world.catch_up()
+    page = tmp_path / "page.html"
+    measured = shell.json("profile", "shop/sales", "--html", str(page))
+    assert (measured["rows"], measured["partitions"]["2024-01"]["rows"]) == (2, 2)
+    assert "ada@example.com" not in page.read_text() + str(measured) + shell("profile", "shop/sales")
+
+
+def test_a_file_of_any_format_is_profiled_and_its_addresses_are_masked(shell: Shell, tmp_path: Path) -> None:
+    landed = tmp_path / "people.csv"
+    landed.write_text("id;mail\n1;ada@example.com\n2;bob@example.com\n")
+    measured = shell.json("profile", str(landed))
+    assert [(each["name"], each["pii"], each["distinct"]) for each in measured["columns"]] == [
+        ("id", None, 2),
+        ("mail", "email", 2),
+    ]
+    assert "ada@" not in str(measured)
+
+
+def test_what_is_neither_a_dataset_nor_a_file_is_refused_by_name(shell: Shell) -> None:
+    assert "no dataset or file 'shop/sale'. Fix: perhaps shop/sales" in shell.refused("profile", "shop/sale")
