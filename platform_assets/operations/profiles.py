@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from platform_assets.factory import table_spec
+from platform_assets.ingest import table_spec
 from platform_core.contracts import Catalog, Dataset
 from platform_core.privacy.detect import suspected_pii
 from platform_core.quality.profile import Profile, profile
