@@ -167,6 +167,19 @@ class InvalidRows(TableError):
         super().__init__(table, f"{problem}; nothing was written", fix=fix)
 
 
+class PositionMoved(TableError):
+    """Another writer was first: the table, or a stream in it, is not where this writer expects; nothing was written."""
+
+    def __init__(self, table: str, what: str, *, expected: object, actual: object) -> None:
+        self.expected, self.actual = expected, actual
+        super().__init__(
+            table,
+            f"another writer was first: {what} is {_position(actual)}, this one expects {_position(expected)};"
+            " nothing was written",
+            fix="read the version or position again, and go on from what is there",
+        )
+
+
 class WriteConflict(TableError):
     """Other writers kept winning; nothing of this write was committed."""
 
@@ -287,3 +300,7 @@ class ConversionError(ResourceError):
 
 class NotVerified(ConversionError):
     """What was read back is not what was written; it was thrown away."""
+
+
+def _position(value: object) -> str:
+    return "none" if value is None else str(value)

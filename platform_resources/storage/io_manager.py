@@ -150,6 +150,8 @@ class LakeIOManager(dg.IOManager):
             rows,
             partitions=partitions,
             transaction=transaction,
+            expected_version=write.expected_version,
+            expected_position=write.expected_position,
             replace_values=write.replace_values,
             commit_metadata=write.commit_metadata,
         )

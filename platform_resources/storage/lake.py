@@ -18,6 +18,7 @@ from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.merge import check_key
 from platform_resources.storage.operations import OPERATIONS, TableOperations
 from platform_resources.storage.table import Commit, Rows, TableSpec
+from platform_resources.storage.transactions import ANY, ExpectedPosition, Transaction, WriteGuard
 
 _SHOWN = 5
 
@@ -46,6 +47,11 @@ class Lake:
         """Returns what changes with every commit, or None when there is no table."""
         with self.telling(spec):
             return self._table(spec).version()
+
+    def position(self, spec: TableSpec, app_id: str) -> int | None:
+        """Return the number of a stream's last write to the table; None where it wrote nothing."""
+        with self.telling(spec):
+            return self._table(spec).position(app_id)
 
     def version_at(self, spec: TableSpec, at: datetime) -> str:
         """Returns the version that was the latest at an instant with a zone; raises VersionNotFound."""
@@ -105,32 +111,38 @@ class Lake:
             wanted = self._version(spec, partitions, version, at)
             return self._table(spec).load(partitions=partitions, columns=columns, version=wanted, cache=self.cache)
 
-    def write(
+    def write(  # noqa: PLR0913 - a keyword per fact reads better than a bag
         self,
         spec: TableSpec,
         frame: pl.DataFrame | pl.LazyFrame,
         *,
         partitions: Sequence[str] | None = None,
-        transaction: str | None = None,
+        transaction: Transaction | None = None,
+        expected_version: str | None = ANY,
+        expected_position: ExpectedPosition = ANY,
         replace_values: Sequence[str] = (),
         commit_metadata: Mapping[str, str] | None = None,
     ) -> Commit:
         """Returns the one commit that did what the spec's mode says; on an error nothing was written.
 
         An overwrite replaces exactly the partitions named (one without rows becomes empty), or the whole table when
-        none are. An append with a transaction that the table has seen, and a merge of what it already says, do nothing.
+        none are. A write whose transaction the table has seen, and a merge of what it already says, change nothing.
 
         Args:
             spec: the table.
             frame: rows; a lazy frame is collected.
             partitions: rows outside of them are refused; None for all.
-            transaction: the idempotency key of this write.
+            transaction: the idempotency key of this write: a name, or a stream's id and the write's number in it. A
+                number that is not above the stream's position counts as seen.
+            expected_version: the version that the table must have; None for no table yet.
+            expected_position: the position that the stream must have, as `position` tells it.
             replace_values: values of `spec.replaces` whose rows go unless they are written again.
             commit_metadata: words to keep beside the commit.
 
         Raises:
             InvalidRows: key or partition values that contradict the spec.
             SchemaMismatch: columns that the schema policy refuses.
+            PositionMoved: the table or the stream is not where it is expected; another writer was first.
             WriteConflict: other writers won every time.
             TableUnavailable: S3 did not answer as it should; whether it is written is known by writing it again.
             TableForbidden: S3 refuses.
@@ -143,7 +155,7 @@ class Lake:
         given = Rows(
             frame=rows,
             partitions=None if partitions is None else tuple(dict.fromkeys(map(str, partitions))),
-            transaction=transaction,
+            guard=WriteGuard(transaction, expected_version, expected_position),
             replace_values=tuple(replace_values),
             commit_metadata=commit_metadata,
         )

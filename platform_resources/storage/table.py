@@ -4,12 +4,13 @@ A TableSpec travels as one JSON entry of an asset's definition metadata, so the 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 import polars as pl
 
 from platform_resources.errors import InvalidTableSpec
+from platform_resources.storage.transactions import ANY, ExpectedPosition, Transaction, WriteGuard
 
 METADATA_KEY = "platform/table"
 PROVENANCE = ("_source", "_ingest_id", "_row_hash", "_ingested_at")
@@ -94,7 +95,10 @@ class TableSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Commit:
-    """What a write did; `changed` is False when the table already said all of it and no commit was made."""
+    """What a write did; `changed` is False when the table already had all of its rows.
+
+    Then no commit was made, or one that only notes the write's transaction.
+    """
 
     version: str | None
     rows_written: int = 0
@@ -113,14 +117,19 @@ class Write:
     Attributes:
         frame: a table of any kind that the IO manager knows.
         partitions: the partitions it covers; None takes the run's for an overwrite, the frame's own otherwise.
-        transaction: an id under which an append happens at most once.
+        transaction: the name under which the write happens at most once, or a stream's id and the growing number of
+            this write in it.
+        expected_version: the version that the table must have, None for no table yet; another one refuses the write.
+        expected_position: likewise the number of the stream's last write.
         replace_values: the values of the spec's `replaces` column that this write brings anew.
         commit_metadata: words to keep beside the commit.
     """
 
     frame: Any
     partitions: Sequence[str] | None = None
-    transaction: str | None = None
+    transaction: Transaction | None = None
+    expected_version: str | None = ANY
+    expected_position: ExpectedPosition = ANY
     replace_values: Sequence[str] = ()
     commit_metadata: Mapping[str, str] | None = None
 
@@ -131,6 +140,6 @@ class Rows:
 
     frame: pl.DataFrame
     partitions: tuple[str, ...] | None = None
-    transaction: str | None = None
+    guard: WriteGuard = field(default_factory=WriteGuard)
     replace_values: tuple[str, ...] = ()
     commit_metadata: Mapping[str, str] | None = None

@@ -31,6 +31,10 @@ class TableFormat(ABC):
         """Returns what changes with every commit, or None when there is no table."""
 
     @abstractmethod
+    def position(self, app_id: str) -> int | None:
+        """Return the number of a stream's last write; None where it wrote nothing, or there is no table."""
+
+    @abstractmethod
     def _scan(self, partitions: Sequence[str] | None, version: str | int | None) -> pl.LazyFrame:
         """Returns the rows of some partitions, or of all for None; raises TableNotFound."""
 

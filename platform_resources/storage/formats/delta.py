@@ -53,6 +53,11 @@ class DeltaFormat(TableFormat):
         table = self.opened()
         return None if table is None else str(table.version())
 
+    def position(self, app_id: str) -> int | None:
+        """Return the number of a stream's last write; None where it wrote nothing."""
+        table = self.opened()
+        return None if table is None else table.transaction_version(app_id)
+
     def write(self, rows: Rows) -> Commit:
         """Returns the commit; on a conflict the write starts again from a fresh snapshot."""
         refuse_unfit(self.spec, rows.frame)
@@ -159,11 +164,15 @@ class DeltaFormat(TableFormat):
 
     def _write(self, table: "DeltaTable | None", rows: Rows) -> Commit:
         if table is None:
+            rows.guard.check(self.spec.path, version=None, position=None)
             return self._create(rows)
         refuse_other_partitioning(self.spec, table.metadata().partition_columns)
-        repeated = self.spec.mode == "append" and rows.transaction and table.transaction_version(rows.transaction)
-        if repeated or rows.partitions == ():
+        position = None if rows.guard.app_id is None else table.transaction_version(rows.guard.app_id)
+        if rows.guard.is_repeated(position):
             return self._unchanged(table)
+        rows.guard.check(self.spec.path, version=str(table.version()), position=position)
+        if rows.partitions == ():
+            return self._noted(table, rows)
         return {"overwrite": self._overwrite, "append": self._append, "merge": self._merge}[self.spec.mode](table, rows)
 
     def _create(self, rows: Rows) -> Commit:
@@ -231,7 +240,7 @@ class DeltaFormat(TableFormat):
         """Returns the commit of the rows that differ, or no commit when none do."""
         done = DeltaMerge(self.spec, table, self._fitted(table, rows.frame), rows).run()
         if done.is_empty:
-            return self._unchanged(table)
+            return self._noted(table, rows)
         return self._commit(table, rows_written=done.upserts.height, rows_deleted=done.deletes.height)
 
     def _update(
@@ -251,6 +260,16 @@ class DeltaFormat(TableFormat):
         fitted = columns.fit(self.spec.path, frame, there, self.spec.schema_evolution)
         refuse_case(self.spec, fitted)  # a new column beside one that the table has
         return fitted
+
+    def _noted(self, table: "DeltaTable", rows: Rows) -> Commit:
+        """Commit nothing but the transaction of a write without rows; where it has none, nothing at all."""
+        if rows.guard.transaction is not None:
+            labels = table.metadata().partition_columns
+            table.create_write_transaction(
+                [], "append", table.schema(), labels, commit_properties=properties(rows, table, retries=0)
+            )
+            table.update_incremental()
+        return self._unchanged(table)
 
     def _unchanged(self, table: "DeltaTable") -> Commit:
         return Commit(version=str(table.version()), changed=False, rows_total=table.count())

@@ -72,7 +72,7 @@ def quoted(name: str) -> str:
 
 
 def properties(rows: Rows, table: "DeltaTable | None", *, retries: int | None = None) -> "CommitProperties":
-    """Returns what goes into the commit: words, and the transaction with a version above the last one.
+    """Return what goes into the commit: words, and its transaction, by a number above the last one.
 
     Args:
         rows: the write.
@@ -81,10 +81,14 @@ def properties(rows: Rows, table: "DeltaTable | None", *, retries: int | None = 
     """
     from deltalake import CommitProperties, Transaction
 
-    transactions = []
-    if rows.transaction is not None:
-        last = table.transaction_version(rows.transaction) if table is not None else None
-        transactions = [Transaction(rows.transaction, (last or 0) + 1)]
+    transactions, app_id, sequence = [], rows.guard.app_id, rows.guard.sequence
+    if app_id is not None and sequence is None:
+        last = table.transaction_version(app_id) if table is not None else None
+        sequence = (last or 0) + 1
+    if app_id is not None and sequence is not None:
+        transactions = [Transaction(app_id, sequence)]
     return CommitProperties(
-        custom_metadata=dict(rows.commit_metadata or {}), app_transactions=transactions, max_commit_retries=retries
+        custom_metadata=dict(rows.commit_metadata or {}),
+        app_transactions=transactions,
+        max_commit_retries=0 if rows.guard.is_exact else retries,
     )

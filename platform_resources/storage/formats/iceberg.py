@@ -37,7 +37,9 @@ from platform_resources.storage.formats.iceberg_commit import (
     PROPERTIES,
     Change,
     commit,
-    knows,
+    known_number,
+    position_of,
+    properties_of,
     rows_of,
     summary_of,
     table_parts,
@@ -76,6 +78,11 @@ class IcebergFormat(TableFormat):
         """Returns the id of the current snapshot."""
         table = self.opened()
         return None if table is None else version_of(table)
+
+    def position(self, app_id: str) -> int | None:
+        """Return the number of a stream's last write; None where it wrote nothing."""
+        table = self.opened()
+        return None if table is None else position_of(table, app_id)
 
     def write(self, rows: Rows) -> Commit:
         """Returns the commit; on a conflict the write starts again from a fresh snapshot."""
@@ -233,12 +240,15 @@ class IcebergFormat(TableFormat):
 
     def _write(self, table: "Table | None", rows: Rows) -> Commit:
         if table is None:
+            rows.guard.check(self.spec.path, version=None, position=None)
             return self._create(rows)
         refuse_other_partitioning(self.spec, [each.name for each in table.spec().fields])
-        if rows.partitions == () or (
-            self.spec.mode == "append" and rows.transaction and knows(table, rows.transaction)
-        ):
+        known = known_number(table, rows.guard)
+        if rows.guard.is_repeated(known):
             return _unchanged(table)
+        rows.guard.check(self.spec.path, version=version_of(table), position=known)
+        if rows.partitions == ():
+            return self._noted(table, rows)
         return {"overwrite": self._overwrite, "append": self._append, "merge": self._merge}[self.spec.mode](table, rows)
 
     def _create(self, rows: Rows) -> Commit:
@@ -250,9 +260,13 @@ class IcebergFormat(TableFormat):
         schema = iceberg_schema(frame.schema)
         parts: dict[str, Any] = table_parts(schema, self.spec.partition_column, self.spec.sort_by)
         creation = self.catalogue.create_table_transaction(
-            self.identifier, schema, location=self.location, properties=PROPERTIES, **parts
+            self.identifier,
+            schema,
+            location=self.location,
+            properties={**PROPERTIES, **properties_of(rows.guard)},
+            **parts,
         )
-        said = summary_of(rows.transaction, rows.commit_metadata)
+        said = summary_of(rows.guard, rows.commit_metadata)
         added = commit(creation, self.folder, Change(add=self._sorted(frame), said=said))
         self.folder.write(MARKER, b"the Iceberg catalogue knows this table\n")
         return self._done(self._reopened(), added, rows_written=frame.height)
@@ -294,7 +308,7 @@ class IcebergFormat(TableFormat):
         current = self._by_file(table, tasks, [name for name in names if name in there])
         plan = plan_merge(self.spec, frame, current.drop(_FILE), replace_values=rows.replace_values)
         if plan.is_empty:
-            return _unchanged(table)
+            return self._noted(table, rows)
         key = list(self.spec.key)
         changed = pl.concat([plan.upserts.select(key), plan.deletes.select(key)])
         hit = sorted(current.join(changed, on=key, how="semi")[_FILE].unique())
@@ -362,10 +376,20 @@ class IcebergFormat(TableFormat):
 
     def _committed(self, table: "Table", rows: Rows, change: Change, *, written: int, deleted: int = 0) -> Commit:
         named = {OPERATION: "merge"} if self.spec.mode == "merge" else {}  # to Iceberg it is an overwrite
-        said = {**named, **summary_of(rows.transaction, rows.commit_metadata)}
+        said = {**named, **summary_of(rows.guard, rows.commit_metadata)}
         add = None if change.add is None else self._sorted(change.add)
-        added = self.commit(table, Change(remove=change.remove, add=add, schema=change.schema, said=said))
+        own = properties_of(rows.guard)
+        added = self.commit(
+            table, Change(remove=change.remove, add=add, schema=change.schema, said=said, properties=own)
+        )
         return self._done(self._reopened(), added, rows_written=written, rows_deleted=deleted)
+
+    def _noted(self, table: "Table", rows: Rows) -> Commit:
+        """Commit nothing but the transaction of a write without rows; where it has none, nothing at all."""
+        if rows.guard.transaction is None:
+            return _unchanged(table)
+        self._committed(table, rows, Change(), written=0)
+        return _unchanged(self._reopened())
 
     def _sorted(self, frame: pl.DataFrame) -> pl.DataFrame:
         return frame.sort(self.spec.sort_by, maintain_order=True) if self.spec.sort_by else frame

@@ -15,6 +15,7 @@ import polars as pl
 
 from platform_resources.storage.folder import Folder
 from platform_resources.storage.formats.iceberg_frames import iceberg_schema, logical_schema, write_files
+from platform_resources.storage.transactions import WriteGuard
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 TRANSACTION = "platform.transaction"
 SAID = "platform.said."
 OPERATION = "platform.operation"
+POSITION = "platform.position."
+"""Begins the table property that holds the position of a stream."""
 FORGOTTEN = "platform.transactions"
 """A table property: digests of the transactions whose snapshots were expired."""
 PROPERTIES = {
@@ -47,6 +50,7 @@ class Change:
         schema: the columns as they will be, where they change.
         schema_id: an earlier schema that becomes the current one again.
         said: words for the snapshot's summary.
+        properties: of the table, as they will be; they are set in the same commit.
     """
 
     remove: Sequence["DataFile"] = ()
@@ -55,6 +59,7 @@ class Change:
     schema: pl.Schema | None = None
     schema_id: int | None = None
     said: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 def commit(transaction: "Transaction", folder: Folder, change: Change) -> list["DataFile"]:
@@ -65,6 +70,8 @@ def commit(transaction: "Transaction", folder: Folder, change: Change) -> list["
         from pyiceberg.table.update import SetCurrentSchemaUpdate
 
         transaction._stage((SetCurrentSchemaUpdate.model_validate({"schema-id": change.schema_id}),))  # noqa: SLF001 - the only door to it
+    if change.properties:
+        transaction.set_properties(dict(change.properties))
     metadata = transaction.table_metadata
     added = [] if change.add is None else write_files(metadata, folder, change.add)
     with discarding(folder, added):
@@ -116,14 +123,34 @@ def change_schema(transaction: "Transaction", wanted: pl.Schema) -> None:
                 update.move_first((name,))
 
 
-def summary_of(transaction: str | None, words: Mapping[str, str] | None) -> dict[str, str]:
-    """Returns what a write keeps in its snapshot's summary."""
-    told = {f"{SAID}{name}": value for name, value in (words or {}).items()}
-    return told if transaction is None else {TRANSACTION: transaction, **told}
+def summary_of(guard: WriteGuard, words: Mapping[str, str] | None) -> dict[str, str]:
+    """Return what a write keeps in its snapshot's summary."""
+    summary = {f"{SAID}{name}": value for name, value in (words or {}).items()}
+    return {TRANSACTION: guard.transaction, **summary} if isinstance(guard.transaction, str) else summary
+
+
+def properties_of(guard: WriteGuard) -> dict[str, str]:
+    """Return the table property that a write sets: the position of its stream, where it has one."""
+    return {} if guard.sequence is None else {f"{POSITION}{guard.app_id}": str(guard.sequence)}
+
+
+def position_of(table: "Table", app_id: str) -> int | None:
+    """Return the position of a stream, or None where it wrote nothing."""
+    value = table.properties.get(f"{POSITION}{app_id}")
+    return None if value is None else int(value)
+
+
+def known_number(table: "Table", guard: WriteGuard) -> int | None:
+    """Return the number that the table remembers of a write's transaction; 1 for one that has only a name."""
+    if guard.transaction is None:
+        return None
+    if isinstance(guard.transaction, str):
+        return 1 if knows(table, guard.transaction) else None
+    return position_of(table, guard.transaction[0])
 
 
 def knows(table: "Table", transaction: str) -> bool:
-    """Returns whether a snapshot, expired or not, came by this transaction."""
+    """Return whether a snapshot, expired or not, came by this transaction."""
     if any(transaction_of(each.summary) == transaction for each in table.snapshots()):
         return True
     return digest_of(transaction) in remembered(table)

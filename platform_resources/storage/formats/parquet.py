@@ -3,21 +3,30 @@
     {partition_column}={value}/data.parquet       what an overwrite leaves; supersedes every part beside it
     {partition_column}={value}/part-{id}.parquet  one append
     _schema/{number}-{digest}.json                columns, written after the rows that bring them
+    _transactions/{id}/{number}                   a write that is complete, and the position of its stream
 
 Several partitions are replaced one after the other; a table that must change in one step is a Delta table. Schema files
 are named by their content, so that two writers who add different columns do not overwrite one another.
+
+A transaction is noted when all of its rows are there. One that was killed before is written again, and takes the place
+of what its first attempt left. Writers with a transaction wait for one another on one machine; on several, a stream
+into plain Parquet needs a single worker.
 """
 
+import dataclasses
 import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import polars as pl
+from filelock import FileLock
 
 from platform_resources.errors import TableDamaged, TableNotFound, UnsupportedOperation
 from platform_resources.storage import columns
@@ -28,8 +37,12 @@ from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.formats.parquet_damage import SCHEMAS, damage
 from platform_resources.storage.parts import by_partition, each_written
 from platform_resources.storage.table import Commit, Rows
+from platform_resources.storage.transactions import WriteGuard
 
-_DATA, _SCHEMAS = "data.parquet", SCHEMAS
+_DATA, _SCHEMAS, _TRANSACTIONS = "data.parquet", SCHEMAS, "_transactions"
+_OWN = (f"{_SCHEMAS}/", f"{_TRANSACTIONS}/")
+_NAMED = 1
+"""The number of a transaction that has only a name."""
 _LISTED_ONE_BY_ONE = 16
 
 
@@ -57,8 +70,57 @@ class ParquetFormat(TableFormat):
         told = "\n".join(f"{each.name} {each.size_bytes} {each.stamp}" for each in entries)
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
+    def position(self, app_id: str) -> int | None:
+        """Return the number of a stream's last write; None where it wrote nothing."""
+        return max(self._numbers(app_id), default=None)
+
     def write(self, rows: Rows) -> Commit:
-        """Returns the commit; partitions become visible one by one, each as a whole."""
+        """Write the rows; partitions become visible one by one, each as a whole."""
+        if rows.guard == WriteGuard():
+            return self._write(rows)
+        with self._alone():
+            known = None if rows.guard.app_id is None else self.position(rows.guard.app_id)
+            if rows.guard.is_repeated(known):
+                return Commit(version=self.version(), changed=False)
+            rows.guard.check(self.spec.path, version=self.version() if rows.guard.is_exact else None, position=known)
+            if self.spec.mode == "append":
+                self._remove_unfinished(rows.guard)
+            commit = self._write(rows)
+            self._note(rows.guard)
+        return dataclasses.replace(commit, version=self.version())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other process of this machine writes to the table under a transaction."""
+        digest = hashlib.sha256(self.location.encode()).hexdigest()[:16]
+        lock = Path(self.settings.state) / "locks" / f"table-{digest}.lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock):
+            yield
+
+    def _numbers(self, app_id: str) -> list[int]:
+        listed = self._folder.entries(f"{_TRANSACTIONS}/{file_name(app_id)}")
+        return [int(entry.name.rpartition("/")[2]) for entry in listed]
+
+    def _note(self, guard: WriteGuard) -> None:
+        if guard.app_id is None:
+            return
+        place, before = f"{_TRANSACTIONS}/{file_name(guard.app_id)}", self._numbers(guard.app_id)
+        self._folder.write(f"{place}/{_NAMED if guard.sequence is None else guard.sequence:020}", b"")
+        for number in before:
+            self._folder.remove(f"{place}/{number:020}")
+
+    def _remove_unfinished(self, guard: WriteGuard) -> None:
+        """Remove the parts of an attempt that was killed: those of this stream that no position covers."""
+        if guard.app_id is None or guard.sequence is None:
+            return
+        prefix, position = f"part-{file_name(guard.app_id)}@", max(self._numbers(guard.app_id), default=-1)
+        for entry in self._folder.entries():
+            name = entry.name.rpartition("/")[2]
+            if name.startswith(prefix) and int(name.removeprefix(prefix).removesuffix(".parquet")) > position:
+                self._folder.remove(entry.name)
+
+    def _write(self, rows: Rows) -> Commit:
         schema, column = self._schema(), self.spec.partition_column
         renewed = self.spec.mode == "overwrite" and rows.partitions is None and self.spec.schema_evolution == "add"
         frame = columns.fit(self.spec.path, rows.frame, None if renewed else schema, self.spec.schema_evolution)
@@ -197,13 +259,13 @@ class ParquetFormat(TableFormat):
         named = ((part, f"{place}/{_DATA}" if place else _DATA) for place, part in self._parts(frame, rows.partitions))
         done = self._published(named)
         for each in before:
-            if each.name not in done.files and not each.name.startswith(f"{_SCHEMAS}/"):
+            if each.name not in done.files and not each.name.startswith(_OWN):
                 self._folder.remove(each.name)
         return done
 
     def _append(self, frame: pl.DataFrame, rows: Rows) -> _Done:
         """Returns what was added; a part that is there already was written by the same transaction."""
-        name = f"part-{file_name(rows.transaction or uuid.uuid4().hex)}.parquet"
+        name = _part_name(rows.guard)
         named = ((part, place, f"{place}/{name}" if place else name) for place, part in self._parts(frame, None))
         return self._published(
             (part, target)
@@ -267,6 +329,13 @@ class ParquetFormat(TableFormat):
         for each in before if renewed else ():
             if each.name != name:
                 self._folder.remove(each.name)
+
+
+def _part_name(guard: WriteGuard) -> str:
+    if guard.app_id is None:
+        return f"part-{uuid.uuid4().hex}.parquet"
+    number = "" if guard.sequence is None else f"@{guard.sequence:020}"
+    return f"part-{file_name(guard.app_id)}{number}.parquet"
 
 
 def _partition_in(name: str) -> str | None:

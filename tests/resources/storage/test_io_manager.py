@@ -285,18 +285,18 @@ def test_row_counts_size_and_version_are_reported_and_nothing_said_is_overwritte
 def test_a_write_says_what_a_frame_cannot(manager: LakeIOManager, format_name: Format) -> None:
     spec = TableSpec(path="m/n/v1", format=format_name, mode="merge", key=("id",), replaces="_source")
 
-    def asset_writing(frame: pl.DataFrame) -> dg.AssetsDefinition:
+    def asset_writing(frame: pl.DataFrame, transaction: str) -> dg.AssetsDefinition:
         @dg.asset(metadata=spec.to_metadata())
         def upstream() -> Write:
-            return Write(frame=frame.lazy(), transaction="t", replace_values=["f"], commit_metadata={"why": "test"})
+            return Write(frame=frame.lazy(), transaction=transaction, replace_values=["f"], commit_metadata={"w": "t"})
 
         return upstream
 
     rows = ROWS.with_columns(_source=pl.lit("f"))
-    run(manager, asset_writing(rows))
-    said = facts(run(manager, asset_writing(rows.head(1))), "upstream")
+    run(manager, asset_writing(rows, "first"))
+    said = facts(run(manager, asset_writing(rows.head(1), "second")), "upstream")
     assert (said["rows_written"], said["rows_deleted"], said["table_changed"]) == (0, 2, True)
-    assert not facts(run(manager, asset_writing(rows.head(1))), "upstream")["table_changed"]
+    assert not facts(run(manager, asset_writing(rows, "first")), "upstream")["table_changed"]
 
 
 def test_an_asset_that_returns_none_writes_nothing(manager: LakeIOManager) -> None:
