@@ -18,6 +18,7 @@ from platform_assets.entrypoints.interrupts import heed_interrupts
 from platform_assets.entrypoints.object_commands import objects
 from platform_assets.entrypoints.profile_command import profile
 from platform_assets.entrypoints.quarantine_commands import quarantine
+from platform_assets.entrypoints.suggest_command import suggest
 from platform_assets.entrypoints.synth_command import synth
 from platform_assets.entrypoints.table_commands import table
 from platform_assets.entrypoints.upkeep_commands import upkeep
@@ -39,6 +40,7 @@ app.add_typer(table)
 app.command()(convert)
 app.command()(profile)
 app.command()(synth)
+app.command()(suggest)
 
 
 @app.callback()

@@ -9,14 +9,17 @@ from pathlib import Path
 import polars as pl
 
 from platform_assets.ingest import table_spec
-from platform_core.contracts import Catalog, Dataset
+from platform_core.contracts import Catalog, Dataset, ReferenceRule, rules_of
 from platform_core.privacy.detect import suspected_pii
 from platform_core.quality.profile import Profile, profile
+from platform_core.quality.suggest import FEWEST_ROWS, Suggestion, literal, rule_id, suggest
 from platform_resources.conversion import Options, convert
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 
 _PARQUET = b"PAR1"
+_COVERAGE = 0.8
+"""A smaller share of values found elsewhere is taken for chance."""
 
 
 @dataclass(frozen=True)
@@ -97,3 +100,55 @@ def _converted(name: str, folder: Path, settings: Settings) -> pl.LazyFrame:
 def profile_of(rows: Rows, *, approximate: bool = False) -> Profile:
     """Measure the rows."""
     return profile(rows.name, rows.frame, personal=rows.personal, partition=rows.partition, approximate=approximate)
+
+
+def suggestions_of(rows: Rows, measured: Profile, catalog: Catalog, lake: Lake) -> tuple[Suggestion, ...]:
+    """Suggest rules for the rows; what a declared dataset already says is left out.
+
+    Args:
+        rows: A table or a file.
+        measured: Its profile.
+        catalog: What is declared, for references into other datasets.
+        lake: Their tables.
+    """
+    found = [*suggest(measured, rows.frame), *_references(rows, measured, catalog, lake)]
+    return tuple(each for each in found if rows.dataset is None or not _declared(each, rows.dataset))
+
+
+def _declared(suggestion: Suggestion, dataset: Dataset) -> bool:
+    """Return whether the declaration already says so, by the ids of its rules."""
+    ids = {rule.id for rule in rules_of(dataset)}
+    if len(suggestion.columns) != 1:
+        return suggestion.id in ids
+    name = suggestion.columns[0]
+    same = {"complete": "not_null", "known": "isin", "shape": "matches", "unique": "unique", "length": "length"}
+    kind = next((kind for kind in same if suggestion.id == rule_id(name, kind)), None)
+    of_key = kind == "unique" and tuple(dataset.key) == (name,)
+    return suggestion.id in ids or of_key or (kind is not None and rule_id(name, same[kind]) in ids)
+
+
+def _references(rows: Rows, measured: Profile, catalog: Catalog, lake: Lake) -> Iterator[Suggestion]:
+    """Suggest references into tables whose one key column has the same name and type, and most of the values."""
+    schema = rows.frame.collect_schema()
+    declared = (
+        {rule.columns for rule in rules_of(rows.dataset) if isinstance(rule, ReferenceRule)} if rows.dataset else ()
+    )
+    for other in catalog.datasets.values():
+        name = other.key[0] if len(other.key) == 1 else None
+        column = other.column(name) if name else None
+        if name is None or column is None or other.name == rows.name or schema.get(name) != column.dtype:
+            continue
+        if (name,) in declared or measured.column(name).filled < FEWEST_ROWS or not lake.exists(table_spec(other)):
+            continue
+        keys = lake.scan(table_spec(other), columns=[name])
+        share = float(
+            rows.frame.select(pl.col(name).drop_nulls().is_in(keys.collect()[name].implode()).mean()).collect().item()
+        )
+        if share > _COVERAGE:
+            coverage = 1.0 if share == 1 else int(share * 98) / 100
+            yield Suggestion(
+                id=rule_id(name, "references"),
+                columns=(name,),
+                code=f'references(({literal(name)},), {literal(other.name)}, coverage={coverage:g}, severity="warn")',
+                evidence=f"{share:.1%} of {measured.column(name).filled:,} values are in {other.name}.{name}",
+            )

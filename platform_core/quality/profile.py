@@ -22,7 +22,9 @@ QUANTILES: Mapping[str, float] = {
 """Measured by the nearest rank, so that a quantile is a value that occurs."""
 
 BINS = 20
-TOP = 10
+TOP = 30
+"""So many of the most frequent values are counted; a set of allowed values is suggested from no more."""
+
 PATTERNS = 5
 CORRELATED_COLUMNS = 20
 """Correlations are measured between so many numeric columns at most, the first of the table."""
@@ -102,11 +104,20 @@ class ColumnProfile:
 
 @dataclass(frozen=True, kw_only=True)
 class PartitionProfile:
-    """A partition: its rows, the share of nulls by column, the means of numeric columns, and how many values differ."""
+    """A partition as measured.
+
+    Attributes:
+        rows: In it.
+        null_shares: By column, 0 to 1.
+        means: Of numeric columns that hold no personal data.
+        ends: Their least and greatest values.
+        distinct: Different values by column, null not counted.
+    """
 
     rows: int
     null_shares: Mapping[str, float]
     means: Mapping[str, float | None]
+    ends: Mapping[str, tuple[float | None, float | None]]
     distinct: Mapping[str, int]
 
 
@@ -381,6 +392,8 @@ def _by_partition(
             pl.len().alias(":rows"),
             *(pl.col(name).is_null().mean().alias(f"{name}:null_share") for name in schema),
             *(pl.col(name).cast(pl.Float64).mean().alias(f"{name}:mean") for name in numeric),
+            *(pl.col(name).cast(pl.Float64).min().alias(f"{name}:least") for name in numeric),
+            *(pl.col(name).cast(pl.Float64).max().alias(f"{name}:greatest") for name in numeric),
             *(pl.col(name).drop_nulls().n_unique().alias(f"{name}:distinct") for name in countable),
         )
         .sort(":partition", nulls_last=True)
@@ -393,6 +406,7 @@ def _partitions(measured: pl.DataFrame, schema: pl.Schema) -> dict[str, Partitio
             rows=row[":rows"],
             null_shares={name: row[f"{name}:null_share"] for name in schema},
             means={name: row[f"{name}:mean"] for name in schema if f"{name}:mean" in row},
+            ends={name: (row[f"{name}:least"], row[f"{name}:greatest"]) for name in schema if f"{name}:least" in row},
             distinct={name: row[f"{name}:distinct"] for name in schema if f"{name}:distinct" in row},
         )
         for row in measured.iter_rows(named=True)

@@ -11,6 +11,7 @@ from platform_core.quality.html import document, grid, histogram, line
 from platform_core.quality.profile import Bin, ColumnProfile, Profile
 
 _CORRELATIONS = 15
+_VALUES = 10
 _LONGEST_TEXT = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -73,7 +74,9 @@ def _details(column: ColumnProfile) -> Iterator[str]:
     if column.quantiles:
         yield grid(list(column.quantiles), [[text_of(value) for value in column.quantiles.values()]])
     if column.top:
-        yield grid(["value", "rows"], [[text_of(value), f"{count:,}"] for value, count in column.top], numbers=(1,))
+        yield grid(
+            ["value", "rows"], [[text_of(value), f"{count:,}"] for value, count in column.top[:_VALUES]], numbers=(1,)
+        )
     if column.patterns:
         rows = [[text_of(pattern), f"{count:,}"] for pattern, count in column.patterns]
         yield grid(["shape", "rows"], rows, numbers=(1,))
@@ -151,7 +154,7 @@ def _plain_column(column: ColumnProfile) -> dict[str, Any]:
         "deviation": column.deviation,
         "quantiles": {name: _plain(value) for name, value in column.quantiles.items()},
         "histogram": [_plain_bin(bar) for bar in column.histogram],
-        "top": [{"value": _plain(value), "rows": count} for value, count in column.top],
+        "top": [{"value": _plain(value), "rows": count} for value, count in column.top[:_VALUES]],
         "patterns": [{"shape": pattern, "rows": count} for pattern, count in column.patterns],
         "shortest": column.shortest,
         "longest": column.longest,

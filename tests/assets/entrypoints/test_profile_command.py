@@ -27,3 +27,17 @@ def test_a_file_of_any_format_is_profiled_and_its_addresses_are_masked(shell: Sh
 
 def test_what_is_neither_a_dataset_nor_a_file_is_refused_by_name(shell: Shell) -> None:
     assert "no dataset or file 'shop/sale'. Fix: perhaps shop/sales" in shell.refused("profile", "shop/sale")
+
+
+def test_a_file_suggests_a_contract_and_a_table_rules_that_run(shell: Shell, tmp_path: Path) -> None:
+    landed = tmp_path / "People-2024.csv"
+    landed.write_text("id,mail\n" + "".join(f"P{place:04},ada{place}@example.com\n" for place in range(100)))
+    declared: dict[str, object] = {}
+    code = shell("suggest", str(landed), "--dataset", "shop/people", "--owner", "team:shop")
+    exec(code, declared)  # noqa: S102 - that the code runs is what is tested
+    assert (declared["people"].name, declared["people"].key) == ("shop/people", ("id",))
+    assert 'mail: str = Field(pii="email")' in code
+    assert "example.com" not in code
+    shell.world.land("shop/sales-a.parquet", GOOD)
+    shell.world.catch_up()
+    assert shell.json("suggest", "shop/sales")["suggestions"] == []

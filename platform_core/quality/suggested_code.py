@@ -1,0 +1,192 @@
+"""Suggested rules as Python: a list for a declared dataset, or a whole contract for a file that nobody declared."""
+
+import keyword
+import re
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from platform_core.quality.profile import ColumnProfile, Profile
+from platform_core.quality.suggest import FEWEST_ROWS, Suggestion, literal
+
+_ANNOTATIONS = {
+    "Int64": "int",
+    "Float64": "float",
+    "String": "str",
+    "Boolean": "bool",
+    "Date": "Day",
+    "Datetime(time_unit='us', time_zone='UTC')": "UtcTimestamp",
+}
+_WIDTH = 116
+_DOMAIN = "landing"
+
+
+def rules_code(name: str, suggestions: Sequence[Suggestion]) -> str:
+    """Return a module with the list `SUGGESTED` for a dataset's `rules=[...]`, the evidence above each rule."""
+    lines = [
+        f'"""Rules that the rows of {name} suggest. Raise a severity to "error" to accept one for good."""',
+        "",
+        _imports(suggestions, ()),
+        "",
+        "SUGGESTED = [",
+        *_listed(suggestions, "    "),
+        "]",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def contract_code(
+    profile: Profile, suggestions: Sequence[Suggestion], schema: pl.Schema, *, name: str, owner: str, pattern: str
+) -> str:
+    """Return a module that declares a dataset for the rows of a file.
+
+    Args:
+        profile: The file as measured.
+        suggestions: The rules it suggests.
+        schema: Its types.
+        name: Of the dataset, `domain/dataset`.
+        owner: `"team:aviation"` or an e-mail address.
+        pattern: Names of the files that hold further rows.
+    """
+    key = _key(profile)
+    beside = [each for each in suggestions if not _said_by_column(each, profile, key)]
+    fields = [_field(column, schema[column.name]) for column in profile.columns]
+    words = ["DataFrameModel", "Dataset", "Delta", "Field", "Files", "Quarantine"]
+    words += [word for word in ("Day", "UtcTimestamp") if any(f": {word} =" in field for field in fields)]
+    special = [word for word in ("Annotated", "pl.") if any(word in field for field in fields)]
+    variable = name.rpartition("/")[2]
+    lines = [
+        f'"""Suggested from {profile.rows:,} rows of {_base(profile.name)}. Say what a row is, and who owns it."""',
+        "",
+        *(["from typing import Annotated", ""] if "Annotated" in special else []),
+        *(["import polars as pl", ""] if special else []),
+        _imports(beside, words),
+        "",
+        "",
+        f"class {_class_name(variable)}(DataFrameModel):",
+        f'    """One row of {_base(profile.name)}."""',
+        "",
+        *fields,
+        "",
+        "",
+        f"{variable} = Dataset(",
+        f"    {literal(name)},",
+        f"    {_class_name(variable)},",
+        f"    owner={literal(owner)},",
+        '    version="0.1.0",',
+        *([f"    key=({', '.join(map(literal, key))},),  # no two of {profile.rows:,} rows alike"] if key else []),
+        f"    source=Files({literal(pattern)}),",
+        f'    store=Delta(mode="{"merge" if key else "append"}"),',
+        *(["    rules=[", *_listed(beside, "        "), "    ],"] if beside else []),
+        "    quarantine=Quarantine(),",
+        ")",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def dataset_name(file: str) -> str:
+    """Return a dataset's name made of a file's: `landing/` and its words in lower case.
+
+    >>> dataset_name("s3://bucket/Trips-2024-05.csv.gz")
+    'landing/trips'
+    """
+    words = [word.lower() for word in re.findall(r"[A-Za-z][A-Za-z0-9]*", _base(file).partition(".")[0])]
+    return f"{_DOMAIN}/{'_'.join(words) or 'rows'}"
+
+
+def file_pattern(file: str) -> str:
+    """Return a glob of a file and those named like it but for their numbers.
+
+    >>> file_pattern("landing/Trips-2024-05.csv")
+    'Trips-*.csv'
+    """
+    return re.sub(r"\*(?:[-_.]?\*)+", "*", re.sub(r"\d+", "*", _base(file)))
+
+
+def _base(file: str) -> str:
+    return file.rstrip("/").rpartition("/")[2]
+
+
+def _class_name(variable: str) -> str:
+    return "".join(word.capitalize() for word in variable.split("_"))
+
+
+def _key(profile: Profile) -> tuple[str, ...]:
+    """Return the shortest key of columns that may be one: texts and whole numbers before instants."""
+    if profile.rows < FEWEST_ROWS:
+        return ()
+    able = [
+        names
+        for names in profile.keys
+        if not any(profile.column(name).type.startswith(("Decimal", "Duration", "Time")) for name in names)
+    ]
+    instants = {
+        names: sum(profile.column(name).type.startswith(("Datetime", "Date")) for name in names) for names in able
+    }
+    return min(able, key=lambda names: (len(names), instants[names]), default=())
+
+
+def _said_by_column(suggestion: Suggestion, profile: Profile, key: tuple[str, ...]) -> bool:
+    """Return whether the column's own declaration, or the key, says the same."""
+    if len(suggestion.columns) != 1:
+        return False
+    name = suggestion.columns[0]
+    complete = suggestion.id.endswith("_complete") and profile.column(name).nulls == 0
+    return complete or (suggestion.id.endswith("_unique") and key == (name,))
+
+
+def _field(column: ColumnProfile, dtype: pl.DataType) -> str:
+    """Return the line of a column."""
+    terms = []
+    if column.nulls or column.rows < FEWEST_ROWS:
+        terms.append("nullable=True")
+    if column.pii:
+        terms.append(f'pii="{column.pii}"')
+    variable = column.name
+    if not variable.isidentifier() or keyword.iskeyword(variable) or variable.startswith("_"):
+        variable = "column_" + re.sub(r"\W", "_", variable).strip("_")
+        terms.append(f"alias={literal(column.name)}")
+    nulls = f"{column.nulls:,} null of {column.rows:,}"
+    told = nulls if column.distinct is None else f"{nulls}, {column.distinct:,} different"
+    return f"    {variable}: {annotation(dtype)} = Field({', '.join(terms)})  # {told}"
+
+
+def annotation(dtype: pl.DataType) -> str:
+    """Return the annotation that declares a Polars type."""
+    known = _ANNOTATIONS.get(str(dtype))
+    if known is not None:
+        return known
+    if isinstance(dtype, pl.Datetime):
+        return f"Annotated[pl.Datetime, {dtype.time_unit!r}, {dtype.time_zone!r}]"
+    if isinstance(dtype, pl.Decimal):
+        return f"Annotated[pl.Decimal, {dtype.precision}, {dtype.scale}]"
+    if isinstance(dtype, pl.Duration):
+        return f"Annotated[pl.Duration, {dtype.time_unit!r}]"
+    if isinstance(dtype, pl.List):
+        return f"Annotated[pl.List, {_code(dtype.inner)}]"
+    return f"pl.{dtype}" if not dtype.is_nested() else f"Annotated[{type(dtype).__name__}, {_code(dtype)}]"
+
+
+def _code(dtype: object) -> str:
+    return re.sub(r"\b(?=(?:U?Int|Float|String|Boolean|Date|Datetime|List|Struct|Decimal|Binary)\b)", "pl.", str(dtype))
+
+
+def _imports(suggestions: Sequence[Suggestion], words: Sequence[str]) -> str:
+    """Return the import of what the code uses."""
+    functions = ("col", "complete", "expression", "measure", "references", "unique", "volume")
+    code = " ".join(each.code for each in suggestions)
+    used = sorted({*words, *(name for name in functions if re.search(rf"\b{name}\(", code))}, key=_import_order)
+    line = f"from platform_core.contracts import {', '.join(used)}"
+    if len(line) <= _WIDTH:
+        return line
+    return "\n".join(["from platform_core.contracts import (", *(f"    {word}," for word in used), ")"])
+
+
+def _import_order(word: str) -> tuple[bool, str]:
+    return word[0].islower(), word
+
+
+def _listed(suggestions: Sequence[Suggestion], indent: str) -> Iterator[str]:
+    for each in suggestions:
+        yield f"{indent}# {each.evidence}"
+        yield f"{indent}{each.code},"
