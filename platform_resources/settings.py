@@ -24,6 +24,9 @@ VARIABLES = {
     "PLATFORM_LANDING": "where files land: a folder or s3://bucket/prefix; default <state>/landing",
     "PLATFORM_ICEBERG_CATALOG": "SQLAlchemy URL of the Iceberg catalogue, such as postgresql+psycopg2://host/db;"
     " default a SQLite file beside a lake on disk, in the state folder for one on S3",
+    "PLATFORM_BROKER": "where streams are kept: log, kafka://host:port,… or redis://host:port; default log, which is"
+    " the embedded log in <state>/streams",
+    "PLATFORM_BROKER_OPTIONS": "JSON file with properties of librdkafka, such as those of SASL; default none",
     "PLATFORM_PRICES": "JSON file with prices that differ from those of us-east-1; default none",
     "PLATFORM_CACHE": "folder of what was read from S3 before, or off; default <state>/cache",
     "PLATFORM_CACHE_BYTES": "size of that folder at most; default 10737418240, which is 10 GiB",
@@ -73,6 +76,9 @@ class Settings:
     iceberg: str | None = field(default=None, repr=False)
     """The URL of the Iceberg catalogue where it is not the default; it may hold a password, so it is never shown."""
     cache: CacheSettings = field(default_factory=CacheSettings)
+    broker: str = field(default="log", repr=False)
+    """Where streams are kept; it may hold a password, so it is never shown."""
+    broker_options: str | None = None
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -94,6 +100,8 @@ class Settings:
             s3=_s3(given),
             iceberg=_catalogue(given.get("PLATFORM_ICEBERG_CATALOG")),
             cache=_cache(given, state),
+            broker=_broker(given.get("PLATFORM_BROKER", "log")),
+            broker_options=given.get("PLATFORM_BROKER_OPTIONS"),
         )
 
     @property
@@ -142,6 +150,18 @@ def _catalogue(value: str | None) -> str | None:
             "is no URL of a database that can hold the catalogue",
             allowed=("sqlite:////folder/catalogue.db", "postgresql+psycopg2://user@host/name"),
             fix="write it like one of them; PGPASSWORD or ~/.pgpass can hold the password",
+        )
+    return value
+
+
+def _broker(value: str) -> str:
+    """Returns the address as it is; an error does not repeat it, because it may hold a password."""
+    if value != "log" and not value.startswith(("kafka://", "redis://", "rediss://")):
+        raise SettingsError(
+            "PLATFORM_BROKER",
+            "is no address of a broker",
+            allowed=("log", "kafka://host:9092,host:9092", "redis://host:6379/0"),
+            fix="write it like one of them",
         )
     return value
 

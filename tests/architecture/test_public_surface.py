@@ -29,6 +29,10 @@ SURFACES = {
     ],
     "platform_resources": [],
     "platform_resources.alerts": ["Alert", "AlertJournal", "AlertSink"],
+    "platform_resources.brokers": [
+        "DEAD_LETTERS", "Batch", "Broker", "Consumer", "LogBroker", "MemoryBroker", "Positions", "TopicSettings",
+        "open_broker",
+    ],
     "platform_resources.conversion": [
         "Conform", "Conversion", "Fingerprint", "Options", "Progress", "VERIFY", "Verify", "convert", "fingerprint",
         "fingerprint_of", "from_numpy", "to_numpy",

@@ -1,0 +1,129 @@
+"""The consumer of brokers that have no groups of their own: the embedded log, memory and Redis.
+
+A broker says who the living members are and who owns a partition; this module spreads partitions over members and
+keeps what was read apart from what was acknowledged.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+
+from platform_resources.brokers.base import Batch, Broker, Consumer, Positions, StartPositions
+from platform_resources.brokers.errors import PartitionLost
+
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.001, 0.02
+
+
+class Membership(Protocol):
+    """One member's place in its group."""
+
+    def members(self) -> tuple[str, tuple[str, ...]]:
+        """Return this member's name and the names of all that live, sorted."""
+
+    def claim(self, partition: int) -> bool:
+        """Become the owner of the partition, or return False while another one is."""
+
+    def owns(self, partition: int) -> bool:
+        """Say whether it still is the owner."""
+
+    def release(self, partition: int) -> None:
+        """Give the partition up."""
+
+    def leave(self) -> None:
+        """Give everything up."""
+
+
+class PulledConsumer(Consumer):
+    """Reads partitions by position and agrees with the other members on who reads which."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        group: str,
+        topic: str,
+        membership: Membership,
+        store: Callable[[int, int], None],
+        start: StartPositions | None = None,
+    ) -> None:
+        """Takes `store`, which keeps (partition, position) durably."""
+        self._broker, self._group, self._topic = broker, group, topic
+        self._membership, self._store, self._start = membership, store, start
+        self._positions: dict[int, int] = {}
+        self._turn = 0
+
+    def poll(
+        self, *, max_messages: int = 50_000, max_bytes: int = 64 * 1024**2, timeout: timedelta = timedelta(0)
+    ) -> list[Batch]:
+        """Return the next messages of the partitions it owns; see the base."""
+        deadline, wait = time.monotonic() + timeout.total_seconds(), _FIRST_WAIT_SECONDS
+        while True:
+            self._rebalance()
+            batches = self._read(max_messages, max_bytes)
+            remaining = deadline - time.monotonic()
+            if batches or remaining <= 0:
+                return batches
+            time.sleep(min(wait, remaining))
+            wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+
+    def assignment(self) -> frozenset[tuple[str, int]]:
+        """Return the partitions that it owns now."""
+        return frozenset((self._topic, partition) for partition in self._positions)
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Read the partition from the offset on at the next poll."""
+        if topic != self._topic or partition not in self._positions:
+            raise PartitionLost(topic, partition, self._group)
+        self._positions[partition] = offset
+
+    def commit(self, topic: str, positions: Positions) -> None:
+        """Keep the positions from which the group reads on."""
+        for partition in positions:
+            if topic != self._topic or partition not in self._positions or not self._membership.owns(partition):
+                raise PartitionLost(topic, partition, self._group)
+        for partition, position in positions.items():
+            self._store(partition, position)
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._positions.clear()
+        self._membership.leave()
+
+    def _rebalance(self) -> None:
+        name, members = self._membership.members()
+        partitions = range(self._broker.topics().get(self._topic, 0))
+        place = members.index(name)
+        share = {partition for partition in partitions if partition % len(members) == place}
+        for partition in sorted(set(self._positions)):
+            if partition not in share or not self._membership.owns(partition):
+                del self._positions[partition]
+                self._membership.release(partition)
+        for partition in sorted(share - set(self._positions)):
+            if self._membership.claim(partition):
+                self._positions[partition] = self._first_position(partition)
+
+    def _first_position(self, partition: int) -> int:
+        position = None if self._start is None else self._start(self._topic, partition)
+        if position is None:
+            position = self._broker.committed(self._group, self._topic).get(partition)
+        return self._broker.bounds(self._topic)[partition][0] if position is None else position
+
+    def _read(self, max_messages: int, max_bytes: int) -> list[Batch]:
+        batches = []
+        partitions = sorted(self._positions)
+        self._turn += 1  # another partition is first each time, so that a full one starves no other
+        for partition in (
+            partitions[self._turn % max(1, len(partitions)) :] + partitions[: self._turn % max(1, len(partitions))]
+        ):
+            if max_messages <= 0 or max_bytes <= 0:
+                break
+            batch = self._broker.read(
+                self._topic, partition, self._positions[partition], max_messages=max_messages, max_bytes=max_bytes
+            )
+            self._positions[partition] = batch.next_offset
+            if len(batch):
+                batches.append(batch)
+                max_messages -= len(batch)
+                max_bytes -= batch.rows.nbytes
+        return batches
