@@ -74,7 +74,7 @@ def column_schema(dataset: Dataset) -> dg.TableSchema:
     """The columns with types, units, constraints and PII tags, then the provenance columns of the platform."""
     words: dict[str, list[str]] = {}
     for rule in rules_of(dataset):
-        told = isinstance(rule, RowRule) and rule.kind in {"not_null", "unique", "partition"}
+        told = isinstance(rule, RowRule) and rule.always_computable
         if isinstance(rule, RowRule | ReferenceRule) and len(rule.columns) == 1 and not told:
             words.setdefault(rule.columns[0], []).append(rule.label.removeprefix(f"{rule.columns[0]} "))
     columns = [_column(column, words.get(column.name, []), dataset) for column in dataset.columns]

@@ -9,7 +9,12 @@ from platform_core.contracts.dataset import Dataset, Transform
 from platform_core.contracts.model import DataFrameModel, Field
 from platform_core.contracts.partitions import Partitions, daily, hourly, monthly
 from platform_core.contracts.retention import Retention
-from platform_core.contracts.rules import (
+from platform_core.contracts.ruleset import rules_of
+from platform_core.contracts.sla import Sla
+from platform_core.contracts.sources import Files, Generated
+from platform_core.contracts.stores import Delta, Iceberg, Parquet, Quarantine, within
+from platform_core.contracts.types import Day, UtcTimestamp
+from platform_core.rules import (
     CheckRule,
     DatasetRule,
     ReferenceRule,
@@ -22,11 +27,6 @@ from platform_core.contracts.rules import (
     unique,
     volume,
 )
-from platform_core.contracts.ruleset import rules_of
-from platform_core.contracts.sla import Sla
-from platform_core.contracts.sources import Files, Generated
-from platform_core.contracts.stores import Delta, Iceberg, Parquet, Quarantine, within
-from platform_core.contracts.types import Day, UtcTimestamp
 
 col = pl.col
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from platform_core.contracts.dataset import Dataset, Transform
 from platform_core.contracts.problems import problems_in
 from platform_core.contracts.reach import readers_of_all
-from platform_core.contracts.rules import ReferenceRule
 from platform_core.contracts.ruleset import rules_of
 from platform_core.errors import ContractError, Problem
+from platform_core.rules import ReferenceRule
 
 
 @dataclass(frozen=True)

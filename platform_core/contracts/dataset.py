@@ -10,10 +10,10 @@ from platform_core.contracts.columns import Column, columns_of
 from platform_core.contracts.model import DataFrameModel
 from platform_core.contracts.partitions import Partitions
 from platform_core.contracts.retention import Retention
-from platform_core.contracts.rules import Rule
 from platform_core.contracts.sla import Sla
 from platform_core.contracts.sources import Source
 from platform_core.contracts.stores import Delta, Quarantine, Store
+from platform_core.rules import Rule
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -4,8 +4,7 @@ Nothing here is written by hand in a dbt project, so a contract and its dbt sour
 cannot judge (a polars expression, a Python check) is named in the source's `meta`, never dropped in silence.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +12,8 @@ import polars as pl
 
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.rules import DatasetRule, ReferenceRule, RowRule, Rule
 from platform_core.contracts.ruleset import rules_of
+from platform_core.rules import Rule
 
 DATABASE = "lake"
 """The DuckDB catalog in which the sources appear; it is attached for a run and holds views on Arrow, no data."""
@@ -83,7 +82,7 @@ def _table(dataset: Dataset) -> dict[str, Any]:
     table = {
         "name": dataset.title,
         "identifier": dataset.name.replace("/", "__"),
-        "description": dataset.about,
+        "description": plain(dataset.about),
         "config": {"meta": _meta(dataset, left_out), **_freshness(dataset)},
         "columns": [_column(column, _tests_of(rules, tests, column)) for column in dataset.columns],
         "data_tests": [test for rule in rules if not _lone(rule) and (test := tests[rule.id])],
@@ -117,10 +116,11 @@ def _period(age: timedelta) -> dict[str, Any]:
 
 
 def _column(column: Column, tests: list[Test]) -> dict[str, Any]:
-    meta = {"unit": column.unit, "pii": column.pii, "nullable": column.nullable}
+    meta = {"unit": plain(column.unit) if column.unit else None, "pii": column.pii, "nullable": column.nullable}
     said = {
         "name": column.name,
-        "description": column.description,
+        "quote": True,
+        "description": plain(column.description),
         "data_type": data_type(column.dtype),
         "config": {"meta": {name: value for name, value in meta.items() if value is not None}},
         "data_tests": tests,
@@ -139,111 +139,18 @@ def _tests_of(rules: Sequence[Rule], tests: Mapping[str, Test | None], column: C
 
 def _test(dataset: Dataset, rule: Rule) -> Test | None:
     """The dbt test of a rule, or None where SQL cannot judge it."""
-    said: tuple[str, dict[str, Any]] | None = None
-    if isinstance(rule, RowRule):
-        said = _row_test(rule)
-    elif isinstance(rule, ReferenceRule):
-        said = _reference_test(rule)
-    elif isinstance(rule, DatasetRule):
-        said = _dataset_test(dataset, rule)
-    if said is None:
+    judged = rule.dbt_test(dataset.partitions.column if dataset.partitions else None)
+    if judged is None:
         return None
-    kind, arguments = said
+    kind, arguments = judged
     name = f"{dataset.domain}_{dataset.title}_{rule.id}"
     meta = {"dataset": dataset.name, "rule": rule.id}
-    test: Test = {"name": name, "description": rule.label, "config": {"severity": rule.severity, "meta": meta}}
+    config = {"severity": rule.severity, "meta": meta}
+    test: Test = {"name": name, "description": plain(rule.label), "config": config}
+    arguments = {word: plain(value) if isinstance(value, str) else value for word, value in arguments.items()}
     return {kind: {**test, **({"arguments": arguments} if arguments else {})}}
 
 
-def _row_test(rule: RowRule) -> tuple[str, dict[str, Any]] | None:
-    make = _ROW_TESTS.get(rule.kind)
-    return make(rule) if make else None
-
-
-def _reference_test(rule: ReferenceRule) -> tuple[str, dict[str, Any]]:
-    domain, _, title = rule.dataset.partition("/")
-    to = f"source('{domain}', '{title}')"
-    if rule.judges_rows and _lone(rule):
-        return "relationships", {"to": to, "field": rule.to[0]}
-    columns, fields = list(rule.columns), list(rule.to)
-    return "found_in", {"columns": columns, "to": to, "fields": fields, "at_least": rule.coverage}
-
-
-def _dataset_test(dataset: Dataset, rule: DatasetRule) -> tuple[str, dict[str, Any]] | None:
-    each = {"per": dataset.partitions.column} if dataset.partitions and rule.over == "partition" else {}
-    if rule.kind == "complete":
-        return "complete", {"at_least": rule.at_least, **each}
-    if rule.kind == "volume":
-        return "volume", {**_given(at_least=rule.at_least, at_most=rule.at_most), **each}
-    return None
-
-
-def _given(**arguments: Any) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _literal(value: Any) -> Any:
-    """A value as it can stand in YAML and then in SQL: numbers and booleans as they are, the rest as text."""
-    return value if isinstance(value, int | float) else str(value)
-
-
-def _values(values: Iterable[Any]) -> dict[str, Any]:
-    """The arguments of dbt's accepted_values, which puts texts between quotes but does not escape those inside."""
-    listed = [_literal(value) for value in values]
-    if all(isinstance(value, int | float) for value in listed):
-        return {"values": listed, "quote": False}
-    return {"values": [str(value).replace("'", "''") for value in listed]}
-
-
-def _range(rule: RowRule) -> tuple[str, dict[str, Any]]:
-    terms = rule.parameters
-    strict = {"gt": {"include_min": False}, "lt": {"include_max": False}}.get(rule.kind, {})
-    bounds = {name: _literal(terms[name]) for name in ("min_value", "max_value") if terms.get(name) is not None}
-    ends = {name: terms[name] for name in ("include_min", "include_max") if terms.get(name) is False}
-    return "in_range", {**bounds, **strict, **ends}
-
-
-def _unique(rule: RowRule) -> tuple[str, dict[str, Any]]:
-    return ("unique", {}) if _lone(rule) else ("unique_together", {"columns": list(rule.columns)})
-
-
-def _matches(pattern: Callable[[RowRule], str]) -> Callable[[RowRule], tuple[str, dict[str, Any]]]:
-    return lambda rule: ("matches", {"pattern": pattern(rule)})
-
-
-def _start(rule: RowRule) -> str:
-    """Pandera's meaning of a match: the text starts with it."""
-    pattern = _regex(rule)
-    return pattern if pattern.startswith("^") else f"^(?:{pattern})"
-
-
-def _regex(rule: RowRule) -> str:
-    pattern = rule.parameters["pattern"]
-    return str(getattr(pattern, "pattern", pattern))
-
-
-def _length(rule: RowRule) -> tuple[str, dict[str, Any]]:
-    terms = rule.parameters
-    exact = terms.get("exact_value")
-    low, high = (terms.get("min_value"), terms.get("max_value")) if exact is None else (exact, exact)
-    return "characters_between", _given(at_least=low, at_most=high)
-
-
-_ROW_TESTS: Mapping[str, Callable[[RowRule], tuple[str, dict[str, Any]]]] = {
-    "not_null": lambda _: ("not_null", {}),
-    "unique": _unique,
-    "isin": lambda rule: ("accepted_values", _values(rule.parameters["allowed_values"])),
-    "eq": lambda rule: ("accepted_values", _values([rule.parameters["value"]])),
-    "notin": lambda rule: ("rejected_values", _values(rule.parameters["forbidden_values"])),
-    "ne": lambda rule: ("rejected_values", _values([rule.parameters["value"]])),
-    "gt": _range,
-    "ge": _range,
-    "lt": _range,
-    "le": _range,
-    "in_range": _range,
-    "matches": _matches(_start),
-    "contains": _matches(_regex),
-    "starts_with": _matches(lambda rule: "^" + re.escape(rule.parameters["string"])),
-    "ends_with": _matches(lambda rule: re.escape(rule.parameters["string"]) + "$"),
-    "length": _length,
-}
+def plain(text: str) -> str:
+    """A text as it must stand in a properties file, whose values Jinja reads: `{{ 1 }}` is one, and not the number."""
+    return text.replace("{", "{{ '{' }}")

@@ -7,15 +7,11 @@ from typing import Any, ClassVar
 import pandera.polars as pandera
 from pandera.api.polars.model_config import BaseConfig
 
-from platform_core.contracts.types import PiiClass, Severity
+from platform_core.contracts.types import PiiClass
+from platform_core.rules import FIELD_WORDS, Severity
 
 TERMS = "platform"
 """The key under which our terms lie in a Pandera column's metadata."""
-
-_PANDERA_TERMS = frozenset({
-    "eq", "ne", "gt", "ge", "lt", "le", "in_range", "isin", "notin", "str_contains", "str_endswith", "str_length",
-    "str_matches", "str_startswith",
-})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,8 @@ def Field(  # noqa: N802, PLR0913 - Pandera's name, and one keyword per term a c
         **rules: Pandera's built-in checks: `ge`, `le`, `gt`, `lt`, `isin`, `str_matches`, ...
             A name Pandera does not know is reported when the dataset is loaded, with the allowed names.
     """
-    known = {name: value for name, value in rules.items() if name in _PANDERA_TERMS}
-    unknown = tuple(sorted(set(rules) - _PANDERA_TERMS))
+    known = {name: value for name, value in rules.items() if name in FIELD_WORDS}
+    unknown = tuple(sorted(set(rules) - FIELD_WORDS.keys()))
     terms = ColumnTerms(references, coverage, unit, pii, severity, unknown)
     return pandera.Field(
         **{name: _value(name, value) for name, value in known.items()},
@@ -83,7 +79,7 @@ def Field(  # noqa: N802, PLR0913 - Pandera's name, and one keyword per term a c
 
 def allowed_rules() -> list[str]:
     """The names of the rules a `Field` may carry, sorted."""
-    return sorted(_PANDERA_TERMS)
+    return sorted(FIELD_WORDS)
 
 
 def _value(name: str, value: Any) -> Any:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import reduce
 
 import polars as pl
 
@@ -11,13 +12,14 @@ from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.model import allowed_rules
 from platform_core.contracts.partitions import Grain
-from platform_core.contracts.rules import DatasetRule, ReferenceRule, RowRule, Rule
-from platform_core.contracts.ruleset import rules_of
+from platform_core.contracts.ruleset import rules_of, schema_of
 from platform_core.contracts.sources import Files
 from platform_core.contracts.stores import Iceberg
 from platform_core.contracts.trials import failed_trials
-from platform_core.contracts.types import PII_CLASSES, SEVERITIES
+from platform_core.contracts.types import PII_CLASSES
 from platform_core.errors import Problem
+from platform_core.rules import SEVERITIES, Rule, ValueRule
+from platform_core.rules.intervals import Intervals, line_of
 
 _WORD = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
 _NAME = re.compile(f"{_WORD}/{_WORD}")
@@ -34,6 +36,7 @@ def problems_in(dataset: Dataset) -> list[Problem]:
         *_identity(dataset),
         *_promises(dataset),
         *_columns(dataset),
+        *_contradictions(dataset),
         *_key(dataset),
         *_storage(dataset),
         *_rules(dataset),
@@ -105,33 +108,25 @@ def _column(dataset: Dataset, column: Column) -> Iterator[Problem]:
         yield _problem(dataset, culprit, f"references {terms.references!r}.", "write 'domain/dataset.column'.")
     if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is None:
         yield _problem(dataset, culprit, "is a timestamp without a zone.", "annotate it with UtcTimestamp.")
-    yield from _contradictions(dataset, column)
 
 
-def _contradictions(dataset: Dataset, column: Column) -> Iterator[Problem]:
-    bounds = {str(check.name): check.statistics or {} for check in column.checks}
-    low = bounds.get("greater_than_or_equal_to", bounds.get("greater_than", {})).get("min_value")
-    high = bounds.get("less_than_or_equal_to", bounds.get("less_than", {})).get("max_value")
-    strict = "greater_than" in bounds or "less_than" in bounds
-    if low is not None and high is not None and (low > high or (strict and low == high)):
-        yield _problem(
-            dataset, f"column {column.name!r}", f"must be above {low} and below {high}: no value can be.",
-            "swap or widen the bounds.",
-        )  # fmt: skip
-    for name in ("str_matches", "str_contains"):
-        pattern = bounds.get(name, {}).get("pattern")
-        if pattern is not None:
-            yield from _pattern(dataset, column, getattr(pattern, "pattern", pattern))
-
-
-def _pattern(dataset: Dataset, column: Column, pattern: str) -> Iterator[Problem]:
-    try:
-        pl.select(pl.lit("").str.contains(pattern))
-    except pl.exceptions.ComputeError as error:
-        yield _problem(
-            dataset, f"column {column.name!r}", f"has the pattern {pattern!r}, which cannot be compiled: {error}.",
-            "use the regex crate's syntax (no look-around, no back-references).",
-        )  # fmt: skip
+def _contradictions(dataset: Dataset) -> Iterator[Problem]:
+    """Columns for which no value satisfies all rules together."""
+    schema = schema_of(dataset)
+    for column in dataset.columns:
+        rules = [rule for rule in rules_of(dataset) if isinstance(rule, ValueRule) and rule.columns == (column.name,)]
+        line = line_of(column.dtype)
+        if line is None or len(rules) < 2 or any(True for rule in rules for _ in rule.flaws(schema)):  # noqa: PLR2004
+            continue
+        try:
+            allowed = reduce(Intervals.__and__, (rule.allowed(line) for rule in rules))
+        except (TypeError, ValueError, OverflowError):
+            continue  # a bound of another type: the rule is refused for that
+        if not allowed:
+            said = " and ".join(rule.label.removeprefix(f"{column.name} ") for rule in rules)
+            yield _problem(
+                dataset, f"column {column.name!r}", f"must be {said}: no value can be.", "swap or widen the bounds."
+            )
 
 
 def _key(dataset: Dataset) -> Iterator[Problem]:
@@ -218,24 +213,5 @@ def _rule(dataset: Dataset, rule: Rule) -> Iterator[Problem]:
         yield _problem(dataset, culprit, "is no name for a check.", "use letters, digits and underscores.")
     if rule.severity not in SEVERITIES:
         yield _problem(dataset, culprit, f"has no severity {rule.severity!r}.", f"use {' or '.join(SEVERITIES)}.")
-    if isinstance(rule, DatasetRule):
-        yield from _thresholds(dataset, rule)
-    if isinstance(rule, ReferenceRule) and len(rule.columns) != len(rule.to):
-        yield _problem(dataset, culprit, f"pairs {len(rule.columns)} columns with {len(rule.to)}.", "name as many.")
-    if isinstance(rule, RowRule) and rule.kind == "unique" and not rule.columns:
-        yield _problem(dataset, culprit, "names no column.", "name the columns that must differ.")
-
-
-def _thresholds(dataset: Dataset, rule: DatasetRule) -> Iterator[Problem]:
-    low, high = rule.at_least, rule.at_most
-    if low is None and high is None:
-        yield _problem(dataset, f"rule {rule.id!r}", "has no bound, so it cannot fail.", "give at_least or at_most.")
-    if low is not None and high is not None and low > high:
-        yield _problem(dataset, f"rule {rule.id!r}", f"wants at least {low} and at most {high}.", "swap the bounds.")
-    if rule.kind == "complete" and low is not None and not 0 < low <= 1:
-        yield _problem(dataset, f"rule {rule.id!r}", f"wants a share of {low}.", "give a share in (0, 1].")
-    if rule.over == "table" and rule.severity == "error":
-        yield _problem(
-            dataset, f"rule {rule.id!r}", "judges the whole table, which is written by then, yet should refuse it.",
-            "use severity='warn', or over='partition'.",
-        )  # fmt: skip
+    for flaw in rule.flaws(schema_of(dataset)):
+        yield _problem(dataset, culprit, flaw.message, flaw.fix)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from platform_core.contracts.dataset import Dataset, Transform
-from platform_core.contracts.rules import DatasetRule, ReferenceRule, RowRule
 from platform_core.contracts.ruleset import rules_of
+from platform_core.rules import DatasetRule, ReferenceRule, RowRule
 
 
 def readers_of_all(
@@ -27,7 +27,7 @@ def readers_of_all(
 def ingest_reads_all(dataset: Dataset) -> Iterator[str]:
     """Why a run looks at rows of every age: for keys and values elsewhere, and for what a revised input brought."""
     for rule in rules_of(dataset):
-        if isinstance(rule, RowRule) and rule.kind == "unique" and _beyond_key(dataset, rule):
+        if isinstance(rule, RowRule) and rule.compares_rows and _beyond_key(dataset, rule):
             yield f"its rule {rule.id!r} looks for equal values in every partition"
     if dataset.store.mode != "merge":
         return

@@ -6,14 +6,11 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.expressions import WITHIN, holds
-from platform_core.contracts.rules import DatasetRule, RowRule, Rule
 from platform_core.contracts.ruleset import rules_of
 from platform_core.errors import Problem
+from platform_core.rules import WITHIN, DatasetRule, RowRule, Rule
 
 _ROWS = 2
-_SOUND = frozenset({"types", "not_null", "unique", "partition"})
-"""Kinds of rules that hold no value or expression of the declaration's own; they are half of all."""
 _FIX_MEASURE = "give an aggregate that is one number, such as pl.col(...).mean()."
 _FIX_ROW = "give an expression that is true or false for each row, over values of the columns' own types."
 
@@ -50,7 +47,7 @@ def _rows(dataset: Dataset) -> pl.DataFrame:
 def _expression(rule: Rule) -> pl.Expr | None:
     if isinstance(rule, DatasetRule):
         return rule.measure
-    return holds(rule) if isinstance(rule, RowRule) and rule.kind not in _SOUND else None
+    return rule.holds() if isinstance(rule, RowRule) and not rule.always_computable else None
 
 
 def _fault(rows: pl.DataFrame, *rules: Rule) -> str:

@@ -16,11 +16,3 @@ PiiClass = Literal[
 """The closed list of personal-data classes; masking, erasure and access are decided by class, never by column."""
 
 PII_CLASSES: tuple[str, ...] = get_args(PiiClass)
-
-Severity = Literal["error", "warn"]
-"""`error`: the row is refused (or, for a dataset rule, the write). `warn`: the row is kept and the check warns."""
-
-SEVERITIES: tuple[str, ...] = get_args(Severity)
-
-Dimension = Literal["accuracy", "completeness", "conformity", "consistency", "coverage", "timeliness", "uniqueness"]
-"""ODCS v3.1's quality dimensions."""

@@ -10,13 +10,12 @@ from pandera.constants import CHECK_OUTPUT_KEY
 from polars.exceptions import PolarsError
 
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.expressions import WITHIN, holds
-from platform_core.contracts.rules import CheckRule, DatasetRule, ReferenceRule, RowRule, Rule
 from platform_core.contracts.ruleset import rules_of
 from platform_core.errors import RuleError, ShapeError
 from platform_core.privacy.masking import masked
 from platform_core.quality.results import RuleResult
 from platform_core.quality.uniqueness import proven, with_held, with_taken
+from platform_core.rules import WITHIN, CheckRule, DatasetRule, ReferenceRule, RowRule, Rule
 
 SAMPLE = 5
 _WHOLE = ""
@@ -201,9 +200,9 @@ def _fails(frame: pl.DataFrame, dataset: Dataset, types: pl.Series) -> pl.DataFr
     rules = rules_of(dataset)
     sure = proven(frame, rules)
     masks = {
-        rule.id: pl.lit(value=False) if rule.id in sure else ~holds(rule)
+        rule.id: pl.lit(value=False) if rule.id in sure else ~rule.holds()
         for rule in rules
-        if isinstance(rule, RowRule) and rule.kind != "types"
+        if isinstance(rule, RowRule) and not rule.on_input
     }
     masks |= {
         rule.id: ~pl.col(_found(rule)).fill_null(value=True)
@@ -229,7 +228,7 @@ def _blamed(frame: pl.DataFrame, dataset: Dataset, expressions: Mapping[str, pl.
 
 def _excused(fails: pl.DataFrame, rules: Sequence[Rule], unreadable: pl.DataFrame) -> list[pl.Series]:
     """`not_null` masks without the rows whose value was there but unreadable: `types` alone is to blame."""
-    blamed = [rule for rule in rules if isinstance(rule, RowRule) and rule.kind == "not_null"]
+    blamed = [rule for rule in rules if isinstance(rule, RowRule) and rule.empties]
     return [fails[rule.id] & ~unreadable[rule.columns[0]] for rule in blamed]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from platform_core.contracts.rules import Rule
+from platform_core.rules import Rule
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from typing import TypeGuard
 import polars as pl
 
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.expressions import WITHIN
-from platform_core.contracts.rules import RowRule, Rule
 from platform_core.contracts.ruleset import rules_of
 from platform_core.quality.contest import Contender, Contest
+from platform_core.rules import WITHIN, RowRule, Rule
 
 KEY_RULE = "key_unique"
 _ROW = "_row"
@@ -138,4 +137,4 @@ def _tuples(frame: pl.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, .
 
 
 def _is_unique(rule: Rule) -> TypeGuard[RowRule]:
-    return isinstance(rule, RowRule) and rule.kind == "unique"
+    return isinstance(rule, RowRule) and rule.compares_rows

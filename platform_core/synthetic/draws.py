@@ -9,10 +9,9 @@ import numpy as np
 import polars as pl
 
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.expressions import holds
 from platform_core.contracts.partitions import Grain
-from platform_core.contracts.rules import CheckRule, DatasetRule, ReferenceRule, RowRule, Rule
 from platform_core.quality import judge
+from platform_core.rules import CheckRule, ReferenceRule, RowRule, Rule, ShareRule
 from platform_core.synthetic.errors import CannotGenerate
 from platform_core.synthetic.plan import Plan, Wish, plan_of
 from platform_core.synthetic.pools import found
@@ -110,7 +109,7 @@ def _good(batch: pl.DataFrame, rule: Rule, wish: Wish) -> pl.Series:
         known = batch.select(pl.all_horizontal(pl.col(name).is_not_null() for name in rule.columns)).to_series()
         return found(batch, rule, wish.references) | ~known
     assert isinstance(rule, RowRule)  # noqa: S101 - for the type checker: a plan tests no other kind
-    return batch.select(holds(rule).alias(rule.id)).to_series()
+    return batch.select(rule.holds().alias(rule.id)).to_series()
 
 
 def _new(batch: pl.DataFrame, unique: tuple[str, ...], there: list[pl.DataFrame]) -> pl.Series:
@@ -161,9 +160,9 @@ def _period(dataset: Dataset) -> pl.Expr:
 
 def _counted(rule: Rule, frame: pl.DataFrame, wish: Wish) -> tuple[pl.Series, pl.Series, float] | None:
     """The rows that count against a dataset rule, the rows that count at all, and the share allowed."""
-    if isinstance(rule, DatasetRule) and rule.kind == "complete":
-        null = frame[rule.columns[0]].is_null()
-        return null, null | ~null, 1 - (rule.at_least or 0)
+    if isinstance(rule, ShareRule):
+        good = frame.select(rule.good().alias("good")).to_series()
+        return ~good, good | ~good, 1 - (rule.at_least or 0)
     if isinstance(rule, ReferenceRule) and not rule.judges_rows:
         known = frame.select(pl.all_horizontal(pl.col(name).is_not_null() for name in rule.columns)).to_series()
         return known & ~found(frame, rule, wish.references), known, 1 - rule.coverage

@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.rules import CheckRule, DatasetRule, ReferenceRule, RowRule, Rule
 from platform_core.contracts.ruleset import rules_of
 from platform_core.contracts.sources import Files
+from platform_core.rules import CheckRule, DatasetRule, ReferenceRule, RowRule, Rule, ShareRule
+from platform_core.rules.base import FaultKind
 from platform_core.synthetic.draws import rows_of
 from platform_core.synthetic.errors import CannotBreak, CannotGenerate
 from platform_core.synthetic.generate import NO_REFERENCES, passing, red_rules, slices
@@ -105,7 +106,9 @@ class _Case:
             rule for rule in rules_of(self.dataset)
             if rule.id not in without and (broken is None or rule.id != broken.id)
         )  # fmt: skip
-        return Wish(self.dataset, held, self.references, first_partition(self.dataset), rows, broken)
+        at_fault, beside = (None, ()) if broken is None else broken.broken_by
+        held = (*(rule.stronger for rule in held), *beside)
+        return Wish(self.dataset, held, self.references, first_partition(self.dataset), rows, at_fault)
 
     def red(self, frame: pl.DataFrame) -> frozenset[str]:
         return frozenset(red_rules(frame, self.dataset, self.references))
@@ -115,22 +118,29 @@ class _Case:
 
 
 def _needed(rule: Rule) -> int:
-    if isinstance(rule, DatasetRule) and rule.kind == "volume":
-        return int(rule.at_least or 0) + 2
-    share = rule.coverage if isinstance(rule, ReferenceRule) else getattr(rule, "at_least", None)
-    is_share = isinstance(rule, ReferenceRule) or (isinstance(rule, DatasetRule) and rule.kind == "complete")
-    return min(_MOST_ROWS, int(4 / (1 - share))) if is_share and share is not None and share < 1 else 0
+    if isinstance(rule, DatasetRule) and rule.rows_allowed:
+        return int(rule.rows_allowed[0] or 0) + 2
+    share = _share(rule)
+    return min(_MOST_ROWS, int(4 / (1 - share))) if share is not None and share < 1 else 0
+
+
+def _share(rule: Rule) -> float | None:
+    """The share of rows that must be good, where the rule speaks of one."""
+    if isinstance(rule, ReferenceRule):
+        return rule.coverage
+    return rule.at_least if isinstance(rule, ShareRule) else None
 
 
 def _planter(rule: Rule) -> Callable[[_Case, Rule], Iterator[Fault]]:
-    if rule.id == "schema":
-        return _shapes
-    kind = getattr(rule, "kind", "")
-    if isinstance(rule, RowRule):
-        return {"types": _unreadable, "unique": _alike}.get(kind, _rows)
-    if isinstance(rule, DatasetRule) and kind != "complete":
-        return _volume if kind == "volume" else _measure
-    return _rows
+    planters: Mapping[FaultKind, Callable[[_Case, Rule], Iterator[Fault]]] = {
+        "shape": _shapes,
+        "unreadable": _unreadable,
+        "twin": _alike,
+        "rows": _rows,
+        "count": _volume,
+        "sample": _measure,
+    }
+    return planters[rule.fault]
 
 
 def _shapes(case: _Case, rule: Rule) -> Iterator[Fault]:
@@ -173,12 +183,8 @@ def _rows(case: _Case, rule: Rule) -> Iterator[Fault]:
 
 
 def _too_many(rule: Rule, rows: int) -> int:
-    share = 1.0
-    if isinstance(rule, ReferenceRule):
-        share = rule.coverage
-    elif isinstance(rule, DatasetRule):
-        share = rule.at_least or 0.0
-    return int(rows * (1 - share) + _ROUNDING) + 1
+    share = _share(rule)
+    return int(rows * (1 - (1.0 if share is None else share)) + _ROUNDING) + 1
 
 
 def _best(case: _Case, rule: Rule, count: int, stay: pl.DataFrame, without: tuple[str, ...]) -> Fault | None:
@@ -204,7 +210,7 @@ def _fault(case: _Case, rule: Rule, frame: pl.DataFrame, red: Collection[str], w
 
 
 def _reason(rule: Rule, other: Rule, *, proven: bool) -> str:
-    if isinstance(other, RowRule) and other.kind == "unique" and set(other.columns) <= set(rule.columns):
+    if isinstance(other, RowRule) and other.compares_rows and set(other.columns) <= set(rule.columns):
         return f"rows alike in {', '.join(rule.columns)} are alike in {', '.join(other.columns)}"
     if proven:
         return f"no row was found that breaks {rule.id!r} ({rule.label}) and keeps {other.id!r} ({other.label})"

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.rules import DatasetRule, Rule
 from platform_core.contracts.ruleset import rules_of
 from platform_core.quality import judge
+from platform_core.rules import DatasetRule, Rule, ShareRule
 from platform_core.synthetic.draws import rows_of
 from platform_core.synthetic.errors import CannotGenerate
 from platform_core.synthetic.plan import Wish, room
@@ -45,13 +45,14 @@ def generate(
     Raises:
         CannotGenerate: With the rule, or column, for which no rows were found, and what to change.
     """
-    wish = Wish(dataset, rules_of(dataset), references, window or window_of(dataset, rows, now), rows)
+    rules = tuple(rule.stronger for rule in rules_of(dataset))
+    wish = Wish(dataset, rules, references, window or window_of(dataset, rows, now), rows)
     return passing(wish, rng)
 
 
 def passing(wish: Wish, rng: np.random.Generator) -> pl.DataFrame:
     """The wished rows such that the rules on the whole hold too."""
-    measured = [rule for rule in wish.rules if isinstance(rule, DatasetRule) and rule.kind != "complete"]
+    measured = [rule for rule in wish.rules if isinstance(rule, DatasetRule) and not isinstance(rule, ShareRule)]
     frame = rows_of(wish, rng)
     if not measured or not broken_by(frame, measured, wish):
         return frame
@@ -68,8 +69,10 @@ def passing(wish: Wish, rng: np.random.Generator) -> pl.DataFrame:
 
 def _judge_volume(wish: Wish, rules: list[DatasetRule]) -> None:
     for rule in rules:
-        low, high = rule.at_least or 0, rule.at_most
-        if rule.kind == "volume" and (wish.rows < low or (high is not None and wish.rows > high and _is_whole(wish))):
+        if rule.rows_allowed is None:
+            continue
+        low, high = rule.rows_allowed[0] or 0, rule.rows_allowed[1]
+        if wish.rows < low or (high is not None and wish.rows > high and _is_whole(wish)):
             raise CannotGenerate(
                 wish.dataset.name, f"rule {rule.id!r}", f"{wish.rows} rows are wanted, and {rule.label} allowed.",
                 f"ask for {low:g} rows or more." if wish.rows < low else f"ask for {high:g} rows or fewer.",

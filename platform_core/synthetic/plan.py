@@ -13,13 +13,13 @@ import polars as pl
 
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.rules import CheckRule, DatasetRule, ReferenceRule, RowRule, Rule
 from platform_core.contracts.sources import Files
+from platform_core.rules import CheckRule, DatasetRule, NotIn, ReferenceRule, RowRule, Rule, ValueRule
 from platform_core.synthetic.equations import Equation, equations
 from platform_core.synthetic.errors import CannotGenerate
 from platform_core.synthetic.pools import pools_of
 from platform_core.synthetic.sources import Product, Source, column_source, pool_source, size, with_products
-from platform_core.synthetic.values import VALUE_KINDS, NoValueError, Values, values_of
+from platform_core.synthetic.values import NoValueError, Values, values_of
 
 _NULLS = 0.1
 """The share of nulls in a nullable column of which no rule speaks."""
@@ -45,25 +45,23 @@ class Wish:
     rows: int
     broken: Rule | None = None
 
-    def rules_on(self, column: str) -> list[RowRule]:
+    def rules_on(self, column: str) -> list[ValueRule]:
         """The rules on the values of one column, and that no text of it means null where it comes from."""
         own = [rule for rule in self.value_rules if rule.columns[0] == column]
         source, declared = self.dataset.source, self.dataset.column(column)
         if isinstance(source, Files) and source.null_values and declared is not None and declared.dtype == pl.String:
-            words = {"forbidden_values": tuple(source.null_values)}
-            own.append(RowRule(id="no_null_word", label="", columns=(column,), kind="notin", parameters=words))
+            own.append(NotIn(id="no_null_word", columns=(column,), forbidden_values=tuple(source.null_values)))
         return own
 
     @property
-    def value_rules(self) -> list[RowRule]:
+    def value_rules(self) -> list[ValueRule]:
         """The rules on the value of single columns."""
-        return [rule for rule in self.rules if isinstance(rule, RowRule) and rule.kind in VALUE_KINDS]
+        return [rule for rule in self.rules if isinstance(rule, ValueRule)]
 
     @property
-    def broken_value(self) -> RowRule | None:
+    def broken_value(self) -> ValueRule | None:
         """The broken rule, if it is one on the value of a single column."""
-        rule = self.broken
-        return rule if isinstance(rule, RowRule) and rule.kind in VALUE_KINDS else None
+        return self.broken if isinstance(self.broken, ValueRule) else None
 
     @property
     def reference_rules(self) -> list[ReferenceRule]:
@@ -73,17 +71,13 @@ class Wish:
     @property
     def uniques(self) -> list[tuple[str, ...]]:
         """The sets of columns in which no two rows are alike, the smallest first."""
-        found = {rule.columns for rule in self.rules if isinstance(rule, RowRule) and rule.kind == "unique"}
+        found = {rule.columns for rule in self.rules if isinstance(rule, RowRule) and rule.compares_rows}
         return sorted(found, key=lambda names: (len(names), names))
 
     @property
     def emptied(self) -> str | None:
         """The column that the broken rule wants null."""
-        rule = self.broken
-        null = (isinstance(rule, RowRule) and rule.kind == "not_null") or (
-            isinstance(rule, DatasetRule) and rule.kind == "complete"
-        )
-        return rule.columns[0] if rule is not None and null else None
+        return None if self.broken is None else self.broken.empties
 
 
 @dataclass(frozen=True)
@@ -236,8 +230,8 @@ def _may_be_null(dataset: Dataset, names: tuple[str, ...]) -> bool:
 def _choices(wish: Wish) -> tuple[tuple[Equation, ...], ...]:
     """For each equality, the ways to compute a side; a side that refers elsewhere only where there is no other."""
     found = [
-        ways for rule in (*wish.rules, wish.broken) if isinstance(rule, RowRule) and rule.kind == "expression"
-        for ways in equations(rule.parameters["holds"], wish.dataset, broken=rule is wish.broken)
+        ways for rule in (*wish.rules, wish.broken) if isinstance(rule, RowRule) and rule.equality is not None
+        for ways in equations(rule.equality, wish.dataset, broken=rule is wish.broken)
     ]  # fmt: skip
     strict = {name for rule in wish.reference_rules if rule.judges_rows for name in rule.columns}
     strict |= {name for unique in wish.uniques for name in unique}
@@ -247,13 +241,13 @@ def _choices(wish: Wish) -> tuple[tuple[Equation, ...], ...]:
 def _nulls(wish: Wish) -> dict[str, float]:
     kept = {name for unique in wish.uniques for name in unique}
     kept |= {wish.dataset.partitions.on} if wish.dataset.partitions else set()
-    held = {rule.columns[0] for rule in wish.rules if isinstance(rule, RowRule) and rule.kind == "not_null"}
+    held = {rule.empties for rule in wish.rules if isinstance(rule, RowRule) and rule.empties is not None}
     about = {wish.broken.columns} if isinstance(wish.broken, RowRule | ReferenceRule) else set()
     kept |= held | {name for names in about for name in names}
     shares = {column.name: _NULLS for column in wish.dataset.columns if column.nullable and column.name not in kept}
     for rule in wish.rules:
-        if isinstance(rule, DatasetRule) and rule.kind == "complete" and rule.columns[0] in shares:
-            shares[rule.columns[0]] = (1 - (rule.at_least or 0)) / 2
+        if isinstance(rule, DatasetRule) and rule.empties in shares:
+            shares[rule.empties] = (1 - (rule.at_least or 0)) / 2
     return shares if wish.emptied is None else {**shares, wish.emptied: 1.0}
 
 
@@ -270,10 +264,15 @@ def _tests(wish: Wish, choices: tuple[tuple[Equation, ...], ...]) -> tuple[Rule,
     """The rules that draws do not satisfy by themselves, the broken one last."""
     computed = {way.column for ways in choices for way in ways}
     tried: list[Rule] = [rule for rule in wish.rules if isinstance(rule, CheckRule)]
-    tried += [rule for rule in wish.rules if isinstance(rule, RowRule) and rule.kind == "expression"]
+    tried += [rule for rule in wish.rules if isinstance(rule, RowRule) and _is_left_to_trial(rule)]
     tried += [rule for rule in wish.value_rules if rule.columns[0] in computed]
-    tried += [rule for rule in wish.rules if isinstance(rule, RowRule) and rule.kind == "not_null"
-              and rule.columns[0] in computed and rule.columns[0] != wish.emptied]  # fmt: skip
+    tried += [rule for rule in wish.rules if isinstance(rule, RowRule)
+              and rule.empties in computed and rule.empties != wish.emptied]  # fmt: skip
     tried += [rule for rule in wish.reference_rules if rule.judges_rows and computed & set(rule.columns)]
     by_trial = isinstance(wish.broken, CheckRule | ReferenceRule | RowRule) and wish.emptied is None
     return (*tried, *([wish.broken] if wish.broken is not None and by_trial else []))
+
+
+def _is_left_to_trial(rule: RowRule) -> bool:
+    """Whether no draw by itself keeps the rule."""
+    return not (isinstance(rule, ValueRule) or rule.compares_rows or rule.on_input or rule.empties)

@@ -5,15 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from platform_core.contracts.expressions import holds
-from platform_core.contracts.rules import ReferenceRule, RowRule
+from platform_core.rules import ReferenceRule, ValueRule
 
 
 def pools_of(
     rules: Sequence[ReferenceRule],
     references: Mapping[str, pl.DataFrame],
-    value_rules: Sequence[RowRule],
-    broken: RowRule | None,
+    value_rules: Sequence[ValueRule],
+    broken: ValueRule | None,
 ) -> tuple[pl.DataFrame, ...]:
     """Frames whose rows satisfy the reference rules; rules that share a column are answered by one frame.
 
@@ -34,10 +33,10 @@ def _each_once(there: pl.DataFrame, rule: ReferenceRule) -> pl.DataFrame:
     return there.select(rule.columns).drop_nulls().unique().sort(rule.columns)
 
 
-def _allowed(pool: pl.DataFrame, rules: Sequence[RowRule], broken: RowRule | None) -> pl.DataFrame:
-    wanted = [holds(rule) for rule in rules if rule.columns[0] in pool.columns]
+def _allowed(pool: pl.DataFrame, rules: Sequence[ValueRule], broken: ValueRule | None) -> pl.DataFrame:
+    wanted = [rule.holds() for rule in rules if rule.columns[0] in pool.columns]
     if broken is not None and broken.columns[0] in pool.columns:
-        wanted.append(~holds(broken))
+        wanted.append(~broken.holds())
     return pool.filter(wanted) if wanted else pool
 
 

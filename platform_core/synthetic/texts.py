@@ -1,16 +1,16 @@
 """Candidate texts for a column: guesses by what its rules say, each to be tried against the rules themselves."""
 
-import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import polars as pl
 
 from platform_core.contracts.columns import Column
-from platform_core.contracts.rules import RowRule
-from platform_core.synthetic.lines import Intervals, Line, between, everything
+from platform_core.rules import ValueRule
+from platform_core.rules.intervals import Intervals, Line, between, everything
 from platform_core.synthetic.patterns import Pattern, joined, pattern_of
 from platform_core.synthetic.vocabulary import PERSONAL, Texts, many_words, some, words
 
@@ -62,46 +62,45 @@ def _filling(rng: np.random.Generator, rows: int, lengths: pl.Series) -> pl.Seri
     return pl.select(pl.concat_str([pl.lit(full)] * repeats).str.slice(0, lengths)).to_series()
 
 
-def shape_of(rules: Sequence[RowRule], broken: RowRule | None) -> Shape:
+def shape_of(rules: Sequence[ValueRule], broken: ValueRule | None) -> Shape:
     """The shape that `rules` ask for, with the lengths of a broken length rule turned round.
 
     Raises:
         UnreadablePatternError: A pattern cannot be drawn.
     """
     lengths = everything(_LENGTHS)
-    sized = [rule for rule in (*rules, broken) if rule is not None and rule.kind == "length"]
+    sized = [rule for rule in (*rules, broken) if rule is not None and rule.text.lengths]
     for rule in sized:
         lengths &= ~_lengths(rule) if rule is broken else _lengths(rule)
-    patterns = [rule.parameters["pattern"] for kind in ("matches", "contains") for rule in rules if rule.kind == kind]
-    pattern = pattern_of(_regex(patterns[0])) if patterns else None
-    if pattern is not None and any(rule.kind == "matches" for rule in rules):
+    asked = sorted((rule.text for rule in rules if rule.text.pattern), key=lambda text: not text.anchored)
+    pattern = pattern_of(str(asked[0].pattern)) if asked else None
+    if pattern is not None and asked[0].anchored:
         pattern = replace(pattern, open_start=False)
     return Shape(
-        pattern, _term(rules, "starts_with"), _term(rules, "ends_with"),
+        pattern, _first(rule.text.prefix for rule in rules), _first(rule.text.suffix for rule in rules),
         lengths.plausible(0, _EXTRA) if lengths else lengths, bool(sized and lengths),
     )  # fmt: skip
 
 
-def _regex(pattern: str | re.Pattern[str]) -> str:
-    return pattern.pattern if isinstance(pattern, re.Pattern) else pattern
+def _lengths(rule: ValueRule) -> Intervals:
+    least, most = rule.text.lengths or (0, None)
+    return between(_LENGTHS, least, _LENGTHS.greatest if most is None else most)
 
 
-def _lengths(rule: RowRule) -> Intervals:
-    terms = rule.parameters
-    if terms.get("exact_value") is not None:
-        return between(_LENGTHS, terms["exact_value"], terms["exact_value"])
-    low, high = terms.get("min_value"), terms.get("max_value")
-    return between(_LENGTHS, low or 0, _LENGTHS.greatest if high is None else high)
+def _first(texts: Iterable[str]) -> str:
+    return next(filter(None, texts), "")
 
 
-def _term(rules: Sequence[RowRule], kind: str) -> str:
-    return next((str(rule.parameters["string"]) for rule in rules if rule.kind == kind), "")
-
-
-def candidates(column: Column, rules: Sequence[RowRule], broken: RowRule | None, *, differing: bool) -> Iterator[Texts]:
+def candidates(
+    column: Column, rules: Sequence[ValueRule], broken: ValueRule | None, *, differing: bool
+) -> Iterator[Texts]:
     """Ways to draw texts, the most plausible first; `differing` asks for many different ones."""
     if column.pii is not None and column.pii in PERSONAL and broken is None:
         yield PERSONAL[column.pii]
+    for rule in (*rules, *([] if broken is None else [broken])):
+        texts = rule.texts(good=rule is not broken)
+        if texts:
+            yield partial(some, texts)
     shape = shape_of(rules, broken)
     if shape.pattern is not None:
         body = shape.pattern.body
@@ -119,23 +118,17 @@ def _odd(rng: np.random.Generator, rows: int) -> pl.Series:
     return some(("", " ", "~", "?!", "ODD ONE OUT", "0", "x" * 300), rng, rows)
 
 
-def listed(rules: Sequence[RowRule], broken: RowRule | None) -> tuple[object, ...] | None:
+def listed(rules: Sequence[ValueRule], broken: ValueRule | None) -> tuple[object, ...] | None:
     """The values that rules name, where they must be taken from a list; None where nothing is listed."""
-    for rule in rules:
-        if rule.kind == "isin":
-            return tuple(rule.parameters["allowed_values"])
-        if rule.kind == "eq":
-            return (rule.parameters["value"],)
-    if broken is not None and broken.kind == "notin":
-        return tuple(broken.parameters["forbidden_values"])
-    return (broken.parameters["value"],) if broken is not None and broken.kind == "ne" else None
+    named = next((rule.listed for rule in rules if rule.listed is not None), None)
+    return named if named is not None or broken is None else broken.unlisted
 
 
-def spelled(rules: Sequence[RowRule], limit: int) -> tuple[str, ...] | None:
+def spelled(rules: Sequence[ValueRule], limit: int) -> tuple[str, ...] | None:
     """Every text that the pattern spells, where it is closed at both ends and spells at most `limit`."""
     for rule in rules:
-        if rule.kind == "matches":
-            pattern = pattern_of(_regex(rule.parameters["pattern"]))
+        if rule.text.pattern and rule.text.anchored:
+            pattern = pattern_of(rule.text.pattern)
             if not pattern.open_end and pattern.body.size <= limit:
                 return tuple(dict.fromkeys(pattern.body.every()))
     return None

@@ -9,9 +9,8 @@ import numpy as np
 import polars as pl
 
 from platform_core.contracts.columns import Column
-from platform_core.contracts.expressions import holds
-from platform_core.contracts.rules import RowRule
-from platform_core.synthetic.lines import Intervals, Line, Ordinal, between, everything, line_of, points
+from platform_core.rules import ValueRule
+from platform_core.rules.intervals import Intervals, Line, between, everything, line_of
 from platform_core.synthetic.patterns import UnreadablePatternError
 from platform_core.synthetic.texts import candidates, listed, spelled
 from platform_core.synthetic.vocabulary import BIRTH_DAYS, Texts
@@ -25,12 +24,6 @@ _GOOD_ENOUGH = 0.5
 
 _TRIES = 64
 _ITEMS = 3
-
-VALUE_KINDS = frozenset({
-    "eq", "ne", "gt", "ge", "lt", "le", "in_range", "isin", "notin", "matches", "contains", "starts_with", "ends_with",
-    "length", "partition",
-})  # fmt: skip
-"""Kinds of row rules on the value of one column."""
 
 
 class NoValueError(ValueError):
@@ -52,10 +45,10 @@ class Values:
 
 def values_of(
     column: Column,
-    rules: Sequence[RowRule],
+    rules: Sequence[ValueRule],
     rng: np.random.Generator,
     *,
-    broken: RowRule | None,
+    broken: ValueRule | None,
     window: tuple[datetime, datetime],
     differing: int,
 ) -> Values:
@@ -63,9 +56,9 @@ def values_of(
 
     Args:
         column: The column.
-        rules: Rules of `VALUE_KINDS` on it that hold.
+        rules: Rules on it that hold.
         rng: For trying candidate texts.
-        broken: A rule of `VALUE_KINDS` on it that every value breaks.
+        broken: A rule on it that every value breaks.
         window: Where instants lie when rules leave the choice: closed, open.
         differing: How many different values are wanted; 0 where they may repeat.
 
@@ -83,39 +76,9 @@ def values_of(
     return _nested(column, rng, window)
 
 
-def _allowed(line: Line, rules: Sequence[RowRule], broken: RowRule | None) -> Intervals:
-    held = reduce(Intervals.__and__, (_ordinals(line, rule) for rule in rules), everything(line))
-    return held if broken is None else held & ~_ordinals(line, broken)
-
-
-def _ordinals(line: Line, rule: RowRule) -> Intervals:
-    """The ordinals that satisfy a rule."""
-    terms = rule.parameters
-    low, high = terms.get("min_value"), terms.get("max_value")
-    match rule.kind:
-        case "eq" | "ne":
-            found = points(line, [terms["value"]])
-        case "isin" | "notin":
-            found = points(line, terms.get("allowed_values", terms.get("forbidden_values", ())))
-        case "partition":
-            found = between(line, line.up(terms["starts_at"]), line.greatest)
-        case _:
-            open_low = rule.kind == "gt" or not terms.get("include_min", True)
-            open_high = rule.kind == "lt" or not terms.get("include_max", True)
-            found = between(line, _low(line, low, is_open=open_low), _high(line, high, is_open=open_high))
-    return ~found if rule.kind in {"ne", "notin"} else found
-
-
-def _low(line: Line, bound: object, *, is_open: bool) -> Ordinal:
-    if bound is None:
-        return line.least
-    return line.after(line.down(bound)) if is_open else line.up(bound)
-
-
-def _high(line: Line, bound: object, *, is_open: bool) -> Ordinal:
-    if bound is None:
-        return line.greatest
-    return line.before(line.up(bound)) if is_open else line.down(bound)
+def _allowed(line: Line, rules: Sequence[ValueRule], broken: ValueRule | None) -> Intervals:
+    held = reduce(Intervals.__and__, (rule.allowed(line) for rule in rules), everything(line))
+    return held if broken is None else held & ~broken.allowed(line)
 
 
 def _ordered(column: Column, allowed: Intervals, window: tuple[datetime, datetime], differing: int) -> Values:
@@ -142,7 +105,7 @@ def _near(column: Column, allowed: Intervals, window: tuple[datetime, datetime],
     return allowed.plausible(0, width * scale)
 
 
-def _few(column: Column, rules: Sequence[RowRule], broken: RowRule | None) -> tuple[object, ...] | None:
+def _few(column: Column, rules: Sequence[ValueRule], broken: ValueRule | None) -> tuple[object, ...] | None:
     named = listed(rules, broken)
     if named is not None:
         return named
@@ -153,7 +116,7 @@ def _few(column: Column, rules: Sequence[RowRule], broken: RowRule | None) -> tu
     return spelled(rules, FEW) if column.dtype == pl.String and column.pii is None else None
 
 
-def _chosen(column: Column, few: tuple[object, ...], rules: Sequence[RowRule], broken: RowRule | None) -> Values:
+def _chosen(column: Column, few: tuple[object, ...], rules: Sequence[ValueRule], broken: ValueRule | None) -> Values:
     known = set(column.dtype.categories) if isinstance(column.dtype, pl.Enum) else set(few)
     options = pl.Series([each for each in dict.fromkeys(few) if each in known and each is not None], dtype=column.dtype)
     options = kept(options, rules, broken)
@@ -162,9 +125,9 @@ def _chosen(column: Column, few: tuple[object, ...], rules: Sequence[RowRule], b
     return Values(lambda rng, rows: options.gather(rng.integers(0, options.len(), rows, dtype=np.uint32)), options)
 
 
-def kept(values: pl.Series, rules: Sequence[RowRule], broken: RowRule | None) -> pl.Series:
+def kept(values: pl.Series, rules: Sequence[ValueRule], broken: ValueRule | None) -> pl.Series:
     """The values that satisfy every rule and break the broken one."""
-    wanted = [*(holds(rule) for rule in rules), *([] if broken is None else [~holds(broken)])]
+    wanted = [*(rule.holds() for rule in rules), *([] if broken is None else [~broken.holds()])]
     if not wanted:
         return values
     name = (*rules, *([] if broken is None else [broken]))[0].columns[0]
@@ -172,7 +135,7 @@ def kept(values: pl.Series, rules: Sequence[RowRule], broken: RowRule | None) ->
 
 
 def _texts(
-    column: Column, rules: Sequence[RowRule], rng: np.random.Generator, *, broken: RowRule | None, differing: bool
+    column: Column, rules: Sequence[ValueRule], rng: np.random.Generator, *, broken: ValueRule | None, differing: bool
 ) -> Values:
     best, best_share = None, 0.0
     try:
@@ -190,7 +153,7 @@ def _texts(
 
 
 def _sieved(
-    column: Column, draw: Texts, rules: Sequence[RowRule], *, broken: RowRule | None, share: float
+    column: Column, draw: Texts, rules: Sequence[ValueRule], *, broken: ValueRule | None, share: float
 ) -> Callable[[np.random.Generator, int], pl.Series]:
     """A draw that goes on until enough texts have passed the rules."""
     if not rules and broken is None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.partitions import Grain
-from platform_core.contracts.rules import DatasetRule
+from platform_core.rules import DatasetRule
 
 Window = tuple[datetime, datetime]
 
@@ -35,11 +35,12 @@ def first_partition(dataset: Dataset) -> Window:
 def _partitions(dataset: Dataset, rows: int) -> int:
     count = _SPREAD[dataset.partitions.grain] if dataset.partitions else 1
     for rule in dataset.rules:
-        if isinstance(rule, DatasetRule) and rule.kind == "volume" and rule.over == "partition":
-            if rule.at_least:
-                count = min(count, max(1, int(rows / (2 * rule.at_least))))
-            if rule.at_most:
-                count = max(count, int(2 * rows / rule.at_most) + 1)
+        if isinstance(rule, DatasetRule) and rule.rows_allowed and rule.over == "partition":
+            least, most = rule.rows_allowed
+            if least:
+                count = min(count, max(1, int(rows / (2 * least))))
+            if most:
+                count = max(count, int(2 * rows / most) + 1)
     return count
 
 

@@ -7,8 +7,8 @@ import polars as pl
 
 from platform_core.contracts.catalog import Catalog
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.rules import ReferenceRule
 from platform_core.contracts.ruleset import rules_of
+from platform_core.rules import ReferenceRule
 from platform_core.synthetic.generate import generate
 from platform_core.synthetic.plan import Wish, room
 from platform_core.synthetic.windows import window_of

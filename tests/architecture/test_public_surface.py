@@ -19,6 +19,12 @@ SURFACES = {
         "Beside", "Conformed", "Decision", "Judgement", "RuleResult", "beyond_key", "conform", "envelopes", "judge",
         "payloads",
     ],
+    "platform_core.rules": [
+        "Columns", "CheckRule", "DIMENSIONS", "DatasetRule", "Dimension", "Expression", "FIELD_WORDS", "Flaw",
+        "InPartition", "KINDS", "NotIn", "NotNull", "Over", "ReferenceRule", "RowRule", "Rule", "SEVERITIES",
+        "Severity", "ShareRule", "TextTerms", "Types", "Unique", "VALUE_KINDS", "ValueRule", "WITHIN", "complete",
+        "expression", "id_of", "measure", "references", "unique", "volume",
+    ],
     "platform_core.synthetic": [
         "CannotBreak", "CannotGenerate", "Fault", "Implied", "faults", "generate", "lookups", "world",
     ],

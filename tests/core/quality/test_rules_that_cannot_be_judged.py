@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from platform_core.contracts import DataFrameModel, Dataset, Field, check, col, complete, dataframe_check, expression
-from platform_core.contracts.rules import Rule
 from platform_core.errors import RuleError
 from platform_core.quality import judge
+from platform_core.rules import Rule
 
 SECRET = "ada@example.com"
 

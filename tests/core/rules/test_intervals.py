@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_core.synthetic.lines import Intervals, between, everything, line_of, points
+from platform_core.rules.intervals import Intervals, between, everything, line_of, points
 
 INTS = line_of(pl.Int16())
 FLOATS = line_of(pl.Float64())

@@ -1,0 +1,344 @@
+"""What every rule has, and the families of rules: on rows, on values of one column, on what is written as a whole.
+
+A kind of rule is one class in one module of this package. It carries its parameters and their checks, its label, what
+judges a frame, a record or a table in SQL, its dbt test, and how rows are made that keep it or break it. The judge, the
+generator and the exports ask these questions of the families below, never which kind a rule is.
+
+Ids are history keys: they never contain a threshold, so that moving one keeps the history.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Literal, Self, get_args
+
+import polars as pl
+
+from platform_core.rules.intervals import Intervals, Line, everything
+from platform_core.rules.literals import fitted
+
+Severity = Literal["error", "warn"]
+"""`error`: the row is refused (or, for a dataset rule, the write). `warn`: the row is kept and the check warns."""
+
+SEVERITIES: tuple[str, ...] = get_args(Severity)
+
+Dimension = Literal["accuracy", "completeness", "conformity", "consistency", "coverage", "timeliness", "uniqueness"]
+"""ODCS v3.1's quality dimensions."""
+
+DIMENSIONS: tuple[str, ...] = get_args(Dimension)
+
+Over = Literal["partition", "table"]
+
+Schema = Mapping[str, pl.DataType]
+Record = Mapping[str, Any]
+Predicate = Callable[[Record], bool]
+
+DbtTest = tuple[str, dict[str, Any]]
+"""The name of a generic dbt test and its arguments: SQL that no quoting can spoil, and numbers."""
+
+FaultKind = Literal["shape", "unreadable", "twin", "rows", "count", "sample"]
+"""How a rule is broken: a column too many or too few, a text that is no value, a row that repeats another, bad rows,
+too many or too few rows, a choice of good rows."""
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """One thing wrong with a rule's own parameters."""
+
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class TextTerms:
+    """What a rule asks of a text: how it starts and ends, what pattern it follows, how many characters it has."""
+
+    pattern: str | None = None
+    anchored: bool = False
+    prefix: str = ""
+    suffix: str = ""
+    lengths: tuple[int, int | None] | None = None
+
+
+NO_TERMS = TextTerms()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What every rule has; `id` and `label` are derived from columns and parameters where they are not given."""
+
+    kind: ClassVar[str] = ""
+    """The word for the kind in lists of rules; it ends the ids of rules that are named after their columns."""
+
+    fault: ClassVar[FaultKind] = "rows"
+    columns: tuple[str, ...] = ()
+    severity: Severity = "error"
+    dimension: Dimension = "conformity"
+    id: str = ""
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(self.columns))
+        if not self.id:
+            object.__setattr__(self, "id", id_of(self.columns, self.kind))
+        if not self.label:
+            object.__setattr__(self, "label", self._label())
+
+    def _label(self) -> str:
+        return self.id.replace("_", " ")
+
+    def flaws(self, schema: Schema) -> Iterator[Flaw]:
+        """What is wrong with the rule's parameters on columns of these types; those of unknown columns are skipped."""
+        yield from ()
+
+    def fitted(self, schema: Schema) -> Self:
+        """The rule with its values in the types of the columns, so that every engine compares the same two values."""
+        return self
+
+    def dbt_test(self, partition: str | None) -> DbtTest | None:
+        """The generic dbt test that says the same, or None where SQL cannot judge it.
+
+        Args:
+            partition: The column that holds the partition's key, where the table has partitions.
+        """
+        return None
+
+    @property
+    def judges_rows(self) -> bool:
+        """Whether single rows are judged, and may be refused."""
+        return False
+
+    @property
+    def empties(self) -> str | None:
+        """The column in which nulls break the rule, if that is how it is broken."""
+        return None
+
+    @property
+    def stronger(self) -> "Rule":
+        """A rule that implies this one and that rows are easier drawn by."""
+        return self
+
+    @property
+    def broken_by(self) -> tuple["Rule", tuple["Rule", ...]]:
+        """The rule that a row must break, and those it must keep, to count against this one."""
+        return self, ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowRule(Rule):
+    """A rule on single rows. A null satisfies every kind that does not say otherwise."""
+
+    compares_rows: ClassVar[bool] = False
+    """Whether rows are judged by other rows: no two may be alike in the columns."""
+
+    on_input: ClassVar[bool] = False
+    """Whether the verdict falls while the input is read, before there are typed rows."""
+
+    always_computable: ClassVar[bool] = False
+    """Whether the rule holds no value or expression of the declaration's own, so that it need not be tried."""
+
+    @property
+    def judges_rows(self) -> bool:
+        """Always."""
+        return True
+
+    def expression(self) -> pl.Expr:
+        """The polars expression that is true where a row is good; null counts as true."""
+        raise TypeError(f"{type(self).__name__} has no expression")
+
+    def holds(self) -> pl.Expr:
+        """The expression that is true where a row is good; never null."""
+        return self.expression().fill_null(value=True)
+
+    def predicate(self, schema: Schema) -> Predicate:
+        """A function that is true of a good record: a mapping of column names to Python values."""
+        wanted = {name: schema[name] for name in self.columns}
+        holds = self.holds().alias("holds")
+
+        def predicate(record: Record) -> bool:
+            row = pl.DataFrame({name: [record[name]] for name in wanted}, schema=wanted)
+            return bool(row.select(holds).item())
+
+        return predicate
+
+    def sql(self) -> str | None:
+        """The condition in DuckDB's SQL that is true or null where a row is good; None where SQL cannot say it."""
+        return None
+
+    def dbt_test(self, partition: str | None) -> DbtTest | None:
+        """The rows for which the condition is false."""
+        condition = self.sql()
+        return None if condition is None else ("rows_hold", {"condition": condition})
+
+    @property
+    def equality(self) -> pl.Expr | None:
+        """An expression in which `a == b` may be read, so that one side is computed from the other."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueRule(RowRule):
+    """A rule on the value of one column."""
+
+    pandera: ClassVar[str] = ""
+    """The name of the Pandera check that says the same; its statistics are the class's parameters."""
+
+    word: ClassVar[str] = ""
+    """The keyword of `Field` that declares the rule."""
+
+    values: ClassVar[tuple[str, ...]] = ()
+    """The parameters that are values of the column's type, or lists of them."""
+
+    example: ClassVar[str] = ""
+    """The keyword as it stands in a declaration."""
+
+    @property
+    def column(self) -> str:
+        """The name of the column."""
+        return self.columns[0]
+
+    def _label(self) -> str:
+        return f"{self.column} {self.words()}"
+
+    def words(self) -> str:
+        """What is said of the column, in words."""
+        return self.kind.replace("_", " ")
+
+    def good(self, value: pl.Expr) -> pl.Expr:
+        """True where the value satisfies the rule; null where it is null."""
+        raise TypeError(f"{type(self).__name__} judges no value")
+
+    def expression(self) -> pl.Expr:
+        """The verdict on the column."""
+        return self.good(pl.col(self.column))
+
+    def accepts(self, value: Any) -> bool:
+        """Whether a Python value, which is not null, satisfies the rule."""
+        return bool(pl.select(self.good(pl.lit(value))).item())
+
+    def predicate(self, schema: Schema) -> Predicate:
+        """The verdict on the record's value; None and NaN are nulls."""
+        column, accepts = self.column, self.accepts
+
+        def predicate(record: Record) -> bool:
+            value = record[column]
+            return value is None or (isinstance(value, float) and math.isnan(value)) or accepts(value)
+
+        return predicate
+
+    def fitted(self, schema: Schema) -> Self:
+        """The rule with its values in the column's type."""
+        dtype = schema.get(self.column)
+        if dtype is None or not self.values:
+            return self
+        return replace(self, **{name: fitted(getattr(self, name), dtype) for name in self.values})
+
+    def allowed(self, line: Line) -> Intervals:
+        """The ordinals of an ordered type that satisfy the rule."""
+        return everything(line)
+
+    @property
+    def listed(self) -> tuple[Any, ...] | None:
+        """The only values that satisfy the rule, where it lists them."""
+        return None
+
+    @property
+    def unlisted(self) -> tuple[Any, ...] | None:
+        """The only values that break the rule, where it lists them."""
+        return None
+
+    @property
+    def text(self) -> TextTerms:
+        """What the rule asks of a text."""
+        return NO_TERMS
+
+    def texts(self, *, good: bool) -> tuple[str, ...]:
+        """Texts that satisfy the rule, or break it, where neither a list nor a pattern says how they are made."""
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetRule(Rule):
+    """A number computed over the rows of a partition (or table) that must lie in [at_least, at_most], both closed."""
+
+    fault: ClassVar[FaultKind] = "sample"
+
+    severity: Severity = "warn"
+    dimension: Dimension = "accuracy"
+    at_least: float | None = None
+    at_most: float | None = None
+    over: Over = "partition"
+
+    @property
+    def measure(self) -> pl.Expr:
+        """The aggregate of the rows."""
+        raise TypeError(f"{type(self).__name__} measures nothing")
+
+    @property
+    def rows_allowed(self) -> tuple[float | None, float | None] | None:
+        """The least and the greatest number of rows, where that is what the rule measures."""
+        return None
+
+    def flaws(self, schema: Schema) -> Iterator[Flaw]:
+        """Bounds that cannot be broken or kept, and a verdict that would come too late."""
+        low, high = self.at_least, self.at_most
+        if low is None and high is None:
+            yield Flaw("has no bound, so it cannot fail.", "give at_least or at_most.")
+        for name, bound in (("at_least", low), ("at_most", high)):
+            if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int | float)):
+                yield Flaw(f"has {name}={bound!r}, which is no number.", "give a number.")
+                return
+        if low is not None and high is not None and low > high:
+            yield Flaw(f"wants at least {low} and at most {high}.", "swap the bounds.")
+        if self.over not in get_args(Over):
+            yield Flaw(f"is over {self.over!r}.", f"use one of {', '.join(get_args(Over))}.")
+        if self.over == "table" and self.severity == "error":
+            yield Flaw(
+                "judges the whole table, which is written by then, yet should refuse it.",
+                "use severity='warn', or over='partition'.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareRule(DatasetRule):
+    """A dataset rule on the share of good rows, which is at least `at_least`."""
+
+    fault: ClassVar[FaultKind] = "rows"
+
+    def good(self) -> pl.Expr:
+        """True where a row is good; never null."""
+        raise TypeError(f"{type(self).__name__} judges no row")
+
+    @property
+    def measure(self) -> pl.Expr:
+        """The share of good rows, by a division that meets a threshold exactly; null where there are no rows."""
+        return self.good().sum() / pl.len()
+
+    def flaws(self, schema: Schema) -> Iterator[Flaw]:
+        """A share outside of (0, 1]."""
+        flaws = list(DatasetRule.flaws(self, schema))
+        yield from flaws
+        if not flaws and self.at_least is not None and not 0 < self.at_least <= 1:
+            yield Flaw(f"wants a share of {self.at_least}.", "give a share in (0, 1].")
+
+
+def id_of(columns: Sequence[str], suffix: str) -> str:
+    """The id of a rule named after columns; a character that no check's name may have becomes an underscore."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", "_".join([*columns, suffix]))
+
+
+def parameters_of(rule: Rule) -> dict[str, Any]:
+    """The parameters of a rule's own kind, without what every rule has."""
+    common = {item.name for item in fields(Rule)}
+    return {item.name: getattr(rule, item.name) for item in fields(rule) if item.name not in common}
+
+
+def shown(value: Any) -> str:
+    """A parameter as a label shows it."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple | set | frozenset) else str(value)
+
+
+def given(**arguments: Any) -> dict[str, Any]:
+    """The arguments that are not None."""
+    return {name: value for name, value in arguments.items() if value is not None}
