@@ -5,8 +5,8 @@ from platform_resources.conversion.blocks import VERIFY, Verify
 from platform_resources.conversion.conversion import convert
 from platform_resources.conversion.fingerprint import Fingerprint, fingerprint, fingerprint_of
 from platform_resources.conversion.options import Conversion, Options
-from platform_resources.conversion.rows import Conform
 from platform_resources.conversion.writing import Progress
+from platform_resources.readers.rows import Conform
 
 __all__ = [
     "VERIFY",

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platform_resources.conversion.csv_source import CsvSource
-from platform_resources.conversion.dialect import Guess
 from platform_resources.conversion.engine import broken_guard
-from platform_resources.conversion.rows import Rows
+from platform_resources.readers.dialect import Guess
+from platform_resources.readers.rows import Rows
 
 if TYPE_CHECKING:
     import duckdb

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from platform_resources.conversion import engine, plain, verifying
+from platform_resources.conversion import engine, locations, verifying
 from platform_resources.conversion.attempts import Attempts
 from platform_resources.conversion.blocks import VERIFY, Sample, checksum_of, file_checksum
 from platform_resources.conversion.chunks import first_plan
@@ -25,14 +25,14 @@ from platform_resources.conversion.fitting import fitting
 from platform_resources.conversion.options import Conversion, Options
 from platform_resources.conversion.reading import Bench, Opened, opened
 from platform_resources.conversion.refusals import told
-from platform_resources.conversion.rejects import Rejects
-from platform_resources.conversion.rows import Conform, Rows
-from platform_resources.conversion.scratch import scratch_folder
 from platform_resources.conversion.targets import TEXTS, Prepared, Target, prepared, target_of
 from platform_resources.conversion.text_target import write_text
 from platform_resources.conversion.uploading import holds, upload
 from platform_resources.conversion.writing import Progress, Tally
 from platform_resources.errors import ConversionError, NotVerified
+from platform_resources.readers.rejects import Rejects
+from platform_resources.readers.rows import Conform, Rows
+from platform_resources.readers.scratch import scratch_folder
 from platform_resources.settings import Settings
 from platform_resources.storage.folder import folder_at
 
@@ -175,7 +175,7 @@ def _refuse_other_object(work: _Work, wrote: int) -> None:
     parent, name = _split(work.target.location)
     try:
         verifying.refuse_checksum(
-            work.target, wrote, plain.object_checksum(work.target.location, work.bench.settings.s3)
+            work.target, wrote, locations.object_checksum(work.target.location, work.bench.settings.s3)
         )
     except NotVerified:
         if not holds(work.target.location, wrote, work.bench.settings.s3):
@@ -335,7 +335,7 @@ def _stands(location: str, settings: Settings) -> bool:
         path = Path(location).expanduser()
         return path.is_dir() and any(path.iterdir()) if path.is_dir() else path.exists() or path.is_symlink()
     parent, name = _split(location.rstrip("/"))
-    return bool(folder_at(parent, settings.s3).entries(name)) or plain.is_object(location, settings.s3)
+    return bool(folder_at(parent, settings.s3).entries(name)) or locations.is_object(location, settings.s3)
 
 
 def _verified(work: _Work, tally: Tally) -> str:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from platform_resources.conversion import engine, plain
-from platform_resources.conversion.detect import SAMPLE_BYTES
-from platform_resources.conversion.dialect import DTYPES, PATTERNS, WRITTEN, Dialect, Guess, guessed, records_of
-from platform_resources.conversion.records import Block, csv_blocks, csv_records
-from platform_resources.conversion.rejects import Rejects
-from platform_resources.conversion.rows import Conform, Rows
+from platform_resources.conversion import engine
+from platform_resources.readers import texts
+from platform_resources.readers.csv_records import Block, csv_blocks, csv_records
+from platform_resources.readers.detection import SAMPLE_BYTES
+from platform_resources.readers.dialect import DTYPES, PATTERNS, WRITTEN, Dialect, Guess, guessed, records_of
+from platform_resources.readers.rejects import Rejects
+from platform_resources.readers.rows import Conform, Rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -95,7 +96,7 @@ class CsvSource:
     def sampled(self) -> list[Guess]:
         """The types in which no value of some samples loses anything, taken all over the file."""
         whole = self.path.stat().st_size <= SAMPLE_BYTES
-        first, *others = [piece.decode("utf-8", "replace") for piece in plain.samples(self.path)]
+        first, *others = [piece.decode("utf-8", "replace") for piece in texts.samples(self.path)]
         return self._guesses([first if whole else _whole_lines(first), *map(_whole_lines, others)])
 
     def _guesses(self, samples: Sequence[str]) -> list[Guess]:

@@ -13,10 +13,10 @@ from platform_resources.conversion import verifying
 from platform_resources.conversion.chunks import first_plan
 from platform_resources.conversion.columnar_target import delta_batches, delta_reader
 from platform_resources.conversion.fingerprint import Fingerprint, fingerprint_of
-from platform_resources.conversion.rows import Rows
 from platform_resources.conversion.targets import Prepared, Target
 from platform_resources.conversion.writing import Progress, Tally
 from platform_resources.errors import ConversionError, NotVerified
+from platform_resources.readers.rows import Rows
 from platform_resources.settings import Settings
 from platform_resources.storage.columns import loses_nanoseconds
 from platform_resources.storage.folder import Folder, folder_at

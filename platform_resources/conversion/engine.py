@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from platform_resources.conversion.dialect import PATTERNS, Dialect, Guess
+from platform_resources.readers.dialect import PATTERNS, Dialect, Guess
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import polars as pl
 
-from platform_resources.conversion.rows import Rows
 from platform_resources.conversion.targets import Target
 from platform_resources.errors import ConversionError
+from platform_resources.readers.rows import Rows
 
 _FOLDING = ("json", "jsonl", "delta")
 _NAMING = ("json", "jsonl", "csv", "arrow")

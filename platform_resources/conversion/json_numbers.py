@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from platform_resources.conversion.numerals import survives
+from platform_resources.readers.json_records import Digits, digits_kept
+from platform_resources.readers.numerals import survives
 
 _BLOCK = 4 << 20
 _SHAPE = bytes.maketrans(b"123456789.E+", b"0000000000e-")
@@ -19,17 +20,6 @@ _SUSPECT = (b"0" * 16, b"0e000", b"0e-000")
 
 _LONG = re.compile(rb"[\d.]{16,}(?:[eE][+-]?\d+)?|[\d.]+[eE][+-]?\d{3,}")
 _WHOLE = (-(2**63), 2**63 - 1)
-
-
-class Digits(str):
-    """A number as it is written."""
-
-    __slots__ = ()
-
-
-def careful_float(text: str) -> "float | Digits":
-    """A number as a double where that holds it, else as it is written."""
-    return float(text) if survives(text) else Digits(text)
 
 
 def cut_columns(path: Path, types: Mapping[str, str], pairs: Callable[[list[tuple[str, Any]]], Any]) -> set[str]:
@@ -73,21 +63,6 @@ def written_anew(
             except UnicodeEncodeError:  # half of a character
                 out.write(line)
     return target
-
-
-def digits_kept(value: object) -> str:
-    """A value as JSON, its numbers as they were written."""
-    if isinstance(value, Digits):
-        return str(value)
-    if isinstance(value, dict):
-        return (
-            "{"
-            + ",".join(f"{json.dumps(name, ensure_ascii=False)}:{digits_kept(each)}" for name, each in value.items())
-            + "}"
-        )
-    if isinstance(value, list):
-        return "[" + ",".join(map(digits_kept, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _texted(value: object) -> object:

@@ -15,17 +15,22 @@ import polars as pl
 
 from platform_resources.conversion import engine
 from platform_resources.conversion.csv_source import accepted
-from platform_resources.conversion.json_array import array_to_lines
-from platform_resources.conversion.json_numbers import Digits, careful_float, cut_columns, digits_kept, written_anew
-from platform_resources.conversion.records import json_lines
-from platform_resources.conversion.rejects import Rejects
-from platform_resources.conversion.rows import Conform, Rows
+from platform_resources.conversion.json_numbers import cut_columns, written_anew
 from platform_resources.errors import ConversionError
+from platform_resources.readers.json_array import array_to_lines
+from platform_resources.readers.json_records import (
+    begins_array,
+    frame_of,
+    json_records,
+    record_groups,
+    without_repetition,
+)
+from platform_resources.readers.rejects import Rejects
+from platform_resources.readers.rows import Conform, Rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_BATCH = 20_000
 _OBJECT_BYTES = (1 << 20, 16 << 20, 64 << 20)
 """The largest document, at first and where one is larger; DuckDB reserves four times as much."""
 
@@ -37,10 +42,22 @@ _EXAMPLES_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class JsonSource:
-    """A file of JSON lines in UTF-8; `longest` is the size of its longest one, where that was measured."""
+    """A JSON text in UTF-8.
+
+    Attributes:
+        path: Where it lies.
+        name: What an error calls it.
+        as_lines: Whether each record is known to stand on a line of its own.
+        rejects: Where malformed records go.
+        connection: The engine that reads lines.
+        scratch: A folder for copies.
+        conform: Gives rows the types of a contract.
+        longest: The size of the longest line, where that was measured.
+    """
 
     path: Path
     name: str
+    as_lines: bool
     rejects: Rejects
     connection: "DuckDBPyConnection"
     scratch: Path
@@ -48,36 +65,59 @@ class JsonSource:
     longest: int | None = None
 
     def rows(self) -> Rows:
-        """The rows; lines that are no JSON object are set aside."""
+        """Read the rows; what is no JSON object is set aside."""
         if self.conform is not None:
             return self._conformed(self.conform)
         import duckdb
 
+        lines = self._lines()
         try:
-            return self._typed(self.path)
-        except duckdb.OutOfMemoryException:
-            raise
+            found = self._unless_malformed(lines) if lines else None
+            return found or self._typed(self._cleaned())
         except duckdb.Error as error:
-            if self.longest is None and engine.is_too_long(error):
-                return replace(self, longest=_longest_line(self.path)).rows()
-            cleaned = self._cleaned()  # a line is malformed: DuckDB says so of one, we want to know of all
-        try:
-            return self._typed(cleaned)
-        except duckdb.OutOfMemoryException:
-            raise
-        except duckdb.Error as error:
+            if isinstance(error, duckdb.OutOfMemoryException):
+                raise
             told = f"its objects cannot be read as rows ({type(error).__name__})"
             raise ConversionError(
                 self.name, told, fix="give all of them the same keys, or send CSV or Parquet"
             ) from error
 
+    def _lines(self) -> Path | None:
+        """A file with a record a line, under a name in which DuckDB sees neither a pattern nor a format.
+
+        None where DuckDB cannot make one: something in the file is malformed.
+        """
+        lines = self.scratch / "lines.jsonl"
+        if lines.is_symlink() or lines.exists():
+            return lines
+        if self.as_lines:
+            lines.symlink_to(self.path.absolute())
+        elif begins_array(self.path):
+            array_to_lines(self.path, lines, self.name)
+        elif not _documents_to_lines(self.path, lines, self.connection):
+            return None
+        return lines
+
+    def _unless_malformed(self, lines: Path) -> Rows | None:
+        """The rows of lines, or None where one is malformed: DuckDB says so of one, we want to know of all."""
+        import duckdb
+
+        try:
+            return self._typed(lines)
+        except duckdb.Error as error:
+            if isinstance(error, duckdb.OutOfMemoryException):
+                raise
+            if self.longest is None and engine.is_too_long(error):
+                return replace(self, longest=_longest_line(lines))._unless_malformed(lines)  # noqa: SLF001 - its own
+            return None
+
     def _typed(self, path: Path) -> Rows:
         kinds = self._kinds(path)
         if not kinds:
             raise ConversionError(self.name, "no line of it is a JSON object with a key", fix="send JSON objects")
-        cut, names = cut_columns(path, kinds, _without_repetition), column_names(kinds)
+        cut, names = cut_columns(path, kinds, without_repetition), column_names(kinds)
         if cut or any(name != kept for name, kept in names.items()):
-            path = written_anew(path, self.scratch / "kept.jsonl", cut, names, _without_repetition)
+            path = written_anew(path, self.scratch / "kept.jsonl", cut, names, without_repetition)
         types = {names[name]: "VARCHAR" if name in cut else kind for name, kind in kinds.items()}
         types |= self._whole_numbers(path, types)
         query = engine.json_query(path, types, self.longest)
@@ -147,59 +187,30 @@ class JsonSource:
         self.connection.execute(f"SELECT count(hash(COLUMNS(*))) FROM ({query})").fetchall()  # noqa: S608
 
     def _cleaned(self) -> Path:
-        """The lines that are objects, as a file; the others are set aside."""
+        """The records that are objects, each on a line, as a file; the others are set aside."""
         target = self.scratch / "clean.jsonl"
         self.rejects.restart()
         with target.open("wb") as out:
-            for number, line, _ in self._objects():
-                del number
-                out.write(line if line.endswith(b"\n") else line + b"\n")
+            for record in json_records(self.path, self.name, self.rejects):
+                out.write(record.on_one_line())
+                out.write(b"\n")
         return target
-
-    def _objects(self) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
-        for number, line in json_lines(self.path):
-            try:
-                value = json.loads(
-                    line.decode("utf-8"), object_pairs_hook=_without_repetition, parse_float=careful_float
-                )
-            except UnicodeDecodeError as error:
-                reason = f"not UTF-8 at byte {error.start + 1} of the line"
-            except json.JSONDecodeError as error:
-                reason = f"no JSON at character {error.pos + 1}"
-            except (ValueError, RecursionError) as error:
-                reason = "a key is there twice" if isinstance(error, ValueError) else "nested too deeply"
-            else:
-                if isinstance(value, dict) and _has_whole_characters(line, value):
-                    yield number, line, value
-                    continue
-                reason = "no JSON object" if not isinstance(value, dict) else "half of a character"
-            self.rejects.add(number, reason, line.decode("utf-8", "backslashreplace").rstrip("\r\n"))
 
     def _conformed(self, conform: Conform) -> Rows:
         keys: dict[str, None] = {}
-        for _, _, value in self._objects():
-            keys.update(dict.fromkeys(value))
+        for record in json_records(self.path, self.name, self.rejects):
+            keys.update(dict.fromkeys(record.value))
         self.rejects.restart()
         schema = dict.fromkeys(keys, pl.String)
         return Rows(conform(pl.DataFrame(schema=schema))[0].schema, lambda: self._frames(conform, schema))
 
     def _frames(self, conform: Conform, schema: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
         self.rejects.restart()
-        held: list[tuple[int, dict[str, Any]]] = []
-        for number, _, value in self._objects():
-            held.append((number, value))
-            if len(held) == _BATCH:
-                yield self._frame(conform, schema, held)
-                held = []
-        if held:
-            yield self._frame(conform, schema, held)
-
-    def _frame(
-        self, conform: Conform, schema: Mapping[str, Any], held: list[tuple[int, dict[str, Any]]]
-    ) -> pl.DataFrame:
-        raw = pl.DataFrame({name: [as_text(value.get(name)) for _, value in held] for name in schema}, schema=schema)
-        frame, unreadable = conform(raw)
-        return accepted(frame, unreadable, raw, np.array([number for number, _ in held], dtype=np.int64), self.rejects)
+        for records in record_groups(json_records(self.path, self.name, self.rejects)):
+            raw = frame_of(records, schema)
+            frame, unreadable = conform(raw)
+            lines = np.array([record.line for record in records], dtype=np.int64)
+            yield accepted(frame, unreadable, raw, lines, self.rejects)
 
 
 def _longest_line(path: Path) -> int:
@@ -208,23 +219,8 @@ def _longest_line(path: Path) -> int:
         return max(map(len, source), default=0) + _RENAMED
 
 
-def lines_of(path: Path, name: str, connection: "DuckDBPyConnection", scratch: Path) -> Path:
-    """A file of JSON lines with the elements of an array, or with the documents that follow one another.
-
-    Raises:
-        ConversionError: It is no JSON; what is behind the mistake cannot be told apart, so nothing is used.
-    """
-    target = scratch / "lines.jsonl"
-    with path.open("rb") as source:
-        array = source.read(4096).lstrip()[:1] == b"["
-    if array:
-        array_to_lines(path, target, name)
-    else:
-        _documents_to_lines(path, target, name, connection)
-    return target
-
-
-def _documents_to_lines(path: Path, target: Path, name: str, connection: "DuckDBPyConnection") -> None:
+def _documents_to_lines(path: Path, target: Path, connection: "DuckDBPyConnection") -> bool:
+    """Write each document of a file on a line, and tell whether all of the file is JSON."""
     import duckdb
 
     for size in _OBJECT_BYTES:
@@ -238,23 +234,9 @@ def _documents_to_lines(path: Path, target: Path, name: str, connection: "DuckDB
         except duckdb.Error as error:
             if "maximum_object_size" in str(error) and size != _OBJECT_BYTES[-1]:
                 continue
-            place = str(error).partition(", at ")[2].split("\n")[0].rstrip(". ")
-            raise ConversionError(
-                name, f"is no JSON{': at ' + place if place else ''}", fix="send it whole, or one object a line"
-            ) from error
-        return
-
-
-def as_text(value: object) -> str | None:
-    """A JSON value as a text: a text as it is, null as null, everything else as JSON."""
-    if value is None or isinstance(value, str):
-        return value
-    return digits_kept(value) if _has_digits(value) else json.dumps(value, ensure_ascii=False)
-
-
-def _has_digits(value: object) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return isinstance(value, Digits) or any(map(_has_digits, inner))
+            return False
+        return True
+    return False
 
 
 def _duckdb_type(kind: Any) -> str:
@@ -275,13 +257,19 @@ def _lines_at(path: Path, numbers: Sequence[int]) -> list[str]:
     found: list[str] = []
     size, wanted = 0, iter(numbers)
     next_ = next(wanted, None)
-    for number, (_, line) in enumerate(json_lines(path), start=1):
+    for number, line in enumerate(_filled_lines(path), start=1):
         if next_ is None or size > _EXAMPLES_BYTES:
             break
         if number == next_:
             found.append(line.decode("utf-8", "replace"))
             size, next_ = size + len(line), next(wanted, None)
     return found if len(found) == len(numbers) and size <= _EXAMPLES_BYTES else []
+
+
+def _filled_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file that are not blank."""
+    with path.open("rb") as source:
+        yield from (line for line in source if line.strip())
 
 
 def column_names(keys: Iterable[str]) -> dict[str, str]:
@@ -306,21 +294,3 @@ def column_names(keys: Iterable[str]) -> dict[str, str]:
 
 def _folded_twice(kinds: Mapping[str, Any]) -> bool:
     return len({name.lower() for name in kinds}) < len(kinds) or "" in kinds
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise ValueError("a key is there twice")
-    return made
-
-
-def _has_whole_characters(line: bytes, value: dict[str, Any]) -> bool:
-    """Whether no escape in the line is half of a character, which UTF-8 cannot hold."""
-    if b"\\u" not in line:
-        return True
-    try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

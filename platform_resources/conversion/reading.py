@@ -1,6 +1,5 @@
 """Opening a source whatever it is: where it lies, what is around it, what it is, and a reader for it."""
 
-import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,31 +8,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from platform_resources.conversion import binary_sources, plain
+from platform_resources.conversion import locations
 from platform_resources.conversion.csv_source import CsvSource, accepted
-from platform_resources.conversion.detect import (
+from platform_resources.conversion.json_source import JsonSource
+from platform_resources.conversion.options import Options
+from platform_resources.errors import ConversionError
+from platform_resources.readers import texts
+from platform_resources.readers.archives import Packing, unpacked
+from platform_resources.readers.avro import avro
+from platform_resources.readers.columnar import arrow, parquet
+from platform_resources.readers.damage import refuse_damage
+from platform_resources.readers.detection import (
     SAMPLE_BYTES,
     Format,
     container_of,
-    encoding_of,
-    is_workbook,
     text_format,
 )
-from platform_resources.conversion.dialect import dialect_of
-from platform_resources.conversion.json_source import JsonSource, lines_of
-from platform_resources.conversion.options import Options
-from platform_resources.conversion.rejects import Rejects
-from platform_resources.conversion.rows import Conform, Rows
-from platform_resources.errors import ConversionError
+from platform_resources.readers.dialect import dialect_of, refuse_malformed_header
+from platform_resources.readers.excel import excel
+from platform_resources.readers.rejects import Rejects
+from platform_resources.readers.rows import Conform, Rows
 from platform_resources.settings import Settings
-from platform_resources.storage.compression import Compression, compression_in
 from platform_resources.storage.folder import folder_at
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_NESTED = 3
-"""Archives within archives that are opened."""
+_DELTA_ROWS = 16_384
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Opened:
 
     rows: Rows
     format: Format
-    compression: Compression | None = None
+    compression: Packing | None = None
     encoding: str | None = None
     encoding_certain: bool = True
     size_bytes: int = 0
@@ -80,12 +81,12 @@ def opened(source: str, options: Options, bench: Bench) -> Opened:
     """
     if table := _delta(source, bench):
         return table
-    path = plain.local(source, bench.settings.s3, bench.scratch)
+    path = locations.local(source, bench.settings.s3, bench.scratch)
     size = path.stat().st_size
     if not size:
         raise ConversionError(source, "is empty", fix="send it again")
-    path, compression = _unpacked(path, source, bench.scratch)
-    container = container_of(plain.head(path))
+    path, compression = unpacked(path, source, bench.scratch)
+    container = container_of(texts.head(path))
     if container is None:
         return replace(_text(path, source, options, bench), compression=compression, size_bytes=size)
     rows = _typed(path, source, container, options.sheet)
@@ -103,74 +104,55 @@ def _delta(source: str, bench: Bench) -> Opened | None:
     if on_s3 and not folder.entries("_delta_log"):
         return None
     options = bench.settings.s3.delta_options() if on_s3 else None
-    rows = binary_sources.delta(folder.uri("").rstrip("/"), source, options)
+    rows = _delta_rows(folder.uri("").rstrip("/"), source, options)
     size = sum(entry.size_bytes for entry in folder.entries())
     return Opened(_conformed(rows, bench), "delta", size_bytes=size)
 
 
-def _unpacked(path: Path, source: str, scratch: Path) -> tuple[Path, Compression | None]:
-    """The file within its archive, and the outermost compression."""
-    outer: Compression | None = None
-    depth = 0
-    while found := compression_in(plain.head(path)):
-        if depth == _NESTED:
-            raise ConversionError(source, f"is packed more than {_NESTED} times", fix="unpack it first")
-        inner = scratch / f"unpacked-{depth}"
-        inner.mkdir()
-        path, outer = plain.decompressed(path, found, inner, name=source), outer or found
-        depth += 1
-    if not path.stat().st_size:
-        raise ConversionError(source, "holds nothing", fix="send it again")
-    return path, outer
+def _delta_rows(location: str, name: str, options: dict[str, str] | None) -> Rows:
+    """Read a Delta table as it is now, in the types that were written."""
+    from deltalake import DeltaTable
+
+    from platform_resources.storage.formats.delta_frames import restored  # noqa: PLC0415 - imports it too
+
+    table = refuse_damage(lambda: DeltaTable(location, storage_options=options), name)
+    frame = restored(table)
+    schema = frame.collect_schema()
+    return Rows(schema, lambda: frame.collect_batches(chunk_size=_DELTA_ROWS, maintain_order=False, engine="streaming"))
 
 
 def _typed(path: Path, source: str, container: Format, sheet: str | None) -> Rows:
     if container == "excel":
-        with path.open("rb") as file:
-            if file.read(2) == b"PK" and not is_workbook(file):
-                raise ConversionError(source, "is a zip archive, and no workbook", fix="unpack it first")
-        return binary_sources.excel(path, source, sheet)
+        return excel(path, source, sheet)
     return _READERS[container](path, source)
 
 
 def _text(path: Path, source: str, options: Options, bench: Bench) -> Opened:
-    pieces = plain.samples(path)
-    found, certain = (options.encoding, True) if options.encoding else encoding_of(pieces)
-    encoding = _known(found, source)
-    marked = pieces[0].startswith(b"\xef\xbb\xbf")
-    if encoding != "utf-8" or marked or (b"\n" not in pieces[0] and b"\r" in pieces[0]):
-        path = plain.in_utf8(path, encoding, bench.scratch, name=source)
-        pieces = plain.samples(path)
-    head = pieces[0].decode("utf-8", "replace")
-    kind = text_format(head)
+    text = texts.open_text(path, bench.scratch, name=source, encoding=options.encoding)
+    kind = text_format(text.head, source)
     if kind == "csv":
-        opened_ = _csv(path, pieces, source, options, bench)
+        opened_ = _csv(text, source, options, bench)
     else:
-        lines = path if kind == "jsonl" else lines_of(path, source, bench.connection, bench.scratch)
-        rows = JsonSource(lines, source, bench.rejects, bench.connection, bench.scratch, bench.conform).rows()
-        opened_ = Opened(rows, kind)
-    return replace(opened_, encoding=encoding, encoding_certain=certain)
+        opened_ = Opened(
+            JsonSource(
+                text.path, source, kind == "jsonl", bench.rejects, bench.connection, bench.scratch, bench.conform
+            ).rows(),
+            kind,
+        )
+    return replace(opened_, encoding=text.encoding, encoding_certain=text.certain)
 
 
-def _csv(path: Path, pieces: list[bytes], source: str, options: Options, bench: Bench) -> Opened:
-    head, whole = pieces[0].decode("utf-8", "replace"), path.stat().st_size <= SAMPLE_BYTES
-    dialect = dialect_of(head, delimiter=options.delimiter, header=options.header, whole=whole)
+def _csv(text: texts.Text, source: str, options: Options, bench: Bench) -> Opened:
+    whole = text.path.stat().st_size <= SAMPLE_BYTES
+    dialect = dialect_of(text.head, delimiter=options.delimiter, header=options.header, whole=whole)
     if dialect is None:
         raise ConversionError(source, "holds no row and no header", fix="send it again")
+    refuse_malformed_header(text.head, dialect, source)
     safe = bench.scratch / "source.csv"  # a name in which DuckDB sees no pattern
-    safe.symlink_to(path.absolute())
+    safe.symlink_to(text.path.absolute())
     file = CsvSource(safe, dialect, bench.rejects, bench.connection, bench.conform, options.as_text)
     guesses = file.sampled()
     return Opened(file.rows(guesses), "csv", csv=file, guesses=tuple(guesses))
-
-
-def _known(encoding: str, source: str) -> str:
-    try:
-        "".encode(encoding)  # refuses also codecs that are none of texts, such as base64
-        name = codecs.lookup(encoding).name
-    except (LookupError, ValueError) as error:
-        raise ConversionError(source, f"{encoding!r} is no encoding", fix="use utf-8, utf-16, cp1252, …") from error
-    return "utf-8" if name == "utf-8-sig" else name
 
 
 def _conformed(rows: Rows, bench: Bench) -> Rows:
@@ -191,4 +173,4 @@ def _conformed(rows: Rows, bench: Bench) -> Rows:
     return Rows(conform(pl.DataFrame(schema=rows.schema))[0].schema, frames, total=rows.total)
 
 
-_READERS = {"parquet": binary_sources.parquet, "arrow": binary_sources.arrow, "avro": binary_sources.avro}
+_READERS = {"parquet": parquet, "arrow": arrow, "avro": avro}

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from platform_resources.conversion import binary_sources, engine, plain
+from platform_resources.conversion import engine
 from platform_resources.conversion.blocks import difference, file_checksum
 from platform_resources.conversion.fingerprint import Fingerprint, fingerprint_of
 from platform_resources.conversion.targets import TEXTS, Prepared, Target
 from platform_resources.conversion.writing import Tally
 from platform_resources.errors import ConversionError, NotVerified
+from platform_resources.readers.archives import decompressed
+from platform_resources.readers.columnar import arrow, parquet
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -68,7 +70,7 @@ def _compared(path: Path, target: Target, tally: Tally, scratch: Path) -> Path:
     """A text with the rows that are to be parsed, once every byte of the file was found to be what was written."""
     if target.packed:
         refuse_checksum(target, tally.packed, file_checksum(path))
-        path = plain.decompressed(path, target.packed, scratch, name=target.location)
+        path = decompressed(path, target.packed, scratch, name=target.location)
     part = None if all(each.parsed for each in tally.blocks) else scratch / "sample"
     if told := difference(path, target.format, tally.blocks, part):
         raise _differs(target, told)
@@ -125,7 +127,7 @@ def _frames(
     path: Path, target: Target, fit: Prepared, connection: "DuckDBPyConnection", longest: int | None
 ) -> Iterator[pl.DataFrame]:
     if target.format in ("parquet", "arrow"):
-        reader = binary_sources.parquet if target.format == "parquet" else binary_sources.arrow
+        reader = parquet if target.format == "parquet" else arrow
         rows = reader(path, target.location)
         refuse_schema(target, fit.schema, rows.schema)
         return rows.frames()

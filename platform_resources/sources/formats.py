@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from platform_resources.conversion.detect import SAMPLE_BYTES, container_of, encoding_of
-from platform_resources.conversion.dialect import dialect_of
-from platform_resources.conversion.numerals import survives
+from platform_resources.readers.detection import SAMPLE_BYTES, container_of, encoding_of
+from platform_resources.readers.dialect import dialect_of
+from platform_resources.readers.numerals import survives
 from platform_resources.storage.compression import compression_in
 
 _UNREADABLE = (PolarsError, PanicException, OSError, EOFError, ValueError, RecursionError,

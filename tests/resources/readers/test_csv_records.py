@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_resources.conversion import Options, convert, records
-from platform_resources.conversion.dialect import Dialect
-from platform_resources.conversion.framing import framed
-from platform_resources.conversion.records import csv_blocks
-from platform_resources.conversion.rejects import Rejects
+from platform_resources.conversion import Options, convert
+from platform_resources.readers import csv_records
+from platform_resources.readers.csv_framing import framed
+from platform_resources.readers.csv_records import csv_blocks
+from platform_resources.readers.dialect import Dialect
+from platform_resources.readers.rejects import Rejects
 from platform_resources.settings import Settings
 
 FIELDS = st.text(st.sampled_from('a "é,\n'), max_size=5)
@@ -45,8 +46,8 @@ def found(content: bytes, folder: Path, *, quote: str = '"') -> Found:
 @pytest.fixture(params=[None, 16, 40], ids=["one window", "windows of 16 bytes", "windows of 40 bytes"])
 def windows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param:
-        monkeypatch.setattr(records, "_BLOCK", 4 * request.param)
-        monkeypatch.setattr(records, "_PIECE", request.param)
+        monkeypatch.setattr(csv_records, "_BLOCK", 4 * request.param)
+        monkeypatch.setattr(csv_records, "_PIECE", request.param)
 
 
 @given(rows=ROWS, end=st.sampled_from(["\n", "\r\n"]))

@@ -3,9 +3,16 @@
 import json
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 _SHOWN = 1 << 16
+
+
+class Rejected(Protocol):
+    """Takes the records of a file that are malformed."""
+
+    def add(self, line: int, reason: str, text: str) -> None:
+        """Set aside the record that begins on `line`, counted from 1."""
 
 
 class Rejects:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_resources.conversion import json_array
 from platform_resources.errors import ConversionError
+from platform_resources.readers import json_array
 
 TEXTS = st.text(alphabet='ab"\\{}[],:\n é', max_size=6)
 VALUES = st.recursive(

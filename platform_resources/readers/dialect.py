@@ -13,7 +13,8 @@ from typing import Literal
 
 import polars as pl
 
-from platform_resources.conversion.numerals import are_doubles
+from platform_resources.errors import ConversionError
+from platform_resources.readers.numerals import are_doubles
 
 Guess = Literal["int", "float", "bool", "date", "datetime", "instant", "text"]
 
@@ -47,6 +48,9 @@ WRITTEN = {
 """Formats of datetimes, and what they look like."""
 
 _DELIMITERS = (",", ";", "\t", "|", "\x1f", "\x01", "^", "~", ":", "¦", "§", "¬", "\uff0c", "·")
+_HEADER_LINES = 10
+"""Line breaks that a column's name may hold."""
+
 _FIRST = 200
 _GOOD = 0.9
 _TYPED: tuple[Guess, ...] = ("int", "float", "bool", "date", "datetime", "instant")
@@ -82,8 +86,55 @@ def dialect_of(
         return None
     first, rest = records[0], records[1:]
     named = _is_header(first, rest) if header is None else header
-    names = first if named else [f"column_{place}" for place in range(1, _width(records) + 1)]
+    names = _fitted(first, rest) if named else [f"column_{place}" for place in range(1, _width(records) + 1)]
     return Dialect(found, quote, tuple(unique_names(names)), named)
+
+
+def ends_at_returns(text: str) -> bool:
+    """Tell whether the lines of a text end with a carriage return alone, some of them or all, by its beginning.
+
+    Where there are line feeds too, it may be part of a value: it ends lines if they then have as many fields each.
+    """
+    if "\r" not in text.replace("\r\n", ""):
+        return False
+    outside = "".join(text.split('"')[::2]).replace("\r\n", "\n")
+    if "\r" not in outside:
+        return False
+    if "\n" not in outside:
+        return True
+    dialect = dialect_of(text, header=True, whole=False)
+    if dialect is None or len(dialect.names) == 1:
+        return False
+    return {len(record) for record in records_of(text, dialect.delimiter, dialect.quote, whole=False)} == {
+        len(dialect.names)
+    }
+
+
+def refuse_malformed_header(text: str, dialect: Dialect, name: str) -> None:
+    """Return where the first record of a text names its columns and nothing in it can be read two ways.
+
+    Raises:
+        ConversionError: A quote stands where none may, is left open, or the header goes on over many lines.
+    """
+    if not dialect.header:
+        return
+    options = {"delimiter": dialect.delimiter, "quotechar": dialect.quote, "strict": True}
+    reader = csv.reader(io.StringIO(text.lstrip("\ufeff\r\n"), newline=""), **options)  # type: ignore[arg-type]
+    fix = "mend the header, or send the file without one and say so"
+    try:
+        header = next(reader)
+    except csv.Error as error:
+        problem = "a quote is left open" if "end of data" in str(error) else "a quote stands where none may"
+        raise ConversionError(name, f"the header is malformed: {problem}", fix=fix) from None
+    if any(cell.count("\n") > _HEADER_LINES for cell in header):
+        raise ConversionError(name, "the header is malformed: a quote is left open", fix=fix)
+    if any("\r" in cell.replace("\r\n", "") for cell in header) or _lone_return(text):
+        raise ConversionError(name, "a carriage return without a line feed stands in the header", fix=fix)
+
+
+def _lone_return(text: str) -> bool:
+    """Tell whether the first line holds a carriage return before its end."""
+    return "\r" in text.lstrip("\ufeff\r\n").partition("\n")[0].rstrip("\r")
 
 
 def records_of(text: str, delimiter: str, quote: str, *, whole: bool, limit: int = _FIRST) -> list[list[str]]:
@@ -131,6 +182,19 @@ def guessed(values: pl.Series) -> Guess:
         if present.str.contains(PATTERNS[guess]).all() and (guess != "float" or are_doubles(present)):
             return guess
     return "text"
+
+
+def _fitted(header: Sequence[str], rest: Sequence[Sequence[str]]) -> Sequence[str]:
+    """Give the header as many names as its rows have fields, where one of the two ends with a delimiter too many."""
+    widths = {len(record) for record in rest}
+    if len(widths) != 1:
+        return header
+    (width,) = widths
+    if width > len(header) and not any(value for record in rest for value in record[len(header) :]):
+        return [*header, *[""] * (width - len(header))]
+    if width < len(header) and not any(header[width:]):
+        return header[:width]
+    return header
 
 
 def _quote(text: str) -> str:

@@ -25,6 +25,10 @@ _IPC_STREAM = b"\xff\xff\xff\xff"
 _UNASSIGNED = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))
 """Bytes to which Windows-1252 gives no character."""
 
+_JSON_ENDINGS = frozenset({"json", "jsonl", "ndjson", "geojson", "geojsonl"})
+_LINES = 100
+"""The first lines of a text, which are looked at one by one."""
+
 _WIDE_SHARE = 0.3
 _EVEN = 2
 _CONTINUES = 0x80
@@ -71,21 +75,37 @@ def encoding_of(samples: Sequence[bytes]) -> tuple[Encoding, bool]:
     return ("latin-1" if any(set(_UNASSIGNED) & set(sample) for sample in samples) else "cp1252"), False
 
 
-def text_format(text: str) -> Literal["csv", "json", "jsonl"]:
-    """The format of a text, by its beginning.
+def text_format(text: str, name: str = "") -> Literal["csv", "json", "jsonl"]:
+    """Tell the format of a text by its beginning; where that could be either, a name that says JSON is believed.
 
     A text that begins with `[` is a JSON array if a value follows that JSON knows; one that begins with `{` is JSON
-    lines if its first line is a whole object and a line follows, else one JSON document; everything else is CSV.
+    lines if every line is a value of its own, else JSON documents, each over several lines; everything else is CSV.
     """
     start = text.lstrip("\ufeff \t\r\n")
     if start.startswith("["):
         return "json" if start[1:].lstrip()[:1] in tuple('{["]-0123456789tfn') else "csv"
-    if not start.startswith("{"):
+    named = name.lower().rpartition(".")[2] in _JSON_ENDINGS
+    if not start.startswith("{") and not (named and _objects_in(start)):
         return "csv"
-    line, _, rest = start.partition("\n")
-    if _is_object(line):
-        return "jsonl"
-    return "jsonl" if rest and any(_is_object(each) for each in rest.splitlines()[:100]) else "json"
+    lines = [line for line in start.split("\n")[:_LINES] if line.strip()]
+    return "jsonl" if not any(map(_is_open, lines[:-1] or lines)) else "json"
+
+
+def _objects_in(text: str) -> bool:
+    """Tell whether any of the first lines is an object."""
+    return any(map(_is_object, text.split("\n")[:_LINES]))
+
+
+def _is_open(line: str) -> bool:
+    """Tell whether a line is the beginning of a JSON value, or the middle of one, rather than a value or a mistake."""
+    text = line.strip()
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return error.pos >= len(text) or text in ("}", "]", "},", "],")
+    except (ValueError, RecursionError):
+        return False
+    return False
 
 
 def _is_object(line: str) -> bool:

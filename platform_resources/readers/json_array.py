@@ -23,30 +23,42 @@ _BREAKS = bytes.maketrans(b"\r\n", b"  ")
 """A line break outside of a text is white space, and inside of one it is not allowed."""
 
 
-def array_to_lines(path: Path, target: Path, name: str) -> None:
-    """Returns when each element of the array in `path` is a line of `target`; both are in UTF-8.
+def array_elements(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
+    """Yield each element of the array in a file in UTF-8, with the line, from 1, that it begins on.
 
     Raises:
         ConversionError: The array is not closed, an element is empty, or something follows the array.
     """
-    with path.open("rb") as source, target.open("wb") as lines:
-        for element in _elements(source, name):
+    with path.open("rb") as source:
+        yield from _elements(source, name)
+
+
+def array_to_lines(path: Path, target: Path, name: str) -> None:
+    """Write each element of the array in `path` as a line of `target`; both are in UTF-8.
+
+    Raises:
+        ConversionError: The array is not closed, an element is empty, or something follows the array.
+    """
+    with target.open("wb") as lines:
+        for _, element in array_elements(path, name):
             lines.write(element.translate(_BREAKS))
             lines.write(b"\n")
 
 
-def _elements(source: BinaryIO, name: str) -> Iterator[bytes]:
+def _elements(source: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
     """The elements, in order. What is held begins within the array, between two elements."""
-    held, first = _opened(source), True
+    (line, held), first = _opened(source), True
     while True:
         ends, closed = _commas(held)
         begin = 0
         for end in ends if closed is None else [*ends, closed]:
-            element = held[begin:end].strip()
+            element = held[begin:end].lstrip()
+            line += held.count(b"\n", begin, end - len(element))
             if element:
-                yield element
+                yield line, element.rstrip()
             elif not (first and end == closed):
                 raise _not_json(name, "an element is empty")
+            line += element.count(b"\n")
             first, begin = False, end + 1
         held = held[begin:]
         if closed is not None:
@@ -66,12 +78,14 @@ def _refuse_more(behind: bytes, source: BinaryIO, name: str) -> None:
     raise _not_json(name, "something follows the array")
 
 
-def _opened(source: BinaryIO) -> bytes:
-    """The first bytes behind the opening bracket."""
-    held = b" "
+def _opened(source: BinaryIO) -> tuple[int, bytes]:
+    """The line of the opening bracket, and the first bytes behind it."""
+    line, held = 1, b" "
     while held.isspace():
-        held = source.read(_BLOCK)
-    return held.lstrip()[1:]
+        held = source.read(_BLOCK).removeprefix(b"\xef\xbb\xbf")
+        inside = held.lstrip()
+        line += held.count(b"\n", 0, len(held) - len(inside))
+    return line, inside[1:]
 
 
 def _commas(held: bytes) -> tuple[list[int], int | None]:

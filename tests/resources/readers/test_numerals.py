@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platform_resources.conversion import convert
-from platform_resources.conversion.numerals import are_doubles
+from platform_resources.readers.numerals import are_doubles
 from platform_resources.settings import Settings
 
 LOSSY = ["9007199254740993.0", "0.1234567890123456789", "1e400", "-1e400", "1e-400", "0.0e1e", "00.5", "-00.5", "+1.5",

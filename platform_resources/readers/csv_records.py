@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
-from platform_resources.conversion.dialect import Dialect
-from platform_resources.conversion.framing import framed
-from platform_resources.conversion.rejects import Rejects
+from platform_resources.readers.csv_framing import framed
+from platform_resources.readers.dialect import Dialect
+from platform_resources.readers.rejects import Rejected
 
 _BLOCK = 4 << 20
 _PIECE = 16 << 10
@@ -44,13 +44,13 @@ class Records:
     lines: Lines
 
 
-def csv_blocks(path: Path, dialect: Dialect, rejects: Rejects) -> Iterator[Block]:
+def csv_blocks(path: Path, dialect: Dialect, rejects: Rejected) -> Iterator[Block]:
     """The records of a CSV file in UTF-8, in order; those that are malformed go to `rejects`."""
     for each in csv_records(path, dialect, rejects):
         yield Block(_parsed(each, dialect), each.lines)
 
 
-def csv_records(path: Path, dialect: Dialect, rejects: Rejects) -> Iterator[Records]:
+def csv_records(path: Path, dialect: Dialect, rejects: Rejected) -> Iterator[Records]:
     """The same records, not parsed."""
     reader = _Reader(dialect, rejects)
     line, carried = 1, b""
@@ -65,14 +65,6 @@ def csv_records(path: Path, dialect: Dialect, rejects: Rejects) -> Iterator[Reco
                 yield from found
             if not read:
                 return
-
-
-def json_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file that are not blank, each with its number from 1."""
-    with path.open("rb") as source:
-        for number, line in enumerate(source, start=1):
-            if line.strip():
-                yield number, line
 
 
 def _begin(block: bytes, size: int) -> bytes:
@@ -91,7 +83,7 @@ def _cut(content: bytes, *, last: bool) -> tuple[bytes, bytes]:
 class _Reader:
     """Finds the records in blocks of whole lines."""
 
-    def __init__(self, dialect: Dialect, rejects: Rejects) -> None:
+    def __init__(self, dialect: Dialect, rejects: Rejected) -> None:
         self.dialect, self.rejects = dialect, rejects
         self.width = len(dialect.names)
         self.quote, self.delimiter = dialect.quote.encode(), dialect.delimiter.encode()
@@ -102,6 +94,12 @@ class _Reader:
         """The records of a block, and the lines at its end that another block has to complete."""
         if block.startswith(b"\xef\xbb\xbf") and line == 1:
             block = block[3:]
+        if self.names_to_skip:
+            header = self._header_bytes(block, line, last=last)
+            if not header:
+                return [], block
+            line += block.count(b"\n", 0, header)
+            block, self.names_to_skip = block[header:], False
         found: list[Records] = []
         while block:
             window = _begin(block, self._window)
@@ -120,9 +118,20 @@ class _Reader:
             block = block[size:]
         return found, b""
 
+    def _header_bytes(self, block: bytes, line: int, *, last: bool) -> int:
+        """What the record that names the columns takes, with blank lines before it; 0 where it is not complete."""
+        lines = _kept(block)
+        blank = next((place for place, text in enumerate(lines) if text.strip(b"\r\n")), len(lines))
+        if blank == len(lines):
+            return len(block) if last else 0
+        taken, fields, reason = self._fields(lines, blank, last=last)
+        if taken and fields is None:
+            self.rejects.add(line + blank, reason, lines[blank].decode("utf-8", "backslashreplace").rstrip("\r\n"))
+        return sum(map(len, lines[: blank + taken])) if taken else 0
+
     def _together(self, window: bytes, line: int) -> tuple[list[Records], int]:
         """The well-formed records that a piece begins with, and the bytes they take."""
-        if self.names_to_skip or len(self.delimiter) > 1:
+        if len(self.delimiter) > 1:
             return [], 0
         shape = framed(window, quote=self.quote, delimiter=self.delimiter, width=self.width)
         if not shape.text or not _is_text(shape.text):
@@ -152,8 +161,6 @@ class _Reader:
             if fields is not None:
                 good.append((first + place, b"".join(lines[place : place + taken]).rstrip(b"\r\n") + b"\n", fields))
             place += taken
-        if self.names_to_skip and good:
-            self.names_to_skip, good = False, good[1:]
         texts = self._sound([(text, fields) for _, text, fields in good])
         found = Records(texts, np.array([line for line, _, _ in good], dtype=np.int64))
         return [found] if good else [], b"".join(lines[place:])
