@@ -44,6 +44,7 @@ SURFACES = {
         "fingerprint_of", "from_numpy", "to_numpy",
     ],
     "platform_resources.engines": [],
+    "platform_resources.readers": ["Batch", "Malformed", "ReadOptions", "Reading", "open_records"],
     "platform_resources.sources": ["LandedFile", "Landing", "UnreadableFile", "digest"],
     "platform_resources.storage": ["Commit", "Lake", "TableSpec", "Write"],
     "platform_assets": [],
