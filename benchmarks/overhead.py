@@ -88,7 +88,7 @@ def unchanged(folder: Path) -> Iterator[Facts | None]:
     datasets = [location.catalog["flights/flights"]]
     yield None
     now = datetime.now(UTC)
-    cursor = recalled(None, location.lake, location.landing, datasets, now)
+    cursor = recalled(None, location.lake, location.settings, datasets, now)
     arrivals, _ = look(location.lake, location.landing, datasets, cursor, now + SETTLED)
     yield {"new files": len(arrivals)}
     shutil.rmtree(mine)

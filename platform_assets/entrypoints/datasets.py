@@ -22,7 +22,7 @@ from platform_assets.entrypoints.undeclared import undeclared_line, undeclared_p
 from platform_assets.factory import asset_key
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.operations.overview import DatasetState, overview, state_of
-from platform_core.contracts import Catalog, Column, Dataset, Files, ReferenceRule, Retention, Rule, rules_of
+from platform_core.contracts import Catalog, Column, Dataset, ReferenceRule, Retention, Rule, rules_of
 
 
 def lines(door: Door, domain: str | None, now: datetime) -> list[Line]:
@@ -85,7 +85,7 @@ def _line(dataset: Dataset, state: DatasetState, now: datetime) -> Line:
         domain=dataset.domain,
         owner=dataset.owner,
         version=dataset.version,
-        source="transform" if dataset.source is None else type(dataset.source).__name__.lower(),
+        source="transform" if dataset.source is None else dataset.source.title,
         format=dataset.store.format,
         mode=dataset.store.mode,
         partitions=dataset.partitions.grain if dataset.partitions else None,
@@ -113,8 +113,8 @@ def freshness_of(dataset: Dataset, filled: datetime | None, now: datetime) -> Fr
 def _reads(catalog: Catalog, dataset: Dataset) -> Iterator[str]:
     """What the rows come from: a pattern of files, a generator, or other datasets; then the datasets looked into."""
     transform = catalog.transforms.get(dataset.name)
-    if isinstance(dataset.source, Files):
-        yield f"{dataset.domain}/{dataset.source.pattern}"
+    if dataset.source and dataset.source.reads:
+        yield f"{dataset.domain}/{dataset.source.reads}"
     inputs = [transform.input_name(name) for name in transform.parameters] if transform else []
     looked = [rule.dataset for rule in rules_of(dataset) if isinstance(rule, ReferenceRule)]
     yield from dict.fromkeys([*inputs, *looked])

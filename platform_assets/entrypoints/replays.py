@@ -15,7 +15,7 @@ import polars as pl
 from platform_assets.entrypoints.door import CommandError, Door
 from platform_assets.entrypoints.quarantine import chosen_envelopes, refuse_derived
 from platform_assets.factory.specs import partitions_definition
-from platform_assets.ingest.inputs import content_of
+from platform_assets.ingest.inputs import adapter_for
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.replay import homes, replay_tag
 from platform_assets.operations.arrivals import Arrival, Reach
@@ -29,7 +29,8 @@ from platform_assets.operations.errands import (
     submit,
 )  # fmt: skip
 from platform_assets.operations.landing import run_config
-from platform_core.contracts import Dataset, Files
+from platform_core.contracts import Dataset
+from platform_resources.sources import Cursor
 
 _POLL_SECONDS = 1.0
 _TAGGED_IDS = 500
@@ -116,11 +117,9 @@ def _refuse_unreplayable(dataset: Dataset) -> None:
 
 
 def _landed(door: Door, dataset: Dataset) -> dict[str, Arrival]:
-    """The files of the dataset that are in the landing folder, by source; their partitions are not looked for yet."""
-    if not isinstance(dataset.source, Files):
-        return {}
-    files = door.location.landing.files(dataset.domain, dataset.source.pattern)
-    return {file.source: Arrival(dataset, file, ()) for file in files}
+    """The units that the dataset's source has now, by source; their partitions are not looked for yet."""
+    units = adapter_for(dataset, door.location.settings).pending(Cursor())
+    return {unit.source: Arrival(dataset, unit, ()) for unit in units}
 
 
 def _errands(
@@ -149,9 +148,8 @@ def _are_all_open(store: QuarantineStore, ids: Sequence[str]) -> bool:
 
 
 def _again(door: Door, files: Sequence[Arrival]) -> Errand:
-    reach = Reach(door.lake, files[0].dataset)
-    contents = {each.file.source: content_of(door.location.landing, each.file) for each in files}
-    found = [replace(each, partitions=reach.touched(each.file, contents[each.file.source])) for each in files]
+    reach, adapter = Reach(door.lake, files[0].dataset), adapter_for(files[0].dataset, door.location.settings)
+    found = [replace(each, partitions=reach.touched(adapter.identify(each.unit), adapter)) for each in files]
     partitions = sorted({key for each in found for key in each.partitions})
     return Errand(dataset=found[0].dataset, partitions=tuple(partitions), run_config=run_config(found))
 

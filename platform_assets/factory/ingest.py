@@ -17,13 +17,14 @@ from platform_assets.factory.metadata import intake_metadata
 from platform_assets.factory.policy import refuse_if_unfit, table_results
 from platform_assets.factory.specs import asset_of
 from platform_assets.ingest.existing_rows import after_ingest, after_replay
-from platform_assets.ingest.inputs import Input, generated_inputs, landed_inputs
+from platform_assets.ingest.inputs import Input, adapter_for, take_inputs
 from platform_assets.ingest.intake import Intake, take_in
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.references import load_references
-from platform_assets.ingest.replay import REPLAY_TAG, mark_replayed, replayed_inputs
+from platform_assets.ingest.replay import REPLAY_TAG, mark_replayed, replayed_source
 from platform_assets.ingest.tables import ingests_spec, table_spec
-from platform_core.contracts import Catalog, Dataset, Files, Generated
+from platform_core.contracts import Catalog, Dataset
+from platform_core.contracts.sources import Source
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake, Write
 from platform_resources.transience import retry_transient
@@ -75,10 +76,8 @@ def _taken_in(
     dataset, lake = store.dataset, store.lake
     references = load_references(lake, catalog, dataset)
     partitions = context.partition_keys if dataset.partitions else None
-    if replay is not None:
-        inputs: Sequence[Input] = replayed_inputs(store, replay, partitions)
-    else:
-        inputs = _inputs(dataset, store, landing, config=config, partitions=partitions, references=references)
+    source = dataset.source if replay is None else replayed_source(replay)
+    inputs = _inputs(source, store, landing, config=config, partitions=partitions, references=references)
     intake = take_in(
         dataset,
         inputs,
@@ -95,7 +94,7 @@ def _taken_in(
 
 
 def _inputs(
-    dataset: Dataset,
+    source: Source | None,
     store: QuarantineStore,
     landing: Landing,
     *,
@@ -103,18 +102,21 @@ def _inputs(
     partitions: Sequence[str] | None,
     references: dict[str, pl.DataFrame],
 ) -> list[Input]:
-    if isinstance(dataset.source, Generated):
-        return generated_inputs(dataset, dataset.source, references, partitions)
-    found = list(landed_inputs(store, landing, names=config.files, partitions=partitions))
-    if not found:
-        pattern = dataset.source.pattern if isinstance(dataset.source, Files) else ""
-        wanted = f"{', '.join(config.files)} of " if config.files else ""
+    adapter = adapter_for(
+        store.dataset, landing.settings, source=source, partitions=partitions, references=lambda: references,
+        store=store,
+    )  # fmt: skip
+    inputs = take_inputs(
+        adapter, store, again=source is not None and source.replaces, names=config.files, partitions=partitions
+    )
+    if not inputs and source is not None and source.when_empty:
+        named = f"{', '.join(config.files)} of " if config.files else ""
         raise dg.Failure(
-            f"{dataset.name}: no landed file to take in: nothing matches {wanted}{pattern!r} in "
-            f"{landing.settings.landing}/{dataset.domain}. Fix: put files there, or set PLATFORM_LANDING.",
+            f"{store.dataset.name}: nothing to take in: there is no {named}{adapter.describe()}. "
+            f"Fix: {source.when_empty}",
             allow_retries=False,
         )
-    return found
+    return inputs
 
 
 def _commit(

@@ -33,8 +33,9 @@ def log_of(
             "source": [given.source for given in inputs],
             "ingest_id": [given.ingest_id for given in inputs],
             "stamp": [given.stamp for given in inputs],
+            "position": [given.position or None for given in inputs],
         },
-        schema=dict.fromkeys(("source", "ingest_id", "stamp"), pl.String),
+        schema=dict.fromkeys(("source", "ingest_id", "stamp", "position"), pl.String),
     ).with_columns(pl.lit(run_id).alias("run_id"), pl.lit(at).cast(INGESTS["ingested_at"]).alias("ingested_at"))
     for name, frame in rows.items():
         counts = _by_source(frame, pl.len().cast(pl.Int64).alias(name))

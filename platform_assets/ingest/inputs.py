@@ -1,15 +1,20 @@
-"""What a run takes in: files from the landing folder, generated rows, or rows replayed from the quarantine."""
+"""What a run takes in: the roof between a source's declaration and its adapter, and what it gives in one piece."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import polars as pl
 
 from platform_assets.ingest.collisions import together
 from platform_assets.ingest.quarantine import QuarantineStore
-from platform_core.contracts import Dataset, Files, Generated
-from platform_resources.sources import LandedFile, Landing, UnreadableFile, digest
+from platform_core.contracts import Dataset
+from platform_core.contracts.sources import Source
+from platform_core.errors import ShapeError
+from platform_core.quality.conform import conform_column
+from platform_core.quality.envelope import payloads
+from platform_resources.settings import Settings
+from platform_resources.sources import Cursor, SourceAdapter, SourceContext, Unit, UnreadableUnit, open_source
 
 
 @dataclass(frozen=True)
@@ -19,10 +24,11 @@ class Input:
     Attributes:
         source: Its identity: a file's name, or `generated`.
         ingest_id: Of this content under this name.
-        stamp: From the landing folder; empty for generated rows.
+        stamp: From the source; empty where it has none.
         raw: The rows as they came; None where they cannot be read.
         reason: Why not.
         ids: Of the envelopes that the rows were replayed from, in the rows' order.
+        position: Where the source goes on behind it; empty where it has no positions.
     """
 
     source: str
@@ -31,121 +37,136 @@ class Input:
     raw: pl.DataFrame | None = None
     reason: str = ""
     ids: tuple[str, ...] = ()
+    position: str = ""
 
 
-def landed_inputs(
-    store: QuarantineStore, landing: Landing, *, names: Sequence[str], partitions: Sequence[str] | None
-) -> Iterator[Input]:
-    """The landed files a run is to take in, oldest first, and those that share keys with them.
+def adapter_for(
+    dataset: Dataset,
+    settings: Settings,
+    *,
+    source: Source | None = None,
+    partitions: Sequence[str] | None = None,
+    references: Callable[[], Mapping[str, pl.DataFrame]] = dict,
+    store: QuarantineStore | None = None,
+    shared: MutableMapping[Any, Any] | None = None,
+) -> SourceAdapter:
+    """Open the source of a dataset.
 
     Args:
+        dataset: The contract.
+        settings: Where things lie.
+        source: The source, where it is another than the declared one.
+        partitions: The run's partitions.
+        references: Gives the values that generated rows refer to.
+        store: The quarantine, for a source that reads from it.
+        shared: What the adapters of one look around have in common.
+    """
+    declared = source or dataset.source
+    if declared is None:
+        raise TypeError(f"{dataset.name} is made by a transform and has no source")
+
+    def generate(rows: int, seed: int) -> pl.DataFrame:
+        import numpy as np  # noqa: PLC0415 - only generated datasets pay for the generator
+
+        from platform_core.synthetic import generate as generated_rows  # noqa: PLC0415
+
+        return generated_rows(dataset, rows, np.random.default_rng(seed), references=references())
+
+    context = SourceContext(
+        dataset=dataset.name,
+        version=dataset.version,
+        settings=settings,
+        partitions=partitions,
+        partition_keys=lambda rows: partition_keys(rows, dataset),
+        generate=generate,
+        quarantined=lambda ids: _quarantined(store, ids, partitions) if store else pl.DataFrame(),
+        shared={} if shared is None else shared,
+    )
+    return open_source(declared.kind, declared.options, context)
+
+
+def partition_keys(raw: pl.DataFrame, dataset: Dataset) -> pl.Series:
+    """Compute the partition of each row as it came; null where it cannot be told, and for a dataset without any."""
+    nothing = pl.repeat(None, raw.height, dtype=pl.String, eager=True)
+    if dataset.partitions is None or dataset.partitions.on not in raw.columns:
+        return nothing
+    try:
+        values = conform_column(raw, dataset, dataset.partitions.on)
+    except ShapeError:
+        return nothing
+    return values.to_frame().select(dataset.partitions.key()).to_series()
+
+
+def _quarantined(store: QuarantineStore, ids: Sequence[str] | None, partitions: Sequence[str] | None) -> pl.DataFrame:
+    """The open envelopes that the ids and partitions select.
+
+    A row belongs to the partition of what it says now, its fix included. One that lies in no partition of the graph
+    belongs to every run, for it must be judged in one.
+    """
+    from platform_assets.ingest.replay import homes  # noqa: PLC0415 - it imports this module
+
+    chosen = store.envelopes(ids=ids, decision="open").filter(pl.col("position").is_not_null())
+    if partitions is not None:
+        home = homes(store.dataset, chosen)
+        chosen = chosen.filter(home.is_null() | home.is_in(list(partitions)))
+    rows = payloads(chosen, [column.name for column in store.dataset.columns])
+    return chosen.select("quarantine_id", "source", "ingest_id").with_columns(rows.to_struct("row"))
+
+
+def cursor_of(store: QuarantineStore) -> Cursor:
+    """Read from the ingest log what was taken in before."""
+    log = store.ingests()
+    positions = log["position"].drop_nulls()
+    return Cursor(log, str(positions.max()) if len(positions) else "")
+
+
+def take_inputs(
+    adapter: SourceAdapter,
+    store: QuarantineStore,
+    *,
+    again: bool,
+    names: Sequence[str],
+    partitions: Sequence[str] | None,
+) -> list[Input]:
+    """Read the units a run is to take in, in the order in which later ones win, and those that share keys with them.
+
+    Args:
+        adapter: The source.
         store: The dataset's quarantine and log.
-        landing: The landing folder.
-        names: Sources asked for; empty for all that match.
-        partitions: The run's partitions; a file that the log knows to touch none of them is passed over.
+        again: Whether units that the log knows are taken in again; without, a run takes what was added since.
+        names: Units asked for; empty for all there are.
+        partitions: The run's partitions; a unit that the log knows to touch none of them is passed over.
     """
     log = store.ingests().to_dicts()
     known = {row["source"]: row for row in log}
-    files = landing.files(store.dataset.domain, _pattern(store.dataset))
+    units = adapter.pending(Cursor() if again else cursor_of(store))
     asked = {
-        file.source
-        for file in files
-        if (file.source in names if names else not _elsewhere(file, known.get(file.source), partitions))
+        unit.source
+        for unit in units
+        if (unit.source in names if names else not _elsewhere(unit, known.get(unit.source), partitions))
     }
     chosen = together(asked, log, partitioned=store.dataset.partitions is not None)
-    yield from (_read(store, landing, file) for file in files if file.source in chosen)
+    return list(_read(adapter, store, [unit for unit in units if unit.source in chosen]))
 
 
-def _pattern(dataset: Dataset) -> str:
-    return dataset.source.pattern if isinstance(dataset.source, Files) else "*"
-
-
-def _elsewhere(file: LandedFile, logged: Mapping[str, object] | None, partitions: Sequence[str] | None) -> bool:
-    """Whether the log knows this version of the file, and that it has no row in the partitions."""
-    if partitions is None or logged is None or logged["stamp"] != file.stamp:
+def _elsewhere(unit: Unit, logged: Mapping[str, object] | None, partitions: Sequence[str] | None) -> bool:
+    """Whether the log knows this version of the unit, and that it has no row in the partitions."""
+    if partitions is None or logged is None or logged["stamp"] != unit.stamp:
         return False
     touched = logged["partitions"]
     return isinstance(touched, list) and bool(touched) and not set(touched) & set(partitions)
 
 
-def _read(store: QuarantineStore, landing: Landing, file: LandedFile) -> Input:
-    content = content_of(landing, file)
-    reason = content.reason
-    if content.data is not None:
+def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit]) -> Iterator[Input]:
+    for found in units:
+        unit = adapter.identify(found)
         try:
-            raw = store.with_fixes(landing.rows(file.source, content.data), file.source, content.ingest_id)
-            return Input(file.source, content.ingest_id, file.stamp, raw)
-        except UnreadableFile as error:
-            reason = error.reason
-    return Input(file.source, content.ingest_id, file.stamp, None, reason)
-
-
-def pending(store: QuarantineStore, landing: Landing) -> list[LandedFile]:
-    """The landed files whose present content the log does not know, oldest first."""
-    known = {row["source"]: row for row in store.ingests().to_dicts()}
-    found = []
-    for file in landing.files(store.dataset.domain, _pattern(store.dataset)):
-        logged = known.get(file.source)
-        if logged is None or (
-            logged["stamp"] != file.stamp and content_of(landing, file).ingest_id not in _contents(logged)
-        ):
-            found.append(file)
-    return found
-
-
-def _contents(logged: Mapping[str, object]) -> set[object]:
-    """The ids of the contents that the log has dealt with: the latest that could be read, and a later one that not."""
-    return {logged["ingest_id"], logged["unreadable_id"]}
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a landed file holds at present.
-
-    Attributes:
-        ingest_id: Of this content under this name; of a file that cannot be opened, of its stamp.
-        data: The bytes; None where it cannot be opened.
-        reason: Why not.
-    """
-
-    ingest_id: str
-    data: bytes | None
-    reason: str = ""
-
-
-def content_of(landing: Landing, file: LandedFile) -> Content:
-    """The content of a landed file, with the id by which it is known."""
-    try:
-        data = landing.content(file.source)
-    except UnreadableFile as error:
-        return Content(digest(file.source, file.stamp.encode()), None, error.reason)
-    return Content(digest(file.source, data), data)
-
-
-def generated_inputs(
-    dataset: Dataset,
-    source: Generated,
-    references: Mapping[str, pl.DataFrame],
-    partitions: Sequence[str] | None,
-) -> list[Input]:
-    """The rows that the seeded generator makes from the contract: one input, or one for each of the run's partitions.
-
-    The same seed, contract and references make the same rows.
-    """
-    from platform_core.synthetic import generate  # noqa: PLC0415 - only generated datasets pay for the generator
-
-    raw = generate(dataset, source.rows, np.random.default_rng(source.seed), references=references)
-    stamp = generated_id(dataset, source)
-    if dataset.partitions is None or partitions is None:
-        return [Input("generated", digest("generated", stamp.encode()), stamp, raw)]
-    key = raw.select(dataset.partitions.key()).to_series()
-    names = {partition: f"generated/{partition}" for partition in partitions}
-    return [
-        Input(name, digest(name, stamp.encode()), stamp, raw.filter(key == partition))
-        for partition, name in names.items()
-    ]
-
-
-def generated_id(dataset: Dataset, source: Generated) -> str:
-    """The stamp of generated rows: another for another version, number of rows or seed."""
-    return digest(dataset.name, f"{dataset.version}:{source.rows}:{source.seed}".encode())
+            batches = list(adapter.read(unit))
+        except UnreadableUnit as error:
+            yield Input(unit.source, unit.ingest_id, unit.stamp, None, error.reason, position=unit.position)
+            continue
+        raw = pl.concat([batch.rows for batch in batches])
+        ids = [place for batch in batches if batch.places is not None for place in batch.places]
+        if not ids:
+            raw = store.with_fixes(raw, unit.source, unit.ingest_id)
+        yield Input(unit.source, unit.ingest_id, unit.stamp, raw, ids=tuple(ids), position=unit.position)

@@ -22,9 +22,11 @@ INGESTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "run_id": pl.String,
     "ingested_at": pl.Datetime("us", "UTC"),
     "unreadable_id": pl.String,
+    "position": pl.String,
 }
 """One row an input: its latest version that could be read. rows = valid + quarantined + superseded.
 
+`position` is where a source that has positions goes on.
 `unreadable_id` is the ingest id of a later version that cannot be read; an input that never could be counts 0 rows.
 """
 

@@ -10,6 +10,7 @@ from platform_assets.ingest.inputs import Input
 from platform_assets.ingest.intake import Intake
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_core.contracts import Dataset
+from platform_core.contracts.sources import Replayed
 from platform_core.quality import conform, payloads
 
 REPLAY_TAG = "platform/replay"
@@ -21,27 +22,9 @@ def replay_tag(ids: Sequence[str] | None) -> dict[str, str]:
     return {REPLAY_TAG: "all" if ids is None else json.dumps(list(ids))}
 
 
-def replayed_inputs(store: QuarantineStore, tag: str, partitions: Sequence[str] | None) -> list[Input]:
-    """The open envelopes that the tag and the run's partitions select, an input for each source they came from.
-
-    A row belongs to the partition of what it says now, its fix included. One that lies in no partition of the graph
-    belongs to every run, for it must be judged in one.
-    """
-    ids = None if tag == "all" else json.loads(tag)
-    chosen = store.envelopes(ids=ids, decision="open").filter(pl.col("position").is_not_null())
-    if partitions is not None:
-        home = homes(store.dataset, chosen)
-        chosen = chosen.filter(home.is_null() | home.is_in(list(partitions)))
-    names = [column.name for column in store.dataset.columns]
-    return [
-        Input(
-            source=rows["source"][0],
-            ingest_id=rows["ingest_id"][0],
-            raw=payloads(rows, names),
-            ids=tuple(rows["quarantine_id"]),
-        )
-        for rows in chosen.partition_by("source", "ingest_id", maintain_order=True)
-    ]
+def replayed_source(tag: str) -> Replayed:
+    """The source that stands in for the declared one in a run with that tag."""
+    return Replayed(ids=None if tag == "all" else json.loads(tag))
 
 
 def homes(dataset: Dataset, envelopes: pl.DataFrame) -> pl.Series:

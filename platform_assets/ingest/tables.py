@@ -10,6 +10,7 @@ PROVENANCE = (SOURCE, INGEST, HASH, INGESTED_AT)
 def table_spec(dataset: Dataset) -> TableSpec:
     """The spec of the dataset's table; a new major version is a new table."""
     partitions = dataset.partitions
+    replaces = dataset.source is not None and dataset.source.replaces and dataset.store.mode == "merge"
     return TableSpec(
         path=f"{dataset.name}/v{dataset.major}",
         format=dataset.store.format,
@@ -17,7 +18,7 @@ def table_spec(dataset: Dataset) -> TableSpec:
         key=tuple(dataset.key),
         partition_column=partitions.column if partitions else None,
         partition_from_key=partitions is not None and partitions.on in dataset.key,
-        replaces=SOURCE if dataset.source is not None and dataset.store.mode == "merge" else None,
+        replaces=SOURCE if replaces else None,
         schema_evolution=dataset.store.evolution,
         sort_by=tuple(dataset.store.sort) if isinstance(dataset.store, Iceberg) else (),
     )

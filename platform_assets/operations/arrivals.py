@@ -10,17 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
 from platform_assets.factory.specs import partitions_definition
-from platform_assets.ingest.inputs import Content, content_of, pending
+from platform_assets.ingest.inputs import adapter_for, cursor_of, partition_keys
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.tables import table_spec
-from platform_core.contracts import Dataset, Files
-from platform_core.errors import ShapeError
-from platform_core.quality import conform
-from platform_resources.sources import LandedFile, Landing, UnreadableFile
+from platform_core.contracts import Dataset
+from platform_resources.settings import Settings
+from platform_resources.sources import Cursor as LogCursor
+from platform_resources.sources import SourceAdapter, Unit, UnreadableUnit
 from platform_resources.storage import Lake
 
 SETTLED = timedelta(seconds=2)
@@ -69,14 +70,14 @@ class Arrival:
     """A new content of a file, and the partitions that it, or its earlier version, touches."""
 
     dataset: Dataset
-    file: LandedFile
+    unit: Unit
     partitions: tuple[str, ...]
 
 
-def recalled(text: str | None, lake: Lake, landing: Landing, datasets: Iterable[Dataset], now: datetime) -> Cursor:
+def recalled(text: str | None, lake: Lake, settings: Settings, datasets: Iterable[Dataset], now: datetime) -> Cursor:
     """The cursor of that text; of tables that it does not know, what their ingest logs know is seen."""
     cursor = Cursor.read(text) if text else Cursor(now.isoformat())
-    new = {_table(each): _logged(lake, landing, each) for each in datasets if _table(each) not in cursor.seen}
+    new = {_table(each): _logged(lake, settings, each) for each in datasets if _table(each) not in cursor.seen}
     return replace(cursor, seen={**cursor.seen, **new})
 
 
@@ -84,16 +85,16 @@ def _table(dataset: Dataset) -> str:
     return table_spec(dataset).path
 
 
-def _logged(lake: Lake, landing: Landing, dataset: Dataset) -> dict[str, Seen]:
+def _logged(lake: Lake, settings: Settings, dataset: Dataset) -> dict[str, Seen]:
     store = QuarantineStore(lake, dataset)
-    waiting = {file.source for file in pending(store, landing)}
+    waiting = {unit.source for unit in adapter_for(dataset, settings).pending(cursor_of(store))}
     logged = store.ingests().select("source", "stamp", pl.coalesce("unreadable_id", "ingest_id")).rows()
     return {source: Seen(stamp, ingest_id) for source, stamp, ingest_id in logged if source not in waiting}
 
 
 def look(
     lake: Lake,
-    landing: Landing,
+    settings: Settings,
     datasets: Iterable[Dataset],
     cursor: Cursor,
     now: datetime,
@@ -104,33 +105,34 @@ def look(
     """The arrivals since the cursor, and the cursor after them, in the same turn."""
     seen = {table: dict(files) for table, files in cursor.seen.items()}
     arrivals: list[Arrival] = []
+    shared: dict[Any, Any] = {}
     for dataset in datasets:
         known = seen.setdefault(_table(dataset), {})
         reach = Reach(lake, dataset)
-        changed = _changed(landing, dataset, known, now) if reach.is_open else ()
-        for file in _at_most(changed, most_files, most_bytes):
-            content = content_of(landing, file)
-            before, known[file.source] = known.get(file.source), Seen(file.stamp, content.ingest_id)
-            if before is None or before.ingest_id != content.ingest_id:
-                arrivals.append(Arrival(dataset, file, reach.touched(file, content)))
+        adapter = adapter_for(dataset, settings, shared=shared)
+        changed = _changed(adapter, known, now) if reach.is_open else ()
+        for found in _at_most(changed, most_files, most_bytes):
+            unit = adapter.identify(found)
+            before, known[unit.source] = known.get(unit.source), Seen(unit.stamp, unit.ingest_id)
+            if before is None or before.ingest_id != unit.ingest_id:
+                arrivals.append(Arrival(dataset, unit, reach.touched(unit, adapter)))
     return arrivals, replace(cursor, seen=seen)
 
 
-def _changed(landing: Landing, dataset: Dataset, known: Mapping[str, Seen], now: datetime) -> Sequence[LandedFile]:
-    pattern = dataset.source.pattern if isinstance(dataset.source, Files) else "*"
+def _changed(adapter: SourceAdapter, known: Mapping[str, Seen], now: datetime) -> Sequence[Unit]:
     return [
-        file
-        for file in landing.files(dataset.domain, pattern)
-        if (file.source not in known or known[file.source].stamp != file.stamp) and _is_settled(file, now)
+        unit
+        for unit in adapter.pending(LogCursor())
+        if (unit.source not in known or known[unit.source].stamp != unit.stamp) and _is_settled(unit, now)
     ]
 
 
-def _is_settled(file: LandedFile, now: datetime) -> bool:
-    """Whether nobody writes the file any more; one from the future, by another clock, is not waited for."""
-    return abs(now - file.modified) >= SETTLED
+def _is_settled(unit: Unit, now: datetime) -> bool:
+    """Whether nobody writes the unit any more; one from the future, by another clock, is not waited for."""
+    return unit.arrived is None or abs(now - unit.arrived) >= SETTLED
 
 
-def _at_most(files: Iterable[LandedFile], most_files: float, most_bytes: float) -> Iterator[LandedFile]:
+def _at_most(files: Iterable[Unit], most_files: float, most_bytes: float) -> Iterator[Unit]:
     """The first files up to the limits, the one that passes the limit of bytes included."""
     size_bytes = 0
     for place, file in enumerate(files):
@@ -152,7 +154,7 @@ class Reach:
         """Whether there is a partition to be materialised; there is none before the first one begins."""
         return self.dataset.partitions is None or bool(self._valid)
 
-    def touched(self, file: LandedFile, content: Content) -> tuple[str, ...]:
+    def touched(self, unit: Unit, adapter: SourceAdapter) -> tuple[str, ...]:
         """The partitions that a file's rows lie in, with those of its earlier version; empty for an unpartitioned one.
 
         A file of which nothing can be read is shown at the latest partition that is known, for it must be shown
@@ -160,7 +162,7 @@ class Reach:
         """
         if self.dataset.partitions is None:
             return ()
-        found = (self._earlier.get(file.source, set()) | self._partitions_in(file, content)) & self._valid
+        found = (self._earlier.get(unit.source, set()) | self._partitions_in(unit, adapter)) & self._valid
         if found:
             return tuple(sorted(found))
         known = set[str]().union(*self._earlier.values()) & self._valid
@@ -176,11 +178,13 @@ class Reach:
         logged = QuarantineStore(self.lake, self.dataset).ingests().select("source", "partitions")
         return {source: set(partitions or ()) for source, partitions in logged.iter_rows()}
 
-    def _partitions_in(self, file: LandedFile, content: Content) -> set[str]:
-        if self.dataset.partitions is None or content.data is None:
+    def _partitions_in(self, unit: Unit, adapter: SourceAdapter) -> set[str]:
+        if self.dataset.partitions is None:
             return set()
+        found = set[str]()
         try:
-            rows = conform(Landing.rows(file.source, content.data), self.dataset).frame
-        except (UnreadableFile, ShapeError):
-            return set()
-        return set(rows.select(self.dataset.partitions.key().unique()).to_series().drop_nulls().to_list())
+            for batch in adapter.read(unit, columns=[self.dataset.partitions.on]):
+                found |= set(partition_keys(batch.rows, self.dataset).drop_nulls().unique())
+        except UnreadableUnit:
+            pass  # what the batches before said stands; the run says what is wrong
+        return found

@@ -11,7 +11,7 @@ from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.specs import partitions_definition
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import landing_sensor
-from platform_core.contracts import Catalog, Dataset, Files
+from platform_core.contracts import Catalog, Dataset
 from platform_resources.alerts import Alert, AlertSink
 
 _SECONDS = 10
@@ -42,7 +42,7 @@ def follow_inputs() -> dg.AutomationCondition[Any]:
 def automation_for(catalog: Catalog) -> Automation:
     """The sensors and schedules of all datasets: one landing sensor a domain, one schedule a dataset that has one."""
     datasets = catalog.datasets.values()
-    landing = dict.fromkeys(each.domain for each in datasets if isinstance(each.source, Files))
+    landing = dict.fromkeys(each.domain for each in datasets if each.source and each.source.is_watched)
     sensors = [
         *(landing_sensor(catalog, domain) for domain in landing),
         dg.AutomationConditionSensorDefinition(

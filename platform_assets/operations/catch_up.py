@@ -11,13 +11,13 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.factory import asset_key
-from platform_assets.ingest.inputs import generated_id
+from platform_assets.ingest.inputs import adapter_for, cursor_of
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import OPERATION, CodeLocation
 from platform_assets.operations.arrivals import SETTLED, Arrival, look, recalled
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import run_config, span_tags
-from platform_core.contracts import Dataset, Files, Generated
+from platform_core.contracts import Dataset
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def stale_runs(location: CodeLocation, instance: dg.DagsterInstance) -> list[Cat
     arrivals = _arrivals(location)
     graph = location.defs.resolve_asset_graph()
     stale: dict[dg.AssetKey, None] = dict.fromkeys(asset_key(each.dataset.name) for each in arrivals)
-    stale |= dict.fromkeys(asset_key(dataset.name) for dataset in _ungenerated(location))
+    stale |= dict.fromkeys(asset_key(dataset.name) for dataset in _with_news(location))
     sources = {asset_key(each.name) for each in location.catalog.datasets.values() if each.source}
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
@@ -50,19 +50,20 @@ def stale_runs(location: CodeLocation, instance: dg.DagsterInstance) -> list[Cat
 
 
 def _arrivals(location: CodeLocation) -> list[Arrival]:
-    datasets = [each for each in location.catalog.datasets.values() if isinstance(each.source, Files)]
+    datasets = [each for each in location.catalog.datasets.values() if each.source and each.source.is_watched]
     now = datetime.now(UTC)
-    lake, landing = location.lake, location.landing
-    cursor = recalled(None, lake, landing, datasets, now)
-    arrivals, _ = look(lake, landing, datasets, cursor, now + SETTLED, most_files=inf, most_bytes=inf)
+    lake, settings = location.lake, location.settings
+    cursor = recalled(None, lake, settings, datasets, now)
+    arrivals, _ = look(lake, settings, datasets, cursor, now + SETTLED, most_files=inf, most_bytes=inf)
     return arrivals
 
 
-def _ungenerated(location: CodeLocation) -> Iterator[Dataset]:
+def _with_news(location: CodeLocation) -> Iterator[Dataset]:
+    """The datasets that no sensor watches and whose source has something that the ingest log does not know."""
     for dataset in location.catalog.datasets.values():
-        if isinstance(dataset.source, Generated):
-            known = QuarantineStore(location.lake, dataset).ingests()["stamp"].to_list()
-            if generated_id(dataset, dataset.source) not in known:
+        if dataset.source and not dataset.source.is_watched:
+            cursor = cursor_of(QuarantineStore(location.lake, dataset))
+            if adapter_for(dataset, location.settings).pending(cursor):
                 yield dataset
 
 

@@ -15,7 +15,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.specs import partitions_definition
 from platform_assets.operations.arrivals import Arrival, Cursor, look, recalled
-from platform_core.contracts import Catalog, Files
+from platform_core.contracts import Catalog
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake
 
@@ -24,7 +24,9 @@ _SECONDS = 10
 
 def landing_sensor(catalog: Catalog, domain: str) -> dg.SensorDefinition:
     """The sensor that starts the ingest of files landing in a domain's folder."""
-    datasets = [each for each in catalog.datasets.values() if each.domain == domain and isinstance(each.source, Files)]
+    datasets = [
+        each for each in catalog.datasets.values() if each.domain == domain and each.source and each.source.is_watched
+    ]
 
     @dg.sensor(
         name=f"{domain}_landing",
@@ -38,7 +40,9 @@ def landing_sensor(catalog: Catalog, domain: str) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], landing: dg.ResourceParam[Landing]
     ) -> dg.SensorResult | dg.SkipReason:
         now = datetime.now(UTC)
-        arrivals, after = look(lake, landing, datasets, recalled(context.cursor, lake, landing, datasets, now), now)
+        settings = landing.settings
+        cursor = recalled(context.cursor, lake, settings, datasets, now)
+        arrivals, after = look(lake, settings, datasets, cursor, now)
         if not arrivals:
             context.update_cursor(after.write())
             return dg.SkipReason(f"nothing new in {domain}/")
@@ -87,7 +91,7 @@ def run_config(arrivals: Iterable[Arrival]) -> dict[str, Any]:
     """The run configuration that names each dataset's files."""
     files: dict[str, list[str]] = {}
     for each in arrivals:
-        files.setdefault("__".join(asset_key(each.dataset.name).path), []).append(each.file.source)
+        files.setdefault("__".join(asset_key(each.dataset.name).path), []).append(each.unit.source)
     return {"ops": {op: {"config": {"files": names}} for op, names in files.items()}}
 
 

@@ -13,7 +13,6 @@ from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.model import allowed_rules
 from platform_core.contracts.partitions import Grain
 from platform_core.contracts.ruleset import rules_of, schema_of
-from platform_core.contracts.sources import Files
 from platform_core.contracts.stores import Iceberg
 from platform_core.contracts.trials import failed_trials
 from platform_core.contracts.types import PII_CLASSES
@@ -62,8 +61,7 @@ def _identity(dataset: Dataset) -> Iterator[Problem]:
             "write 'team:aviation' or 'ada@example.com'.",
         )  # fmt: skip
 
-    nulls = dataset.source.null_values if isinstance(dataset.source, Files) else ()
-    lists = {"key": dataset.key, "tags": dataset.tags, "null_values": nulls, "sort": _sort(dataset)}
+    lists = {"key": dataset.key, "tags": dataset.tags, "sort": _sort(dataset)}
     for name, given in lists.items():
         if isinstance(given, str):
             yield _problem(dataset, f"{name} {given!r}", "is one text.", f"write {name}=({given!r},).")
@@ -157,16 +155,9 @@ def _storage(dataset: Dataset) -> Iterator[Problem]:
             "use Delta(mode='merge') or Iceberg(mode='merge').",
         )  # fmt: skip
     yield from (_missing(dataset, "store: sort", name) for name in _sort(dataset) if dataset.column(name) is None)
-    if isinstance(dataset.source, Files):
-        if dataset.store.mode != "merge":
-            yield _problem(
-                dataset, "store", f"is {dataset.store.mode!r}, but a landed file may be revised or replayed.",
-                "use Delta(mode='merge') or Iceberg(mode='merge'), and a key.",
-            )  # fmt: skip
-        if dataset.source.extra_columns not in {"refuse", "ignore"}:
-            yield _problem(
-                dataset, f"extra_columns {dataset.source.extra_columns!r}", "is unknown.", "use refuse or ignore."
-            )
+    if dataset.source is not None:
+        for culprit, message, fix in dataset.source.problems(store_mode=dataset.store.mode):
+            yield _problem(dataset, culprit, message, fix)
     if dataset.partitions is None:
         return
     column = dataset.column(dataset.partitions.on)

@@ -1,31 +1,113 @@
-"""Where rows come from. A source is a description; `platform_resources` reads it."""
+"""Where rows come from: one frozen record a kind of source. The adapter that reads it lies in `platform_resources`.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+A record says what the rest of the platform needs to know of its kind, so that nobody asks which kind it is. A new kind
+is one record here (or in a package of one's own) and one adapter module, found by `kind`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+SourceProblem = tuple[str, str, str]
+"""The culprit, what is wrong with it, and the fix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What the sources of all kinds say.
+
+    Attributes:
+        kind: The adapter's module in `platform_resources/sources/`; with a dot, the full name of a module elsewhere.
+        replaces: Whether a unit that is taken in again takes the place of all that it brought before.
+        is_watched: Whether a sensor looks for new units every few seconds.
+        when_empty: What to do when a run finds nothing to take in; empty where that is no failure.
+        null_values: Texts that mean null, besides the empty text; None where texts are values and nothing else.
+        extra_columns: `"refuse"` sends a unit with a column that the contract does not name to quarantine;
+            `"ignore"` drops the column and says so in the `schema` check.
+    """
+
+    kind: ClassVar[str]
+    replaces: ClassVar[bool] = False
+    is_watched: ClassVar[bool] = False
+    when_empty: ClassVar[str] = ""
+
+    null_values: Sequence[str] | None = None
+    extra_columns: str = "refuse"
+
+    @property
+    def title(self) -> str:
+        """The word for the kind in listings."""
+        return type(self).__name__.lower()
+
+    @property
+    def reads(self) -> str:
+        """What it reads within its domain, for people; empty where it reads nothing that has a name."""
+        return ""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The record as plain values, for its adapter."""
+        return {option.name: getattr(self, option.name) for option in fields(self)}
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong with the record, alone and beside a store of that mode."""
+        del store_mode
+        if isinstance(self.null_values, str):
+            fix = f"write null_values=({self.null_values!r},)."
+            yield f"null_values {self.null_values!r}", "is one text.", fix
+        if self.extra_columns not in {"refuse", "ignore"}:
+            yield f"extra_columns {self.extra_columns!r}", "is unknown.", "use refuse or ignore."
 
 
 @dataclass(frozen=True)
-class Files:
+class Files(Source):
     """Files that land under the landing folder of the dataset's domain, by a glob on the name.
 
     Attributes:
         pattern: A glob on the file's name within the domain's landing folder: `"flights-*.parquet"`.
         null_values: Texts that mean null in CSV and JSON, besides the empty text.
-        extra_columns: `"refuse"` sends a file with a column the contract does not name to quarantine;
-            `"ignore"` drops the column and says so in the `schema` check.
     """
 
+    kind: ClassVar[str] = "landing"
+    replaces: ClassVar[bool] = True
+    is_watched: ClassVar[bool] = True
+    when_empty: ClassVar[str] = "put files there, or set PLATFORM_LANDING."
+
     pattern: str
-    null_values: Sequence[str] = ("NA",)
-    extra_columns: str = "refuse"
+    null_values: Sequence[str] | None = field(default=("NA",), kw_only=True)
+
+    @property
+    def reads(self) -> str:
+        """The glob."""
+        return self.pattern
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: a landed file may be revised or replayed, so its rows must be merged."""
+        yield from super().problems(store_mode=store_mode)
+        if store_mode != "merge":
+            fix = "use Delta(mode='merge') or Iceberg(mode='merge'), and a key."
+            yield "store", f"is {store_mode!r}, but a landed file may be revised or replayed.", fix
 
 
 @dataclass(frozen=True)
-class Generated:
+class Generated(Source):
     """Rows made from the contract by the seeded generator: the same seed gives the same rows."""
+
+    kind: ClassVar[str] = "generated"
+    replaces: ClassVar[bool] = True
 
     rows: int
     seed: int = 0
 
 
-Source = Files | Generated
+@dataclass(frozen=True)
+class Replayed(Source):
+    """Rows that wait in the dataset's quarantine; a replay puts it in the place of the declared source.
+
+    Attributes:
+        ids: The envelopes to replay; None for all that are open.
+    """
+
+    kind: ClassVar[str] = "quarantine"
+
+    ids: Sequence[str] | None = None

@@ -7,7 +7,6 @@ import polars as pl
 
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.sources import Files
 from platform_core.errors import ShapeError
 from platform_core.quality.nested import decoded
 
@@ -42,7 +41,7 @@ def conform(raw: pl.DataFrame, dataset: Dataset) -> Conformed:
     ignored = _judge_names(raw.columns, dataset)
     for column in dataset.columns:
         _judge_type(raw.schema[column.name], column, dataset)
-    nulls = dataset.source.null_values if isinstance(dataset.source, Files) else None
+    nulls = dataset.source.null_values if dataset.source else None
     trimmed = raw.select(_nulls_out(column, raw.schema[column.name], nulls) for column in dataset.columns)
     typed = trimmed.select(
         read_as(column.name, trimmed.schema[column.name], column.dtype) for column in dataset.columns
@@ -52,6 +51,19 @@ def conform(raw: pl.DataFrame, dataset: Dataset) -> Conformed:
         for column in dataset.columns
     )
     return Conformed(typed.with_columns(_without_nan(typed)), unreadable, ignored)
+
+
+def conform_column(raw: pl.DataFrame, dataset: Dataset, name: str) -> pl.Series:
+    """Type one column of the raw frame as the contract says; null where a value cannot be read.
+
+    Raises:
+        ShapeError: The column has a type that cannot be read at all.
+    """
+    (column,) = (column for column in dataset.columns if column.name == name)
+    _judge_type(raw.schema[name], column, dataset)
+    nulls = dataset.source.null_values if dataset.source else None
+    trimmed = raw.select(_nulls_out(column, raw.schema[name], nulls))
+    return trimmed.select(read_as(name, trimmed.schema[name], column.dtype)).to_series()
 
 
 def read_as(name: str, raw: pl.DataType, wanted: pl.DataType) -> pl.Expr:
@@ -68,7 +80,7 @@ def _judge_names(names: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
             "add the columns to the input, or declare a new version of the contract without them.",
         )  # fmt: skip
     extra = tuple(name for name in names if name not in declared)
-    if extra and (not isinstance(dataset.source, Files) or dataset.source.extra_columns == "refuse"):
+    if extra and (dataset.source is None or dataset.source.extra_columns == "refuse"):
         raise ShapeError(
             dataset.name, extra, "not in the contract.",
             "declare the columns, or let them pass with Files(extra_columns='ignore').",

@@ -14,7 +14,6 @@ import polars as pl
 
 from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.ruleset import rules_of
-from platform_core.contracts.sources import Files
 from platform_core.rules import CheckRule, DatasetRule, ReferenceRule, RowRule, Rule, ShareRule
 from platform_core.rules.base import FaultKind
 from platform_core.synthetic.draws import rows_of
@@ -147,7 +146,7 @@ def _shapes(case: _Case, rule: Rule) -> Iterator[Fault]:
     missing = case.dataset.columns[-1].name
     yield Fault(rule.id, case.good.drop(missing), raw=True, what=f"column {missing!r} is missing")
     source = case.dataset.source
-    if not isinstance(source, Files) or source.extra_columns == "refuse":
+    if source is None or source.extra_columns == "refuse":
         extra = case.good.with_columns(pl.lit("?").alias("column_of_no_contract"))
         yield Fault(rule.id, extra, raw=True, what="column 'column_of_no_contract' is one too many")
 

@@ -13,7 +13,6 @@ import polars as pl
 
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.sources import Files
 from platform_core.rules import CheckRule, DatasetRule, NotIn, ReferenceRule, RowRule, Rule, ValueRule
 from platform_core.synthetic.equations import Equation, equations
 from platform_core.synthetic.errors import CannotGenerate
@@ -49,7 +48,7 @@ class Wish:
         """The rules on the values of one column, and that no text of it means null where it comes from."""
         own = [rule for rule in self.value_rules if rule.columns[0] == column]
         source, declared = self.dataset.source, self.dataset.column(column)
-        if isinstance(source, Files) and source.null_values and declared is not None and declared.dtype == pl.String:
+        if source is not None and source.null_values and declared is not None and declared.dtype == pl.String:
             own.append(NotIn(id="no_null_word", columns=(column,), forbidden_values=tuple(source.null_values)))
         return own
 

@@ -1,5 +1,28 @@
-"""Where rows come from: files that land on disk or S3."""
+"""Where rows come from: the port, and an adapter for each kind of source, which `open_source` finds by its name."""
 
-from platform_resources.sources.landing import LandedFile, Landing, UnreadableFile, digest
+from platform_resources.sources.base import (
+    Batch,
+    Cursor,
+    Malformed,
+    SourceAdapter,
+    SourceContext,
+    Unit,
+    UnreadableUnit,
+    digest,
+    open_source,
+)
+from platform_resources.sources.landing import LandedFile, Landing
 
-__all__ = ["LandedFile", "Landing", "UnreadableFile", "digest"]
+__all__ = [
+    "Batch",
+    "Cursor",
+    "LandedFile",
+    "Landing",
+    "Malformed",
+    "SourceAdapter",
+    "SourceContext",
+    "Unit",
+    "UnreadableUnit",
+    "digest",
+    "open_source",
+]

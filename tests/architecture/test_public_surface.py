@@ -45,7 +45,10 @@ SURFACES = {
     ],
     "platform_resources.engines": [],
     "platform_resources.readers": ["Batch", "Malformed", "ReadOptions", "Reading", "open_records"],
-    "platform_resources.sources": ["LandedFile", "Landing", "UnreadableFile", "digest"],
+    "platform_resources.sources": [
+        "Batch", "Cursor", "LandedFile", "Landing", "Malformed", "SourceAdapter", "SourceContext", "Unit",
+        "UnreadableUnit", "digest", "open_source",
+    ],
     "platform_resources.storage": ["Commit", "Lake", "TableSpec", "Write"],
     "platform_assets": [],
     "platform_assets.domains": [],

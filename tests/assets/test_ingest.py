@@ -131,7 +131,7 @@ def test_asking_for_a_month_takes_in_the_files_that_touch_it(shop: World) -> Non
 def test_nothing_landed_is_an_error_that_says_where_to_put_files(shop: World) -> None:
     result = shop.materialise("shop/ledger")
     message = str(next(event for event in result.all_events if event.is_step_failure).event_specific_data)
-    assert "shop/ledger: no landed file to take in" in message
+    assert "shop/ledger: nothing to take in: there is no landed file that matches" in message
     assert "Fix: put files there" in message
 
 

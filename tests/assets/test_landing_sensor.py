@@ -128,9 +128,9 @@ def test_a_new_major_version_is_filled_from_the_files_that_are_there(shop: World
     shop.catch_up()
     cursor = tick(shop, None).cursor
     ledger = replace(shop.dataset("shop/ledger"), version="2.0.0")
-    known = recalled(cursor, shop.location.lake, shop.location.landing, [ledger], datetime.now(UTC))
-    arrivals, _ = look(shop.location.lake, shop.location.landing, [ledger], known, datetime.now(UTC) + SETTLED)
-    assert [each.file.source for each in arrivals] == ["shop/ledger-1.csv"]
+    known = recalled(cursor, shop.location.lake, shop.location.settings, [ledger], datetime.now(UTC))
+    arrivals, _ = look(shop.location.lake, shop.location.settings, [ledger], known, datetime.now(UTC) + SETTLED)
+    assert [each.unit.source for each in arrivals] == ["shop/ledger-1.csv"]
 
 
 def test_a_file_that_cannot_be_opened_by_its_name_holds_up_no_other(shop: World) -> None:
@@ -154,8 +154,8 @@ def test_a_file_from_a_clock_that_is_ahead_is_not_waited_for(shop: World) -> Non
 def test_what_one_tick_does_not_read_the_next_one_does(shop: World) -> None:
     for name in "abc":
         shop.land(f"shop/sales-{name}.parquet", A)
-    lake, landing, sales = shop.location.lake, shop.location.landing, [shop.dataset("shop/sales")]
+    lake, settings, sales = shop.location.lake, shop.location.settings, [shop.dataset("shop/sales")]
     now = datetime.now(UTC) + SETTLED
-    first, cursor = look(lake, landing, sales, recalled(None, lake, landing, sales, now), now, most_files=2)
-    second, _ = look(lake, landing, sales, cursor, now, most_files=2)
-    assert [each.file.source[-9] for each in (*first, *second)] == ["a", "b", "c"]
+    first, cursor = look(lake, settings, sales, recalled(None, lake, settings, sales, now), now, most_files=2)
+    second, _ = look(lake, settings, sales, cursor, now, most_files=2)
+    assert [each.unit.source[-9] for each in (*first, *second)] == ["a", "b", "c"]

@@ -1,0 +1,178 @@
+"""The source port: units of work with an identity, read in batches; each kind of source has an adapter module.
+
+An adapter knows no contract and no Dagster: it gets the declaration as plain values (`options`) and what it may need of
+its surroundings (`SourceContext`). Its module has one function, `open_source(options, context)`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import import_module
+from typing import Any, Protocol
+
+import polars as pl
+
+from platform_resources.errors import ResourceError
+from platform_resources.settings import Settings
+
+LOG_SCHEMA = {"source": pl.String, "stamp": pl.String, "ingest_id": pl.String, "unreadable_id": pl.String}
+"""What a cursor needs of an ingest log."""
+
+
+class UnreadableUnit(ResourceError):
+    """A unit whose content cannot be read; `source` names it, `reason` says why."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source, self.reason = source, reason
+        super().__init__(f"{source}: {reason} Fix: send it again under the same name.")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is taken in as one: a file, a month of generated rows, the rows of a table since a position.
+
+    Attributes:
+        source: Its identity, which stays when its content changes: `flights/flights-2013-01.parquet`.
+        stamp: Changes whenever the content may have changed; cheap to know.
+        size_bytes: Its size, 0 where nobody knows it.
+        arrived: When it came to be there as it is now, in UTC; None where it was always there.
+        ingest_id: Of its present content under its name; empty until `identify` filled it in.
+        position: Where `pending` goes on once this unit is in the log; empty where units have stamps instead.
+    """
+
+    source: str
+    stamp: str = ""
+    size_bytes: int = 0
+    arrived: datetime | None = None
+    ingest_id: str = ""
+    position: str = ""
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """A record that could be no row.
+
+    Attributes:
+        record: Its number among the unit's records, from 1.
+        reason: What is wrong with it; never quotes the content, which may hold personal data.
+        payload: The record as it came.
+    """
+
+    record: int
+    reason: str
+    payload: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some of a unit's rows, as they came, in the unit's order.
+
+    Attributes:
+        rows: The rows, uncast: text where the source has text.
+        records: Each row's number among the unit's records, from 1; None for rows that follow one another from
+            `first_record`.
+        first_record: The number of the first row where `records` is None.
+        places: What a person calls each row's place where that is no line: an offset, a key, an envelope's id.
+        malformed: The records between them that could be no row.
+    """
+
+    rows: pl.DataFrame
+    records: pl.Series | None = None
+    first_record: int = 1
+    places: pl.Series | None = None
+    malformed: Sequence[Malformed] = ()
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """What was taken in before, as the ingest log says.
+
+    Attributes:
+        log: A row for each unit that is known, with the columns of `LOG_SCHEMA`.
+        position: That of the last unit that was taken in; empty at the beginning.
+    """
+
+    log: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LOG_SCHEMA))
+    position: str = ""
+
+    def changed(self, units: Sequence[Unit]) -> list[Unit]:
+        """Leave out the units that the log knows by their stamp, in one join; those that are left keep their order."""
+        sources = pl.DataFrame(
+            {"source": [unit.source for unit in units], "stamp": [unit.stamp for unit in units]},
+            schema={"source": pl.String, "stamp": pl.String},
+        )
+        news = sources.with_row_index("place").join(self.log, on=["source", "stamp"], how="anti", maintain_order="left")
+        return [units[place] for place in news["place"]]
+
+    def contents(self, sources: Sequence[str]) -> dict[str, set[str]]:
+        """Look up the ids of the contents that the log has dealt with, readable or not, of the given units."""
+        rows = self.log.filter(pl.col("source").is_in(list(sources))).select("source", "ingest_id", "unreadable_id")
+        return {source: {known for known in ids if known} for source, *ids in rows.iter_rows()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceContext:
+    """What an adapter may need of its surroundings.
+
+    Attributes:
+        dataset: The dataset's name, `domain/dataset`.
+        version: The contract's version.
+        settings: Where things lie, and the credentials for it.
+        partitions: Those that the run is about; None for all, and for a dataset that has none.
+        partition_keys: Given rows as they came, the partition of each; null where it cannot be told.
+        generate: Given a number of rows and a seed, rows made from the contract.
+        quarantined: Given ids, or None for all, the open envelopes of the run's partitions: `quarantine_id`, `source`,
+            `ingest_id`, and `row`, a struct of the contract's columns as text.
+        shared: What the adapters of one look around have in common, such as the listing of a folder.
+    """
+
+    dataset: str
+    version: str
+    settings: Settings
+    partitions: Sequence[str] | None
+    partition_keys: Callable[[pl.DataFrame], pl.Series]
+    generate: Callable[[int, int], pl.DataFrame]
+    quarantined: Callable[[Sequence[str] | None], pl.DataFrame]
+    shared: MutableMapping[Any, Any] = field(default_factory=dict)
+
+    @property
+    def domain(self) -> str:
+        """The first part of the dataset's name."""
+        return self.dataset.partition("/")[0]
+
+
+class SourceAdapter(Protocol):
+    """One kind of source, opened for one dataset."""
+
+    def describe(self) -> str:
+        """Say what is read and where, in words that follow "there is no"."""
+
+    def pending(self, cursor: Cursor) -> Sequence[Unit]:
+        """List the units that the cursor does not know, in the order in which later ones win; all for an empty one."""
+
+    def identify(self, unit: Unit) -> Unit:
+        """Return the unit with the id of its present content; where that cannot be opened, an id of its stamp."""
+
+    def read(self, unit: Unit, columns: Sequence[str] | None = None) -> Iterator[Batch]:
+        """Yield the unit's rows in bounded memory.
+
+        Args:
+            unit: One that `pending` gave.
+            columns: Those that are needed, where not all are; others may come with them.
+
+        Raises:
+            UnreadableUnit: Nothing of it can be used.
+        """
+
+
+def open_source(kind: str, options: Mapping[str, Any], context: SourceContext) -> SourceAdapter:
+    """Open the adapter of a kind: a module of this package, or, with a dot in it, the module of that full name."""
+    module = import_module(kind if "." in kind else f"platform_resources.sources.{kind}")
+    adapter: SourceAdapter = module.open_source(options, context)
+    return adapter
+
+
+def digest(source: str, content: bytes) -> str:
+    """Compute the id of an ingest: the same for the same bytes under the same name, and for nothing else."""
+    return hashlib.blake2b(source.encode() + b"\0" + content, digest_size=16).hexdigest()
