@@ -81,15 +81,14 @@ def ours(folder: Path, state: str) -> Iterator[Facts | None]:
 
 def unchanged(folder: Path) -> Iterator[Facts | None]:
     """What a second `make demo`, or a sensor's tick without a cursor, costs: to see that nothing is new."""
-    from platform_assets.operations.arrivals import SETTLED, look, recalled
+    from platform_assets.operations.arrivals import SETTLED, Cursor, look
 
     mine = _own(folder, "known")
     location = _location(mine)
     datasets = [location.catalog["flights/flights"]]
     yield None
     now = datetime.now(UTC)
-    cursor = recalled(None, location.lake, location.settings, datasets, now)
-    arrivals, _ = look(location.lake, location.landing, datasets, cursor, now + SETTLED)
+    arrivals, _ = look(location.lake, location.settings, datasets, Cursor.read(None, now), now + SETTLED)
     yield {"new files": len(arrivals)}
     shutil.rmtree(mine)
 

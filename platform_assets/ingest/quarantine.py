@@ -147,9 +147,9 @@ class QuarantineStore:
             self.lake.write(ingests_spec(self.dataset), counted.select(list(INGESTS)))
         self.lake.write(quarantine_spec(self.dataset), envelopes)
 
-    def ingests(self) -> pl.DataFrame:
-        """The log of inputs, their latest versions."""
-        return self._read("ingests", INGESTS).sort("source")
+    def ingests(self, sources: Sequence[str] | None = None) -> pl.DataFrame:
+        """Read the log of inputs, their latest versions; all, or those of the given sources."""
+        return self._read("ingests", INGESTS, sources).sort("source")
 
     def log(self, ingests: pl.DataFrame, unreadable: Sequence[str] = ()) -> None:
         """Records inputs as done, and fixes that took effect in them as replayed; until then they count as pending.
@@ -190,11 +190,15 @@ class QuarantineStore:
             .select(list(INGESTS))
         )
 
-    def _read(self, which: str, schema: dict[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
+    def _read(
+        self, which: str, schema: dict[str, pl.DataType | type[pl.DataType]], sources: Sequence[str] | None = None
+    ) -> pl.DataFrame:
         spec = quarantine_spec(self.dataset) if which == "quarantine" else ingests_spec(self.dataset)
         if not self.lake.exists(spec):
             return pl.DataFrame(schema=schema)
         stored = self.lake.scan(spec)
+        if sources is not None:
+            stored = stored.filter(pl.col("source").is_in(list(sources)))
         known = stored.collect_schema()
         columns = [pl.col(name) if name in known else pl.lit(None, dtype).alias(name) for name, dtype in schema.items()]
         return stored.select(columns).collect()

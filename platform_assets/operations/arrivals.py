@@ -1,27 +1,24 @@
 """What has landed: each content of each file once for each table, and the partitions that it touches.
 
-The cursor holds, for each table, the stamp and the content's id of every file that was asked for. A file whose stamp
-changed is read, once; only other content arrives. Of a table that the cursor does not know, a new version's or a lost
-cursor's, the ingest log in the lake says what is known.
+The cursor is of bounded size: for each feed a mark, and the units that were asked for lately. What was taken in before
+is in the ingest logs, which are read for the tables of new units only, and for these units only.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
-
-import polars as pl
+from typing import cast
 
 from platform_assets.factory.specs import partitions_definition
-from platform_assets.ingest.inputs import adapter_for, cursor_of, partition_keys
+from platform_assets.ingest.inputs import adapter_for, partition_keys
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Dataset
 from platform_resources.settings import Settings
-from platform_resources.sources import Cursor as LogCursor
 from platform_resources.sources import SourceAdapter, Unit, UnreadableUnit
+from platform_resources.sources.feed import Feed, Mark, WatchedSource, fingerprint, without
 from platform_resources.storage import Lake
 
 SETTLED = timedelta(seconds=2)
@@ -29,67 +26,63 @@ SETTLED = timedelta(seconds=2)
 
 RUN_BYTES = 1 << 30
 RUN_FILES = 1000
-"""Files of one dataset up to this size and number are read in one tick; the rest waits, for a tick has 60 seconds."""
+"""Files up to this size and number are read in one tick; the rest waits, for a tick has 60 seconds."""
+
+ASKED_UNITS = 2 * RUN_FILES
+"""So many units are remembered from being asked for to being in the log; without, a crash would ask for them again."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A file that was asked for: its stamp, and the id of its content."""
+class Asked:
+    """A version of a unit that was asked for: the fingerprint of its stamp, and the id of its content."""
 
-    stamp: str
+    fingerprint: int
     ingest_id: str
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """What the sensor knows: the turn, and by table every file by its source."""
+    """What the sensor remembers.
+
+    Attributes:
+        epoch: When it began; part of the runs' keys.
+        turn: The number of the last tick that asked for runs.
+        marks: By feed, how far it was looked through.
+        tables: By feed, the tables for which it was.
+        asked: The units asked for last, the oldest first, by table and source.
+    """
 
     epoch: str
     turn: int = 0
-    seen: Mapping[str, Mapping[str, Seen]] = field(default_factory=dict)
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    asked: Mapping[tuple[str, str], Asked] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, text: str) -> "Cursor":
-        """The cursor written by `write`."""
-        raw = json.loads(text)
-        tables = raw["tables"].items()
-        seen = {table: {source: Seen(*each) for source, each in files.items()} for table, files in tables}
-        return cls(raw["epoch"], raw["turn"], seen)
+    def read(cls, text: str | None, now: datetime) -> "Cursor":
+        """Read the cursor written by `write`; a new one of that instant where there is none, or an older version's."""
+        raw = json.loads(text) if text else {}
+        if "marks" not in raw:
+            return cls(raw.get("epoch", now.isoformat()), raw.get("turn", 0))
+        marks = {name: Mark(**{**mark, "waiting": tuple(mark["waiting"])}) for name, mark in raw["marks"].items()}
+        asked = {(table, source): Asked(*version) for table, source, *version in raw["asked"]}
+        return cls(raw["epoch"], raw["turn"], marks, raw["tables"], asked)
 
     def write(self) -> str:
-        """The cursor as text."""
-        tables = {
-            table: {source: [each.stamp, each.ingest_id] for source, each in sorted(files.items())}
-            for table, files in self.seen.items()
-        }
-        return json.dumps({"epoch": self.epoch, "turn": self.turn, "tables": tables})
+        """Write the cursor as text."""
+        asked = [(*place, unit.fingerprint, unit.ingest_id) for place, unit in self.asked.items()]
+        marks = {name: asdict(mark) for name, mark in self.marks.items()}
+        fields = {"epoch": self.epoch, "turn": self.turn, "marks": marks, "tables": self.tables, "asked": asked}
+        return json.dumps(fields, default=list)
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A new content of a file, and the partitions that it, or its earlier version, touches."""
+    """A new content of a unit, and the partitions that it, or its earlier version, touches."""
 
     dataset: Dataset
     unit: Unit
     partitions: tuple[str, ...]
-
-
-def recalled(text: str | None, lake: Lake, settings: Settings, datasets: Iterable[Dataset], now: datetime) -> Cursor:
-    """The cursor of that text; of tables that it does not know, what their ingest logs know is seen."""
-    cursor = Cursor.read(text) if text else Cursor(now.isoformat())
-    new = {_table(each): _logged(lake, settings, each) for each in datasets if _table(each) not in cursor.seen}
-    return replace(cursor, seen={**cursor.seen, **new})
-
-
-def _table(dataset: Dataset) -> str:
-    return table_spec(dataset).path
-
-
-def _logged(lake: Lake, settings: Settings, dataset: Dataset) -> dict[str, Seen]:
-    store = QuarantineStore(lake, dataset)
-    waiting = {unit.source for unit in adapter_for(dataset, settings).pending(cursor_of(store))}
-    logged = store.ingests().select("source", "stamp", pl.coalesce("unreadable_id", "ingest_id")).rows()
-    return {source: Seen(stamp, ingest_id) for source, stamp, ingest_id in logged if source not in waiting}
 
 
 def look(
@@ -102,49 +95,174 @@ def look(
     most_files: float = RUN_FILES,
     most_bytes: float = RUN_BYTES,
 ) -> tuple[list[Arrival], Cursor]:
-    """The arrivals since the cursor, and the cursor after them, in the same turn."""
-    seen = {table: dict(files) for table, files in cursor.seen.items()}
+    """Find the arrivals since the cursor; return them, and the cursor after them, in the same turn."""
     arrivals: list[Arrival] = []
-    shared: dict[Any, Any] = {}
+    for feed, watched in _by_feed(lake, settings, datasets).items():
+        visit = Visit(feed, watched, cursor, now)
+        arrivals += visit.arrivals(most_files, most_bytes)
+        cursor = visit.cursor
+    return arrivals, cursor
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A dataset with its open source."""
+
+    lake: Lake
+    dataset: Dataset
+    source: WatchedSource
+
+    @property
+    def table(self) -> str:
+        """The path of its table; another for another major version."""
+        return table_spec(self.dataset).path
+
+    @cached_property
+    def reach(self) -> "Reach":
+        """Which partitions units touch."""
+        return Reach(self.lake, self.dataset)
+
+    def logged(self, sources: Sequence[str]) -> dict[str, tuple[int, set[str]]]:
+        """Look up what the ingest log knows of the units: the fingerprint of the stamp, and the ids of contents."""
+        log = QuarantineStore(self.lake, self.dataset).ingests(sources)
+        rows = log.select("source", "stamp", "ingest_id", "unreadable_id").iter_rows()
+        return {source: (fingerprint(source, stamp), {known for known in ids if known}) for source, stamp, *ids in rows}
+
+
+def _by_feed(lake: Lake, settings: Settings, datasets: Iterable[Dataset]) -> dict[Feed, list[Watched]]:
+    """The datasets by the feed that they share; one whose first partition has not begun waits."""
+    by_feed: dict[Feed, list[Watched]] = {}
     for dataset in datasets:
-        known = seen.setdefault(_table(dataset), {})
-        reach = Reach(lake, dataset)
-        adapter = adapter_for(dataset, settings, shared=shared)
-        changed = _changed(adapter, known, now) if reach.is_open else ()
-        for found in _at_most(changed, most_files, most_bytes):
-            unit = adapter.identify(found)
-            before, known[unit.source] = known.get(unit.source), Seen(unit.stamp, unit.ingest_id)
-            if before is None or before.ingest_id != unit.ingest_id:
-                arrivals.append(Arrival(dataset, unit, reach.touched(unit, adapter)))
-    return arrivals, replace(cursor, seen=seen)
+        watched = Watched(lake, dataset, cast("WatchedSource", adapter_for(dataset, settings)))
+        if watched.reach.is_open:
+            by_feed.setdefault(watched.source.feed, []).append(watched)
+    return by_feed
 
 
-def _changed(adapter: SourceAdapter, known: Mapping[str, Seen], now: datetime) -> Sequence[Unit]:
-    return [
-        unit
-        for unit in adapter.pending(LogCursor())
-        if (unit.source not in known or known[unit.source].stamp != unit.stamp) and _is_settled(unit, now)
-    ]
+class Visit:
+    """One look at a feed."""
+
+    def __init__(self, feed: Feed, watched: Sequence[Watched], cursor: Cursor, now: datetime) -> None:
+        self.feed, self.watched, self.now = feed, watched, now
+        self.cursor = cursor
+        self.asked = dict(cursor.asked)
+
+    def arrivals(self, most_files: float, most_bytes: float) -> list[Arrival]:
+        """Find the new units up to the limits, and move the cursor behind them."""
+        listing = self.feed.listing()
+        tables = sorted(watched.table for watched in self.watched)
+        mark = self.cursor.marks.get(self.feed.name, Mark())
+        if self.cursor.tables.get(self.feed.name) != tables:
+            mark = Mark()
+        elif mark.listing == listing.digest:
+            return []
+        units, total = listing.after(mark)
+        known = self._known(units)
+        if mark != Mark() and total != without(mark.total, self._earlier(units, known, mark)):
+            mark = Mark()
+            units, total = listing.after(mark)
+            known = self._known(units)
+        mark = replace(mark, total=total, waiting=(), listing="")
+        arrivals, mark, is_complete = self._take(units, known, mark, most_files, most_bytes)
+        if is_complete and not mark.waiting:
+            mark = replace(mark, listing=listing.digest)
+        marks = {**self.cursor.marks, self.feed.name: mark}
+        asked = dict(list(self.asked.items())[-ASKED_UNITS:])
+        self.cursor = replace(
+            self.cursor, marks=marks, tables={**self.cursor.tables, self.feed.name: tables}, asked=asked
+        )
+        return arrivals
+
+    def _take(
+        self, units: Sequence[Unit], known: "Known", mark: Mark, most_files: float, most_bytes: float
+    ) -> tuple[list[Arrival], Mark, bool]:
+        """Go through the units in their order, until as many were read as may be; the last one may pass the limit."""
+        arrivals: list[Arrival] = []
+        files, size_bytes = 0, 0
+        for unit in units:
+            if files >= most_files or size_bytes > most_bytes:
+                return arrivals, mark, False
+            behind = max((mark.arrived, mark.source), (unit.arrived, unit.source))
+            if not _is_settled(unit, self.now) and len(mark.waiting) < RUN_FILES:
+                mark = replace(mark, arrived=behind[0], source=behind[1], waiting=(*mark.waiting, unit.source))
+                continue
+            news = [watched for watched in known.covering[unit.source] if self._is_news(watched, unit, known)]
+            if news:
+                arrivals += self._asked(news, unit, known)
+                files, size_bytes = files + 1, size_bytes + unit.size_bytes
+            elif not known.covering[unit.source]:
+                self._remember("", unit)
+            mark = replace(mark, arrived=behind[0], source=behind[1], total=mark.plus(unit))
+        return arrivals, mark, True
+
+    def _known(self, units: Sequence[Unit]) -> "Known":
+        """What is known of the units: which datasets cover them, and what their logs say."""
+        covering = {unit.source: [each for each in self.watched if each.source.covers(unit)] for unit in units}
+        sources: dict[str, list[str]] = {}
+        for source, datasets in covering.items():
+            for watched in datasets:
+                sources.setdefault(watched.table, []).append(source)
+        by_table = {watched.table: watched for watched in self.watched}
+        return Known(covering, {table: by_table[table].logged(names) for table, names in sources.items()})
+
+    def _is_news(self, watched: Watched, unit: Unit, known: "Known") -> bool:
+        """Whether the unit's version is another than the ones that were asked for, or that the log knows."""
+        now = fingerprint(unit.source, unit.stamp)
+        asked = self.asked.get((watched.table, unit.source))
+        if asked is not None:
+            return asked.fingerprint != now
+        logged = known.logs[watched.table].get(unit.source)
+        return logged is None or logged[0] != now
+
+    def _asked(self, news: Sequence[Watched], unit: Unit, known: "Known") -> Iterator[Arrival]:
+        """The arrivals of a unit at the datasets to which its version is news, unless its content is none."""
+        for watched in news:
+            identified = watched.source.identify(unit)
+            asked = self.asked.get((watched.table, unit.source))
+            contents = {asked.ingest_id} if asked else known.logs[watched.table].get(unit.source, (0, set()))[1]
+            self._remember(watched.table, identified)
+            if identified.ingest_id not in contents:
+                yield Arrival(watched.dataset, identified, watched.reach.touched(identified, watched.source))
+
+    def _remember(self, table: str, unit: Unit) -> None:
+        """Note that this version was asked for; the latest one goes to the end."""
+        self.asked.pop((table, unit.source), None)
+        self.asked[table, unit.source] = Asked(fingerprint(unit.source, unit.stamp), unit.ingest_id)
+
+    def _earlier(self, units: Sequence[Unit], known: "Known", mark: Mark) -> list[int]:
+        """The fingerprints of the versions before of those units that the mark's total has already."""
+        earlier = []
+        for unit in units:
+            if unit.source in mark.waiting:
+                continue
+            tables = ["", *(watched.table for watched in known.covering[unit.source])]
+            asked = [version.fingerprint for table in tables if (version := self.asked.get((table, unit.source)))]
+            logged = [log[unit.source][0] for table in tables[1:] if unit.source in (log := known.logs[table])]
+            earlier += (asked or logged)[:1]
+        return earlier
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of some units.
+
+    Attributes:
+        covering: By source, the datasets that take it in.
+        logs: By table and source, the fingerprint of the logged stamp, and the ids of logged contents.
+    """
+
+    covering: Mapping[str, Sequence[Watched]]
+    logs: Mapping[str, Mapping[str, tuple[int, set[str]]]]
 
 
 def _is_settled(unit: Unit, now: datetime) -> bool:
     """Whether nobody writes the unit any more; one from the future, by another clock, is not waited for."""
-    return unit.arrived is None or abs(now - unit.arrived) >= SETTLED
-
-
-def _at_most(files: Iterable[Unit], most_files: float, most_bytes: float) -> Iterator[Unit]:
-    """The first files up to the limits, the one that passes the limit of bytes included."""
-    size_bytes = 0
-    for place, file in enumerate(files):
-        if place >= most_files or size_bytes > most_bytes:
-            return
-        size_bytes += file.size_bytes
-        yield file
+    return unit.modified is None or abs(now - unit.modified) >= SETTLED
 
 
 @dataclass(frozen=True)
 class Reach:
-    """Which partitions of a dataset files touch; its ingest log is read once, for all files."""
+    """Which partitions of a dataset units touch; its ingest log is read once, for all units."""
 
     lake: Lake
     dataset: Dataset
@@ -152,21 +270,26 @@ class Reach:
     @property
     def is_open(self) -> bool:
         """Whether there is a partition to be materialised; there is none before the first one begins."""
-        return self.dataset.partitions is None or bool(self._valid)
+        return self.dataset.partitions is None or self._first_key is not None
 
-    def touched(self, unit: Unit, adapter: SourceAdapter) -> tuple[str, ...]:
-        """The partitions that a file's rows lie in, with those of its earlier version; empty for an unpartitioned one.
+    def touched(self, unit: Unit, source: SourceAdapter) -> tuple[str, ...]:
+        """List the partitions of a unit's rows, with those of its earlier version; none for an unpartitioned dataset.
 
-        A file of which nothing can be read is shown at the latest partition that is known, for it must be shown
+        A unit of which nothing can be read is shown at the latest partition that is known, for it must be shown
         somewhere.
         """
         if self.dataset.partitions is None:
             return ()
-        found = (self._earlier.get(unit.source, set()) | self._partitions_in(unit, adapter)) & self._valid
-        if found:
-            return tuple(sorted(found))
+        touched = (self._earlier.get(unit.source, set()) | self._partitions_in(unit, source)) & self._valid
+        if touched:
+            return tuple(sorted(touched))
         known = set[str]().union(*self._earlier.values()) & self._valid
         return (max(known or {min(self._valid)}),)
+
+    @cached_property
+    def _first_key(self) -> str | None:
+        definition = partitions_definition(self.dataset.partitions)
+        return definition.get_first_partition_key() if definition else None
 
     @cached_property
     def _valid(self) -> set[str]:
@@ -178,13 +301,13 @@ class Reach:
         logged = QuarantineStore(self.lake, self.dataset).ingests().select("source", "partitions")
         return {source: set(partitions or ()) for source, partitions in logged.iter_rows()}
 
-    def _partitions_in(self, unit: Unit, adapter: SourceAdapter) -> set[str]:
+    def _partitions_in(self, unit: Unit, source: SourceAdapter) -> set[str]:
         if self.dataset.partitions is None:
             return set()
-        found = set[str]()
+        keys = set[str]()
         try:
-            for batch in adapter.read(unit, columns=[self.dataset.partitions.on]):
-                found |= set(partition_keys(batch.rows, self.dataset).drop_nulls().unique())
+            for batch in source.read(unit, columns=[self.dataset.partitions.on]):
+                keys |= set(partition_keys(batch.rows, self.dataset).drop_nulls().unique())
         except UnreadableUnit:
             pass  # what the batches before said stands; the run says what is wrong
-        return found
+        return keys

@@ -14,7 +14,7 @@ from platform_assets.factory import asset_key
 from platform_assets.ingest.inputs import adapter_for, cursor_of
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import OPERATION, CodeLocation
-from platform_assets.operations.arrivals import SETTLED, Arrival, look, recalled
+from platform_assets.operations.arrivals import SETTLED, Arrival, Cursor, look
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import run_config, span_tags
 from platform_core.contracts import Dataset
@@ -53,7 +53,7 @@ def _arrivals(location: CodeLocation) -> list[Arrival]:
     datasets = [each for each in location.catalog.datasets.values() if each.source and each.source.is_watched]
     now = datetime.now(UTC)
     lake, settings = location.lake, location.settings
-    cursor = recalled(None, lake, settings, datasets, now)
+    cursor = Cursor.read(None, now)
     arrivals, _ = look(lake, settings, datasets, cursor, now + SETTLED, most_files=inf, most_bytes=inf)
     return arrivals
 

@@ -14,7 +14,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.specs import partitions_definition
-from platform_assets.operations.arrivals import Arrival, Cursor, look, recalled
+from platform_assets.operations.arrivals import Arrival, Cursor, look
 from platform_core.contracts import Catalog
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake
@@ -41,8 +41,7 @@ def landing_sensor(catalog: Catalog, domain: str) -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         now = datetime.now(UTC)
         settings = landing.settings
-        cursor = recalled(context.cursor, lake, settings, datasets, now)
-        arrivals, after = look(lake, settings, datasets, cursor, now)
+        arrivals, after = look(lake, settings, datasets, Cursor.read(context.cursor, now), now)
         if not arrivals:
             context.update_cursor(after.write())
             return dg.SkipReason(f"nothing new in {domain}/")

@@ -36,7 +36,8 @@ class Unit:
         source: Its identity, which stays when its content changes: `flights/flights-2013-01.parquet`.
         stamp: Changes whenever the content may have changed; cheap to know.
         size_bytes: Its size, 0 where nobody knows it.
-        arrived: When it came to be there as it is now, in UTC; None where it was always there.
+        modified: When it was last written, in UTC; None where nobody writes it.
+        arrived: When it came to be there as it is now, in nanoseconds since the epoch; 0 where nobody knows.
         ingest_id: Of its present content under its name; empty until `identify` filled it in.
         position: Where `pending` goes on once this unit is in the log; empty where units have stamps instead.
     """
@@ -44,7 +45,8 @@ class Unit:
     source: str
     stamp: str = ""
     size_bytes: int = 0
-    arrived: datetime | None = None
+    modified: datetime | None = None
+    arrived: int = 0
     ingest_id: str = ""
     position: str = ""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from platform_resources.settings import Settings
 from platform_resources.sources.base import Batch, Cursor, SourceContext, Unit, UnreadableUnit, digest
+from platform_resources.sources.feed import Listing
 from platform_resources.sources.formats import parse
 
 
@@ -25,12 +26,15 @@ class LandedFile:
         source: Its name below the landing folder, `flights/flights-2013-01.parquet`; its identity.
         size_bytes: Its size.
         modified: When it was last written, in UTC.
+        arrived: When it came to lie there as it does, in nanoseconds: also a file that was moved here, or copied with
+            its times, has arrived just now.
         etag: S3's tag of its content; None on disk.
     """
 
     source: str
     size_bytes: int
     modified: datetime
+    arrived: int
     etag: str | None = None
 
     @property
@@ -38,14 +42,15 @@ class LandedFile:
         """What changes when the file is written again, also with the same content; cheap to know."""
         return f"{self.size_bytes}:{self.modified.isoformat()}:{self.etag or ''}"
 
-    def matches(self, pattern: str) -> bool:
-        """Tell whether the glob covers the file's name, its case included."""
-        return fnmatchcase(PurePosixPath(self.source).name, pattern)
+    @property
+    def name(self) -> str:
+        """Its name without folders."""
+        return self.source.rpartition("/")[2]
 
     @property
     def unit(self) -> Unit:
         """The file as a unit of work."""
-        return Unit(self.source, self.stamp, self.size_bytes, self.modified)
+        return Unit(self.source, self.stamp, self.size_bytes, self.modified, self.arrived)
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Landing:
     def files(self, domain: str, pattern: str = "*") -> list[LandedFile]:
         """List a domain's files whose name matches the glob, oldest first, then by name; hidden ones are left out."""
         listed = self._on_s3(domain) if self._is_s3 else self._on_disk(domain)
-        matching = [file for file in listed if file.matches(pattern)]
+        matching = [file for file in listed if fnmatchcase(file.name, pattern)]
         return sorted(matching, key=lambda file: (file.modified, file.source))
 
     def content(self, source: str) -> bytes:
@@ -92,9 +97,11 @@ class Landing:
         return self.settings.landing.startswith("s3://")
 
     def _on_disk(self, domain: str) -> list[LandedFile]:
-        folder = Path(self.settings.landing) / domain
-        found = (_landed(domain, path) for path in (folder.glob("*") if folder.is_dir() else ()))
-        return [file for file in found if file is not None]
+        try:
+            with os.scandir(Path(self.settings.landing) / domain) as entries:
+                return [file for entry in entries if (file := _landed(domain, entry)) is not None]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def _on_s3(self, domain: str) -> list[LandedFile]:
         bucket, prefix = self._bucket_and_prefix()
@@ -102,7 +109,13 @@ class Landing:
             Bucket=bucket, Prefix=f"{prefix}{domain}/", Delimiter="/"
         )  # fmt: skip
         return [
-            LandedFile(item["Key"].removeprefix(prefix), item["Size"], item["LastModified"], item["ETag"].strip('"'))
+            LandedFile(
+                item["Key"].removeprefix(prefix),
+                item["Size"],
+                item["LastModified"],
+                int(item["LastModified"].timestamp()) * 10**9,
+                item["ETag"].strip('"'),
+            )
             for page in pages
             for item in page.get("Contents", [])
             if not item["Key"].rpartition("/")[2].startswith(".")
@@ -121,25 +134,45 @@ class Landing:
         return bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
 
-def _landed(domain: str, path: Path) -> LandedFile | None:
-    """The file at a path, or None where there is none, any more, that is to be taken in.
+def _landed(domain: str, entry: os.DirEntry[str]) -> LandedFile | None:
+    """The file of a folder's entry, or None where there is none, any more, that is to be taken in.
 
     A name in another encoding than UTF-8 is shown with its bytes, under which it cannot be opened: that is its fault.
     """
-    if path.name.startswith(".") or not path.is_file():
+    if entry.name.startswith("."):
         return None
     try:
-        facts = path.stat()
+        if not entry.is_file():
+            return None
+        facts = entry.stat()
     except OSError:
         return None
-    name = os.fsencode(path.name).decode("utf-8", "backslashreplace")
-    return LandedFile(f"{domain}/{name}", facts.st_size, datetime.fromtimestamp(facts.st_mtime_ns / 1e9, UTC))
+    name = entry.name if entry.name.isascii() else os.fsencode(entry.name).decode("utf-8", "backslashreplace")
+    modified = datetime.fromtimestamp(facts.st_mtime_ns / 1e9, UTC)
+    return LandedFile(f"{domain}/{name}", facts.st_size, modified, facts.st_ctime_ns)
 
 
 def _refuse_escape(source: str) -> None:
     path = PurePosixPath(source)
     if path.is_absolute() or ".." in path.parts:
         raise UnreadableUnit(source, "the name leaves the landing folder.")
+
+
+@dataclass(frozen=True)
+class LandingFolder:
+    """The folder of a domain, as a feed that all of its datasets share."""
+
+    landing: Landing
+    domain: str
+
+    @property
+    def name(self) -> str:
+        """Its name among the feeds of a sensor."""
+        return f"landing/{self.domain}"
+
+    def listing(self) -> Listing:
+        """List what lies there now."""
+        return Listing([file.unit for file in self.landing.files(self.domain)])
 
 
 @dataclass
@@ -150,13 +183,23 @@ class LandedFiles:
     context: SourceContext
     _identified: tuple[str, bytes] | None = None
 
+    @property
+    def feed(self) -> LandingFolder:
+        """The folder in which they land."""
+        return LandingFolder(Landing(self.context.settings), self.context.domain)
+
+    def covers(self, unit: Unit) -> bool:
+        """Tell whether the glob covers the file's name, its case included."""
+        return fnmatchcase(unit.source.rpartition("/")[2], self.pattern)
+
     def describe(self) -> str:
         """Name the glob and the folder."""
         return f"landed file that matches {self.pattern!r} in {self.context.settings.landing}/{self.context.domain}"
 
     def pending(self, cursor: Cursor) -> Sequence[Unit]:
         """List the files whose present content the log does not know, oldest first; one with a new stamp is read."""
-        changed = cursor.changed([file.unit for file in self._files() if file.matches(self.pattern)])
+        files = self.feed.landing.files(self.context.domain, self.pattern)
+        changed = cursor.changed([file.unit for file in files])
         known = cursor.contents([unit.source for unit in changed]) if changed else {}
         identified = [self.identify(unit) if unit.source in known else unit for unit in changed]
         return [unit for unit in identified if unit.ingest_id not in known.get(unit.source, ())]
@@ -164,7 +207,7 @@ class LandedFiles:
     def identify(self, unit: Unit) -> Unit:
         """Return the unit with the digest of its bytes; of a file that cannot be opened, of its stamp."""
         try:
-            content = self._landing.content(unit.source)
+            content = self.feed.landing.content(unit.source)
         except UnreadableUnit:
             return replace(unit, ingest_id=digest(unit.source, unit.stamp.encode()))
         ingest_id = digest(unit.source, content)
@@ -180,23 +223,11 @@ class LandedFiles:
         del columns
         identified, self._identified = self._identified, None
         is_here = identified is not None and identified[0] == unit.ingest_id
-        content = identified[1] if identified and is_here else self._landing.content(unit.source)
+        content = identified[1] if identified and is_here else self.feed.landing.content(unit.source)
         rows, reason = parse(PurePosixPath(unit.source).name, content)
         if rows is None:
             raise UnreadableUnit(unit.source, reason)
         yield Batch(rows)
-
-    @property
-    def _landing(self) -> Landing:
-        return Landing(self.context.settings)
-
-    def _files(self) -> list[LandedFile]:
-        """The files of the domain, listed once for all datasets that look around together."""
-        key = ("landing", self.context.domain)
-        if key not in self.context.shared:
-            self.context.shared[key] = self._landing.files(self.context.domain)
-        files: list[LandedFile] = self.context.shared[key]
-        return files
 
 
 def open_source(options: Mapping[str, Any], context: SourceContext) -> LandedFiles:

@@ -1,5 +1,6 @@
 """The landing sensor: each content once, also after a crash; a wanted re-run is never dropped."""
 
+import json
 import os
 import time
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from platform_assets.operations.arrivals import SETTLED, look, recalled
+from platform_assets.operations.arrivals import SETTLED, Cursor, look
 from tests.world import World, sales
 
 A = sales((1, "apple", 1.0), (2, "pear", 2.0))
@@ -128,8 +129,8 @@ def test_a_new_major_version_is_filled_from_the_files_that_are_there(shop: World
     shop.catch_up()
     cursor = tick(shop, None).cursor
     ledger = replace(shop.dataset("shop/ledger"), version="2.0.0")
-    known = recalled(cursor, shop.location.lake, shop.location.settings, [ledger], datetime.now(UTC))
-    arrivals, _ = look(shop.location.lake, shop.location.settings, [ledger], known, datetime.now(UTC) + SETTLED)
+    now = datetime.now(UTC) + SETTLED
+    arrivals, _ = look(shop.location.lake, shop.location.settings, [ledger], Cursor.read(cursor, now), now)
     assert [each.unit.source for each in arrivals] == ["shop/ledger-1.csv"]
 
 
@@ -156,6 +157,49 @@ def test_what_one_tick_does_not_read_the_next_one_does(shop: World) -> None:
         shop.land(f"shop/sales-{name}.parquet", A)
     lake, settings, sales = shop.location.lake, shop.location.settings, [shop.dataset("shop/sales")]
     now = datetime.now(UTC) + SETTLED
-    first, cursor = look(lake, settings, sales, recalled(None, lake, settings, sales, now), now, most_files=2)
+    first, cursor = look(lake, settings, sales, Cursor.read(None, now), now, most_files=2)
     second, _ = look(lake, settings, sales, cursor, now, most_files=2)
     assert [each.unit.source[-9] for each in (*first, *second)] == ["a", "b", "c"]
+
+
+def test_a_cursor_of_an_earlier_version_of_the_platform_loses_nothing_and_asks_for_nothing_twice(shop: World) -> None:
+    shop.land("shop/sales-a.parquet", A)
+    shop.catch_up()
+    earlier = json.dumps({"epoch": "2024-01-01", "turn": 7, "tables": {"shop/sales/v1": {}}})
+    assert not tick(shop, earlier).run_requests
+
+
+def test_a_file_that_comes_with_an_earlier_instant_is_seen(shop: World) -> None:
+    for name in ("a", "b"):
+        shop.land(f"shop/sales-{name}.parquet", A)
+    lake, settings, sales = shop.location.lake, shop.location.settings, [shop.dataset("shop/sales")]
+    now = datetime.now(UTC) + 60 * SETTLED
+    _, cursor = look(lake, settings, sales, Cursor.read(None, now), now)
+    (mark,) = cursor.marks.values()
+    ahead = replace(cursor, marks={"landing/shop": replace(mark, arrived=2 * mark.arrived)})
+    shop.land("shop/sales-c.parquet", A)
+    arrivals, _ = look(lake, settings, sales, ahead, now)
+    assert [arrival.unit.source for arrival in arrivals] == ["shop/sales-c.parquet"]
+
+
+def test_a_file_that_goes_away_starts_nothing(shop: World) -> None:
+    for name in ("a", "b"):
+        shop.land(f"shop/sales-{name}.parquet", A)
+    settle(shop)
+    cursor = tick(shop, None).cursor
+    (Path(shop.location.settings.landing) / "shop/sales-a.parquet").unlink()
+    assert not tick(shop, cursor).run_requests
+
+
+def test_the_cursor_does_not_grow_with_the_files(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform_assets.operations.arrivals.ASKED_UNITS", 10)
+    sizes = []
+    lake, settings, sales = shop.location.lake, shop.location.settings, [shop.dataset("shop/sales")]
+    now = datetime.now(UTC) + 60 * SETTLED
+    cursor = Cursor.read(None, now)
+    for number in range(30):
+        shop.land(f"shop/sales-{number:03}.parquet", A.head(1))
+        arrivals, cursor = look(lake, settings, sales, cursor, now)
+        assert len(arrivals) == 1
+        sizes.append(len(cursor.write()))
+    assert max(sizes[10:]) - min(sizes[10:]) < 10
