@@ -14,7 +14,17 @@ SURFACES = {
         "UtcTimestamp", "catalog_of", "check", "col", "complete", "daily", "dataframe_check", "expression", "hourly",
         "measure", "monthly", "references", "rules_of", "unique", "volume", "within",
     ],
+    "platform_core.anomaly": ["Detector", "describe_detector", "parse_detector", "score_rows", "train_detector"],
+    "platform_core.features": [
+        "Feature", "FeatureState", "Measure", "age", "compute_features", "count", "distinct", "feature", "find_leaks",
+        "fold_features", "last", "mean", "rate", "total",
+    ],
     "platform_core.privacy": [],
+    "platform_core.streaming": [
+        "Clock", "IntervalJoin", "JoinState", "Pattern", "PatternState", "Progress", "Window", "WindowState",
+        "close_windows", "count_windows", "fold_interval_join", "fold_pattern", "fold_windows", "hopping", "look_up",
+        "look_up_as_of", "session", "sliding", "sum_in_order", "tumbling",
+    ],
     "platform_core.quality": [
         "Beside", "Conformed", "Decision", "Judgement", "RuleResult", "beyond_key", "conform", "envelopes", "judge",
         "payloads",
