@@ -158,4 +158,4 @@ def _explain(detector: Detector, standard: Values) -> "np.ndarray[tuple[int], np
         changed = standard.copy()
         changed[:, number] = 0.0
         without[:, number] = score_forest(detector.forest, _turn(changed, detector.axes))
-    return without.argmin(axis=1)
+    return np.asarray(without.argmin(axis=1), np.int64)

@@ -79,9 +79,7 @@ def fold_pattern(
     ends = _find_ends(pattern, rows.with_row_index("_row"))
     horizon = progress.reached - grace
     certain = ends.filter(pl.col("ended_at").dt.timestamp("us") < horizon)
-    rows = rows.with_row_index("_row").with_columns(
-        (pl.col("_ended") | pl.col("_row").is_in(certain["_row"].implode()))
-    )
+    rows = rows.with_row_index("_row").with_columns(pl.col("_ended") | pl.col("_row").is_in(certain["_row"].implode()))
     waiting = rows.filter(pl.col("_first") & ~pl.col("_ended")).select(*pattern.by, at.alias("_since"))
     since = waiting.group_by(list(pattern.by)).agg(pl.col("_since").min()) if pattern.by else None
     kept = _drop_useless(pattern, rows.drop("_row"), since, waiting, horizon)
