@@ -210,7 +210,9 @@ def _judged(work: _Work, found: Opened) -> Rows:
     rows, attempts = found.rows, _attempts(work, found)
     while rows.query is not None and attempts:
         try:
-            engine.row(work.bench.connection, f"SELECT count(COLUMNS(*)) FROM ({rows.query})")  # noqa: S608 - quoted
+            height, *_ = engine.row(work.bench.connection, f"SELECT count(*), count(COLUMNS(*)) FROM ({rows.query})")  # noqa: S608 - quoted
+            if rows.count is not None and height != rows.count():
+                raise duckdb.InvalidInputException("there are other rows than records")
             break
         except duckdb.Error as error:
             rows = attempts.after(error)
@@ -237,6 +239,33 @@ def _written(work: _Work, found: Opened, path: Path) -> Tally:
             rows = attempts.after(error)
 
 
+def _refuse_other_count(work: _Work, rows: Rows, tally: Tally) -> None:
+    """Return where as many rows were written and set aside as the source holds, counted by another way than they were.
+
+    Raises:
+        duckdb.Error: DuckDB gave more or fewer rows of a text than its bytes hold, so that another way is to be tried.
+        NotVerified: There is no other way.
+        ConversionError: Not one record could be read.
+    """
+    import duckdb
+
+    if rows.query is not None and rows.count is not None and (count := rows.count()) != tally.rows:
+        raise duckdb.InvalidInputException(f"{tally.rows:,} rows were read, and its bytes hold {count:,}")
+    if rows.query is None and rows.total is not None and rows.total != tally.rows + work.rejects.count:
+        raise NotVerified(
+            work.target.location,
+            f"{tally.rows:,} rows were written, and the source has {rows.total:,}",
+            fix="report it, and try another format",
+        )
+    if not tally.rows and work.rejects.first:
+        line, reason = work.rejects.first
+        raise ConversionError(
+            work.source,
+            f"none of its {work.rejects.count:,} records can be read; the first, on line {line:,}: {reason}",
+            fix="mend the header, or name the --delimiter",
+        )
+
+
 def _attempts(work: _Work, found: Opened) -> Attempts | None:
     return None if found.csv is None else Attempts(found.csv, found.guesses, work.bench.scratch)  # type: ignore[arg-type]
 
@@ -250,6 +279,7 @@ def _once(work: _Work, rows: Rows, path: Path) -> Tally:
     verifying.check(path, work.target, work.fit, tally, connection=work.bench.connection, scratch=work.bench.scratch)
     work.engine, work.nulled = "duckdb + polars" if rows.query else "polars", tally.nulled
     work.plan = (tally.plan.rows, tally.plan.workers)
+    _refuse_other_count(work, rows, tally)
     return tally
 
 

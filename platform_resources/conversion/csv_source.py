@@ -15,6 +15,7 @@ import polars as pl
 
 from platform_resources.conversion import engine
 from platform_resources.readers import texts
+from platform_resources.readers.counting import count_csv_records
 from platform_resources.readers.csv_records import Block, csv_blocks, csv_records
 from platform_resources.readers.detection import SAMPLE_BYTES
 from platform_resources.readers.dialect import DTYPES, PATTERNS, WRITTEN, Dialect, Guess, guessed, records_of
@@ -79,7 +80,12 @@ class CsvSource:
     def _quick(self, guesses: Sequence[Guess], written: str | None = None) -> Rows:
         query = engine.csv_query(self.path, self.dialect, guesses, written)
         schema = pl.Schema(dict(zip(self.dialect.names, (DTYPES[guess] for guess in guesses), strict=True)))
-        return Rows(schema, lambda: _cast(engine.frames(self.connection, query), schema), query)
+        return Rows(
+            schema,
+            lambda: _cast(engine.frames(self.connection, query), schema),
+            query,
+            count=lambda: count_csv_records(self.path, self.dialect),
+        )
 
     def _written(self, guesses: Sequence[Guess]) -> str | None:
         """The format in which the first rows write all their datetimes, where it is one that DuckDB keeps to."""

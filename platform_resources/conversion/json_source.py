@@ -17,6 +17,7 @@ from platform_resources.conversion import engine
 from platform_resources.conversion.csv_source import accepted
 from platform_resources.conversion.json_numbers import cut_columns, written_anew
 from platform_resources.errors import ConversionError
+from platform_resources.readers.counting import count_filled_lines, count_json_documents
 from platform_resources.readers.json_array import array_to_lines
 from platform_resources.readers.json_records import (
     begins_array,
@@ -123,8 +124,13 @@ class JsonSource:
         query = engine.json_query(path, types, self.longest)
         arrow = self.connection.sql(f"SELECT * FROM ({query}) LIMIT 0").to_arrow_table()  # noqa: S608 - names are quoted
         empty = pl.DataFrame(pl.from_arrow(arrow))
-        self._read_once(query)
-        return Rows(empty.schema, lambda: engine.frames(self.connection, query), query)
+        lines = self._read_once(query, path)
+        return Rows(
+            empty.schema,
+            lambda: engine.frames(self.connection, query),
+            query,
+            count=lambda: lines,
+        )
 
     def _kinds(self, path: Path) -> dict[str, str]:
         """The DuckDB type of each key that any line has, in the order in which they are met."""
@@ -182,9 +188,19 @@ class JsonSource:
         found = engine.row(self.connection, query)
         return {name: "VARCHAR" for name, cut in zip(doubtful, found, strict=True) if cut}
 
-    def _read_once(self, query: str) -> None:
-        """Raises what reading in these types would raise, such as for a key that is there twice in an object."""
-        self.connection.execute(f"SELECT count(hash(COLUMNS(*))) FROM ({query})").fetchall()  # noqa: S608
+    def _read_once(self, query: str, path: Path) -> int:
+        """Read all rows in these types once, and count the lines that they stand on.
+
+        Raises:
+            duckdb.Error: A row cannot be read so, for a key that is there twice, or there are other rows than lines.
+        """
+        import duckdb
+
+        rows, *_ = engine.row(self.connection, f"SELECT count(*), count(hash(COLUMNS(*))) FROM ({query})")  # noqa: S608
+        lines = count_filled_lines(path)
+        if rows != lines:
+            raise duckdb.InvalidInputException("there are other rows than lines")
+        return lines
 
     def _cleaned(self) -> Path:
         """The records that are objects, each on a line, as a file; the others are set aside."""
@@ -231,11 +247,11 @@ def _documents_to_lines(path: Path, target: Path, connection: "DuckDBPyConnectio
         )
         try:
             connection.execute(query)
+            return count_filled_lines(target) == count_json_documents(path)
         except duckdb.Error as error:
             if "maximum_object_size" in str(error) and size != _OBJECT_BYTES[-1]:
                 continue
             return False
-        return True
     return False
 
 

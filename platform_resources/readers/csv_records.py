@@ -14,6 +14,8 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
+from platform_resources.errors import ConversionError
+from platform_resources.readers.counting import FilledLines
 from platform_resources.readers.csv_framing import framed
 from platform_resources.readers.dialect import Dialect
 from platform_resources.readers.rejects import Rejected
@@ -51,20 +53,34 @@ def csv_blocks(path: Path, dialect: Dialect, rejects: Rejected) -> Iterator[Bloc
 
 
 def csv_records(path: Path, dialect: Dialect, rejects: Rejected) -> Iterator[Records]:
-    """The same records, not parsed."""
+    """The same records, not parsed.
+
+    Raises:
+        ConversionError: The lines of the records, of the header and of those set aside are not the lines of the file.
+    """
     reader = _Reader(dialect, rejects)
     line, carried = 1, b""
+    given, accounted = FilledLines(), FilledLines()
     with path.open("rb") as source:
         while True:
             read = source.read(_BLOCK)
+            given.add(read)
             block, carried = _cut(carried + read, last=not read)
             if block:
                 found, rest = reader.take(block, line, last=not read)
                 line += block.count(b"\n", 0, len(block) - len(rest))
                 carried = rest + carried
-                yield from found
+                for records in found:
+                    for text in records.texts:
+                        accounted.add(text)
+                    yield records
             if not read:
-                return
+                break
+    lost = given.count - accounted.count - reader.lines_aside
+    if lost:
+        raise ConversionError(
+            path.name, f"{abs(lost):,} of its lines were neither read nor set aside", fix="report it; nothing is used"
+        )
 
 
 def _begin(block: bytes, size: int) -> bytes:
@@ -88,6 +104,9 @@ class _Reader:
         self.width = len(dialect.names)
         self.quote, self.delimiter = dialect.quote.encode(), dialect.delimiter.encode()
         self.names_to_skip = dialect.header
+        self.lines_aside = 0
+        """Lines that are not blank and belong to the header, or to no record."""
+
         self._window = _BLOCK
 
     def take(self, block: bytes, line: int, *, last: bool) -> tuple[list[Records], bytes]:
@@ -99,6 +118,9 @@ class _Reader:
             if not header:
                 return [], block
             line += block.count(b"\n", 0, header)
+            names = FilledLines()
+            names.add(block[:header])
+            self.lines_aside += names.count
             block, self.names_to_skip = block[header:], False
         found: list[Records] = []
         while block:
@@ -189,6 +211,7 @@ class _Reader:
             return taken, [""] if self.width == 1 else None
         if fields is not None:
             reason = f"{len(fields)} fields, and there are {self.width} columns"
+        self.lines_aside += 1
         self.rejects.add(line, reason, lines[place].decode("utf-8", "backslashreplace").rstrip("\r\n"))
         return 1, None
 

@@ -13,7 +13,7 @@ from platform_resources.errors import ConversionError
 
 _BLOCK = 4 << 20
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_TOKEN = re.compile(
+TOKEN = re.compile(
     rb'\{[^{}\[\]"]*+(?:' + _STRING + rb'[^{}\[\]"]*+)*+\}'  # an object with no other inside, in one step
     rb"|" + _STRING + rb'|["\[\]{},]',
     re.DOTALL,
@@ -92,7 +92,7 @@ def _commas(held: bytes) -> tuple[list[int], int | None]:
     """The places of the outermost commas, and of the bracket that closes the array if it is among what is held."""
     depth = 0
     ends: list[int] = []
-    for token in _TOKEN.finditer(held):
+    for token in TOKEN.finditer(held):
         word = token.group() if token.end() == token.start() + 1 else b""
         if word == b'"':  # a text that goes on in the next block
             break

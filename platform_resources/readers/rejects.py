@@ -16,26 +16,28 @@ class Rejected(Protocol):
 
 
 class Rejects:
-    """Rows set aside, written as they are met; `count` of them.
+    """Rows set aside, written as they are met; `count` of them, and of the `first` its line and the reason.
 
     Only the first 64 KiB of a row are kept, so that one endless line does not fill the disk a second time.
     """
 
     def __init__(self, path: Path, file: str) -> None:
         self.path, self.file, self.count = path, file, 0
+        self.first: tuple[int, str] | None = None
         self._out = path.open("w", encoding="utf-8")
 
     def add(self, line: int, reason: str, text: str) -> None:
         """Returns when the row that begins on `line`, from 1, is set aside."""
         row = {"file": self.file, "line": line, "reason": reason, "text": text[:_SHOWN]}
         self._out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self.first = self.first or (line, reason)
         self.count += 1
 
     def restart(self) -> None:
         """Returns when nothing is set aside any more: the source is read again from its beginning."""
         self._out.seek(0)
         self._out.truncate()
-        self.count = 0
+        self.count, self.first = 0, None
 
     def close(self) -> None:
         """Returns when all of them are in the file."""

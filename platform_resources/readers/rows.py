@@ -19,9 +19,11 @@ class Rows:
         frames: Begins to read, from the first row, in order.
         query: The DuckDB statement that says the same, where there is one.
         total: How many rows there are, where that is known before.
+        count: Counts them by another way than the one that reads them, where there is one.
     """
 
     schema: pl.Schema
     frames: Frames
     query: str | None = None
     total: int | None = None
+    count: Callable[[], int] | None = None
