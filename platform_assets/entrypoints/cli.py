@@ -15,6 +15,7 @@ from platform_assets.entrypoints.cache_commands import cache
 from platform_assets.entrypoints.convert_command import convert
 from platform_assets.entrypoints.dataset_commands import datasets
 from platform_assets.entrypoints.interrupts import heed_interrupts
+from platform_assets.entrypoints.lineage_commands import lineage
 from platform_assets.entrypoints.object_commands import objects
 from platform_assets.entrypoints.profile_command import profile
 from platform_assets.entrypoints.quarantine_commands import quarantine
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(cache)
 app.add_typer(datasets)
+app.add_typer(lineage)
 app.add_typer(objects)
 app.add_typer(quarantine)
 app.add_typer(upkeep)

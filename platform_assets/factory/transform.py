@@ -10,6 +10,7 @@ import polars as pl
 
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
+from platform_assets.factory.column_lineage import column_lineage
 from platform_assets.factory.metadata import intake_metadata
 from platform_assets.factory.policy import refuse_if_unfit, table_results
 from platform_assets.factory.reads import READS, filters_of
@@ -51,6 +52,7 @@ def transform_asset(
     wider = is_wider((catalog[above] for above in inputs.values()), dataset)
     referred = {rule.dataset for rule in catalog.references_of(dataset)} - {dataset.name, *inputs.values()}
 
+    lineage = column_lineage(catalog, transform)
     read = [table_spec(catalog[name]) for name in sorted({dataset.name, *inputs.values(), *referred})]
 
     def build(
@@ -81,7 +83,7 @@ def transform_asset(
             refused = intake.refused.with_columns(source=pl.coalesce("partition", pl.lit(_UNPARTITIONED)))
             obsolete = store.add(refused, [*(partitions or ()), _UNPARTITIONED]) if dataset.quarantine else []
             rows = intake.rows.drop(PROVENANCE)
-            metadata = {**intake_metadata(dataset, intake), **reads}
+            metadata = {**intake_metadata(dataset, intake), **reads, **lineage}
             if wider and partitions:
                 metadata["rows_of_other_partitions"] = dg.MetadataValue.int(whole.height - raw.height)
             yield dg.Output(Write(frame=rows, partitions=partitions), metadata=metadata)

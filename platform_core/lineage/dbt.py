@@ -1,0 +1,74 @@
+"""Lineage that dbt's manifest tells: models, what they read, and the columns of their compiled SQL."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from platform_core.lineage.graph import ColumnEdge, Edge, Lineage, Node, Unknown
+from platform_core.lineage.sql import UnreadableSql, column_origins
+
+
+def dbt_lineage(manifest: Mapping[str, Any], *, beside: Sequence[str] = ()) -> Lineage:
+    """Return the lineage of dbt's models and of the sources they read, from a manifest.
+
+    Columns are traced where the manifest has the compiled SQL, which it has once dbt compiled or ran the models.
+
+    Args:
+        manifest: As dbt writes it.
+        beside: Columns that every source has beside those it names.
+    """
+    models = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+    names = {key: _dbt_name(node) for key, node in [*models.items(), *manifest["sources"].items()]}
+    tables = {_relation(node): tuple(node["columns"]) for node in models.values()}
+    tables |= {_relation(node): (*node["columns"], *beside) for node in manifest["sources"].values()}
+    relations = {_relation(node): names[key] for key, node in [*models.items(), *manifest["sources"].items()]}
+    nodes = {names[key]: _dbt_node(names[key], node) for key, node in models.items()}
+    edges = frozenset(
+        Edge(names[source], names[key])
+        for key, node in models.items()
+        for source in node["depends_on"]["nodes"]
+        if source in names
+    )
+    found = Lineage(nodes, edges)
+    return found.merged(*(_dbt_columns(names[key], node, tables, relations) for key, node in models.items()))
+
+
+def _dbt_name(node: Mapping[str, Any]) -> str:
+    key: Sequence[str] = ((node["config"].get("meta") or {}).get("dagster") or {}).get("asset_key") or ()
+    return "/".join(key or [node["schema"], node["name"]])
+
+
+def _relation(node: Mapping[str, Any]) -> str:
+    return str(node["relation_name"]).replace('"', "").replace("`", "")
+
+
+def _dbt_node(name: str, node: Mapping[str, Any]) -> Node:
+    meta = node["config"].get("meta") or {}
+    return Node(
+        name=name,
+        kind="dbt",
+        owner=next(iter((meta.get("dagster") or {}).get("owners", ())), ""),
+        version=str((meta.get("lake") or {}).get("version", "")),
+        tags=(*node["tags"], *(["mart"] if "lake" in meta else [])),
+        columns=tuple(node["columns"]),
+        code=str(node["original_file_path"]),
+    )
+
+
+def _dbt_columns(
+    name: str, node: Mapping[str, Any], tables: Mapping[str, Sequence[str]], relations: Mapping[str, str]
+) -> Lineage:
+    sql = node.get("compiled_code")
+    if not sql:
+        return Lineage({}, unknown=frozenset([Unknown(name, "dbt has not compiled it yet: run the models once")]))
+    try:
+        origins = column_origins(sql, tables)
+    except UnreadableSql as error:
+        return Lineage({}, unknown=frozenset([Unknown(name, f"its SQL has {error}")]))
+    return Lineage(
+        {},
+        columns=frozenset(
+            ColumnEdge(relations[table], own, name, column, how)
+            for column, found in origins.items()
+            for table, own, how in found
+        ),
+    )

@@ -1,0 +1,128 @@
+"""Lineage that declarations tell: datasets, their sources, inputs, references, and the columns of lazy transforms."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any, get_type_hints
+
+import polars as pl
+
+from platform_core.contracts import Catalog, Dataset, Files, Generated, ReferenceRule, Transform, rules_of
+from platform_core.lineage.graph import WHOLE, ColumnEdge, Edge, Lineage, Node, Unknown
+from platform_core.lineage.plans import UnreadablePlan, plan_columns
+
+
+def lineage_of(catalog: Catalog) -> Lineage:
+    """Return the lineage of what is declared: columns too, where a transform's lazy plan says for sure."""
+    nodes = {dataset.name: _node(catalog, dataset) for dataset in catalog.datasets.values()}
+    found = Lineage(nodes, frozenset(_references(catalog)), frozenset(_reference_columns(catalog)))
+    loads = [_load(dataset) for dataset in catalog.datasets.values() if dataset.source is not None]
+    made = [transform_lineage(catalog, transform) for transform in catalog.transforms.values()]
+    return found.merged(*loads, *made)
+
+
+def _node(catalog: Catalog, dataset: Dataset) -> Node:
+    transform = catalog.transforms.get(dataset.name)
+    function = transform.function if transform else None
+    return Node(
+        name=dataset.name,
+        kind="dataset",
+        owner=dataset.owner,
+        version=dataset.version,
+        tags=tuple(dataset.tags),
+        columns=tuple(column.name for column in dataset.columns),
+        promises=tuple(_promises(dataset)),
+        code=f"{function.__module__}:{function.__qualname__}" if function else dataset.model.__module__,
+    )
+
+
+def _promises(dataset: Dataset) -> Iterator[str]:
+    if dataset.freshness is not None:
+        yield f"fresh within {dataset.freshness.total_seconds() / 3600:g} h"
+    if dataset.sla is not None:
+        if dataset.sla.availability is not None:
+            yield f"available {dataset.sla.availability:.2%} of the time"
+        if dataset.sla.latency is not None:
+            yield f"readable within {dataset.sla.latency.total_seconds():g} s"
+        if dataset.sla.throughput is not None:
+            yield f"{dataset.sla.throughput:g} rows a second"
+
+
+def source_name(dataset: Dataset) -> str:
+    """Return the name of what a dataset is loaded from."""
+    if isinstance(dataset.source, Files):
+        return f"files:{dataset.domain}/{dataset.source.pattern}"
+    if isinstance(dataset.source, Generated):
+        return f"generated:{dataset.name}"
+    return f"{type(dataset.source).__name__.lower()}:{dataset.name}"
+
+
+def _load(dataset: Dataset) -> Lineage:
+    name = source_name(dataset)
+    columns = [column.name for column in dataset.columns]
+    return Lineage(
+        {name: Node(name=name, kind="source", columns=tuple(columns))},
+        frozenset([Edge(name, dataset.name)]),
+        frozenset(ColumnEdge(name, column, dataset.name, column, "load") for column in columns),
+    )
+
+
+def _references(catalog: Catalog) -> Iterator[Edge]:
+    for dataset in catalog.datasets.values():
+        for rule in rules_of(dataset):
+            if isinstance(rule, ReferenceRule) and rule.dataset != dataset.name:
+                yield Edge(rule.dataset, dataset.name, "reference")
+
+
+def _reference_columns(catalog: Catalog) -> Iterator[ColumnEdge]:
+    """Yield a column edge for each column looked up; rows that find nothing may be refused, so it reaches all rows."""
+    for dataset in catalog.datasets.values():
+        for rule in rules_of(dataset):
+            if isinstance(rule, ReferenceRule) and rule.dataset != dataset.name:
+                for own, into in zip(rule.columns, rule.to, strict=True):
+                    target = WHOLE if rule.judges_rows and rule.severity == "error" else own
+                    yield ColumnEdge(rule.dataset, into, dataset.name, target, "reference")
+
+
+def transform_lineage(catalog: Catalog, transform: Transform[..., object]) -> Lineage:
+    """Return the edges of one transform; its columns where its plan says for sure, else why not."""
+    target = transform.dataset.name
+    sources = {name: transform.input_name(name) for name in transform.parameters}
+    edges = frozenset(Edge(source, target) for source in sources.values())
+    try:
+        columns = frozenset(_plan_edges(catalog, transform, sources))
+    except UnreadablePlan as error:
+        return Lineage({}, edges, unknown=frozenset([Unknown(target, str(error))]))
+    return Lineage({}, edges, columns)
+
+
+def _plan_edges(
+    catalog: Catalog, transform: Transform[..., object], sources: Mapping[str, str]
+) -> Iterator[ColumnEdge]:
+    """Yield the column edges of a transform from lazy frames to a lazy frame.
+
+    Raises:
+        UnreadablePlan: It takes or returns other frames, or its plan has a part that is not known.
+    """
+    hints = _hints(transform.function)
+    eager = [name for name in (*sources, "return") if hints.get(name) is not pl.LazyFrame]
+    if eager:
+        raise UnreadablePlan(f"its {' and '.join(eager)} is no LazyFrame, so that there is no plan to read")
+    schemas = {
+        name: {column.name: column.dtype for column in catalog[source].columns} for name, source in sources.items()
+    }
+    try:
+        found = plan_columns(transform.function, schemas)  # type: ignore[arg-type]  # its annotations were read above
+    except UnreadablePlan:
+        raise
+    except Exception as error:  # what a user's function raises on frames of nulls is not ours to foresee
+        raise UnreadablePlan(f"it cannot be called without rows: {type(error).__name__}") from error
+    for column, origins in found.origins.items():
+        for name, own, how in origins:
+            yield ColumnEdge(sources[name], own, transform.dataset.name, column, how)
+
+
+def _hints(function: Any) -> Mapping[str, Any]:
+    try:
+        return get_type_hints(function)
+    except NameError:
+        return inspect.get_annotations(function)

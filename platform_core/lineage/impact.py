@@ -1,0 +1,77 @@
+"""What a change of a dataset or column reaches, and how much that matters."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from platform_core.lineage.graph import WHOLE, Lineage
+
+Severity = Literal["none", "low", "medium", "high"]
+_MANY = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Impact:
+    """What is touched when a dataset or column changes.
+
+    Attributes:
+        name: The dataset.
+        column: The column; None where the whole dataset changes.
+        severity: `high` where a mart or a promise is reached, or five datasets or more; `medium` for two or more.
+        datasets: What is reached, with how many steps away it is.
+        columns: Columns reached, by dataset; empty where the dataset as a whole was asked for.
+        owners: How many of the datasets each owner has.
+        marts: Those that people read as they are.
+        promises: What was promised of each dataset reached.
+        unknown: Datasets of which it cannot be said which columns are reached, with the reason.
+    """
+
+    name: str
+    column: str | None
+    severity: Severity
+    datasets: Mapping[str, int]
+    columns: Mapping[str, Sequence[str]]
+    owners: Mapping[str, int]
+    marts: Sequence[str]
+    promises: Mapping[str, Sequence[str]]
+    unknown: Mapping[str, str]
+
+
+def impact_of(lineage: Lineage, name: str, column: str | None = None, *, depth: int | None = None) -> Impact:
+    """Return what is touched when a dataset, or one of its columns, changes.
+
+    A dataset whose columns' origin is unknown counts as touched when a dataset above it is.
+    """
+    below = lineage.downstream(name, depth=depth)
+    columns: dict[str, list[str]] = {}
+    if column is not None:
+        for dataset, reached in lineage.column_downstream(name, column, depth=depth):
+            columns.setdefault(dataset, []).append("all rows" if reached == WHOLE else reached)
+        unsure = {each.name for each in lineage.unknown}
+        touched = set(columns) | {each for each in below if each in unsure}
+        for each in sorted(touched & unsure):
+            touched |= set(lineage.downstream(each, depth=None if depth is None else depth - below.get(each, 0)))
+        below = {each: distance for each, distance in below.items() if each in touched}
+    nodes = {each: lineage.nodes[each] for each in below if each in lineage.nodes}
+    marts = sorted(each for each, node in nodes.items() if node.is_mart)
+    promises = {each: tuple(node.promises) for each, node in nodes.items() if node.promises}
+    return Impact(
+        name=name,
+        column=column,
+        severity=_severity(len(below), bool(marts or promises)),
+        datasets=dict(sorted(below.items(), key=lambda each: (each[1], each[0]))),
+        columns={each: sorted(found) for each, found in sorted(columns.items())},
+        owners=dict(Counter(node.owner for node in nodes.values() if node.owner).most_common()),
+        marts=marts,
+        promises=promises,
+        unknown={each.name: each.reason for each in sorted(lineage.unknown) if each.name in below},
+    )
+
+
+def _severity(count: int, matters: bool) -> Severity:  # noqa: FBT001 - a word of two
+    if count == 0:
+        return "none"
+    if matters or count >= _MANY:
+        return "high"
+    return "medium" if count > 1 else "low"
