@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 from platform_assets.ingest.tables import PROVENANCE
 from platform_assets.location import OPERATION, CodeLocation
@@ -9,6 +10,9 @@ from platform_core.lineage import Edge, Lineage, Node
 from platform_core.lineage.dbt import dbt_lineage
 from platform_core.lineage.declared import lineage_of
 from platform_resources.settings import Settings
+
+_COPIES = 5
+"""So many copies of a dbt project are looked into for compiled SQL."""
 
 BESIDE = (*PROVENANCE, "_partition")
 """Columns that the platform adds to every table."""
@@ -39,11 +43,31 @@ def _assets(location: CodeLocation) -> Lineage:
     return Lineage(nodes, frozenset(edges))
 
 
-def _compiled_manifest(settings: Settings) -> dict[str, object] | None:
-    """Return dbt's newest manifest with compiled SQL, or None before the models were ever compiled."""
+def _compiled_manifest(settings: Settings) -> dict[str, Any] | None:
+    """Return dbt's newest manifest, with the SQL that each model was last compiled to; None where there is no project.
+
+    A project that was parsed anew has no compiled SQL before its next run. That of an earlier copy stands in for it
+    where neither the model nor any macro has changed since.
+    """
     home = Path(settings.state) / "dbt" / settings.environment
-    manifests = sorted(home.glob("*/target/manifest.json"), key=lambda path: path.stat().st_mtime)
-    if not manifests:
+    paths = sorted(home.glob("*/target/manifest.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    if not paths:
         return None
-    manifest: dict[str, object] = json.loads(manifests[-1].read_bytes())
-    return manifest
+    newest, *earlier = (json.loads(path.read_bytes()) for path in paths[:_COPIES])
+    macros = _macros(newest)
+    for manifest in earlier:
+        if _macros(manifest) == macros:
+            _compile_from(newest["nodes"], manifest["nodes"])
+    return cast("dict[str, Any]", newest)
+
+
+def _macros(manifest: dict[str, Any]) -> dict[str, str]:
+    return {key: macro["macro_sql"] for key, macro in manifest["macros"].items()}
+
+
+def _compile_from(nodes: dict[str, Any], earlier: dict[str, Any]) -> None:
+    """Give models their compiled SQL from an earlier manifest where their own text is the same."""
+    for key, node in nodes.items():
+        former = earlier.get(key)
+        if former and not node.get("compiled_code") and former.get("checksum") == node.get("checksum"):
+            node["compiled_code"] = former.get("compiled_code")

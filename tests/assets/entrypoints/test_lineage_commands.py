@@ -1,0 +1,40 @@
+"""`platform lineage`, and the column lineage that a materialisation carries."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from platform_assets.factory import asset_key
+from tests.assets.entrypoints.conftest import Shell
+from tests.docs.pages import ROOT
+from tests.world import world
+
+LANDING = ROOT / "docs_src" / "tutorial" / "landing"
+
+
+def test_what_is_above_and_below_is_listed_and_written(shell: Shell) -> None:
+    above = shell.json("lineage", "upstream", "shop/takings")
+    assert {each["id"] for each in above["nodes"]} >= {"shop/takings", "shop/sales", "files:shop/sales-*"}
+    assert "shop/takings" in shell("lineage", "downstream", "shop/sales")
+    touched = shell.json("lineage", "impact", "shop/sales.price")
+    assert "its sales and return is no LazyFrame" in touched["unknown"]["shop/takings"]
+    assert shell.json("lineage", "upstream", "shop/sales.price")["column_links"][0]["how"] == "load"
+    assert '"shop/sales" -> "shop/takings"' in shell("lineage", "downstream", "shop/sales", "--format", "dot")
+
+
+def test_a_wrong_name_is_refused_with_those_that_are_near(shell: Shell) -> None:
+    assert "no column 'prise'. Fix: perhaps price" in shell.refused("lineage", "impact", "shop/sales.prise")
+    assert "no dataset 'shop/sale'" in shell.refused("lineage", "upstream", "shop/sale")
+
+
+def test_a_materialisation_carries_the_lineage_of_its_columns(tmp_path: Path) -> None:
+    with world(tmp_path, "docs_src.tutorial") as bikes:
+        bikes.land("bikes/trips-2024-05.csv", (LANDING / "trips-2024-05.csv").read_bytes())
+        bikes.catch_up()
+        event = bikes.instance.get_latest_materialization_event(asset_key("bikes/daily_trips"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    lineage = event.asset_materialization.metadata["dagster/column_lineage"].value
+    assert isinstance(lineage, dg.TableColumnLineage)
+    deps = {name: {dep.column_name for dep in found} for name, found in lineage.deps_by_column.items()}
+    assert deps["day"] == {"started_at"}
