@@ -5,6 +5,7 @@ It refuses variables it does not know, because a misspelt setting is silent othe
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -28,6 +29,7 @@ VARIABLES = {
     " the embedded log in <state>/streams",
     "PLATFORM_BROKER_OPTIONS": "JSON file with properties of librdkafka, such as those of SASL; default none",
     "PLATFORM_PRICES": "JSON file with prices that differ from those of us-east-1; default none",
+    "PLATFORM_DATABASE_NAME": "URL of the database that sources call name: sqlite:////file or postgresql://user@host/db",
     "PLATFORM_CACHE": "folder of what was read from S3 before, or off; default <state>/cache",
     "PLATFORM_CACHE_BYTES": "size of that folder at most; default 10737418240, which is 10 GiB",
     "PLATFORM_CACHE_MEMORY_BYTES": "what a process keeps open of it at most; default 4294967296, which is 4 GiB",
@@ -42,6 +44,8 @@ VARIABLES = {
     "PLATFORM_S3_STS_ENDPOINT": "URL where roles are assumed, if not at AWS",
     "PLATFORM_S3_TIMEOUT": "seconds that a request to S3 may stay unanswered; default 30",
 }
+DATABASE_PREFIX = "PLATFORM_DATABASE_"
+_DATABASE = DATABASE_PREFIX + "[A-Z][A-Z0-9_]*"
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -79,6 +83,8 @@ class Settings:
     broker: str = field(default="log", repr=False)
     """Where streams are kept; it may hold a password, so it is never shown."""
     broker_options: str | None = None
+    databases: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """URLs of databases by the names under which sources know them; they may hold passwords and are never shown."""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -102,6 +108,11 @@ class Settings:
             cache=_cache(given, state),
             broker=_broker(given.get("PLATFORM_BROKER", "log")),
             broker_options=given.get("PLATFORM_BROKER_OPTIONS"),
+            databases={
+                name.removeprefix(DATABASE_PREFIX).lower(): value
+                for name, value in given.items()
+                if name.startswith(DATABASE_PREFIX)
+            },
         )
 
     @property
@@ -128,7 +139,7 @@ class Settings:
 
 def _refuse_unknown(given: Mapping[str, str]) -> None:
     for name in sorted(given):
-        if name.startswith("PLATFORM_") and name not in VARIABLES:
+        if name.startswith("PLATFORM_") and name not in VARIABLES and not re.fullmatch(_DATABASE, name):
             raise SettingsError(name, "is not a setting", allowed=tuple(VARIABLES), fix="correct its name or unset it")
 
 

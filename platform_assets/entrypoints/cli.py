@@ -14,6 +14,7 @@ import typer
 from platform_assets.entrypoints.cache_commands import cache
 from platform_assets.entrypoints.convert_command import convert
 from platform_assets.entrypoints.dataset_commands import datasets
+from platform_assets.entrypoints.discover_command import discover
 from platform_assets.entrypoints.interrupts import heed_interrupts
 from platform_assets.entrypoints.lineage_commands import lineage
 from platform_assets.entrypoints.object_commands import objects
@@ -40,6 +41,7 @@ app.add_typer(quarantine)
 app.add_typer(upkeep)
 app.add_typer(table)
 app.command()(convert)
+app.command()(discover)
 app.command()(profile)
 app.command()(synth)
 app.command()(suggest)

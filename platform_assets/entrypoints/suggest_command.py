@@ -22,6 +22,7 @@ def suggest(
     from platform_assets.entrypoints.door import Door, refuse_unknown_rows
     from platform_assets.entrypoints.screen import print_json
     from platform_assets.operations.profiles import profile_of, rows_of, suggestions_of
+    from platform_core.quality.suggest import literal
     from platform_core.quality.suggested_code import contract_code, dataset_name, file_pattern, rules_code
 
     door = Door(context.obj)
@@ -39,7 +40,7 @@ def suggest(
             schema,
             name=dataset or dataset_name(name),
             owner=owner,
-            pattern=file_pattern(name),
+            source=f"Files({literal(file_pattern(name))})",
         )
     )
     if output is not None:

@@ -114,9 +114,9 @@ def _quarantined(store: QuarantineStore, ids: Sequence[str] | None, partitions: 
 
 
 def cursor_of(store: QuarantineStore) -> Cursor:
-    """Read from the ingest log what was taken in before."""
+    """Read from the ingest log what was taken in before; behind a unit that could not be read nothing goes on."""
     log = store.ingests()
-    positions = log["position"].drop_nulls()
+    positions = log.filter(pl.col("unreadable_id").is_null())["position"].drop_nulls()
     return Cursor(log, str(positions.max()) if len(positions) else "")
 
 

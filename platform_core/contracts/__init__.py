@@ -11,7 +11,7 @@ from platform_core.contracts.partitions import Partitions, daily, hourly, monthl
 from platform_core.contracts.retention import Retention
 from platform_core.contracts.ruleset import rules_of
 from platform_core.contracts.sla import Sla
-from platform_core.contracts.sources import Files, Generated
+from platform_core.contracts.sources import Database, Files, Generated
 from platform_core.contracts.stores import Delta, Iceberg, Parquet, Quarantine, within
 from platform_core.contracts.types import Day, UtcTimestamp
 from platform_core.rules import (
@@ -31,7 +31,8 @@ from platform_core.rules import (
 col = pl.col
 
 __all__ = [
-    "Catalog", "CheckRule", "Column", "DataFrameModel", "Dataset", "DatasetRule", "Day", "Delta", "Field", "Files",
+    "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day", "Delta", "Field",
+    "Files",
     "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "Retention", "RowRule", "Rule",
     "Sla", "Transform", "UtcTimestamp", "catalog_of", "check", "col", "complete", "daily", "dataframe_check",
     "expression", "hourly", "measure", "monthly", "references", "rules_of", "unique", "volume", "within",

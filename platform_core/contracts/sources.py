@@ -4,8 +4,10 @@ A record says what the rest of the platform needs to know of its kind, so that n
 is one record here (or in a package of one's own) and one adapter module, found by `kind`.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from typing import Any, ClassVar
 
 SourceProblem = tuple[str, str, str]
@@ -98,6 +100,54 @@ class Generated(Source):
 
     rows: int
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Database(Source):
+    """Rows of a database's table, or of a query; each load takes those that were added or changed since the last.
+
+    Attributes:
+        connection: The name under which the settings know the database: `"shop"` for PLATFORM_DATABASE_SHOP.
+        table: The table, `schema.table` where it is not in the usual schema; or
+        query: A query instead. It has no parameters: what a load begins at is added around it.
+        cursor: The column that grows when a row is added or changed; None reads everything each time.
+        key: Columns that identify a row; rows of one cursor value come in their order.
+        lag: How far behind the highest value rows are read again, for writers that commit late; PostgreSQL needs none.
+        zone: The zone of timestamps without one, such as `"Europe/Berlin"`; None leaves them without.
+    """
+
+    kind: ClassVar[str] = "database"
+    when_empty: ClassVar[str] = "write rows to the table, or do without this run."
+
+    connection: str
+    table: str | None = field(default=None, kw_only=True)
+    query: str | None = field(default=None, kw_only=True)
+    cursor: str | None = field(default=None, kw_only=True)
+    key: Sequence[str] = field(default=(), kw_only=True)
+    lag: timedelta = field(default=timedelta(0), kw_only=True)
+    zone: str | None = field(default=None, kw_only=True)
+
+    @property
+    def reads(self) -> str:
+        """The table of the connection."""
+        return f"{self.connection}.{self.table or 'query'}"
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: rows that are read again must be merged, and a place for secrets is the settings."""
+        yield from super().problems(store_mode=store_mode)
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.connection):
+            fix = "name a connection of the settings: 'shop' for PLATFORM_DATABASE_SHOP."
+            shown = "a URL" if "://" in self.connection else repr(self.connection)
+            yield "source: connection", f"is {shown}, and no lower-case name.", fix
+        if (self.table is None) == (self.query is None):
+            yield "source", "names both a table and a query, or neither.", "give table=... or query=..., one of them."
+        if isinstance(self.key, str):
+            yield f"source: key {self.key!r}", "is one text.", f"write key=({self.key!r},)."
+        if self.lag < timedelta(0):
+            yield f"source: lag {self.lag}", "is below zero.", "give a timedelta, zero or more."
+        if store_mode == "append" or (store_mode == "overwrite" and self.cursor is not None):
+            fix = "use Delta(mode='merge') or Iceberg(mode='merge'), and a key."
+            yield "store", f"is {store_mode!r}, but rows of one cursor value are read again.", fix
 
 
 @dataclass(frozen=True)

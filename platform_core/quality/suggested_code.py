@@ -36,8 +36,9 @@ def rules_code(name: str, suggestions: Sequence[Suggestion]) -> str:
 
 
 def contract_code(
-    profile: Profile, suggestions: Sequence[Suggestion], schema: pl.Schema, *, name: str, owner: str, pattern: str
-) -> str:
+    profile: Profile, suggestions: Sequence[Suggestion], schema: pl.Schema, *, name: str, owner: str, source: str,
+    key: Sequence[str] = (),
+) -> str:  # fmt: skip
     """Return a module that declares a dataset for the rows of a file.
 
     Args:
@@ -46,12 +47,13 @@ def contract_code(
         schema: Its types.
         name: Of the dataset, `domain/dataset`.
         owner: `"team:aviation"` or an e-mail address.
-        pattern: Names of the files that hold further rows.
+        source: Code of the source, such as `Files("trips-*.csv")`.
+        key: Columns that are known to identify a row; found out where there are none.
     """
-    key = _key(profile)
+    key = tuple(key) or _key(profile)
     beside = [each for each in suggestions if not _said_by_column(each, profile, key)]
     fields = [_field(column, schema[column.name]) for column in profile.columns]
-    words = ["DataFrameModel", "Dataset", "Delta", "Field", "Files", "Quarantine"]
+    words = ["DataFrameModel", "Dataset", "Delta", "Field", source.partition("(")[0], "Quarantine"]
     words += [word for word in ("Day", "UtcTimestamp") if any(f": {word} =" in field for field in fields)]
     special = [word for word in ("Annotated", "pl.") if any(word in field for field in fields)]
     variable = name.rpartition("/")[2]
@@ -75,7 +77,7 @@ def contract_code(
         f"    owner={literal(owner)},",
         '    version="0.1.0",',
         *([f"    key=({', '.join(map(literal, key))},),  # no two of {profile.rows:,} rows alike"] if key else []),
-        f"    source=Files({literal(pattern)}),",
+        f"    source={source},",
         f'    store=Delta(mode="{"merge" if key else "append"}"),',
         *(["    rules=[", *_listed(beside, "        "), "    ],"] if beside else []),
         "    quarantine=Quarantine(),",

@@ -124,7 +124,7 @@ def test_a_contract_suggested_for_an_unknown_file_loads_and_passes_its_own_rows(
     frame = pl.concat([rides(month, 1) for month in LEARNT]).rename({"note": "class", "metres": "way (m)"})
     measured = profile("landing/Rides-2024-09.csv", frame, personal={"bike": "name"})
     code = contract_code(measured, suggest(measured, frame), frame.schema, name=dataset_name(measured.name),
-                         owner="team:city", pattern=file_pattern(measured.name))  # fmt: skip
+                         owner="team:city", source=f"Files({file_pattern(measured.name)!r})")  # fmt: skip
     names: dict[str, Dataset] = {}
     exec(code, names)  # noqa: S102 - that the code runs is what is tested
     suggested = catalog_of([names["rides"]])["landing/rides"]
@@ -142,7 +142,7 @@ def test_no_suggestion_shows_a_value_of_personal_data() -> None:
     frame = pl.DataFrame({"mail": ["canary@leak.example"] * 60, "born": [19770131] * 60})
     measured = profile("people", frame, personal={"mail": "email", "born": "birth_date"})
     written = rules_code("people", suggest(measured, frame)) + contract_code(
-        measured, suggest(measured, frame), frame.schema, name="a/people", owner="team:a", pattern="people-*"
+        measured, suggest(measured, frame), frame.schema, name="a/people", owner="team:a", source="Files('people-*')"
     )
     assert [value for value in ("canary", "19770131") if value in written] == []
 

@@ -1,0 +1,119 @@
+"""Contracts proposed for the tables of a database, from what the database says of itself and from some of its rows."""
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from platform_assets.operations.profiles import profile_of, rows_of, suggestions_of
+from platform_core.contracts import Catalog
+from platform_core.quality.suggest import literal
+from platform_core.quality.suggested_code import contract_code
+from platform_resources.settings import Settings
+from platform_resources.sources.engines import DatabaseEngine, Query, open_engine
+from platform_resources.storage import Lake
+
+_BATCH_BYTES = 1 << 24
+_CURSORS = ("updated_at", "modified_at", "changed_at", "last_modified", "updated", "created_at", "inserted_at")
+"""Names under which tables say when a row was changed, the surest first."""
+
+
+@dataclass(frozen=True)
+class DiscoveredTable:
+    """A table, and the module that would declare it.
+
+    Attributes:
+        table: As the database calls it.
+        dataset: As the contract calls it.
+        rows: How many rows it has.
+        key: Its primary key.
+        cursor: The column by which new rows are found; None where there is none to be sure of.
+        code: The module; empty for a table without a row, of which nothing is known but the names.
+    """
+
+    table: str
+    dataset: str
+    rows: int
+    key: tuple[str, ...]
+    cursor: str | None
+    code: str
+
+
+def discover_tables(
+    connection: str, settings: Settings, *, domain: str, owner: str, sample_rows: int
+) -> Iterator[DiscoveredTable]:
+    """Yield a proposal for each table of a database, in the order of their names.
+
+    Args:
+        connection: The name under which the settings know the database.
+        settings: Where databases are.
+        domain: Of the datasets.
+        owner: Of the datasets.
+        sample_rows: How many rows of each table are looked at.
+
+    Raises:
+        DatabaseError: No setting names the database, or it cannot be read.
+    """
+    engine = open_engine(connection, settings.databases)
+    with tempfile.TemporaryDirectory(prefix="platform-discover-") as folder:
+        for table in engine.tables():
+            yield _proposal(engine, table, settings, Path(folder), f"{domain}/{_word(table)}", owner, sample_rows)
+
+
+def _proposal(
+    engine: DatabaseEngine, table: str, settings: Settings, folder: Path, name: str, owner: str, sample_rows: int
+) -> DiscoveredTable:
+    query = Query(table=table, sql=None, cursor=None)
+    columns, key = engine.columns(query), engine.primary_key(table)
+    cursor = _cursor(columns, key)
+    count = engine.state(query).rows
+    sample = _sample(engine, query, sample_rows)
+    if sample.is_empty():
+        return DiscoveredTable(table, name, count, key, cursor, "")
+    file = folder / f"{_word(table)}.csv"
+    sample.write_csv(file)
+    options = {"table": table, "cursor": cursor, "key": key}
+    words = ", ".join(f"{word}={_code(value)}" for word, value in options.items() if value)
+    with rows_of(str(file), Catalog({}, {}), Lake(settings)) as rows:
+        measured = profile_of(rows)
+        code = contract_code(
+            measured,
+            suggestions_of(rows, measured, Catalog({}, {}), Lake(settings)),
+            rows.frame.collect_schema(),
+            name=name,
+            owner=owner,
+            source=f"Database({literal(engine.name)}, {words})",
+            key=key,
+        )
+    return DiscoveredTable(table, name, count, key, cursor, code)
+
+
+def _sample(engine: DatabaseEngine, query: Query, rows: int) -> pl.DataFrame:
+    frames = engine.rows(query, since=None, columns=None, batch_bytes=_BATCH_BYTES)
+    taken: list[pl.DataFrame] = []
+    for frame in frames:
+        taken.append(frame)
+        if sum(part.height for part in taken) >= rows:
+            break
+    return pl.concat(taken).head(rows) if taken else pl.DataFrame()
+
+
+def _cursor(columns: Sequence[str], key: Sequence[str]) -> str | None:
+    lower = {column.lower(): column for column in columns}
+    named = next((lower[name] for name in _CURSORS if name in lower), None)
+    return named or (key[0] if len(key) == 1 and key[0].lower().endswith("id") else None)
+
+
+def _word(table: str) -> str:
+    """Make a table's name one that a dataset may have: lower case, digits and single underscores."""
+    word = re.sub(r"_+", "_", re.sub(r"[^a-z0-9]+", "_", table.lower())).strip("_")
+    return word if word[:1].isalpha() else f"t_{word}"
+
+
+def _code(value: str | Sequence[str]) -> str:
+    if isinstance(value, str):
+        return literal(value)
+    return f"({', '.join(map(literal, value))},)"

@@ -1,0 +1,30 @@
+"""Databases behind one port: SQLite by the standard library, PostgreSQL by psycopg2; one module each."""
+
+from collections.abc import Mapping
+from importlib import import_module
+
+from platform_resources.sources.engines.base import DatabaseEngine, DatabaseError, Query, State
+
+__all__ = ["DatabaseEngine", "DatabaseError", "Query", "State", "open_engine"]
+
+_MODULES = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
+
+
+def open_engine(name: str, databases: Mapping[str, str]) -> DatabaseEngine:
+    """Open the database that the settings know under a name.
+
+    Raises:
+        DatabaseError: There is no such setting, or no engine for its URL.
+    """
+    url = databases.get(name)
+    variable = f"PLATFORM_DATABASE_{name.upper()}"
+    if url is None:
+        raise DatabaseError(
+            name, "no setting says where it is.", fix=f"set {variable}, such as sqlite:////data/shop.db."
+        )
+    scheme = url.partition(":")[0].partition("+")[0]
+    if scheme not in _MODULES:
+        fix = f"write {variable} as sqlite:////file or postgresql://user@host/name."
+        raise DatabaseError(name, f"{scheme!r} is no database that can be read.", fix=fix)
+    engine: DatabaseEngine = import_module(f"{__name__}.{_MODULES[scheme]}").open_database(name, url)
+    return engine

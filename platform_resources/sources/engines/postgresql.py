@@ -1,0 +1,162 @@
+"""PostgreSQL by psycopg2: a server-side cursor in one repeatable-read snapshot, every value cast to text by the server.
+
+A transaction that was open when a load began may commit rows whose cursor lies behind the load's highest value. So a
+load also takes every row that such a transaction, or a later one, wrote: those whose `xmin` is not older than the
+oldest transaction that was open then (`pg_snapshot_xmin`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from platform_resources.sources.engines.base import DatabaseError, Query, State, earlier, rows_per_batch
+
+_WRAPS = 1 << 32
+
+
+@dataclass(frozen=True)
+class PostgreSQLDatabase:
+    """A PostgreSQL database; the URL is never shown."""
+
+    name: str
+    url: str
+
+    def __repr__(self) -> str:
+        """Name the database without its URL, which may hold a password."""
+        return f"PostgreSQLDatabase({self.name!r})"
+
+    def tables(self) -> list[str]:
+        """List tables and views of all schemas but the system's."""
+        sql = (
+            "SELECT CASE table_schema WHEN 'public' THEN table_name ELSE table_schema || '.' || table_name END "
+            "FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
+        )
+        with self._cursor() as cursor:
+            self._run(cursor, sql)
+            return [name for (name,) in cursor.fetchall()]
+
+    def primary_key(self, table: str) -> tuple[str, ...]:
+        """Name the columns of the primary key, in its order."""
+        sql = (
+            "SELECT a.attname FROM pg_index i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k(attnum, place) "
+            "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum "
+            "WHERE i.indisprimary AND i.indrelid = %s::regclass ORDER BY k.place"
+        )
+        with self._cursor() as cursor:
+            self._run(cursor, sql, [".".join('"' + part.replace('"', '""') + '"' for part in table.split("."))])
+            return tuple(name for (name,) in cursor.fetchall())
+
+    def columns(self, query: Query) -> list[str]:
+        """List the columns."""
+        with self._cursor() as cursor:
+            return [name for name, _ in self._described(cursor, query)]
+
+    def state(self, query: Query) -> State:
+        """Count and measure in one snapshot, which also says which transactions are open.
+
+        Every version of a row carries the transaction that wrote it, so their sum changes with any change of the table.
+        """
+        high = "NULL" if query.cursor is None else f"max(t.{_quoted(query.cursor)})::text"
+        written = "0" if query.table is None else "coalesce(sum(t.xmin::text::bigint), 0)"
+        with self._cursor() as cursor:
+            self._run(cursor, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+            (open_from,) = cursor.fetchone()
+            self._run(cursor, f"SELECT {high}, count(*), {written} FROM {_relation(query)} AS t")
+            highest, rows, transactions = cursor.fetchone()
+            return State(highest, rows, f"{rows} {transactions} {highest}", open_from)
+
+    def rows(
+        self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int
+    ) -> Iterator[pl.DataFrame]:
+        """Yield the rows from one snapshot by a server-side cursor."""
+        with self._cursor(server_side=True) as (cursor, plain):
+            described = [(name, kind) for name, kind in self._described(plain, query)
+                         if columns is None or name in columns]  # fmt: skip
+            names = [name for name, _ in described]
+            shown = ", ".join(_as_text(name, kind, query.zone) for name, kind in described)
+            condition, parameters = self._since(query, since)
+            order = [*([query.cursor] if query.cursor else []), *query.key]
+            ordered = f" ORDER BY {', '.join(f't.{_quoted(name)}' for name in order)}" if order else ""
+            cursor.itersize = size = rows_per_batch(len(names), batch_bytes)
+            self._run(cursor, f"SELECT {shown} FROM {_relation(query)} AS t{condition}{ordered}", parameters)
+            while batch := cursor.fetchmany(size):
+                yield pl.DataFrame(batch, schema=dict.fromkeys(names, pl.String), orient="row")
+
+    def _since(self, query: Query, since: State | None) -> tuple[str, list[Any]]:
+        if query.cursor is None or since is None or since.high is None:
+            return "", []
+        column = f"t.{_quoted(query.cursor)}"
+        conditions, parameters = [f"{column} >= %s", f"{column} IS NULL"], [earlier(since.high, query.lag_seconds)]
+        if query.table is not None:
+            conditions.append("age(t.xmin) <= age(%s::text::xid)")
+            parameters.append(str(since.open_from % _WRAPS))
+        return f" WHERE {' OR '.join(conditions)}", parameters
+
+    def _described(self, cursor: Any, query: Query) -> list[tuple[str, int]]:
+        self._run(cursor, f"SELECT * FROM {_relation(query)} AS t LIMIT 0")
+        return [(column.name, column.type_code) for column in cursor.description]
+
+    @contextmanager
+    def _cursor(self, *, server_side: bool = False) -> Iterator[Any]:
+        import psycopg2  # noqa: PLC0415 - an extra
+
+        try:
+            connection = psycopg2.connect(self.url, application_name="platform")
+        except psycopg2.Error as error:
+            reason = str(error).strip().splitlines()[0].rpartition("failed: ")[2]
+            fix = f"correct PLATFORM_DATABASE_{self.name.upper()}, or start the server."
+            raise DatabaseError(self.name, f"it cannot be reached ({reason}).", fix=fix) from error
+        try:
+            connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+            with connection.cursor() as plain:
+                plain.execute("SET TIME ZONE 'UTC'")
+                if server_side:
+                    with connection.cursor(name="platform") as cursor:
+                        yield cursor, plain
+                else:
+                    yield plain
+        finally:
+            connection.close()
+
+    def _run(self, cursor: Any, sql: str, parameters: Sequence[Any] = ()) -> None:
+        import psycopg2  # noqa: PLC0415 - an extra
+
+        try:
+            cursor.execute(sql, list(parameters) or None)
+        except psycopg2.Error as error:
+            reason = str(error).strip().splitlines()[0]
+            fix = "correct table, query, cursor or key of the source."
+            raise DatabaseError(self.name, f"it cannot be read ({reason}).", fix=fix) from error
+
+
+def open_database(name: str, url: str) -> PostgreSQLDatabase:
+    """Open a PostgreSQL URL; a driver named after a plus sign is left out."""
+    scheme, _, rest = url.partition("://")
+    return PostgreSQLDatabase(name, f"{scheme.partition('+')[0]}://{rest}")
+
+
+_BYTES, _BOOLEAN, _TIMESTAMP = 17, 16, 1114
+"""Type codes (`pg_type.oid`) whose text is another than what a contract reads."""
+_ARRAYS = {1000, 1001, 1005, 1007, 1016, 1009, 1015, 1021, 1022, 1115, 1182, 1185, 1231, 2951}
+
+
+def _as_text(name: str, kind: int, zone: str | None) -> str:
+    column = f"t.{_quoted(name)}"
+    if kind == _BYTES:
+        return f"encode({column}, 'base64')"
+    if kind == _TIMESTAMP and zone is not None:
+        return f"({column} AT TIME ZONE '{zone.replace(chr(39), '')}')::text"
+    return f"to_json({column})::text" if kind in _ARRAYS else f"{column}::text"
+
+
+def _relation(query: Query) -> str:
+    if query.table is None:
+        return f"({query.sql})"
+    return ".".join(map(_quoted, query.table.split(".")))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""').replace("%", "%%") + '"'

@@ -1,0 +1,148 @@
+"""SQLite by the standard library. It has one writer at a time and types by value; what a column holds comes as text."""
+
+import base64
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import unquote
+
+import polars as pl
+
+from platform_resources.sources.engines.base import DatabaseError, Query, State, earlier, rows_per_batch
+
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
+
+
+@dataclass(frozen=True)
+class SQLiteDatabase:
+    """A SQLite file, opened for reading alone."""
+
+    name: str
+    path: str
+
+    def tables(self) -> list[str]:
+        """List tables and views, without SQLite's own."""
+        sql = (
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name"
+        )
+        with self._connection() as connection:
+            return [name for (name,) in self._run(connection, sql)]
+
+    def primary_key(self, table: str) -> tuple[str, ...]:
+        """Name the columns of the primary key, in its order."""
+        with self._connection() as connection:
+            columns = self._run(connection, f"PRAGMA table_info({_quoted(table)})").fetchall()
+        return tuple(name for _, name, *_, place in sorted(columns, key=lambda column: column[5]) if place)
+
+    def columns(self, query: Query) -> list[str]:
+        """List the columns."""
+        with self._connection() as connection:
+            return [name for name, *_ in self._run(connection, f"SELECT * FROM {_relation(query)} LIMIT 0").description]
+
+    def state(self, query: Query) -> State:
+        """Count and measure; the fingerprint sees what is added, deleted, or changed together with the cursor."""
+        with self._connection() as connection:
+            if query.cursor is None:
+                (rows,) = self._run(connection, f"SELECT count(*) FROM {_relation(query)}").fetchone()
+                (version,) = self._run(connection, "PRAGMA data_version").fetchone()
+                return State(rows=rows, fingerprint=f"{rows} {version}")
+            cursor = _quoted(query.cursor)
+            sql = f"SELECT max({cursor}), count(*), count({cursor}) FROM {_relation(query)}"
+            high, rows, filled = self._run(connection, sql).fetchone()
+            state = State(None if high is None else str(high), rows)
+            sql = f"SELECT count(*) FROM {_relation(query)} WHERE {cursor} >= ?"
+            (tail,) = self._run(connection, sql, [self._from(connection, query, state)]).fetchone()
+            return replace(state, fingerprint=f"{rows} {filled} {tail} {high}")
+
+    def rows(
+        self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int
+    ) -> Iterator[pl.DataFrame]:
+        """Yield the rows from one read transaction."""
+        names = [name for name in self.columns(query) if columns is None or name in columns]
+        with self._connection() as connection:
+            sql = f"SELECT {', '.join(map(_quoted, names))} FROM {_relation(query)}"
+            parameters = []
+            if query.cursor is not None and since is not None and since.high is not None:
+                cursor = _quoted(query.cursor)
+                sql += f" WHERE {cursor} >= ? OR {cursor} IS NULL"
+                parameters.append(self._from(connection, query, since))
+            order = [*([query.cursor] if query.cursor else []), *query.key]
+            sql += f" ORDER BY {', '.join(map(_quoted, order))}" if order else ""
+            result = self._run(connection, sql, parameters)
+            kinds = self._declared(connection, query)
+            size = rows_per_batch(len(names), batch_bytes)
+            while batch := result.fetchmany(size):
+                yield pl.DataFrame(
+                    {
+                        name: [_text(row[at], kinds.get(name, ""), query.zone) for row in batch]
+                        for at, name in enumerate(names)
+                    },
+                    schema=dict.fromkeys(names, pl.String),
+                )
+
+    def _from(self, connection: sqlite3.Connection, query: Query, since: State) -> Any:
+        """Return the lowest cursor value of a load, in the type of the column's values, which decides the order."""
+        value = earlier(since.high, query.lag_seconds)
+        sql = f"SELECT typeof(max({_quoted(str(query.cursor))})) FROM {_relation(query)}"
+        (kind,) = self._run(connection, sql).fetchone()
+        if value is None or kind not in {"integer", "real"}:
+            return value
+        return int(value) if kind == "integer" else float(value)
+
+    def _declared(self, connection: sqlite3.Connection, query: Query) -> dict[str, str]:
+        if query.table is None:
+            return {}
+        return {
+            row[1]: str(row[2]).upper() for row in self._run(connection, f"PRAGMA table_info({_quoted(query.table)})")
+        }
+
+    def _connection(self) -> closing[sqlite3.Connection]:
+        try:
+            return closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=30))
+        except sqlite3.Error as error:
+            fix = f"correct PLATFORM_DATABASE_{self.name.upper()}, or put the file there."
+            raise DatabaseError(self.name, f"the file cannot be opened ({error}).", fix=fix) from error
+
+    def _run(self, connection: sqlite3.Connection, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        try:
+            return connection.execute(sql, parameters)
+        except sqlite3.Error as error:
+            fix = "correct table, query, cursor or key of the source."
+            raise DatabaseError(self.name, f"it cannot be read ({error}).", fix=fix) from error
+
+
+def open_database(name: str, url: str) -> SQLiteDatabase:
+    """Open `sqlite:////absolute/file` or `sqlite:///relative/file`."""
+    return SQLiteDatabase(name, unquote(url.removeprefix("sqlite://").removeprefix("/")))
+
+
+def _relation(query: Query) -> str:
+    return f"({query.sql}) AS query" if query.table is None else ".".join(map(_quoted, query.table.split(".")))
+
+
+def _quoted(name: str) -> str:
+    """Quote a name by backticks: between double quotes SQLite takes a name that it does not know for a text."""
+    return f"`{name.replace('`', '``')}`"
+
+
+def _text(value: Any, declared: str, zone: str | None) -> str | None:
+    """Return a value as the text that a contract reads: bytes as Base64, an instant with its zone if one is known."""
+    if value is None:
+        return None
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    text = str(value)
+    if zone is not None and ("TIME" in declared or not declared) and _INSTANT.fullmatch(text):
+        return with_zone(text, zone)
+    return text
+
+
+def with_zone(text: str, zone: str) -> str:
+    """Return an instant without a zone as one in UTC, read in the zone."""
+    from datetime import UTC, datetime  # noqa: PLC0415 - only where a zone is declared
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).isoformat()
