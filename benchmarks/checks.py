@@ -62,7 +62,7 @@ def _sample() -> Mapping[str, "pl.DataFrame"]:
     import polars as pl
 
     from platform_assets.domains.flights.flights import flights
-    from platform_assets.entrypoints.sample import sample_files
+    from platform_assets.operations.sample import sample_files
     from platform_core.quality import conform
 
     files = dict(sample_files())

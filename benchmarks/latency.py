@@ -55,8 +55,8 @@ def _prepared(state: Path, months: tuple[str, ...]) -> tuple["CodeLocation", dic
     import dagster as dg
 
     from platform_assets.definitions import location
-    from platform_assets.entrypoints.sample import sample_files
     from platform_assets.operations.catch_up import run_catch_up, stale_runs
+    from platform_assets.operations.sample import sample_files
 
     held = {f"flights/flights-{month}.parquet": month for month in months}
     kept = {}

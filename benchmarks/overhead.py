@@ -28,7 +28,7 @@ FIRST, LAST = "2013-01", "2014-01"
 
 def prepare(folder: Path) -> None:
     """Publishes the sample and takes in what flights refer to; then a second state in which flights are there too."""
-    from platform_assets.entrypoints.sample import publish
+    from platform_assets.operations.sample import publish
 
     location = _location(folder / "new")
     publish(location.landing)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from platform_assets.discovery import by_hand, discover
+from platform_assets.discovery import by_hand
 from platform_assets.factory import asset_for
-from platform_assets.factory.dbt import build_dbt_assets
+from platform_assets.factory.dbt.assets import build_dbt_assets
 from platform_assets.location import CodeLocation
 from platform_assets.operations.automation import automation_for, follow_inputs
 from platform_assets.operations.upkeep.asset import upkeep_asset, upkeep_schedules
@@ -25,12 +25,12 @@ from platform_resources.storage.objects import ObjectStore
 
 
 def build_definitions(package: str, settings: Settings | None = None, *, dbt: Path | None = None) -> dg.Definitions:
-    """The Dagster definitions of all datasets declared below a package; see `build_location`."""
+    """Build the Dagster definitions of all datasets declared below a package; see `build_location`."""
     return build_location(package, settings, dbt=dbt).defs
 
 
 def build_location(package: str, settings: Settings | None = None, *, dbt: Path | None = None) -> CodeLocation:
-    """The code location of all datasets declared below a package.
+    """Build the code location of all datasets declared below a package.
 
     Args:
         package: The root under which datasets are declared, such as `"my_company.domains"`.
@@ -41,12 +41,17 @@ def build_location(package: str, settings: Settings | None = None, *, dbt: Path 
         ContractError: With every problem of every declaration.
         SettingsError: A setting is unknown or wrong.
     """
-    chosen = settings or Settings.from_environment()
+    location = CodeLocation(package, settings or Settings.from_environment(), definitions_of, dbt)
+    _ = location.defs  # now, so that a problem is told where the location is loaded
+    return location
+
+
+def definitions_of(location: CodeLocation) -> dg.Definitions:
+    """Build the definitions of a code location."""
     with warnings.catch_warnings():
         # backfill_policy is marked beta; the version is pinned, and a warning an asset helps nobody.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        catalog = discover(package)
-        return CodeLocation(catalog, chosen, _definitions(package, catalog, chosen, dbt))
+        return _definitions(location.package, location.catalog, location.settings, location.dbt)
 
 
 def _definitions(package: str, catalog: Catalog, chosen: Settings, dbt: Path | None) -> dg.Definitions:

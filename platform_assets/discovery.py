@@ -1,14 +1,20 @@
-"""Which datasets exist: every `Dataset` and `Transform` in the modules below a package, found by importing them."""
+"""Which datasets exist: every `Dataset` and `Transform` in the modules below a package, found by importing them.
+
+Dagster is not imported here: declarations do not need it, and an asset written by hand has imported it already.
+"""
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Iterator
 from types import ModuleType
-
-import dagster as dg
+from typing import TYPE_CHECKING
 
 from platform_core.contracts import Catalog, Dataset, Transform, catalog_of
 from platform_core.errors import CoreError
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 
 class PackageNotFound(CoreError):
@@ -35,15 +41,20 @@ def discover(package: str) -> Catalog:
     return catalog_of(datasets.values(), makers.values())
 
 
-def by_hand(package: str) -> list[dg.AssetsDefinition]:
+def by_hand(package: str) -> "list[dg.AssetsDefinition]":
     """The Dagster assets and checks written by hand beside the declarations."""
-    found = {
+    modules = list(_modules(package))
+    if "dagster" not in sys.modules:
+        return []
+    from dagster import AssetsDefinition  # noqa: PLC0415 - it is loaded, so a module may hold such an asset
+
+    assets = {
         id(each): each
-        for module in _modules(package)
+        for module in modules
         for each in vars(module).values()
-        if isinstance(each, dg.AssetsDefinition)  # checks too: AssetChecksDefinition is a subclass
+        if isinstance(each, AssetsDefinition)  # checks too: AssetChecksDefinition is a subclass
     }
-    return list(found.values())
+    return list(assets.values())
 
 
 def _modules(package: str) -> Iterator[ModuleType]:

@@ -1,13 +1,23 @@
-"""A code location as the doors hold it: what is declared, where it lies, and the definitions built from both."""
+"""A code location as the doors hold it: what is declared, where it lies, and the definitions built from both.
 
+Opening one costs nothing. The catalog is discovered when it is first read, and Dagster is imported only when the
+definitions are, so that a command that lists datasets does not wait for a graph that it does not need.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import dagster as dg
-
+from platform_assets.discovery import discover
 from platform_core.contracts import Catalog
 from platform_resources.settings import Settings
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 OPERATION = "platform/operation"
 """The tag of an asset that works on the platform itself: no dataset, so that listings and catching up pass it over."""
@@ -15,11 +25,34 @@ OPERATION = "platform/operation"
 
 @dataclass(frozen=True)
 class CodeLocation:
-    """Declarations, settings, and Dagster's definitions of them."""
+    """Declarations, settings, and Dagster's definitions of them.
 
-    catalog: Catalog
+    Attributes:
+        package: The root below which datasets are declared.
+        settings: Where things lie.
+        build: Makes the definitions, once, when they are first asked for.
+        dbt: The folder of the dbt project over the datasets; None without one.
+    """
+
+    package: str
     settings: Settings
-    defs: dg.Definitions
+    build: "Callable[[CodeLocation], dg.Definitions]"
+    dbt: Path | None = None
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """What is declared.
+
+        Raises:
+            ContractError: With every problem of every declaration.
+            PackageNotFound: There is no such package.
+        """
+        return discover(self.package)
+
+    @cached_property
+    def defs(self) -> "dg.Definitions":
+        """The whole graph."""
+        return self.build(self)
 
     @property
     def lake(self) -> Lake:

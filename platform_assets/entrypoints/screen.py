@@ -6,20 +6,22 @@ all, so that a line is a record.
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
+
+T = TypeVar("T")
 
 _PIPED_WIDTH = 10_000
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _WEEKS = 14 * _DAY
-_KIBI = 1024
+_KILO = 1000
 
 
 def screen() -> Console:
@@ -34,8 +36,16 @@ def errors() -> Console:
 
 
 def print_json(value: Any) -> None:
-    """Returns when the value is printed as JSON; instants are ISO 8601 in UTC."""
+    """Print the value as JSON; instants are ISO 8601 in UTC."""
     sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=_text) + "\n")
+
+
+def print_result(value: T, render: Callable[[T], RenderableType], as_json: bool) -> None:  # noqa: FBT001 - the flag
+    """Print a result: as JSON for programs, or as `render` shows it to people."""
+    if as_json:
+        print_json(value)
+    else:
+        screen().print(render(value))
 
 
 def _plain(value: Any) -> Any:
@@ -51,28 +61,28 @@ def _text(value: Any) -> str:
 
 
 def table(*columns: str, numbers: Iterable[str] = (), fixed: Iterable[str] = ()) -> Table:
-    """An empty table.
+    """Make an empty table.
 
     Args:
         columns: Headings.
         numbers: Those that stand right.
         fixed: Those that never wrap, because people copy what stands there.
     """
-    made = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+    rendered = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
     for name in columns:
         right = name in set(numbers)
-        made.add_column(name, justify="right" if right else "left", no_wrap=right or name in set(fixed))
-    return made
+        rendered.add_column(name, justify="right" if right else "left", no_wrap=right or name in set(fixed))
+    return rendered
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Table:
-    """Pairs of a word and what there is to say about it, a line each."""
-    made = Table.grid(padding=(0, 2))
-    made.add_column(style="dim", no_wrap=True)
-    made.add_column(overflow="fold")
-    for name, told in pairs:
-        made.add_row(name, told)
-    return made
+    """Make a grid of pairs, a name and what there is to say about it, a line each."""
+    rendered = Table.grid(padding=(0, 2))
+    rendered.add_column(style="dim", no_wrap=True)
+    rendered.add_column(overflow="fold")
+    for name, text in pairs:
+        rendered.add_row(name, text)
+    return rendered
 
 
 def plain(value: object) -> str:
@@ -121,13 +131,18 @@ def joined(words: Sequence[str], nothing: str = "-") -> str:
 
 
 def size(size_bytes: float) -> str:
-    """Bytes in the largest unit that leaves a whole number, by powers of 1024.
+    """Bytes in the largest unit that leaves a whole number, by powers of 1000.
 
-    >>> size(512), size(1536), size(10 * 1024**3)
-    ('512 B', '1.5 KiB', '10.0 GiB')
+    >>> size(512), size(1_500_000), size(10 * 1000**3)
+    ('512 B', '1.5 MB', '10.0 GB')
     """
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size_bytes < _KIBI:
-            return f"{size_bytes:.1f} {unit}" if unit != "B" else f"{size_bytes:.0f} B"
-        size_bytes /= _KIBI
-    return f"{size_bytes:.1f} TiB"
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < _KILO:
+            return f"{size_bytes:,.1f} {unit}" if unit != "B" else f"{size_bytes:,.0f} B"
+        size_bytes /= _KILO
+    return f"{size_bytes:,.1f} TB"
+
+
+def share(value: float | None) -> str:
+    """A share as a percentage; a dash where there is none."""
+    return "-" if value is None else f"{value:.1%}"

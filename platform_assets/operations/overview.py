@@ -1,15 +1,16 @@
 """What there is, dataset by dataset: numbers from the lake's own logs, verdicts from Dagster's history."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import dagster as dg
 import polars as pl
 
-from platform_assets.factory import asset_key
+from platform_assets.dbt_outline import staged_models
+from platform_assets.discovery import by_hand
 from platform_assets.ingest import table_spec
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import OPERATION, CodeLocation
+from platform_assets.operations.history import Check, History, MaterialisationRecord, Verdict
 from platform_core.contracts import Dataset, rules_of
 from platform_resources.storage import Lake, TableSpec
 
@@ -51,74 +52,118 @@ class DatasetState:
         return self.materialised_at is not None or self.rows is not None
 
 
-def overview(location: CodeLocation, instance: dg.DagsterInstance) -> list[DatasetState]:
-    """The state of every dataset and of every other asset of the location, by name."""
-    graph = location.defs.resolve_asset_graph()
-    declared = {asset_key(name): dataset for name, dataset in location.catalog.datasets.items()}
+@dataclass(frozen=True, kw_only=True)
+class UndeclaredAsset:
+    """An asset that no `Dataset` declares: a dbt model, or one written by hand."""
+
+    name: str
+    owners: tuple[str, ...]
+    source: str
+    format: str | None
+    partitions: str | None
+    checks: tuple[str, ...]
+
+
+def overview(location: CodeLocation, history: History) -> list[DatasetState]:
+    """Tell the state of every dataset and of every other asset of the location, by name."""
+    undeclared = {asset.name: asset for asset in undeclared_assets(location)}
+    checks = {dataset.name: [rule.id for rule in rules_of(dataset)] for dataset in location.catalog.datasets.values()}
+    checks |= {name: list(asset.checks) for name, asset in undeclared.items()}
+    events = history.materialisations(checks)
+    verdicts = history.verdicts([(name, check) for name, ids in checks.items() for check in ids])
     return [
-        state_of(declared[key], location.lake, instance)
-        if key in declared
-        else _state_by_history(key, graph.get_check_keys_for_assets({key}), instance)
-        for key in sorted(graph.materializable_asset_keys)
-        if OPERATION not in graph.get(key).tags
+        _state_by_history(name, events.get(name), verdicts, undeclared[name].checks)
+        if name in undeclared
+        else _state(location.catalog[name], location.lake, events.get(name), verdicts)
+        for name in sorted(checks, key=lambda name: name.split("/"))
     ]
 
 
+def undeclared_assets(location: CodeLocation) -> Iterator[UndeclaredAsset]:
+    """List the dbt models of a location, and the assets written by hand that it can materialise.
+
+    The graph is built only where something is written by hand: such a check may judge a dbt model, too.
+    """
+    hand_written = {key.to_user_string() for asset in by_hand(location.package) for key in asset.keys}
+    graph = location.defs.resolve_asset_graph() if by_hand(location.package) else None
+    models = staged_models(location.settings, location.catalog, location.dbt)[1] if location.dbt else []
+    for model in models:
+        checks = [check.name for check in model.checks]
+        if graph is not None:
+            node = next(each for each in graph.asset_nodes if each.key.path == list(model.key))
+            checks = [check.name for check in node.check_keys]
+        yield UndeclaredAsset(
+            name=model.name,
+            owners=model.owners,
+            source="dbt",
+            format="delta" if model.table else "duckdb",
+            partitions=None,
+            checks=tuple(checks),
+        )
+    for node in graph.asset_nodes if graph is not None else ():
+        name = node.key.to_user_string()
+        if name in hand_written and node.is_materializable and OPERATION not in node.tags:
+            kinds = sorted(tag.removeprefix(_KIND) for tag in node.tags if tag.startswith(_KIND))
+            yield UndeclaredAsset(
+                name=name,
+                owners=tuple(node.owners),
+                source="by hand",
+                format=next((kind for kind in kinds if kind != "dbt"), None),
+                partitions=None if node.partitions_def is None else node.partitions_def.__class__.__name__,
+                checks=tuple(check.name for check in node.check_keys),
+            )
+
+
+_KIND = "dagster/kind/"
+
+
 def _state_by_history(
-    key: dg.AssetKey, checks: Iterable[dg.AssetCheckKey], instance: dg.DagsterInstance
+    name: str, event: MaterialisationRecord | None, verdicts: Mapping[Check, Verdict], checks: Sequence[str]
 ) -> DatasetState:
-    """The state of an asset without a declaration, such as a dbt model: what its last materialisation said."""
-    event = instance.get_latest_materialization_event(key)
-    said = event.asset_materialization.metadata if event and event.asset_materialization else {}
-    rows, place = said.get("dagster/row_count"), said.get("dagster/uri")
+    """Tell the state of an asset without a declaration: what its last materialisation said."""
+    metadata = event.metadata if event else {}
+    rows = metadata.get("dagster/row_count")
     return DatasetState(
-        name=key.to_user_string(),
-        location=str(place.value) if place else key.to_user_string(),
+        name=name,
+        location=str(metadata.get("dagster/uri") or name),
         rows_in=None,
-        rows=int(rows.value) if rows and isinstance(rows.value, int) else None,
+        rows=rows if isinstance(rows, int) else None,
         quarantined=0,
-        verdicts=count_verdicts(instance, checks),
-        materialised_at=event.timestamp if event else None,
+        verdicts=count_verdicts(verdicts[name, check] for check in checks if (name, check) in verdicts),
+        materialised_at=event.at.timestamp() if event else None,
     )
 
 
-def state_of(dataset: Dataset, lake: Lake, instance: dg.DagsterInstance) -> DatasetState:
-    """The state of one dataset."""
-    store = QuarantineStore(lake, dataset)
-    spec = table_spec(dataset)
-    event = instance.get_latest_materialization_event(asset_key(dataset.name))
+def state_of(dataset: Dataset, lake: Lake, history: History) -> DatasetState:
+    """Tell the state of one dataset."""
+    checks = [(dataset.name, rule.id) for rule in rules_of(dataset)]
+    event = history.materialisations([dataset.name]).get(dataset.name)
+    return _state(dataset, lake, event, history.verdicts(checks))
+
+
+def _state(
+    dataset: Dataset, lake: Lake, event: MaterialisationRecord | None, verdicts: Mapping[Check, Verdict]
+) -> DatasetState:
+    store, spec = QuarantineStore(lake, dataset), table_spec(dataset)
+    checks = [(dataset.name, rule.id) for rule in rules_of(dataset)]
     return DatasetState(
         name=dataset.name,
         location=lake.location(spec),
         rows_in=int(store.ingests()["rows"].sum()) if dataset.source else None,
         rows=_rows(lake, spec) if lake.exists(spec) else None,
         quarantined=store.envelopes(decision="open").height if dataset.quarantine else 0,
-        verdicts=_verdicts(dataset, instance),
-        materialised_at=event.timestamp if event else None,
+        verdicts=count_verdicts(verdicts[check] for check in checks if check in verdicts),
+        materialised_at=event.at.timestamp() if event else None,
     )
 
 
 def _rows(lake: Lake, spec: TableSpec) -> int:
-    """The rows of a table by its log, because opening old files may wait for hours where the bucket archived them."""
+    """Count a table's rows by its log: opening old files may wait for hours where the bucket archived them."""
     counted = lake.operations(spec).statistics().rows
     return int(lake.scan(spec).select(pl.len()).collect().item()) if counted is None else counted
 
 
-def _verdicts(dataset: Dataset, instance: dg.DagsterInstance) -> Verdicts:
-    keys = [dg.AssetCheckKey(asset_key(dataset.name), rule.id) for rule in rules_of(dataset)]
-    return count_verdicts(instance, keys)
-
-
-def count_verdicts(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey]) -> Verdicts:
-    """The latest verdicts of the given checks; a check that never ran counts nowhere."""
-    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
-    evaluations = [
-        record.event.dagster_event.asset_check_evaluation_data
-        for record in records.values()
-        if record.event
-        and record.event.dagster_event
-        and record.event.dagster_event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
-    ]
-    warned = [each for each in evaluations if not each.passed and each.severity is dg.AssetCheckSeverity.WARN]
-    passed = [each for each in evaluations if each.passed]
-    return Verdicts(passed=len(passed), warned=len(warned), failed=len(evaluations) - len(passed) - len(warned))
+def count_verdicts(verdicts: Iterable[Verdict]) -> Verdicts:
+    """Count verdicts by what they say."""
+    statuses = [verdict.status for verdict in verdicts]
+    return Verdicts(passed=statuses.count("passed"), warned=statuses.count("warned"), failed=statuses.count("failed"))

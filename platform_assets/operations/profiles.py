@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from platform_assets.ingest import table_spec
+from platform_assets.operations.errors import UnknownName
 from platform_core.contracts import Catalog, Dataset, ReferenceRule, rules_of
 from platform_core.privacy.detect import suspected_pii
 from platform_core.quality.profile import Profile, profile
@@ -39,6 +40,16 @@ class Rows:
     dataset: Dataset | None
     personal: Mapping[str, str]
     partition: pl.Expr | None
+
+
+def refuse_unknown_rows(catalog: Catalog, name: str) -> None:
+    """Return when the name is a dataset, a file, a folder or an address.
+
+    Raises:
+        UnknownName: It is none of them.
+    """
+    if name not in catalog.datasets and "://" not in name and not Path(name).exists():
+        raise UnknownName("dataset or file", name, catalog.datasets)
 
 
 @contextmanager

@@ -10,9 +10,9 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.discovery import discover
-from platform_assets.entrypoints.sample import sample_files
-from platform_assets.factory.dbt import build_dbt_assets
+from platform_assets.factory.dbt.assets import build_dbt_assets
 from platform_assets.ingest import table_spec
+from platform_assets.operations.sample import sample_files
 from platform_core.contracts import Catalog, Dataset
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake, TableSpec

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from platform_assets.factory.dbt import build_dbt_assets
+from platform_assets.factory.dbt.assets import build_dbt_assets
 from platform_core.contracts import DataFrameModel, Dataset, Delta, catalog_of
 from platform_core.errors import ContractError
 from platform_resources.engines.dbt import DbtError

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from platform_assets.factory.dbt.assets import dbt_project
+from platform_assets.dbt_outline import dbt_project
 from platform_assets.ingest import table_spec
 from platform_core.contracts import (
     DataFrameModel,

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
-from platform_assets.entrypoints.sample import sample_files
+from platform_assets.operations.sample import sample_files
 from tests.journeys.installation import Dev, Installation
 
 pytestmark = pytest.mark.journey

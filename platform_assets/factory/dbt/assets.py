@@ -1,17 +1,15 @@
 """The assets of a dbt project: one step for all models, because they share one DuckDB file with one writer."""
 
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from platform_assets.factory.dbt.outline import SHAPE, Model, mart_spec, read_outline, write_outline
+from platform_assets.dbt_outline import Model, mart_spec, staged_models
 from platform_core.contracts import Catalog
-from platform_core.contracts.dbt import dbt_sources
 from platform_core.errors import ContractError, Problem
-from platform_resources.engines.dbt import DbtProject, StagedProject
+from platform_resources.engines.dbt import StagedProject
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 
@@ -40,18 +38,11 @@ def build_dbt_assets(
         DbtError: dbt cannot parse the project.
         ContractError: A model has the key of a dataset.
     """
-    if not (project / "dbt_project.yml").exists():
+    staged, models = staged_models(settings, catalog, project)
+    if staged is None:
         return []
-    staged = dbt_project(settings, catalog, project).stage(write_outline)
-    models = read_outline(staged.folder)
     _refuse_doubles(catalog, models)
     return [_assets(staged, models, automation)] if models else []
-
-
-def dbt_project(settings: Settings, catalog: Catalog, project: Path) -> DbtProject:
-    """The dbt project with its sources generated from the catalog."""
-    stamp = f"dagster-dbt {version('dagster-dbt')}, outline {SHAPE}"
-    return DbtProject(project.absolute(), settings, dbt_sources(catalog.datasets.values()), stamp)
 
 
 def _refuse_doubles(catalog: Catalog, models: Sequence[Model]) -> None:

@@ -12,8 +12,8 @@ import polars as pl
 from dagster_dbt import DagsterDbtTranslator
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
+from platform_assets.dbt_outline import Check, Model, mart_spec
 from platform_assets.factory.checks import markdown_table
-from platform_assets.factory.dbt.outline import Check, Model, mart_spec
 from platform_resources.engines.dbt import Event, Invocation, StagedProject
 from platform_resources.engines.duckdb import DuckDBFile
 from platform_resources.storage import Lake, TableSpec

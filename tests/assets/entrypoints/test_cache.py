@@ -48,7 +48,7 @@ def test_stats_add_up_what_all_processes_counted(cache: Cache, capsys: pytest.Ca
     assert (found["disk"]["hits"], found["misses"], found["memory"]["hit_rate"]) == (3, 2, 0.0)  # type: ignore[index]
     assert main(["cache", "stats"]) == 0
     page = capsys.readouterr().out
-    assert "1 entry, 2.0 KiB of 10.0 GiB" in page
+    assert "1 entry, 2.0 kB of 10.7 GB" in page
     assert "the lake lies on disk, where tables are not cached" in page
     assert found["used"] is False
 
@@ -59,7 +59,7 @@ def test_clean_removes_what_is_older(cache: Cache, capsys: pytest.CaptureFixture
         "removed": 1, "removed_bytes": 2048, "entries": 1, "size_bytes": 2048}  # fmt: skip
     assert (old.exists(), young.exists()) == (False, True)
     assert main(["cache", "clean", "--older-than", "0s"]) == 0
-    assert capsys.readouterr().out == "1 entry of 2.0 KiB removed, 0 entries of 0 B left\n"
+    assert capsys.readouterr().out == "1 entry of 2.0 kB removed, 0 entries of 0 B left\n"
 
 
 def test_verify_names_and_removes_what_is_damaged(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +69,7 @@ def test_verify_names_and_removes_what_is_damaged(cache: Cache, capsys: pytest.C
     assert told(capsys, "verify") == {
         "checked": 2, "checked_bytes": 4096, "corrupt": [damaged.relative_to(cache.disk.root).as_posix()]}  # fmt: skip
     assert main(["cache", "verify"]) == 0
-    assert capsys.readouterr().out == "1 entry of 2.0 KiB read, 0 damaged entries removed\n"
+    assert capsys.readouterr().out == "1 entry of 2.0 kB read, 0 damaged entries removed\n"
 
 
 @pytest.mark.parametrize("age", ["", "7", "d", "-1d", "1.5h", "1y", "7 days", "99999999d"])

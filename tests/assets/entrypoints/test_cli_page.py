@@ -9,11 +9,11 @@ import click
 import pytest
 from typer.main import get_command
 
-from platform_assets.entrypoints import cache, dataset_facts, quarantine, replays, tables
 from platform_assets.entrypoints.cli import app
+from platform_assets.operations import dataset_facts, envelopes, replays, tables
 from platform_resources import conversion
 from platform_resources.storage import objects
-from platform_resources.storage.caches import disk
+from platform_resources.storage.caches import disk, report
 from platform_resources.storage.objects import doctor
 from platform_resources.storage.operations import records
 
@@ -50,9 +50,9 @@ RECORDS = [
     for module, names in [
         (dataset_facts, ["Line", "Freshness", "Page", "ColumnFacts", "RuleFacts", "Materialisation", "InputFacts",
                          "QuarantineFacts"]),
-        (cache, ["CacheFacts", "TierFacts"]),
+        (report, ["CacheFacts", "TierFacts"]),
         (disk, ["Removed", "Verified"]),
-        (quarantine, ["Held", "Opened", "Mended"]),
+        (envelopes, ["Envelope", "OpenedEnvelope", "RecordedFix"]),
         (replays, ["Replay", "Outcome"]),
         (tables, ["RowsRead"]),
         (records, ["OperationResult", "PartitionStatistics", "TableStatistics", "TableVersion"]),

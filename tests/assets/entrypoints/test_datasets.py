@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from platform_assets.entrypoints.datasets import freshness_of
+from platform_assets.operations.datasets import freshness_of
 from platform_core.contracts import Dataset
 from tests.assets.entrypoints.conftest import BAD, Shell
 from tests.declared.shop.sales import Sales

@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 
 from platform_assets.ingest import table_spec
 from platform_assets.operations.catch_up import stale_runs
+from platform_assets.operations.history import InstanceHistory
 from platform_assets.operations.overview import overview
 from platform_assets.operations.upkeep import survey
 from platform_assets.operations.upkeep.asset import KEY
@@ -124,7 +125,7 @@ def test_a_broken_table_fails_the_run_and_the_others_are_looked_after(shop: Worl
 
 def test_upkeep_is_no_dataset_and_is_made_by_nobody_else(shop: World) -> None:
     wear(shop, times=1)
-    assert KEY.to_user_string() not in {state.name for state in overview(shop.location, shop.instance)}
+    assert KEY.to_user_string() not in {state.name for state in overview(shop.location, InstanceHistory(shop.instance))}
     assert [key for run in stale_runs(shop.location, shop.instance) for key in run.keys if key == KEY] == []
     schedules = {each.name: each.default_status for each in shop.location.defs.schedules or ()}  # type: ignore[union-attr]
     assert {schedules["upkeep_plan"], schedules["upkeep_apply"]} == {dg.DefaultScheduleStatus.STOPPED}

@@ -1,0 +1,131 @@
+"""`platform lineage upstream | downstream | impact`: what a dataset or column is made of, and what is made of it."""
+
+# ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from platform_assets.entrypoints.options import Json
+
+if TYPE_CHECKING:
+    from platform_core.lineage import Lineage
+
+Format = Literal["text", "json", "graphml", "dot", "markdown"]
+Name = Annotated[str, typer.Argument(metavar="DATASET[.COLUMN]", help="A dataset, a model, or one of its columns.")]
+Depth = Annotated[int | None, typer.Option(help="How many steps to go; all without.", min=1)]
+As = Annotated[Format, typer.Option("--format", help="How to write it.")]
+
+commands = typer.Typer(name="lineage", help="What a dataset or column is made of, and what is made of it.")
+
+
+@commands.command()
+def upstream(context: typer.Context, name: Name, depth: Depth = None, as_: As = "text", json: Json = False) -> None:
+    """Shows what a dataset or column is made of."""
+    _show(context.obj, name, depth, "json" if json else as_, up=True)
+
+
+@commands.command()
+def downstream(context: typer.Context, name: Name, depth: Depth = None, as_: As = "text", json: Json = False) -> None:
+    """Shows what is made of a dataset or column."""
+    _show(context.obj, name, depth, "json" if json else as_, up=False)
+
+
+@commands.command()
+def impact(context: typer.Context, name: Name, depth: Depth = None, as_: As = "text", json: Json = False) -> None:
+    """Tells what a change of a dataset or column touches: datasets, columns, owners, marts, promises."""
+    from platform_assets.entrypoints.screen import print_json, screen, table
+    from platform_core.lineage import impact_of
+    from platform_core.lineage.render import impact_markdown, plain_impact
+
+    graph, dataset, column = _found(context.obj, name)
+    touched = impact_of(graph, dataset, column, depth=depth)
+    if json or as_ == "json":
+        print_json(plain_impact(touched))
+    elif as_ == "markdown":
+        typer.echo(impact_markdown(touched), nl=False)
+    elif as_ == "text":
+        rows = table("DATASET", "STEPS", "COLUMNS", "OWNER", "PROMISED", numbers=("STEPS",), fixed=("DATASET",))
+        for each, distance in touched.datasets.items():
+            columns = ", ".join(touched.columns.get(each, ())) or touched.unknown.get(each, "")
+            owner = graph.nodes[each].owner if each in graph.nodes else ""
+            rows.add_row(each, str(distance), columns, owner, ", ".join(touched.promises.get(each, ())))
+        console = screen()
+        console.print(f"{name}: {touched.severity} impact, {len(touched.datasets)} datasets below")
+        console.print(rows)
+    else:
+        _write(graph.part([dataset, *touched.datasets]), as_)
+
+
+def _found(package: str, name: str) -> "tuple[Lineage, str, str | None]":
+    """Return the lineage, the dataset and the column that a name means.
+
+    Raises:
+        UnknownName: There is no such dataset, or it has no such column.
+    """
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.errors import UnknownName
+    from platform_assets.operations.lineage import location_lineage
+
+    graph = location_lineage(open_location(package))
+    if name in graph.nodes:
+        return graph, name, None
+    dataset, _, column = name.rpartition(".")
+    if dataset not in graph.nodes:
+        raise UnknownName("dataset", name, graph.nodes)
+    if column not in graph.nodes[dataset].columns:
+        raise UnknownName("column", column, graph.nodes[dataset].columns, where=f"{dataset}: ")
+    return graph, dataset, column
+
+
+def _show(package: str, name: str, depth: int | None, as_: Format, *, up: bool) -> None:
+    from platform_assets.entrypoints.screen import screen, table
+
+    graph, dataset, column = _found(package, name)
+    if column is None:
+        names = (graph.upstream if up else graph.downstream)(dataset, depth=depth)
+        if as_ != "text":
+            _write(graph.part([dataset, *names]), as_)
+            return
+        rows = table("DATASET", "STEPS", "KIND", "OWNER", numbers=("STEPS",), fixed=("DATASET",))
+        for each, distance in names.items():
+            node = graph.nodes.get(each)
+            rows.add_row(each, str(distance), node.kind if node else "", node.owner if node else "")
+    else:
+        reached = (graph.column_upstream if up else graph.column_downstream)(dataset, column, depth=depth)
+        names = {each: distance for (each, _), distance in reached.items()}
+        if as_ != "text":
+            _write(_of_columns(graph, {(dataset, column), *reached}), as_)
+            return
+        rows = table("COLUMN", "STEPS", numbers=("STEPS",), fixed=("COLUMN",))
+        for (each, own), distance in reached.items():
+            rows.add_row(f"{each}.{own}", str(distance))
+    console = screen()
+    console.print(f"{name}: {'made of' if up else 'reaches'} {len(rows.rows)}")
+    console.print(rows)
+    for unsure in sorted(graph.part([dataset, *names]).unknown):
+        console.print(f"columns of {unsure.name} are not known: {unsure.reason}", markup=False)
+
+
+def _of_columns(graph: "Lineage", columns: set[tuple[str, str]]) -> "Lineage":
+    """Return the part of the graph between these columns."""
+    from dataclasses import replace
+
+    part = graph.part({name for name, _ in columns})
+    edges = frozenset(
+        edge
+        for edge in part.columns
+        if (edge.source, edge.source_column) in columns
+        and ((edge.target, edge.target_column) in columns or (edge.target, "*") in columns)
+    )
+    return replace(part, columns=edges)
+
+
+def _write(graph: "Lineage", as_: Format) -> None:
+    from platform_assets.entrypoints.screen import print_json
+    from platform_core.lineage.render import dot, graphml, markdown, node_link
+
+    if as_ == "json":
+        print_json(node_link(graph))
+    else:
+        typer.echo({"graphml": graphml, "dot": dot, "markdown": markdown}[as_](graph), nl=False)

@@ -1,0 +1,54 @@
+"""`platform suggest`: a contract or rules as code, with the evidence beside."""
+
+# ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from platform_assets.entrypoints.options import Json, RowsName
+
+commands = typer.Typer()
+
+
+@commands.command()
+def suggest(
+    context: typer.Context,
+    name: RowsName,
+    dataset: Annotated[str | None, typer.Option(help="What a file's dataset is called, domain/dataset.")] = None,
+    owner: Annotated[str, typer.Option(help="Who owns a file's dataset.")] = "team:unassigned",
+    output: Annotated[Path | None, typer.Option(help="Write the code to this file.")] = None,
+    json: Json = False,
+) -> None:
+    """Suggests a whole contract for a file, or rules for a declared dataset, as Python with the evidence beside."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.entrypoints.screen import print_json
+    from platform_assets.operations.profiles import profile_of, refuse_unknown_rows, rows_of, suggestions_of
+    from platform_core.quality.suggest import literal
+    from platform_core.quality.suggested_code import contract_code, dataset_name, file_pattern, rules_code
+
+    location = open_location(context.obj)
+    refuse_unknown_rows(location.catalog, name)
+    with rows_of(name, location.catalog, location.lake) as rows:
+        measured = profile_of(rows)
+        suggestions = suggestions_of(rows, measured, location.catalog, location.lake)
+        schema = rows.frame.collect_schema()
+    code = (
+        rules_code(name, suggestions)
+        if name in location.catalog.datasets
+        else contract_code(
+            measured,
+            suggestions,
+            schema,
+            name=dataset or dataset_name(name),
+            owner=owner,
+            source=f"Files({literal(file_pattern(name))})",
+        )
+    )
+    if output is not None:
+        output.write_text(code, encoding="utf-8")
+    if json:
+        print_json({"name": name, "rows": measured.rows, "suggestions": list(suggestions), "code": code})
+    elif output is None:
+        typer.echo(code, nl=False)

@@ -1,0 +1,129 @@
+"""Partitions of one dataset that somebody asks for, done by a Dagster backfill or by the same runs in this process."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus, PartitionBackfill
+from dagster._core.utils import make_new_backfill_id
+from dagster._daemon.controller import get_daemon_statuses
+from dagster._daemon.daemon import BackfillDaemon
+from dagster._time import get_current_timestamp
+
+from platform_assets.factory import asset_key
+from platform_assets.factory.specs import partitions_definition
+from platform_assets.operations.catch_up import why
+from platform_assets.operations.landing import span_tags
+from platform_core.contracts import Dataset
+from platform_core.errors import CoreError
+
+ALIVE_SECONDS = 90
+"""A daemon whose last heartbeat is older is taken for dead; Dagster's own limit is half an hour."""
+
+
+ENDED_STATUSES = {*BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus.COMPLETED_SUCCESS, BulkActionStatus.COMPLETED_FAILED}
+SUCCESSFUL_STATUSES = {BulkActionStatus.COMPLETED, BulkActionStatus.COMPLETED_SUCCESS}
+
+
+class RunFailed(CoreError):
+    """A run that was made in this process failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartitionRequest:
+    """Partitions of one dataset to be materialised for one reason; no partitions where it has none."""
+
+    dataset: Dataset
+    partitions: tuple[str, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    run_config: Mapping[str, Any] = field(default_factory=dict)
+
+
+def daemon_is_alive(instance: dg.DagsterInstance) -> bool:
+    """Tell whether a daemon that runs backfills gave a sign of life within `ALIVE_SECONDS`."""
+    kind = BackfillDaemon.daemon_type()
+    statuses = get_daemon_statuses(
+        instance, [kind], ignore_errors=True, heartbeat_interval_seconds=0, heartbeat_tolerance_seconds=ALIVE_SECONDS
+    )
+    return statuses[kind].healthy is True
+
+
+def submit_backfill(
+    request: PartitionRequest, defs: dg.Definitions, instance: dg.DagsterInstance, *, title: str
+) -> str:
+    """Ask the daemon for a backfill; its id."""
+    graph, key = defs.resolve_asset_graph(), asset_key(request.dataset.name)
+    definition = graph.get(key).partitions_def
+    subset = AssetGraphSubset(  # type: ignore[call-arg]  # mypy takes its annotated __hash__ for a third field
+        partitions_subsets_by_asset_key=(
+            {key: definition.subset_with_partition_keys(request.partitions)} if definition else {}
+        ),
+        non_partitioned_asset_keys=set() if definition else {key},
+    )
+    backfill_id = make_new_backfill_id()
+    instance.add_backfill(
+        PartitionBackfill.from_asset_graph_subset(
+            backfill_id=backfill_id,
+            backfill_timestamp=get_current_timestamp(),
+            tags=dict(request.tags),
+            dynamic_partitions_store=instance,
+            asset_graph_subset=subset,
+            title=title,
+            description="Rows from quarantine, started by platform quarantine replay",
+            run_config=dict(request.run_config) or None,
+        )
+    )
+    return backfill_id
+
+
+def run_in_process(request: PartitionRequest, defs: dg.Definitions, instance: dg.DagsterInstance) -> Iterator[str]:
+    """Make the runs in this process, one for each group of adjoining partitions as a backfill would; their ids.
+
+    Raises:
+        RunFailed: A run failed; those before it stand.
+    """
+    job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={asset_key(request.dataset.name)})
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    for group in _adjoining(request):
+        result = job.execute_in_process(
+            instance=instance,
+            tags={**request.tags, **span_tags(group)},
+            run_config={**quiet, **request.run_config},
+            raise_on_error=False,
+        )
+        if not result.success:
+            told = "; ".join(step_failures(instance, result.run_id)) or "see the run in the UI"
+            raise RunFailed(f"run {result.run_id} failed: {told}")
+        yield result.run_id
+
+
+def _adjoining(request: PartitionRequest) -> list[tuple[str, ...]]:
+    """Divide the partitions where two do not adjoin; one empty group where there are none."""
+    definition = partitions_definition(request.dataset.partitions)
+    if definition is None:
+        return [()]
+    place = {key: at for at, key in enumerate(definition.get_partition_keys())}
+    groups: list[list[str]] = []
+    for key in request.partitions:
+        if groups and place[key] == place[groups[-1][-1]] + 1:
+            groups[-1].append(key)
+        else:
+            groups.append([key])
+    return [tuple(each) for each in groups]
+
+
+def backfill_failure(instance: dg.DagsterInstance, backfill: PartitionBackfill) -> str:
+    """Say why a backfill failed, in the words of its runs."""
+    if backfill.error:
+        return backfill.error.message.strip()
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill.backfill_id}))
+    told = [reason for run in runs for reason in step_failures(instance, run.run_id)]
+    return "; ".join(dict.fromkeys(told)) or f"its status is {backfill.status.value}"
+
+
+def step_failures(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """List the reasons why steps of the run failed."""
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    return [why(entry.dagster_event) for entry in entries if entry.dagster_event]

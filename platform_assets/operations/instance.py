@@ -1,0 +1,34 @@
+"""Dagster's instance as the platform opens it: DAGSTER_HOME where it is set, else a folder below the state."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platform_resources.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+def dagster_home(settings: Settings) -> Path:
+    """Name the folder of Dagster's instance; it need not be there."""
+    return Path(os.environ.get("DAGSTER_HOME") or Path(settings.state) / "dagster")
+
+
+def open_instance(settings: Settings) -> "dg.DagsterInstance":
+    """Open the instance whose history the UI shows; the caller closes it."""
+    from dagster import DagsterInstance  # noqa: PLC0415 - most commands need no instance
+
+    home = dagster_home(settings)
+    home.mkdir(parents=True, exist_ok=True)
+    if not os.environ.get("DAGSTER_HOME"):
+        _copy_configuration(home)
+        os.environ["DAGSTER_HOME"] = str(home)
+    return DagsterInstance.get()
+
+
+def _copy_configuration(home: Path) -> None:
+    """Put the project's `dagster.yaml` into the folder, as `make demo` would have done."""
+    if not (home / "dagster.yaml").exists() and Path("dagster.yaml").exists():
+        shutil.copyfile("dagster.yaml", home / "dagster.yaml")

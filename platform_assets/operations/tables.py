@@ -1,0 +1,163 @@
+"""Stored tables by the names of datasets: their rows at a version, and what operations may delete."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import polars as pl
+
+from platform_assets.ingest import ingests_spec, quarantine_spec, table_spec
+from platform_assets.location import CodeLocation
+from platform_assets.operations.errors import RequestError, UnknownName
+from platform_assets.operations.instance import open_instance
+from platform_core.privacy.masking import MASK
+from platform_resources.errors import UnsupportedOperation
+from platform_resources.storage import TableSpec
+from platform_resources.storage.operations import TableOperations
+from platform_resources.storage.operations.iceberg import IcebergOperations
+
+Which = Literal["table", "quarantine", "ingests"]
+_LENGTH = re.compile(r"(\d{1,5})\s*([dh])")
+_RAW = ("payload", "fix")
+"""Columns of a quarantine that hold whole rows, personal data included."""
+
+
+@dataclass(frozen=True)
+class NamedTable:
+    """A table that somebody named: its spec, and the columns whose values are masked."""
+
+    name: str
+    spec: TableSpec
+    hidden: frozenset[str]
+
+
+@dataclass(frozen=True)
+class RowChoice:
+    """Which rows somebody wants to see; no columns and no partitions are all of them."""
+
+    version: str | None
+    at: datetime | None
+    columns: tuple[str, ...]
+    partitions: tuple[str, ...]
+    limit: int
+
+
+@dataclass(frozen=True)
+class RowsRead:
+    """Rows of one version of a table."""
+
+    table: str
+    version: str | None
+    at: datetime | None
+    rows: tuple[dict[str, Any], ...]
+    masked: tuple[str, ...]
+
+
+def find_table(location: CodeLocation, name: str, which: Which = "table") -> NamedTable:
+    """The table of a dataset, or one of those beside it; or that of an asset that says in its metadata where it lies.
+
+    Raises:
+        UnknownName: There is no such dataset, and no asset of that name with a table.
+    """
+    dataset = location.catalog.datasets.get(name)
+    if dataset is not None:
+        spec = {"table": table_spec, "quarantine": quarantine_spec, "ingests": ingests_spec}[which](dataset)
+        personal = {column.name for column in dataset.columns if column.pii is not None}
+        return NamedTable(name, spec, frozenset({"table": personal, "quarantine": {*_RAW}, "ingests": set()}[which]))
+    from dagster import AssetKey, TableSchema  # noqa: PLC0415 - only assets without a declaration need the graph
+
+    graph = location.defs.resolve_asset_graph()
+    made = {
+        key.to_user_string(): TableSpec.from_metadata(graph.get(key).metadata) for key in graph.get_all_asset_keys()
+    }
+    spec_there = made.get(name)
+    if spec_there is None or which != "table":
+        raise UnknownName("table", name, [*location.catalog.datasets, *(each for each, spec in made.items() if spec)])
+    schema = graph.get(AssetKey.from_user_string(name)).metadata.get("dagster/column_schema")
+    columns = schema.columns if isinstance(schema, TableSchema) else ()
+    return NamedTable(name, spec_there, frozenset(each.name for each in columns if each.tags.get("pii")))
+
+
+def table_operations(location: CodeLocation, name: str, which: Which) -> TableOperations:
+    """What can be done to the table of that name."""
+    return location.lake.operations(find_table(location, name, which).spec)
+
+
+def read_rows(location: CodeLocation, name: str, which: Which, choice: RowChoice, *, unmask: bool) -> RowsRead:
+    """The first rows of a version of a table; personal data is masked.
+
+    Raises:
+        RequestError: Unmasking is asked for outside of development.
+    """
+    if unmask and location.settings.environment != "development":
+        raise RequestError(
+            f"--unmask: personal data is shown in development only, and this is {location.settings.environment}. "
+            "Fix: leave --unmask out."
+        )
+    found, version, moment = find_table(location, name, which), choice.version, choice.at
+    if moment is not None:
+        version = location.lake.version_at(found.spec, moment)
+    frame = location.lake.scan(
+        found.spec, version=version, columns=choice.columns or None, partitions=choice.partitions or None
+    )
+    with location.lake.telling(found.spec):
+        rows = frame.head(choice.limit).collect()
+    hidden = () if unmask else tuple(each for each in rows.columns if each in found.hidden)
+    shown = rows.with_columns(pl.when(pl.col(each).is_not_null()).then(pl.lit(MASK)).alias(each) for each in hidden)
+    return RowsRead(
+        table=found.spec.path,
+        version=version or location.lake.version(found.spec),
+        at=moment,
+        rows=tuple(shown.to_dicts()),
+        masked=hidden,
+    )
+
+
+def register_table(location: CodeLocation, name: str) -> str:
+    """The version of an Iceberg table that its catalogue knows from now on."""
+    table = table_operations(location, name, "table")
+    if not isinstance(table, IcebergOperations):
+        raise UnsupportedOperation(
+            table.spec.path, f"{table.spec.format} needs no catalogue", fix="read it: its log lies beside its rows"
+        )
+    return table.register()
+
+
+def parse_retention(location: CodeLocation, text: str) -> timedelta:
+    """How long to keep, such as `7d` or `36h`, once no run that is working started earlier.
+
+    Raises:
+        RequestError: It is no such time, or a run has been working for longer.
+    """
+    match = _LENGTH.fullmatch(text.strip())
+    if match is None:
+        raise RequestError(f"--keep: {text!r} is no time. Fix: write days or hours, such as 7d or 36h.")
+    keep = timedelta(**{"days" if match[2] == "d" else "hours": int(match[1])})
+    from platform_assets.operations.active_runs import oldest_active_run  # noqa: PLC0415 - imports Dagster
+
+    with open_instance(location.settings) as instance:
+        reader = oldest_active_run(instance)
+    if reader is not None and reader[1] < datetime.now(UTC) - keep:
+        raise RequestError(
+            f"--keep: run {reader[0]} has been working since {reader[1]:%Y-%m-%d %H:%M} UTC, longer than {text}, and "
+            "may still read what would be deleted. Fix: wait for its end, terminate it, or keep longer."
+        )
+    return keep
+
+
+def parse_instant(version: str | None, at: str | None) -> datetime | None:
+    """The instant that is meant, in UTC where it says no zone; None where there is none.
+
+    Raises:
+        RequestError: Both are given, or the instant is none.
+    """
+    if version is not None and at is not None:
+        raise RequestError("--version and --at: both are given. Fix: leave one out.")
+    if at is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError as error:
+        raise RequestError(f"--at: {at!r} is no instant. Fix: write it as 2024-05-31T12:00.") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
