@@ -6,7 +6,7 @@ the settings may hold secrets.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import NoneType
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ import polars as pl
 
 from platform_resources.errors import InvalidTableSpec, NotATable
 from platform_resources.settings import Settings
+from platform_resources.storage.batches import collected
 from platform_resources.storage.caches import Tally
 from platform_resources.storage.folder import file_name
 from platform_resources.storage.frames import KINDS, from_polars, kind_of, to_polars
@@ -59,14 +60,14 @@ class LakeIOManager(dg.IOManager):
         began = time.process_time()
         write = obj if isinstance(obj, Write) else Write(frame=obj)
         spec = TableSpec.from_metadata(context.definition_metadata)
-        frame = to_polars(write.frame, table=_name(context)) if context.has_asset_key else None
+        frame = _frames(write.frame, _name(context)) if context.has_asset_key else None
         if frame is None:
             self._store_object(context, spec, obj)
             return
         partitions = _partitions(context)
         if spec is None:
             spec = default_spec(context)
-            frame = _with_partition(spec, frame, partitions)
+            frame = frame if isinstance(frame, Iterator) else _with_partition(spec, frame, partitions)
         commit = self._write(context, spec, frame, write)
         self._report(context, spec, commit, cpu_seconds=time.process_time() - began)
 
@@ -130,7 +131,9 @@ class LakeIOManager(dg.IOManager):
             )
         self.values.handle_output(context, obj)
 
-    def _write(self, context: dg.OutputContext, spec: TableSpec, frame: Frame, write: Write) -> Commit:
+    def _write(
+        self, context: dg.OutputContext, spec: TableSpec, frame: Frame | Iterator[pl.DataFrame], write: Write
+    ) -> Commit:
         """Returns the commit; an append without transaction gets the step's, so that a retry does not append twice."""
         partitions, transaction = write.partitions, write.transaction
         if spec.mode == "append":
@@ -143,11 +146,9 @@ class LakeIOManager(dg.IOManager):
                     "is overwritten by a partitioned asset, so that each partition would erase the others",
                     fix="declare partition_column, or a mode other than overwrite",
                 )
-        with self.lake.telling(*self._lent.values()):
-            rows = frame.collect(engine="streaming") if isinstance(frame, pl.LazyFrame) else frame
         return self.lake.write(
             spec,
-            rows,
+            self._collected(frame) if isinstance(frame, pl.LazyFrame) else frame,
             partitions=partitions,
             transaction=transaction,
             expected_version=write.expected_version,
@@ -155,6 +156,11 @@ class LakeIOManager(dg.IOManager):
             replace_values=write.replace_values,
             commit_metadata=write.commit_metadata,
         )
+
+    def _collected(self, frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+        """Yield the rows in batches; what goes wrong is told of the tables that were lent."""
+        with self.lake.telling(*self._lent.values()):
+            yield from collected(frame)
 
     def _report(self, context: dg.OutputContext, spec: TableSpec, commit: Commit, *, cpu_seconds: float) -> None:
         """Returns when the commit is added to the output's metadata; what the asset said itself is left alone."""
@@ -234,6 +240,12 @@ def _with_partition(spec: TableSpec, frame: Frame, partitions: Sequence[str] | N
             fix=f"add a text column {spec.partition_column} with the partition key, or declare a TableSpec",
         )
     return frame.with_columns(pl.lit(partitions[0], dtype=pl.String).alias(str(spec.partition_column)))
+
+
+def _frames(value: Any, table: str) -> Frame | Iterator[pl.DataFrame] | None:
+    """Return a table of any kind as a frame, batches as they are, and None for anything else."""
+    frame = to_polars(value, table=table)  # a RecordBatchReader is an iterator, too
+    return value if frame is None and isinstance(value, Iterator) else frame
 
 
 def _partitions(context: Context) -> list[str] | None:

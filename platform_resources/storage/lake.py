@@ -11,16 +11,18 @@ import polars as pl
 
 from platform_resources.errors import InvalidRows, InvalidTableSpec
 from platform_resources.settings import Settings
-from platform_resources.storage import columns as typed
+from platform_resources.storage.batches import Frames, SpooledRows, gathered
 from platform_resources.storage.caches import Cache, open_cache
 from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.formats.base import TableFormat
-from platform_resources.storage.merge import check_key
+from platform_resources.storage.merge import check_key, present_keys
 from platform_resources.storage.operations import OPERATIONS, TableOperations
 from platform_resources.storage.table import Commit, Rows, TableSpec
 from platform_resources.storage.transactions import ANY, ExpectedPosition, Transaction, WriteGuard
 
 _SHOWN = 5
+_SHARE_IN_MEMORY = 4
+"""The rows of one write take a quarter of the settings' memory: sorting and encoding them takes more."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Lake:
     def write(  # noqa: PLR0913 - a keyword per fact reads better than a bag
         self,
         spec: TableSpec,
-        frame: pl.DataFrame | pl.LazyFrame,
+        frame: Frames,
         *,
         partitions: Sequence[str] | None = None,
         transaction: Transaction | None = None,
@@ -130,7 +132,8 @@ class Lake:
 
         Args:
             spec: the table.
-            frame: rows; a lazy frame is collected.
+            frame: rows: a frame, a lazy frame, or batches of one schema. Those that would take too much memory wait on
+                the local disk; of a merge the keys and what is compared are held.
             partitions: rows outside of them are refused; None for all.
             transaction: the idempotency key of this write: a name, or a stream's id and the write's number in it. A
                 number that is not above the stream's position counts as seen.
@@ -147,20 +150,26 @@ class Lake:
             TableUnavailable: S3 did not answer as it should; whether it is written is known by writing it again.
             TableForbidden: S3 refuses.
         """
-        rows = frame.collect(engine="streaming") if isinstance(frame, pl.LazyFrame) else frame
-        rows = typed.to_logical(spec.path, rows)
-        _check_partitions(spec, rows, partitions)
-        if spec.mode == "merge":
-            check_key(spec, rows)
-        given = Rows(
-            frame=rows,
-            partitions=None if partitions is None else tuple(dict.fromkeys(map(str, partitions))),
-            guard=WriteGuard(transaction, expected_version, expected_position),
-            replace_values=tuple(replace_values),
-            commit_metadata=commit_metadata,
-        )
-        with self.telling(spec):
-            return self._table(spec).write(given)
+        guard = WriteGuard(transaction, expected_version, expected_position)
+        in_memory_bytes = self.settings.memory_bytes // _SHARE_IN_MEMORY
+
+        def check(batch: pl.DataFrame) -> None:
+            _check_partitions(spec, batch, partitions)
+
+        with gathered(spec.path, frame, check, in_memory_bytes=in_memory_bytes) as found:
+            spool = found if isinstance(found, SpooledRows) else None
+            rows = Rows(
+                frame=found if isinstance(found, pl.DataFrame) else pl.DataFrame(schema=found.schema),
+                spool=spool,
+                partitions=None if partitions is None else tuple(dict.fromkeys(map(str, partitions))),
+                guard=guard,
+                replace_values=tuple(replace_values),
+                commit_metadata=commit_metadata,
+            )
+            if spec.mode == "merge":
+                check_key(spec, rows.frame if spool is None else rows.select(present_keys(spec, rows.frame)))
+            with self.telling(spec):
+                return self._table(spec).write(rows)
 
     def update(self, spec: TableSpec, column: str, ids: Sequence[Any], values: Mapping[str, Any]) -> Commit:
         """Returns the commit that set columns of the rows whose `column` is one of the ids; none without such rows.

@@ -43,6 +43,11 @@ def check_key(spec: TableSpec, frame: pl.DataFrame) -> None:
     _refuse_repeated(spec, frame)
 
 
+def present_keys(spec: TableSpec, frame: pl.DataFrame) -> list[str]:
+    """Return the key columns that a frame has."""
+    return [name for name in spec.key if name in frame.columns]
+
+
 def compared_columns(spec: TableSpec, columns: Sequence[str]) -> list[str]:
     """Returns the columns besides the key that decide whether a row differs.
 

@@ -3,14 +3,17 @@
 A TableSpec travels as one JSON entry of an asset's definition metadata, so the IO manager needs no contract.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import polars as pl
 
 from platform_resources.errors import InvalidTableSpec
 from platform_resources.storage.transactions import ANY, ExpectedPosition, Transaction, WriteGuard
+
+if TYPE_CHECKING:
+    from platform_resources.storage.batches import SpooledRows
 
 METADATA_KEY = "platform/table"
 PROVENANCE = ("_source", "_ingest_id", "_row_hash", "_ingested_at")
@@ -115,7 +118,7 @@ class Write:
     """A frame together with how it is to be written; what an asset returns when a frame alone says too little.
 
     Attributes:
-        frame: a table of any kind that the IO manager knows.
+        frame: a table of any kind that the IO manager knows, or an iterator of Polars frames of one schema.
         partitions: the partitions it covers; None takes the run's for an overwrite, the frame's own otherwise.
         transaction: the name under which the write happens at most once, or a stream's id and the growing number of
             this write in it.
@@ -136,10 +139,34 @@ class Write:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """A checked write on its way to a format: all rows in memory, partitions decided."""
+    """A checked write on its way to a format, partitions decided.
+
+    Attributes:
+        frame: all rows, or none of them but the columns where they are spooled.
+        spool: the rows, where they are too many for memory.
+    """
 
     frame: pl.DataFrame
+    spool: "SpooledRows | None" = None
     partitions: tuple[str, ...] | None = None
     guard: WriteGuard = field(default_factory=WriteGuard)
     replace_values: tuple[str, ...] = ()
     commit_metadata: Mapping[str, str] | None = None
+
+    @property
+    def height(self) -> int:
+        """The number of rows."""
+        return self.frame.height if self.spool is None else self.spool.height
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield all rows, in frames of bounded size where they are spooled."""
+        if self.spool is None:
+            yield self.frame
+        else:
+            yield from self.spool.frames()
+
+    def select(self, names: Sequence[str]) -> pl.DataFrame:
+        """Return some columns of all rows, in memory."""
+        if self.spool is None:
+            return self.frame.select(names)
+        return self.spool.lazy().select(names).collect(engine="streaming")

@@ -23,6 +23,7 @@ from platform_resources.storage.formats.delta_frames import (
     restored,
     schema_mode,
     stored,
+    streamed,
     within,
 )
 from platform_resources.storage.formats.delta_limits import (
@@ -31,12 +32,16 @@ from platform_resources.storage.formats.delta_limits import (
     refuse_other_partitioning,
     refuse_unfit,
 )
-from platform_resources.storage.formats.delta_merge import DeltaMerge, change_rows
+from platform_resources.storage.formats.delta_merge import DeltaMerge, SpooledDeltaMerge, change_rows
 from platform_resources.storage.formats.delta_snapshot import last_commit, taken
 from platform_resources.storage.table import Commit, Rows
 
 if TYPE_CHECKING:
+    from arro3.core import RecordBatchReader
     from deltalake import DeltaTable
+
+_GROUP_ROWS = 1 << 17
+"""Rows that delta-rs holds for each partition of a large write: of its own million, twelve partitions took 1.2 GB."""
 
 
 class DeltaFormat(TableFormat):
@@ -60,7 +65,8 @@ class DeltaFormat(TableFormat):
 
     def write(self, rows: Rows) -> Commit:
         """Returns the commit; on a conflict the write starts again from a fresh snapshot."""
-        refuse_unfit(self.spec, rows.frame)
+        for frame in rows.frames():
+            refuse_unfit(self.spec, frame)
         return self._retried(lambda table: self._write(table, rows))
 
     def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> Commit:
@@ -189,14 +195,15 @@ class DeltaFormat(TableFormat):
         frame = columns.fit(self.spec.path, rows.frame, None, "refuse")
         write_deltalake(
             self.location,
-            stored(frame),
+            self._source(rows, frame),
             mode="error",
             partition_by=by,
             storage_options=self.options,
+            **_writing(rows),
             commit_properties=properties(rows, None, retries=0),
         )
         table = DeltaTable(self.location, version=0, storage_options=self.options)
-        return self._commit(table, rows_written=frame.height)
+        return self._commit(table, rows_written=rows.height)
 
     def _refuse_unsafe(self) -> None:
         """Raises UnsafeBucket where the doctor found that commits to the lake's bucket get lost."""
@@ -212,12 +219,13 @@ class DeltaFormat(TableFormat):
         frame = self._fitted(table, rows.frame)
         write_deltalake(
             table,
-            stored(frame),
+            self._source(rows, frame),
             mode="append",
             schema_mode=schema_mode(table, frame),
+            **_writing(rows),
             commit_properties=properties(rows, table),
         )
-        return self._commit(table, rows_written=frame.height)
+        return self._commit(table, rows_written=rows.height)
 
     def _overwrite(self, table: "DeltaTable", rows: Rows) -> Commit:
         """Returns the commit that replaced the partitions, or the whole table when none are named."""
@@ -228,17 +236,19 @@ class DeltaFormat(TableFormat):
         frame = columns.fit(self.spec.path, rows.frame, None, "add") if renewed else self._fitted(table, rows.frame)
         write_deltalake(
             table,
-            stored(frame),
+            self._source(rows, frame),
             mode="overwrite",
             schema_mode="overwrite" if renewed else schema_mode(table, frame),
             predicate=None if rows.partitions is None else within(str(self.spec.partition_column), rows.partitions),
+            **_writing(rows),
             commit_properties=properties(rows, table),
         )
-        return self._commit(table, rows_written=frame.height)
+        return self._commit(table, rows_written=rows.height)
 
     def _merge(self, table: "DeltaTable", rows: Rows) -> Commit:
         """Returns the commit of the rows that differ, or no commit when none do."""
-        done = DeltaMerge(self.spec, table, self._fitted(table, rows.frame), rows).run()
+        fitted = self._fitted(table, rows.frame)
+        done = (DeltaMerge if rows.spool is None else SpooledDeltaMerge)(self.spec, table, fitted, rows).run()
         if done.is_empty:
             return self._noted(table, rows)
         return self._commit(table, rows_written=done.upserts.height, rows_deleted=done.deletes.height)
@@ -254,6 +264,12 @@ class DeltaFormat(TableFormat):
         if not updated + deleted:
             return self._unchanged(table)
         return self._commit(table, rows_written=updated, rows_deleted=deleted)
+
+    def _source(self, rows: Rows, fitted: pl.DataFrame) -> "pl.DataFrame | RecordBatchReader":
+        """Return what delta-rs writes: the fitted frame, or a reader of the spooled rows in its columns."""
+        if rows.spool is None:
+            return stored(fitted)
+        return streamed(rows.spool.fitted(fitted.schema), fitted.schema)
 
     def _fitted(self, table: "DeltaTable", frame: pl.DataFrame) -> pl.DataFrame:
         there = restored(table).collect_schema()
@@ -290,3 +306,11 @@ class DeltaFormat(TableFormat):
             files=len(added),
             partitions=tuple(sorted(value for value in values if value is not None)),
         )
+
+
+def _writing(rows: Rows) -> dict[str, Any]:
+    """Return how files are written, as arguments of delta-rs; none for rows in memory."""
+    from deltalake import WriterProperties
+
+    spooled = WriterProperties(max_row_group_size=_GROUP_ROWS, compression="SNAPPY")
+    return {} if rows.spool is None else {"writer_properties": spooled}

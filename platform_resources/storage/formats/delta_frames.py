@@ -6,7 +6,7 @@ A column whose own type Delta lacks carries that type in its field metadata, and
 # ruff: noqa: PLC0415 - deltalake is imported by the steps that use it
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable
 
 _DTYPE = "platform.dtype"
+_BATCH_ROWS = 1 << 17
 
 
 def scanned(table: "DeltaTable") -> pl.LazyFrame:
@@ -50,6 +51,19 @@ def stored(frame: pl.DataFrame) -> "pl.DataFrame | RecordBatchReader":
     fields = [reader.schema.field(name) for name in reader.schema.names]
     schema = Schema([each.with_metadata({_DTYPE: marks[each.name]}) if each.name in marks else each for each in fields])
     return RecordBatchReader.from_batches(schema, (batch.with_schema(schema) for batch in reader))
+
+
+def streamed(frames: Iterator[pl.DataFrame], schema: pl.Schema) -> "RecordBatchReader":
+    """Return a reader, to be read once, of many frames of one schema, in the types Delta has."""
+    from arro3.core import RecordBatchReader
+
+    def reader(frame: pl.DataFrame) -> RecordBatchReader:
+        return RecordBatchReader.from_arrow(stored(frame))
+
+    parts = (part for frame in frames for part in frame.iter_slices(_BATCH_ROWS))
+    return RecordBatchReader.from_batches(
+        reader(pl.DataFrame(schema=schema)).schema, (batch for part in parts for batch in reader(part))
+    )
 
 
 def schema_mode(table: "DeltaTable", frame: pl.DataFrame) -> Literal["merge"] | None:

@@ -1,7 +1,8 @@
 """Merges, updates and deletions in Delta: read what is concerned, decide on frames, commit only what differs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -12,12 +13,14 @@ from platform_resources.storage.formats.delta_frames import (
     restored,
     schema_mode,
     stored,
+    streamed,
     within,
 )
 from platform_resources.storage.merge import MergePlan, compared_columns, plan_merge, touched_partitions
 from platform_resources.storage.table import Rows, TableSpec
 
 if TYPE_CHECKING:
+    from arro3.core import RecordBatchReader
     from deltalake import DeltaTable
 
 _OPERATION = "__platform_operation"
@@ -53,25 +56,29 @@ class DeltaMerge:
         return known.select(name for name in wanted if name in there).collect()
 
     def _commit(self, plan: MergePlan, touched: list[str] | None) -> None:
-        marked = [
-            rows.with_columns(pl.lit(operation).alias(_OPERATION))
-            for rows, operation in ((plan.upserts, "upsert"), (plan.deletes, "delete"))
-        ]
         on = [f"t.{quoted(name)} = s.{quoted(name)}" for name in self.spec.key]
         if touched is not None:
             on.append(within(str(self.spec.partition_column), touched, alias="t."))
-        values = {quoted(name): f"s.{quoted(name)}" for name in plan.upserts.columns}
+        values = {quoted(name): f"s.{quoted(name)}" for name in self.frame.columns}
         upsert = f"s.{_OPERATION} = 'upsert'"
         merger = self.table.merge(
-            stored(pl.concat(marked, how="diagonal")),
+            self._source(plan),
             predicate=" AND ".join(on),
             source_alias="s",
             target_alias="t",
-            merge_schema=schema_mode(self.table, plan.upserts) is not None,
+            merge_schema=schema_mode(self.table, self.frame) is not None,
             commit_properties=properties(self.rows, self.table, retries=self._retries),
         )
         merger = merger.when_matched_delete(f"s.{_OPERATION} = 'delete'")
         merger.when_matched_update(values, upsert).when_not_matched_insert(values, upsert).execute()
+
+    def _source(self, plan: MergePlan) -> "pl.DataFrame | RecordBatchReader":
+        """Return the rows to write and the keys to delete, each marked with what is done."""
+        marked = [
+            rows.with_columns(pl.lit(operation).alias(_OPERATION))
+            for rows, operation in ((plan.upserts, "upsert"), (plan.deletes, "delete"))
+        ]
+        return stored(pl.concat(marked, how="diagonal"))
 
     @property
     def _retries(self) -> int | None:
@@ -81,6 +88,61 @@ class DeltaMerge:
         moved keys or replaced rows, it cannot know, and any commit in between is planned anew.
         """
         return None if self.spec.partition_from_key and not self.rows.replace_values else 0
+
+
+@dataclass(frozen=True)
+class SpooledDeltaMerge(DeltaMerge):
+    """A merge whose rows are too many for memory: their keys and compared columns decide, the rows follow from disk.
+
+    Rows that are all new are appended. Where some replace others, delta-rs holds those that are written.
+    """
+
+    def run(self) -> MergePlan:
+        """Return what was committed; nothing was when the plan is empty."""
+        names = list(dict.fromkeys([*self.spec.key, *compared_columns(self.spec, self.rows.frame.columns)]))
+        keys, replaced = self.rows.select(names), self.rows.replace_values
+        touched = touched_partitions(self.spec, restored(self.table), keys, replace_values=replaced)
+        current = self._current(touched)
+        plan = plan_merge(self.spec, keys, current, replace_values=replaced)
+        if plan.is_empty:
+            return plan
+        key = list(self.spec.key)
+        if plan.deletes.is_empty() and plan.upserts.join(current, on=key, how="semi").is_empty():
+            self._append(plan.upserts.select(key))
+        else:
+            self._commit(plan, touched)
+        return plan
+
+    def _frames(self, keys: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        spool = self.rows.spool
+        for frame in spool.fitted(self.frame.schema) if spool is not None else ():
+            yield frame.join(keys, on=list(self.spec.key), how="semi", maintain_order="left")
+
+    def _append(self, keys: pl.DataFrame) -> None:
+        from deltalake import write_deltalake
+
+        write_deltalake(
+            self.table,
+            streamed(self._frames(keys), self.frame.schema),
+            mode="append",
+            schema_mode=schema_mode(self.table, self.frame),
+            commit_properties=properties(self.rows, self.table, retries=0),
+        )
+
+    def _source(self, plan: MergePlan) -> "RecordBatchReader":
+        """Return the rows to write and the keys to delete, each marked with what is done."""
+        schema = pl.Schema({**self.frame.schema, _OPERATION: pl.String()})
+        deletes = plan.deletes.with_columns(
+            *(
+                pl.lit(None, dtype=kind).alias(n)
+                for n, kind in self.frame.schema.items()
+                if n not in plan.deletes.columns
+            ),
+            pl.lit("delete").alias(_OPERATION),
+        ).select(list(schema))
+        upserts = self._frames(plan.upserts.select(list(self.spec.key)))
+        marked = (frame.with_columns(pl.lit("upsert").alias(_OPERATION)) for frame in upserts)
+        return streamed(chain([deletes], marked), schema)
 
 
 def change_rows(

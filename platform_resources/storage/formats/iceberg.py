@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -86,7 +88,8 @@ class IcebergFormat(TableFormat):
 
     def write(self, rows: Rows) -> Commit:
         """Returns the commit; on a conflict the write starts again from a fresh snapshot."""
-        refuse_lossy(self.spec, rows.frame)
+        for frame in rows.frames():
+            refuse_lossy(self.spec, frame)
         return self.retried(lambda table: self._write(table, rows))
 
     def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> Commit:
@@ -267,9 +270,9 @@ class IcebergFormat(TableFormat):
             **parts,
         )
         said = summary_of(rows.guard, rows.commit_metadata)
-        added = commit(creation, self.folder, Change(add=self._sorted(frame), said=said))
+        added = commit(creation, self.folder, Change(add=self._frames(rows, frame), said=said))
         self.folder.write(MARKER, b"the Iceberg catalogue knows this table\n")
-        return self._done(self._reopened(), added, rows_written=frame.height)
+        return self._done(self._reopened(), added, rows_written=rows.height)
 
     def _refuse_lost_catalogue(self) -> None:
         from pyiceberg.exceptions import TableAlreadyExistsError
@@ -281,9 +284,8 @@ class IcebergFormat(TableFormat):
 
     def _append(self, table: "Table", rows: Rows) -> Commit:
         frame = self._fitted(table, rows.frame)
-        return self._committed(
-            table, rows, Change(add=frame, schema=widened(table.schema(), frame)), written=frame.height
-        )
+        change = Change(add=self._frames(rows, frame), schema=widened(table.schema(), frame))
+        return self._committed(table, rows, change, written=rows.height)
 
     def _overwrite(self, table: "Table", rows: Rows) -> Commit:
         """Returns the commit that replaced the partitions, or the whole table when none are named."""
@@ -295,27 +297,37 @@ class IcebergFormat(TableFormat):
             else widened(table.schema(), frame)
         )
         gone = [each.file for each in self.files(table, rows.partitions)]
-        return self._committed(table, rows, Change(remove=gone, add=frame, schema=schema), written=frame.height)
+        change = Change(remove=gone, add=self._frames(rows, frame), schema=schema)
+        return self._committed(table, rows, change, written=rows.height)
 
     def _merge(self, table: "Table", rows: Rows) -> Commit:
         """Returns the commit of the rows that differ, or no commit when none do; files without such rows stay."""
         frame = self._fitted(table, rows.frame)
         known = self.rows_at(table)
-        touched = touched_partitions(self.spec, known, frame, replace_values=rows.replace_values)
+        wanted = list(dict.fromkeys([*self.spec.key, *compared_columns(self.spec, frame.columns)]))
+        keys = frame if rows.spool is None else rows.spool.lazily_fitted(frame.schema).select(wanted).collect()
+        touched = touched_partitions(self.spec, known, keys, replace_values=rows.replace_values)
         tasks = self.files(table, touched)
         there = logical_schema(table.schema()).names()
-        names = dict.fromkeys([*self.spec.key, *compared_columns(self.spec, frame.columns)])
-        current = self._by_file(table, tasks, [name for name in names if name in there])
-        plan = plan_merge(self.spec, frame, current.drop(_FILE), replace_values=rows.replace_values)
+        current = self._by_file(table, tasks, [name for name in wanted if name in there])
+        plan = plan_merge(self.spec, keys, current.drop(_FILE), replace_values=rows.replace_values)
         if plan.is_empty:
             return self._noted(table, rows)
         key = list(self.spec.key)
         changed = pl.concat([plan.upserts.select(key), plan.deletes.select(key)])
         hit = sorted(current.join(changed, on=key, how="semi")[_FILE].unique())
         kept = self.read(table, [tasks[place] for place in hit]).join(changed, on=key, how="anti")
+        add: Iterator[pl.DataFrame]
+        if rows.spool is None:
+            add = iter([self._sorted(pl.concat([kept, plan.upserts], how="diagonal").select(frame.columns))])
+        else:
+            upserts, spooled = plan.upserts.select(key), rows.spool.fitted(frame.schema)
+            written = (part.join(upserts, on=key, how="semi", maintain_order="left") for part in spooled)
+            lacking = pl.concat([kept, frame.clear()], how="diagonal").select(frame.columns)
+            add = map(self._sorted, chain([lacking], written))
         change = Change(
             remove=[tasks[place].file for place in hit],
-            add=pl.concat([kept, plan.upserts], how="diagonal").select(plan.upserts.columns),
+            add=add,
             schema=widened(table.schema(), frame),
         )
         return self._committed(table, rows, change, written=plan.upserts.height, deleted=plan.deletes.height)
@@ -340,7 +352,7 @@ class IcebergFormat(TableFormat):
             new = [pl.when(concerned).then(pl.lit(value, dtype=schema[name])).otherwise(pl.col(name)).alias(name)
                    for name, value in changes.items()]  # fmt: skip
             kept = self.read(table, hit).with_columns(new)
-        added = self.commit(table, Change(remove=[each.file for each in hit], add=self._sorted(kept)))
+        added = self.commit(table, Change(remove=[each.file for each in hit], add=[self._sorted(kept)]))
         written, deleted = (0, found.height) if changes is None else (found.height, 0)
         return self._done(self._reopened(), added, rows_written=written, rows_deleted=deleted)
 
@@ -377,11 +389,7 @@ class IcebergFormat(TableFormat):
     def _committed(self, table: "Table", rows: Rows, change: Change, *, written: int, deleted: int = 0) -> Commit:
         named = {OPERATION: "merge"} if self.spec.mode == "merge" else {}  # to Iceberg it is an overwrite
         said = {**named, **summary_of(rows.guard, rows.commit_metadata)}
-        add = None if change.add is None else self._sorted(change.add)
-        own = properties_of(rows.guard)
-        added = self.commit(
-            table, Change(remove=change.remove, add=add, schema=change.schema, said=said, properties=own)
-        )
+        added = self.commit(table, replace(change, said=said, properties=properties_of(rows.guard)))
         return self._done(self._reopened(), added, rows_written=written, rows_deleted=deleted)
 
     def _noted(self, table: "Table", rows: Rows) -> Commit:
@@ -390,6 +398,10 @@ class IcebergFormat(TableFormat):
             return _unchanged(table)
         self._committed(table, rows, Change(), written=0)
         return _unchanged(self._reopened())
+
+    def _frames(self, rows: Rows, fitted: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Yield the fitted rows, or the spooled ones in their columns; those of each file are sorted."""
+        return map(self._sorted, [fitted] if rows.spool is None else rows.spool.fitted(fitted.schema))
 
     def _sorted(self, frame: pl.DataFrame) -> pl.DataFrame:
         return frame.sort(self.spec.sort_by, maintain_order=True) if self.spec.sort_by else frame

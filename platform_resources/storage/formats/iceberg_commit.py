@@ -7,7 +7,7 @@ retries are off, and whoever lost decides anew (`conflicts.retried`).
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ class Change:
 
     Attributes:
         remove: data files of the snapshot that go.
-        add: logical rows that come.
+        add: logical rows that come, in frames of bounded size.
         files: data files that come back as they are.
         schema: the columns as they will be, where they change.
         schema_id: an earlier schema that becomes the current one again.
@@ -54,7 +54,7 @@ class Change:
     """
 
     remove: Sequence["DataFile"] = ()
-    add: pl.DataFrame | None = None
+    add: Iterable[pl.DataFrame] = ()
     files: Sequence["DataFile"] = ()
     schema: pl.Schema | None = None
     schema_id: int | None = None
@@ -73,8 +73,10 @@ def commit(transaction: "Transaction", folder: Folder, change: Change) -> list["
     if change.properties:
         transaction.set_properties(dict(change.properties))
     metadata = transaction.table_metadata
-    added = [] if change.add is None else write_files(metadata, folder, change.add)
+    added = list["DataFile"]()
     with discarding(folder, added):
+        for frame in change.add:
+            added += write_files(metadata, folder, frame)
         update = transaction.update_snapshot(snapshot_properties=dict(change.said))
         with update.overwrite() if change.remove else update.merge_append() as snapshot:
             for each in change.remove:

@@ -41,6 +41,7 @@ from platform_resources.storage.transactions import WriteGuard
 
 _DATA, _SCHEMAS, _TRANSACTIONS = "data.parquet", SCHEMAS, "_transactions"
 _OWN = (f"{_SCHEMAS}/", f"{_TRANSACTIONS}/")
+_DIGITS = 20
 _NAMED = 1
 """The number of a transaction that has only a name."""
 _LISTED_ONE_BY_ONE = 16
@@ -106,9 +107,9 @@ class ParquetFormat(TableFormat):
         if guard.app_id is None:
             return
         place, before = f"{_TRANSACTIONS}/{file_name(guard.app_id)}", self._numbers(guard.app_id)
-        self._folder.write(f"{place}/{_NAMED if guard.sequence is None else guard.sequence:020}", b"")
+        self._folder.write(f"{place}/{_NAMED if guard.sequence is None else guard.sequence:0{_DIGITS}}", b"")
         for number in before:
-            self._folder.remove(f"{place}/{number:020}")
+            self._folder.remove(f"{place}/{number:0{_DIGITS}}")
 
     def _remove_unfinished(self, guard: WriteGuard) -> None:
         """Remove the parts of an attempt that was killed: those of this stream that no position covers."""
@@ -117,7 +118,7 @@ class ParquetFormat(TableFormat):
         prefix, position = f"part-{file_name(guard.app_id)}@", max(self._numbers(guard.app_id), default=-1)
         for entry in self._folder.entries():
             name = entry.name.rpartition("/")[2]
-            if name.startswith(prefix) and int(name.removeprefix(prefix).removesuffix(".parquet")) > position:
+            if name.startswith(prefix) and int(name.removeprefix(prefix)[:_DIGITS]) > position:
                 self._folder.remove(entry.name)
 
     def _write(self, rows: Rows) -> Commit:
@@ -125,6 +126,7 @@ class ParquetFormat(TableFormat):
         renewed = self.spec.mode == "overwrite" and rows.partitions is None and self.spec.schema_evolution == "add"
         frame = columns.fit(self.spec.path, rows.frame, None if renewed else schema, self.spec.schema_evolution)
         done = self._append(frame, rows) if self.spec.mode == "append" else self._overwrite(frame, rows)
+        labels = rows.select([column])[column] if column else None
         self._declare(frame.schema, schema, renewed=renewed)
         return Commit(
             version=self.version(),
@@ -132,7 +134,7 @@ class ParquetFormat(TableFormat):
             size_bytes=done.size_bytes,
             files=len(done.files),
             changed=bool(done.files),
-            partitions=tuple(frame[column].unique().sort()) if column else (),
+            partitions=() if labels is None else tuple(labels.unique().sort()),
         )
 
     def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> NoReturn:  # noqa: ARG002 - the family's signature
@@ -256,7 +258,8 @@ class ParquetFormat(TableFormat):
 
     def _overwrite(self, frame: pl.DataFrame, rows: Rows) -> _Done:
         before = self._listed(rows.partitions)
-        named = ((part, f"{place}/{_DATA}" if place else _DATA) for place, part in self._parts(frame, rows.partitions))
+        parts = self._parts(frame, rows.partitions) if rows.spool is None else self._spooled_parts(frame, rows)
+        named = ((part, f"{place}/{_DATA}" if place else _DATA) for place, part in parts)
         done = self._published(named)
         for each in before:
             if each.name not in done.files and not each.name.startswith(_OWN):
@@ -266,12 +269,31 @@ class ParquetFormat(TableFormat):
     def _append(self, frame: pl.DataFrame, rows: Rows) -> _Done:
         """Returns what was added; a part that is there already was written by the same transaction."""
         name = _part_name(rows.guard)
-        named = ((part, place, f"{place}/{name}" if place else name) for place, part in self._parts(frame, None))
+        if rows.spool is not None:
+            return self._published(
+                (part, f"{place}/{name}-{number:05}.parquet" if place else f"{name}-{number:05}.parquet")
+                for number, batch in enumerate(rows.spool.fitted(frame.schema))
+                for place, part in self._parts(batch, None)
+            )
+        named = ((part, f"{place}/{name}.parquet" if place else f"{name}.parquet", place)
+                 for place, part in self._parts(frame, None))  # fmt: skip
         return self._published(
             (part, target)
-            for part, place, target in named
-            if not any(each.name == target for each in self._folder.entries(place))
+            for part, target, place in named
+            if not any(entry.name == target for entry in self._folder.entries(place))
         )
+
+    def _spooled_parts(self, frame: pl.DataFrame, rows: Rows) -> Iterator[tuple[str, pl.LazyFrame]]:
+        """Yield the spooled rows of each folder; a partition named without rows is an empty frame."""
+        spool, column = rows.spool, self.spec.partition_column
+        spooled = frame.lazy() if spool is None else spool.lazily_fitted(frame.schema)
+        if column is None:
+            yield "", spooled
+            return
+        for value in dict.fromkeys(
+            [*rows.select([column])[column].unique(maintain_order=True), *(rows.partitions or ())]
+        ):
+            yield self._place(value), spooled.filter(pl.col(column) == value)
 
     def _parts(self, frame: pl.DataFrame, partitions: Sequence[str] | None) -> Iterator[tuple[str, pl.DataFrame]]:
         """Yields the rows of each folder; a partition named without rows is an empty frame."""
@@ -287,7 +309,7 @@ class ParquetFormat(TableFormat):
             if value not in there:
                 yield self._place(value), frame.clear()
 
-    def _published(self, parts: Iterator[tuple[pl.DataFrame, str]]) -> _Done:
+    def _published(self, parts: Iterator[tuple[pl.DataFrame | pl.LazyFrame, str]]) -> _Done:
         """Returns what stands under which names now; a few files are published at once."""
         done = _Done()
         for name, rows, size in each_written(parts, lambda part: self._publish(*part)):
@@ -296,11 +318,16 @@ class ParquetFormat(TableFormat):
             done.size_bytes += size
         return done
 
-    def _publish(self, part: pl.DataFrame, name: str) -> tuple[str, int, int]:
+    def _publish(self, part: pl.DataFrame | pl.LazyFrame, name: str) -> tuple[str, int, int]:
         with self._folder.draft(name) as path:
-            part.write_parquet(path, compression="zstd", statistics=True)
+            if isinstance(part, pl.LazyFrame):
+                part.sink_parquet(path, compression="zstd", statistics=True)
+                height = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
+            else:
+                part.write_parquet(path, compression="zstd", statistics=True)
+                height = part.height
             size = path.stat().st_size
-        return name, part.height, size
+        return name, height, size
 
     def _schema(self, listed: list[Entry] | None = None, cache: Cache | None = None) -> pl.Schema | None:
         """Returns the columns of all schema files, oldest first, or None when there is no table."""
@@ -333,9 +360,9 @@ class ParquetFormat(TableFormat):
 
 def _part_name(guard: WriteGuard) -> str:
     if guard.app_id is None:
-        return f"part-{uuid.uuid4().hex}.parquet"
-    number = "" if guard.sequence is None else f"@{guard.sequence:020}"
-    return f"part-{file_name(guard.app_id)}{number}.parquet"
+        return f"part-{uuid.uuid4().hex}"
+    number = "" if guard.sequence is None else f"@{guard.sequence:0{_DIGITS}}"
+    return f"part-{file_name(guard.app_id)}{number}"
 
 
 def _partition_in(name: str) -> str | None:
