@@ -32,12 +32,14 @@ class CodeLocation:
         settings: Where things lie.
         build: Makes the definitions, once, when they are first asked for.
         dbt: The folder of the dbt project over the datasets; None without one.
+        declared: The catalog where it is another than what the package declares.
     """
 
     package: str
     settings: Settings
     build: "Callable[[CodeLocation], dg.Definitions]"
     dbt: Path | None = None
+    declared: Catalog | None = None
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -47,7 +49,7 @@ class CodeLocation:
             ContractError: With every problem of every declaration.
             PackageNotFound: There is no such package.
         """
-        return discover(self.package)
+        return discover(self.package) if self.declared is None else self.declared
 
     @cached_property
     def defs(self) -> "dg.Definitions":
