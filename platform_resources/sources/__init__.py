@@ -1,9 +1,9 @@
 """Where rows come from: the port, and an adapter for each kind of source, which `open_source` finds by its name."""
 
+from platform_resources.readers import Malformed
 from platform_resources.sources.base import (
     Batch,
     Cursor,
-    Malformed,
     SourceAdapter,
     SourceContext,
     Unit,

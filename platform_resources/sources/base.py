@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from platform_resources.errors import ResourceError
+from platform_resources.readers import Malformed
 from platform_resources.settings import Settings
 
 LOG_SCHEMA = {"source": pl.String, "stamp": pl.String, "ingest_id": pl.String, "unreadable_id": pl.String}
@@ -52,36 +53,20 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Malformed:
-    """A record that could be no row.
-
-    Attributes:
-        record: Its number among the unit's records, from 1.
-        reason: What is wrong with it; never quotes the content, which may hold personal data.
-        payload: The record as it came.
-    """
-
-    record: int
-    reason: str
-    payload: str = ""
-
-
-@dataclass(frozen=True)
 class Batch:
     """Some of a unit's rows, as they came, in the unit's order.
 
     Attributes:
         rows: The rows, uncast: text where the source has text.
-        records: Each row's number among the unit's records, from 1; None for rows that follow one another from
-            `first_record`.
-        first_record: The number of the first row where `records` is None.
-        places: What a person calls each row's place where that is no line: an offset, a key, an envelope's id.
-        malformed: The records between them that could be no row.
+        first_record: The number of the first row among the unit's rows, from 1; the others follow.
+        lines: The line of the file on which each row begins, as an editor counts them; None where there are no lines.
+        places: What else a person calls each row's place: an offset, an envelope's id; None where there is nothing.
+        malformed: The records between them that could be no row: line, reason and text.
     """
 
     rows: pl.DataFrame
-    records: pl.Series | None = None
     first_record: int = 1
+    lines: pl.Series | None = None
     places: pl.Series | None = None
     malformed: Sequence[Malformed] = ()
 

@@ -4,18 +4,29 @@ It knows no contract: text formats are read as text, typed formats as they are. 
 `UnreadableUnit` with the reason; nothing of it is used.
 """
 
+import hashlib
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, cast
 
+import polars as pl
+
+from platform_resources.errors import ConversionError
+from platform_resources.readers import ReadOptions, open_records
 from platform_resources.settings import Settings
 from platform_resources.sources.base import Batch, Cursor, SourceContext, Unit, UnreadableUnit, digest
 from platform_resources.sources.feed import Listing
-from platform_resources.sources.formats import parse
+
+_PIECE = 1 << 20
+_KEPT_BYTES = 32 << 20
+"""Files up to this size are fetched once to be identified and read; larger ones are read in pieces."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +84,28 @@ class Landing:
         """
         _refuse_escape(source)
         if self._is_s3:
-            return self._get(source)
+            return self._get(source).read()
         try:
             return (Path(self.settings.landing) / source).read_bytes()
         except OSError as error:
             raise UnreadableUnit(source, f"the file cannot be opened ({error.strerror}).") from error
+
+    @contextmanager
+    def fetched(self, source: str) -> Iterator[Path]:
+        """Give a local path to a landed file: where it lies, or a copy of the object that goes afterwards.
+
+        Raises:
+            UnreadableUnit: It is not there any more.
+        """
+        _refuse_escape(source)
+        if not self._is_s3:
+            yield Path(self.settings.landing) / source
+            return
+        with TemporaryDirectory(prefix="platform-landed-") as folder:
+            path = Path(folder) / "content"
+            with path.open("wb") as out:
+                shutil.copyfileobj(self._get(source), out, _PIECE)
+            yield path
 
     def put(self, source: str, content: bytes) -> None:
         """Publishes a file under `source`; readers see all of it or nothing."""
@@ -121,13 +149,14 @@ class Landing:
             if not item["Key"].rpartition("/")[2].startswith(".")
         ]
 
-    def _get(self, source: str) -> bytes:
+    def _get(self, source: str) -> "BinaryIO":
         bucket, prefix = self._bucket_and_prefix()
         client = self.settings.s3.boto3_client()
         try:
-            return client.get_object(Bucket=bucket, Key=f"{prefix}{source}")["Body"].read()
+            body: Any = client.get_object(Bucket=bucket, Key=f"{prefix}{source}")["Body"]  # boto3's stream of the body
         except client.exceptions.NoSuchKey as error:
             raise UnreadableUnit(source, "the object is not there any more.") from error
+        return cast("BinaryIO", body)
 
     def _bucket_and_prefix(self) -> tuple[str, str]:
         bucket, _, prefix = self.settings.landing.removeprefix("s3://").partition("/")
@@ -205,29 +234,60 @@ class LandedFiles:
         return [unit for unit in identified if unit.ingest_id not in known.get(unit.source, ())]
 
     def identify(self, unit: Unit) -> Unit:
-        """Return the unit with the digest of its bytes; of a file that cannot be opened, of its stamp."""
+        """Return the unit with the digest of its bytes; of a file that cannot be opened, of its stamp.
+
+        The bytes of a small file are kept until it is read: most often that comes next.
+        """
+        self._identified = None
         try:
-            content = self.feed.landing.content(unit.source)
-        except UnreadableUnit:
+            if unit.size_bytes <= _KEPT_BYTES:
+                content = self.feed.landing.content(unit.source)
+                identified = replace(unit, ingest_id=digest(unit.source, content))
+                self._identified = (identified.ingest_id, content)
+                return identified
+            with self.feed.landing.fetched(unit.source) as path:
+                return replace(unit, ingest_id=_digest_of(unit.source, path))
+        except (UnreadableUnit, OSError):
             return replace(unit, ingest_id=digest(unit.source, unit.stamp.encode()))
-        ingest_id = digest(unit.source, content)
-        self._identified = (ingest_id, content)
-        return replace(unit, ingest_id=ingest_id)
 
     def read(self, unit: Unit, columns: Sequence[str] | None = None) -> Iterator[Batch]:
-        """Yield the rows in the file's order.
+        """Yield the rows in the file's order, in batches that are small beside the memory limit.
 
         Raises:
-            UnreadableUnit: It cannot be opened, is empty, truncated, in an unknown encoding, or of no known format.
+            UnreadableUnit: It cannot be opened, is empty, truncated, in an unknown encoding, or of no known format, or
+                a record of it is malformed.
         """
-        del columns
-        identified, self._identified = self._identified, None
-        is_here = identified is not None and identified[0] == unit.ingest_id
-        content = identified[1] if identified and is_here else self.feed.landing.content(unit.source)
-        rows, reason = parse(PurePosixPath(unit.source).name, content)
-        if rows is None:
-            raise UnreadableUnit(unit.source, reason)
-        yield Batch(rows)
+        kept = self._identified if self._identified and self._identified[0] == unit.ingest_id else None
+        self._identified = None
+        name = PurePosixPath(unit.source).name
+        with ExitStack() as stack:
+            try:
+                content = kept[1] if kept else stack.enter_context(self.feed.landing.fetched(unit.source))
+                options, memory = ReadOptions(malformed=0.0), self.context.settings.memory_bytes
+                reading = stack.enter_context(open_records(name, content, options, memory))
+                rows = 0
+                for batch in reading.batches():
+                    rows += batch.frame.height
+                    yield Batch(_narrowed(batch.frame, columns), batch.first_record, pl.Series(batch.lines))
+            except ConversionError as error:
+                raise UnreadableUnit(unit.source, f"{error.problem}.") from error
+            except OSError as error:
+                raise UnreadableUnit(unit.source, f"the file cannot be opened ({error.strerror}).") from error
+            if not rows:
+                raise UnreadableUnit(unit.source, "it holds no rows.")
+
+
+def _narrowed(rows: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
+    return rows if columns is None else rows.select(name for name in columns if name in rows.columns)
+
+
+def _digest_of(source: str, path: Path) -> str:
+    """The `digest` of a file's content, piece by piece."""
+    state = hashlib.blake2b(source.encode() + b"\0", digest_size=16)
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            state.update(piece)
+    return state.hexdigest()
 
 
 def open_source(options: Mapping[str, Any], context: SourceContext) -> LandedFiles:
