@@ -15,6 +15,7 @@ from dagster._time import get_current_timestamp
 from platform_assets.factory import asset_key
 from platform_assets.factory.specs import partitions_definition
 from platform_assets.operations.catch_up import why
+from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import span_tags
 from platform_core.contracts import Dataset
 from platform_core.errors import CoreError
@@ -84,6 +85,7 @@ def run_in_process(request: PartitionRequest, defs: dg.Definitions, instance: dg
     Raises:
         RunFailed: A run failed; those before it stand.
     """
+    fail_dead_runs(instance)  # one that a `kill -9` left behind would keep its pool from this one for ever
     job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={asset_key(request.dataset.name)})
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     for group in _adjoining(request):

@@ -2,9 +2,10 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from math import inf
 from typing import Any
 
@@ -17,7 +18,11 @@ from platform_assets.location import OPERATION, CodeLocation
 from platform_assets.operations.arrivals import SETTLED, Arrival, Cursor, look
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import run_config, span_tags
+from platform_assets.operations.staleness import Staleness
 from platform_core.contracts import Dataset
+
+StalePartitions = dict[dg.AssetKey, set[str]]
+"""What has to be made: by asset its partitions, none where it has none."""
 
 
 @dataclass(frozen=True)
@@ -30,23 +35,30 @@ class CatchUpRun:
 
 
 def stale_runs(location: CodeLocation, instance: dg.DagsterInstance) -> list[CatchUpRun]:
-    """The runs that bring every stale asset up to date, in an order in which inputs come first; empty if none is.
+    """Plan the runs that bring every stale asset up to date, inputs first; none if nothing is stale.
 
     A landed file is new when the ingest log does not know its content. A derived asset is stale when it was never
-    materialised, or when an input is stale or was materialised after it; while an input was never made it has to wait.
+    materialised, or when an input is stale or was materialised after it; of a partitioned one, by partition. While an
+    input was never made it has to wait.
     """
     arrivals = _arrivals(location)
     graph = location.defs.resolve_asset_graph()
-    stale: dict[dg.AssetKey, None] = dict.fromkeys(asset_key(each.dataset.name) for each in arrivals)
-    stale |= dict.fromkeys(asset_key(dataset.name) for dataset in _with_news(location))
-    sources = {asset_key(each.name) for each in location.catalog.datasets.values() if each.source}
+    stale: StalePartitions = {}
+    for arrival in arrivals:
+        stale.setdefault(asset_key(arrival.dataset.name), set()).update(arrival.partitions)
+    for dataset in _with_news(location):
+        key = asset_key(dataset.name)
+        definition = graph.get(key).partitions_def
+        stale[key] = set(definition.get_partition_keys()) if definition else set()
+    sources = {asset_key(dataset.name) for dataset in location.catalog.datasets.values() if dataset.source}
+    staleness = Staleness(graph, instance)
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
-        derived = key not in sources and node.is_materializable and OPERATION not in node.tags
-        if derived and _is_stale(key, graph, stale, instance):
-            stale[key] = None
+        is_derived = key not in sources and node.is_materializable and OPERATION not in node.tags
+        if is_derived and (partitions := staleness.of(key, stale)) is not None:
+            stale[key] = partitions
     ordered = [key for key in graph.toposorted_asset_keys if key in stale]
-    return [_run(batch, arrivals, graph, instance) for batch in _batches(ordered, graph)]
+    return [run for batch in _batches(ordered, graph) for run in _runs(batch, stale, arrivals, graph)]
 
 
 def _arrivals(location: CodeLocation) -> list[Arrival]:
@@ -67,17 +79,6 @@ def _with_news(location: CodeLocation) -> Iterator[Dataset]:
                 yield dataset
 
 
-def _is_stale(key: dg.AssetKey, graph: Any, stale: Mapping[dg.AssetKey, None], instance: dg.DagsterInstance) -> bool:
-    parents = graph.get(key).parent_keys
-    made = {parent: instance.get_latest_materialization_event(parent) for parent in parents}
-    if any(event is None and parent not in stale for parent, event in made.items()):
-        return False  # an input has nothing to read yet
-    own = instance.get_latest_materialization_event(key)
-    if own is None or any(parent in stale for parent in parents):
-        return True
-    return any(event is not None and event.timestamp > own.timestamp for event in made.values())
-
-
 def _batches(keys: Sequence[dg.AssetKey], graph: Any) -> Iterator[list[dg.AssetKey]]:
     """Keys in their order, cut where a run would hold two partitionings."""
     batch: list[dg.AssetKey] = []
@@ -93,27 +94,47 @@ def _batches(keys: Sequence[dg.AssetKey], graph: Any) -> Iterator[list[dg.AssetK
         yield batch
 
 
-def _run(
-    batch: Sequence[dg.AssetKey], arrivals: Sequence[Arrival], graph: Any, instance: dg.DagsterInstance
-) -> CatchUpRun:
-    mine = [each for each in arrivals if asset_key(each.dataset.name) in batch]
+def _runs(
+    batch: Sequence[dg.AssetKey], stale: StalePartitions, arrivals: Sequence[Arrival], graph: Any
+) -> Iterator[CatchUpRun]:
+    """The runs of a batch: one, or, where its partitions do not adjoin, one for each stretch of them.
+
+    Assets without partitions and those with then have runs of their own, because one above another needs all of it.
+    """
+    mine = [arrival for arrival in arrivals if asset_key(arrival.dataset.name) in batch]
+    definition = next((graph.get(key).partitions_def for key in batch if graph.get(key).partitions_def), None)
     partitioned = [key for key in batch if graph.get(key).partitions_def is not None]
-    touched = {partition for each in mine for partition in each.partitions}
-    if partitioned and not touched:
-        touched = _partitions_above(partitioned, graph, instance)
-    return CatchUpRun(tuple(batch), span_tags(touched), run_config(mine))
+    stretches = _stretches(definition, [stale[key] for key in partitioned], mine) if definition else []
+    if len(stretches) <= 1:
+        yield CatchUpRun(tuple(batch), span_tags(stretches[0] if stretches else ()), run_config(mine))
+        return
+    for is_partitioned, group in groupby(batch, key=lambda key: key in partitioned):
+        keys = tuple(group)
+        for stretch in stretches if is_partitioned else [()]:
+            wanted = tuple(key for key in keys if not is_partitioned or stale[key] & set(stretch))
+            taken = [arrival for arrival in mine if asset_key(arrival.dataset.name) in wanted]
+            taken = [arrival for arrival in taken if not is_partitioned or set(arrival.partitions) & set(stretch)]
+            if wanted:
+                yield CatchUpRun(wanted, span_tags(stretch), run_config(taken))
 
 
-def _partitions_above(keys: Iterable[dg.AssetKey], graph: Any, instance: dg.DagsterInstance) -> set[str]:
-    """The partitions that inputs of the same partitioning have; all there are where nothing is above."""
-    found: set[str] = set()
-    for key in keys:
-        own = set(graph.get(key).partitions_def.get_partition_keys())
-        for parent in graph.get(key).parent_keys:
-            if graph.get(parent).partitions_def is not None:
-                found |= own & set(instance.get_materialized_partitions(parent))
-        found = found or own
-    return found
+def _stretches(
+    definition: dg.PartitionsDefinition[str], stale: Sequence[set[str]], arrivals: Sequence[Arrival]
+) -> list[tuple[str, ...]]:
+    """The partitions of a batch in stretches of adjoining ones; those that one unit touches are not divided."""
+    keys = definition.get_partition_keys()
+    place = {key: at for at, key in enumerate(keys)}
+    spans = [(place[key], place[key]) for partitions in stale for key in partitions if key in place]
+    for arrival in arrivals:
+        touched = [place[key] for key in arrival.partitions]
+        spans += [(min(touched), max(touched))] if touched else []
+    stretches: list[tuple[int, int]] = []
+    for first, last in sorted(set(spans)):
+        if stretches and first <= stretches[-1][1] + 1:
+            stretches[-1] = (stretches[-1][0], max(stretches[-1][1], last))
+        else:
+            stretches.append((first, last))
+    return [tuple(keys[first : last + 1]) for first, last in stretches]
 
 
 def run_catch_up(planned: CatchUpRun, defs: dg.Definitions, instance: dg.DagsterInstance) -> Iterator[dg.DagsterEvent]:

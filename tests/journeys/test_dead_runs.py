@@ -10,15 +10,20 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from platform_assets.composition import build_location
+from platform_assets.ingest.replay import replay_tag
+from platform_assets.operations.backfills import PartitionRequest, run_in_process
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_resources.processes import is_working
+from platform_resources.settings import Settings
+from tests.world import World, as_file, sales
 
 pytestmark = pytest.mark.journey
 WORK = """
 import os, signal, sys
 import dagster as dg
 
-@dg.op(pool="table")
+@dg.op(pool=sys.argv[3])
 def work():
     os.kill(os.getpid(), signal.SIGKILL if sys.argv[2] == "dies" else 0)
 
@@ -37,9 +42,9 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def work(folder: Path, how: str) -> None:
+def work(folder: Path, how: str, pool: str = "table") -> None:
     """A run in a process of its own, which dies or ends well."""
-    subprocess.run([sys.executable, "-c", WORK, str(folder), how], capture_output=True, timeout=60, check=False)
+    subprocess.run([sys.executable, "-c", WORK, str(folder), how, pool], capture_output=True, timeout=60, check=False)
 
 
 def test_a_run_whose_process_was_killed_is_failed_and_its_pool_is_free(
@@ -74,3 +79,14 @@ def test_a_process_that_works_is_working_and_one_that_ended_is_not() -> None:
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="only /proc says when a process started")
 def test_a_later_process_with_the_same_number_does_not_stand_in_for_the_dead_one() -> None:
     assert not is_working(os.getpid(), instant=time.time() - 7 * 24 * 3600)
+
+
+def test_a_replay_does_not_wait_for_the_pool_of_a_killed_one(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    settings = Settings.from_environment({"PLATFORM_STATE": str(tmp_path / "state")})
+    location = build_location("tests.declared", settings)
+    location.landing.put("shop/sales-a.parquet", as_file("a.parquet", sales((1, "apple", 1.0), (2, "apple", -1.0))))
+    world = World(location, instance)
+    world.catch_up()
+    work(tmp_path, "dies", "table_shop_sales")
+    request = PartitionRequest(dataset=world.dataset("shop/sales"), partitions=("2024-01",), tags=replay_tag(None))
+    assert len(list(run_in_process(request, location.defs, instance))) == 1
