@@ -4,6 +4,11 @@ STATE  ?= $(CURDIR)/.platform
 PORT   ?= 3000
 BIN    := .venv/bin
 READY  := .venv/ready
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# uv installs the same in a tenth of the time; it has its own names for what pip may have been told about the network.
+UV     := env $(if $(PIP_INDEX_URL),UV_DEFAULT_INDEX=$(PIP_INDEX_URL)) $(if $(PIP_EXTRA_INDEX_URL),UV_INDEX="$(PIP_EXTRA_INDEX_URL)") \
+          $(if $(PIP_FIND_LINKS),UV_FIND_LINKS="$(PIP_FIND_LINKS)") $(if $(PIP_CERT),SSL_CERT_FILE=$(PIP_CERT)) \
+          $(BIN)/uv pip install --quiet --python $(BIN)/python
 INSTANCE := $(STATE)/dagster/dagster.yaml
 
 demo dev: export PLATFORM_STATE := $(STATE)
@@ -18,9 +23,10 @@ help:  ## this list
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is needed, and $(PYTHON) is older. Fix: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Setting up .venv (about a minute, once)"
+	@echo "Setting up .venv (some 20 seconds with uv, a minute with pip; once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 -c constraints.txt -e '.[demo,dev]'
+	@$(PIP) -c constraints.txt uv >/dev/null 2>&1 && $(UV) -c constraints.txt -e '.[demo,dev]' || { \
+	  echo "uv could not do it, so pip does"; $(PIP) --use-pep517 -c constraints.txt -e '.[demo,dev]'; }
 	@touch $@
 
 $(INSTANCE): dagster.yaml
