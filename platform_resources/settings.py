@@ -83,7 +83,7 @@ class Settings:
     broker: str = field(default="log", repr=False)
     """Where streams are kept; it may hold a password, so it is never shown."""
     broker_options: str | None = None
-    databases: Mapping[str, str] = field(default_factory=dict, repr=False)
+    databases: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """URLs of databases by the names under which sources know them; they may hold passwords and are never shown."""
 
     @classmethod
