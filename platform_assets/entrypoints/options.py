@@ -1,5 +1,6 @@
 """Options and arguments that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,3 +11,6 @@ PACKAGE = "platform_assets.domains"
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 DatasetName = Annotated[str, typer.Argument(help="Name of the dataset, domain/dataset.")]
 RowsName = Annotated[str, typer.Argument(metavar="DATASET|FILE", help="A dataset, or a file in any format.")]
+
+RegistryFolder = Annotated[Path, typer.Option("--registry", help="Folder of published contracts.")]
+REGISTRY = Path("contracts")

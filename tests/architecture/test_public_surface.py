@@ -36,6 +36,7 @@ SURFACES = {
         "Severity", "ShareRule", "TextTerms", "Types", "Unique", "VALUE_KINDS", "ValueRule", "WITHIN", "complete",
         "expression", "id_of", "measure", "references", "unique", "volume",
     ],
+    "platform_core.interchange": [],
     "platform_core.lineage": ["ColumnEdge", "Edge", "Impact", "Lineage", "Node", "Unknown", "impact_of"],
     "platform_core.synthetic": [
         "CannotBreak", "CannotGenerate", "Fault", "Implied", "faults", "generate", "lookups", "world",

@@ -1,0 +1,108 @@
+"""`platform diff`: what changed since the published contracts."""
+
+# ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from platform_assets.entrypoints.options import REGISTRY, Json, RegistryFolder
+
+if TYPE_CHECKING:
+    from platform_assets.operations.contract_changes import DatasetChanges, TouchedChange
+
+_READERS = 4
+
+commands = typer.Typer()
+
+
+@commands.command()
+def diff(
+    context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(help="Datasets; all without.")] = None,
+    against: Annotated[
+        str | None, typer.Option(help="A published version, or a contract file; the newest published without.")
+    ] = None,
+    levels: Annotated[Path | None, typer.Option(help="YAML or JSON: the level of kinds of changes.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Write Markdown, for a pull request.")] = False,
+    registry: RegistryFolder = REGISTRY,
+    json: Json = False,
+) -> None:
+    """Tells what changed since the published contracts, whom it touches, and which version it asks for.
+
+    The exit code is 1 where a version moved less than its changes ask for.
+    """
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.entrypoints.screen import print_json, screen
+    from platform_assets.operations.contract_changes import changes_of
+    from platform_assets.operations.contracts import Registry
+    from platform_assets.operations.datasets import find_dataset
+
+    location = open_location(context.obj)
+    for name in names or ():
+        find_dataset(location.catalog, name)
+    found = changes_of(location, Registry(registry), names=names or (), against=against, levels=levels)
+    if json:
+        print_json(found)
+    elif markdown:
+        typer.echo(_markdown_page(found), nl=False)
+    else:
+        screen().print(_text(found), markup=False)
+    if not all(each.versioned for each in found):
+        raise typer.Exit(1)
+
+
+def _text(found: "Sequence[DatasetChanges]") -> str:
+    """Return the changes as lines, a dataset after the other."""
+    return "\n".join(line for each in found for line in _lines(each)) or "no contract differs from what is published"
+
+
+def _lines(found: "DatasetChanges") -> Iterator[str]:
+    yield f"{found.name}: {_heading(found)}"
+    for change in found.changes:
+        yield f"  {change.level:<12} {_words(change)}{_whom(change, found.reader_count)}"
+
+
+def _heading(found: "DatasetChanges") -> str:
+    if found.old_version is None:
+        return f"{found.new_version} is not published yet"
+    if found.new_version is None:
+        return f"{found.old_version} is published, and the dataset is declared no more"
+    asks = "" if found.versioned else f"; the version must become {found.proposed_version}"
+    return f"{found.level}, {found.old_version} -> {found.new_version}{asks}"
+
+
+def _words(change: "TouchedChange") -> str:
+    where = f" {change.column}" if change.column else ""
+    direction = "" if change.direction == "neutral" else f" ({change.direction})"
+    before, after = change.before or "nothing", change.after or "nothing"
+    return f"{change.kind.replace('_', ' ')}{where}: {before} -> {after}{direction}"
+
+
+def _whom(change: "TouchedChange", count: int) -> str:
+    if not change.readers:
+        return ""
+    shown = ", ".join(change.readers[:_READERS]) + (", ..." if len(change.readers) > _READERS else "")
+    return f"; reaches {len(change.readers)} of {count} readers ({shown}) of {', '.join(change.owners) or 'nobody'}"
+
+
+def _markdown_page(found: "Sequence[DatasetChanges]") -> str:
+    """Return the changes as Markdown."""
+    if not found:
+        return "No contract differs from what is published.\n"
+    return "\n".join(line for each in found for line in _markdown(each)) + "\n"
+
+
+def _markdown(found: "DatasetChanges") -> Iterator[str]:
+    yield f"### `{found.name}`: {_heading(found)}"
+    yield ""
+    if found.changes:
+        yield "| level | change | reaches | owners |"
+        yield "|---|---|---|---|"
+    for change in found.changes:
+        reached = f"{len(change.readers)} of {found.reader_count}" if change.readers else ""
+        words = _words(change).replace("|", "\\|").replace("\n", " ")
+        yield f"| {change.level} | {words} | {reached} | {', '.join(change.owners)} |"
+    yield ""

@@ -1,0 +1,259 @@
+"""Contract files: the registry of published versions beside the code, and verdicts on rows by a contract."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from platform_assets.ingest import table_spec
+from platform_assets.location import CodeLocation
+from platform_assets.operations.datasets import freshness_of
+from platform_assets.operations.history import open_history
+from platform_assets.operations.overview import state_of
+from platform_assets.operations.profiles import Rows
+from platform_core.contracts import Catalog, Dataset, ReferenceRule, rules_of
+from platform_core.errors import ShapeError
+from platform_core.interchange.compatibility import Comparison, Level, compare
+from platform_core.interchange.odcs import (
+    ContractFileError,
+    Imported,
+    document_problems,
+    from_odcs,
+    merged,
+    plain_document,
+    to_odcs,
+)
+from platform_core.quality import conform, judge
+from platform_resources.documents import DocumentExists, odcs_schema, read_document, write_document
+from platform_resources.storage import Lake
+
+ENDING = ".odcs.yaml"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Published versions of contracts: `<folder>/<domain>/<name>/<version>.odcs.yaml`, each written once."""
+
+    folder: Path
+
+    def path(self, name: str, version: str) -> Path:
+        """Return where a version lies, whether it is there or not."""
+        return self.folder / name / f"{version}{ENDING}"
+
+    def names(self) -> list[str]:
+        """Return the names of the datasets that have a published version."""
+        return sorted({"/".join(path.parts[-3:-1]) for path in self.folder.glob(f"*/*/*{ENDING}")})
+
+    def versions(self, name: str) -> list[str]:
+        """Return the published versions of a dataset, the newest last."""
+        versions = [path.name.removesuffix(ENDING) for path in (self.folder / name).glob(f"*{ENDING}")]
+        return sorted(versions, key=lambda version: [int(part) for part in version.split(".") if part.isdecimal()])
+
+    def newest(self, name: str) -> Dataset | None:
+        """Return the contract that was published last, or None.
+
+        Raises:
+            ContractFileError: Its file does not hold a contract.
+        """
+        versions = self.versions(name)
+        return load(self.path(name, versions[-1])).dataset if versions else None
+
+    def publish(self, dataset: Dataset) -> Path | None:
+        """Publish the contract of a dataset in its version; None where it is published already.
+
+        Raises:
+            DocumentExists: Another contract was published under this version.
+        """
+        path = self.path(dataset.name, dataset.version)
+        if path.exists():
+            changes = compare(load(path).dataset, dataset).changes
+            if changes:
+                raise DocumentExists(
+                    f"{dataset.name}: version {dataset.version} is published and differs: "
+                    f"{changes[0].kind.replace('_', ' ')}"
+                    f"{f' of {changes[0].column}' if changes[0].column else ''}. Fix: raise the version; "
+                    "platform diff proposes one."
+                )
+            return None
+        document = to_odcs(dataset)
+        problems = document_problems(document, odcs_schema())
+        if problems:
+            raise ContractFileError(dataset.name, problems)
+        write_document(path, document)
+        return path
+
+
+def load(path: Path, *, table: str | None = None) -> Imported:
+    """Return the contract in a file.
+
+    Raises:
+        UnreadableDocument: There is no such file, or it is no YAML or JSON.
+        ContractFileError: It breaks the standard's own schema, or a part that is ours cannot be read.
+    """
+    document = read_document(path)
+    problems = document_problems(document, odcs_schema())
+    if problems:
+        raise ContractFileError(str(path), problems)
+    return from_odcs(document, table=table)
+
+
+def comparisons(
+    catalog: Catalog,
+    registry: Registry,
+    *,
+    names: Sequence[str] = (),
+    levels: Mapping[str, Level] | None = None,
+    against: str | None = None,
+) -> Iterator[Comparison]:
+    """Yield each declared dataset compared with its published contract, then those that were published and are gone.
+
+    Args:
+        catalog: What is declared.
+        registry: What was published.
+        names: Only these datasets; all without.
+        levels: What kinds of changes mean, where it differs from the defaults.
+        against: A published version; the newest without.
+    """
+    for name in names or sorted({*catalog.datasets, *registry.names()}):
+        published = registry.versions(name)
+        newest = published[-1] if published else None
+        version = newest if against is None else against if against in published else None
+        old = load(registry.path(name, version)).dataset if version else None
+        new = catalog.datasets.get(name)
+        if old is not None and new is not None:
+            yield compare(old, new, levels=levels)
+        else:
+            yield Comparison(
+                name=name, old_version=old.version if old else None, new_version=new.version if new else None
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedContract:
+    """A contract in the list of all.
+
+    Attributes:
+        version: As declared; None where the dataset is declared no more.
+        published: The versions in the registry.
+        state: `published`, `changed` (differs from the newest), `unpublished` or `gone`.
+    """
+
+    name: str
+    version: str | None
+    owner: str | None
+    published: Sequence[str]
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that a contract asks of rows, and whether they keep it."""
+
+    part: str
+    name: str
+    passed: bool
+    detail: str
+    is_warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compliance:
+    """Rows judged by a contract: schema, quality and SLA in one verdict; warnings do not fail it."""
+
+    contract: str
+    version: str
+    rows: str
+    row_count: int
+    passed: bool
+    findings: Sequence[Finding]
+
+
+def compliance(
+    dataset: Dataset, rows: Rows, references: Mapping[str, pl.DataFrame], *, fresh: Finding | None
+) -> Compliance:
+    """Judge rows by a contract.
+
+    Args:
+        dataset: The contract.
+        rows: A table or a file.
+        references: For each reference rule, by its id, the values that are there; a rule without is not judged, and
+            says so.
+        fresh: What is known of the table's freshness; None for a file.
+    """
+    frame = rows.frame.collect()
+    findings = list(_judged(dataset, frame, references))
+    if fresh is not None:
+        findings.append(fresh)
+    failed = [each for each in findings if not each.passed and not each.is_warning]
+    return Compliance(
+        contract=dataset.name, version=dataset.version, rows=rows.name, row_count=frame.height, passed=not failed,
+        findings=tuple(findings),
+    )  # fmt: skip
+
+
+def _judged(dataset: Dataset, frame: pl.DataFrame, references: Mapping[str, pl.DataFrame]) -> Iterator[Finding]:
+    try:
+        conformed = conform(frame, dataset)
+    except ShapeError as error:
+        yield Finding(part="schema", name="schema", passed=False, detail=f"{', '.join(error.culprits)}: {error.reason}")
+        return
+    missing = [rule for rule in rules_of(dataset) if rule.kind == "references" and rule.id not in references]
+    empty = {rule.id: conformed.frame.select(rule.columns).unique() for rule in missing}
+    judgement = judge(conformed.frame, dataset, {**references, **empty}, unreadable=conformed.unreadable)
+    for result in judgement.results:
+        part = "schema" if result.rule.id in ("schema", "types") else "quality"
+        if result.rule.id in empty:
+            detail, passed = "not evaluated: the dataset that it looks into has no table", False
+        else:
+            passed = result.passed
+            measured = "" if result.value is None else f"measured {result.value:.4g}"
+            detail = measured or (f"{result.failed:,} of {result.total:,} rows" if result.failed else "")
+        is_warning = result.rule.severity == "warn"
+        yield Finding(part=part, name=result.rule.id, passed=passed, detail=detail, is_warning=is_warning)
+
+
+def freshness_finding(location: CodeLocation, contract: Dataset, rows: str) -> Finding | None:
+    """Return whether a table is as fresh as its contract promises; None for a file, or without a promise."""
+    dataset = location.catalog.datasets.get(rows)
+    if contract.freshness is None or dataset is None:
+        return None
+    with open_history(location.settings) as history:
+        at = state_of(dataset, location.lake, history).materialised_at
+    filled = None if at is None else datetime.fromtimestamp(at, UTC)
+    fresh = freshness_of(contract, filled, datetime.now(UTC))
+    detail = "never materialised" if filled is None else f"materialised {filled:%Y-%m-%d %H:%M} UTC"
+    return Finding(part="sla", name="freshness", passed=fresh.state == "pass", detail=detail)
+
+
+def stored_references(catalog: Catalog, lake: Lake, dataset: Dataset) -> dict[str, pl.DataFrame]:
+    """Return the values that each reference rule looks for, where the dataset it looks into has a table."""
+    found = {}
+    for rule in rules_of(dataset):
+        target = catalog.datasets.get(rule.dataset) if isinstance(rule, ReferenceRule) else None
+        if isinstance(rule, ReferenceRule) and target is not None and lake.exists(table_spec(target)):
+            values = lake.read(table_spec(target), columns=list(dict.fromkeys(rule.to))).unique()
+            found[rule.id] = values.select(pl.col(to).alias(own) for own, to in zip(rule.columns, rule.to, strict=True))
+    return found
+
+
+def write_into(folder: Path, dataset: Dataset) -> Path:
+    """Write the contract of a dataset into a folder; a file that is there keeps comments and keys of others.
+
+    Raises:
+        UnreadableDocument: The file that is there is no YAML.
+    """
+    path = folder / dataset.domain / f"{dataset.title}{ENDING}"
+    document: Any = to_odcs(dataset)
+    if path.exists():
+        document = merged(read_document(path), document)
+    write_document(path, document)
+    return path
+
+
+def documents(catalog: Catalog, names: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the contracts of datasets as documents, by name."""
+    for name in names or sorted(catalog.datasets):
+        yield name, plain_document(to_odcs(catalog[name]))
