@@ -11,11 +11,10 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
 from platform_assets.factory.metadata import intake_metadata
 from platform_assets.factory.policy import refuse_if_unfit, table_results
-from platform_assets.factory.specs import asset_of
+from platform_assets.factory.specs import asset_of, dependency
 from platform_assets.ingest.existing_rows import after_ingest, after_replay
 from platform_assets.ingest.inputs import Input, adapter_for, take_inputs
 from platform_assets.ingest.intake import Intake, take_in
@@ -60,7 +59,7 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
             yield from _commit(context, store, inputs, intake, replay=replay)
             yield from check_results(dataset, [*intake.results, *table_results(lake, dataset)])
 
-    return asset_of(dataset, ingest, deps=[asset_key(name) for name in above], output_required=False)
+    return asset_of(dataset, ingest, deps=[dependency(catalog[name], dataset) for name in above], output_required=False)
 
 
 def _taken_in(

@@ -50,6 +50,22 @@ def partitions_definition(partitions: Partitions | None) -> dg.TimeWindowPartiti
     return kind(start_date=partitions.starts_at, fmt=partitions.format, end_offset=1)
 
 
+def partition_mapping(above: Dataset, dataset: Dataset) -> dg.PartitionMapping | None:
+    """Map the partitions of an input to those of the dataset by the time that they span; None for Dagster's default.
+
+    An input may begin later, or have hours that are still to come in a month that is running: what is not there is not
+    read. Dagster's default refuses such a run.
+    """
+    if above.partitions is None or dataset.partitions is None or above.partitions == dataset.partitions:
+        return None
+    return dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+
+
+def dependency(above: Dataset, dataset: Dataset) -> dg.AssetDep:
+    """The edge from a dataset that is looked into, and not loaded."""
+    return dg.AssetDep(asset_key(above.name), partition_mapping=partition_mapping(above, dataset))
+
+
 _PARTITIONS: Mapping[str, Callable[..., dg.TimeWindowPartitionsDefinition]] = {
     "hourly": dg.HourlyPartitionsDefinition,
     "daily": dg.DailyPartitionsDefinition,

@@ -14,7 +14,7 @@ from platform_assets.factory.column_lineage import column_lineage
 from platform_assets.factory.metadata import intake_metadata
 from platform_assets.factory.policy import refuse_if_unfit, table_results
 from platform_assets.factory.reads import READS, filters_of
-from platform_assets.factory.specs import asset_of
+from platform_assets.factory.specs import asset_of, dependency, partition_mapping
 from platform_assets.factory.wider import is_wider, of_run
 from platform_assets.ingest.existing_rows import after_transform
 from platform_assets.ingest.inputs import Input
@@ -93,10 +93,15 @@ def transform_asset(
     return asset_of(
         dataset,
         build,
-        ins={name: dg.AssetIn(asset_key(above), dagster_type=_LAZY) for name, above in inputs.items()},
-        deps=[asset_key(name) for name in sorted(referred)],
+        ins={name: _input(catalog[above], dataset) for name, above in inputs.items()},
+        deps=[dependency(catalog[name], dataset) for name in sorted(referred)],
         automation_condition=automation,
     )
+
+
+def _input(above: Dataset, dataset: Dataset) -> dg.AssetIn:
+    mapping = partition_mapping(above, dataset)
+    return dg.AssetIn(asset_key(above.name), dagster_type=_LAZY, partition_mapping=mapping)
 
 
 def _place(partitions: Sequence[str] | None) -> str:

@@ -58,7 +58,7 @@ def automation_for(catalog: Catalog) -> Automation:
 
 
 def _schedule(dataset: Dataset) -> dg.ScheduleDefinition:
-    """The schedule of a dataset; a partitioned one is materialised in its latest partition."""
+    """The schedule of a dataset; of a partitioned one it asks for the partition that ended last before the tick."""
     definition = partitions_definition(dataset.partitions)
 
     @dg.schedule(
@@ -68,10 +68,28 @@ def _schedule(dataset: Dataset) -> dg.ScheduleDefinition:
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    def due() -> dg.RunRequest:
-        return dg.RunRequest(partition_key=definition.get_last_partition_key() if definition else None)
+    def due(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if definition is None:
+            return dg.RunRequest()
+        ended = ended_partition(definition, context.scheduled_execution_time)
+        if ended is None:
+            return dg.SkipReason("the first partition has not ended yet")
+        return dg.RunRequest(partition_key=ended)
 
     return due
+
+
+def ended_partition(definition: dg.TimeWindowPartitionsDefinition, at: datetime) -> str | None:
+    """Find the last partition that ended at that instant or before it, by the time a tick was due and not by the clock.
+
+    None where none has: a tick that comes late, or is made up for, asks for the same partition.
+    """
+    if at.timestamp() < definition.start.timestamp():
+        return None
+    running = definition.time_window_for_partition_key(definition.get_partition_key_for_timestamp(at.timestamp()))
+    if running.start.timestamp() <= definition.start.timestamp():
+        return None
+    return definition.get_partition_key_for_timestamp(running.start.timestamp(), end_closed=True)
 
 
 def dead_runs() -> dg.SensorDefinition:

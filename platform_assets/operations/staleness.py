@@ -65,7 +65,7 @@ class Staleness:
         found: dict[str, int] = {}
         for partition, number in partitions.items():
             window = theirs.time_window_for_partition_key(partition)
-            for touched in mine.get_partition_keys_in_time_window(window):
+            for touched in _overlapping(mine, window):
                 found[touched] = max(number, found.get(touched, 0))
         return found
 
@@ -79,3 +79,12 @@ class Staleness:
         return self.instance.event_log_storage.get_latest_storage_id_by_partition(
             key, dg.DagsterEventType.ASSET_MATERIALIZATION
         )
+
+
+def _overlapping(definition: dg.TimeWindowPartitionsDefinition, window: dg.TimeWindow) -> set[str]:
+    """The partitions that share time with the window: the one running as it begins, and those that begin in it."""
+    begins = window.start.timestamp()
+    if begins < definition.start.timestamp():
+        return set(definition.get_partition_keys_in_time_window(window))
+    running = definition.get_partition_key_for_timestamp(begins)
+    return {running, *definition.get_partition_keys_in_time_window(window)}

@@ -1,0 +1,1 @@
+"""Hours that become days that become months, each from another start."""
