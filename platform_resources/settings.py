@@ -28,6 +28,7 @@ VARIABLES = {
     "PLATFORM_BROKER": "where streams are kept: log, kafka://host:port,… or redis://host:port; default log, which is"
     " the embedded log in <state>/streams",
     "PLATFORM_BROKER_OPTIONS": "JSON file with properties of librdkafka, such as those of SASL; default none",
+    "PLATFORM_TOPIC_PREFIX": "put before each topic's name, such as staging-; default none",
     "PLATFORM_PRICES": "JSON file with prices that differ from those of us-east-1; default none",
     "PLATFORM_DATABASE_NAME": "URL of the database that sources call name: sqlite:////file or postgresql://user@host/db",
     "PLATFORM_CACHE": "folder of what was read from S3 before, or off; default <state>/cache",
@@ -85,6 +86,7 @@ class Settings:
     broker_options: str | None = None
     databases: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """URLs of databases by the names under which sources know them; they may hold passwords and are never shown."""
+    topic_prefix: str = ""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -113,6 +115,7 @@ class Settings:
                 for name, value in given.items()
                 if name.startswith(DATABASE_PREFIX)
             },
+            topic_prefix=given.get("PLATFORM_TOPIC_PREFIX", ""),
         )
 
     @property

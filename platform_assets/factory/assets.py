@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.factory.ingest import ingest_asset
+from platform_assets.factory.stream import stream_asset
 from platform_assets.factory.transform import transform_asset
 from platform_core.contracts import Catalog, Dataset
 
@@ -20,6 +21,8 @@ def asset_for(
         automation: When a transformed dataset follows its inputs by itself.
     """
     transform = catalog.transforms.get(dataset.name)
+    if transform is None and dataset.source is not None and dataset.source.is_stream:
+        return stream_asset(catalog, dataset)
     if transform is None:
         return ingest_asset(catalog, dataset)
     return transform_asset(catalog, transform, automation=automation)

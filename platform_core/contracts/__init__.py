@@ -11,7 +11,7 @@ from platform_core.contracts.partitions import Partitions, daily, hourly, monthl
 from platform_core.contracts.retention import Retention
 from platform_core.contracts.ruleset import rules_of
 from platform_core.contracts.sla import Sla
-from platform_core.contracts.sources import Database, Files, Generated
+from platform_core.contracts.sources import Database, Files, Generated, Topic, minutes
 from platform_core.contracts.stores import Delta, Iceberg, Parquet, Quarantine, within
 from platform_core.contracts.types import Day, UtcTimestamp
 from platform_core.rules import (
@@ -34,6 +34,6 @@ __all__ = [
     "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day", "Delta", "Field",
     "Files",
     "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "Retention", "RowRule", "Rule",
-    "Sla", "Transform", "UtcTimestamp", "catalog_of", "check", "col", "complete", "daily", "dataframe_check",
-    "expression", "hourly", "measure", "monthly", "references", "rules_of", "unique", "volume", "within",
+    "Sla", "Topic", "Transform", "UtcTimestamp", "catalog_of", "check", "col", "complete", "daily", "dataframe_check",
+    "expression", "hourly", "measure", "minutes", "monthly", "references", "rules_of", "unique", "volume", "within",
 ]  # fmt: skip

@@ -22,6 +22,7 @@ class Source:
         kind: The adapter's module in `platform_resources/sources/`; with a dot, the full name of a module elsewhere.
         replaces: Whether a unit that is taken in again takes the place of all that it brought before.
         is_watched: Whether a sensor looks for new units every few seconds.
+        is_stream: Whether rows come without end, so that a worker takes them in beside Dagster.
         when_empty: What to do when a run finds nothing to take in; empty where that is no failure.
         null_values: Texts that mean null, besides the empty text; None where texts are values and nothing else.
         extra_columns: `"refuse"` sends a unit with a column that the contract does not name to quarantine;
@@ -31,6 +32,7 @@ class Source:
     kind: ClassVar[str]
     replaces: ClassVar[bool] = False
     is_watched: ClassVar[bool] = False
+    is_stream: ClassVar[bool] = False
     when_empty: ClassVar[str] = ""
 
     null_values: Sequence[str] | None = None
@@ -100,6 +102,54 @@ class Generated(Source):
 
     rows: int
     seed: int = 0
+
+
+def minutes(count: float) -> timedelta:
+    """Give so many minutes."""
+    return timedelta(minutes=count)
+
+
+@dataclass(frozen=True)
+class Topic(Source):
+    """Messages of a topic; which broker keeps it is a setting.
+
+    A micro-batch is judged by the rules like a file. Rows and offsets are written in one commit, so that each message
+    is taken in once. Rules over several rows (`unique`, measures over a partition) judge a micro-batch at a time.
+
+    Attributes:
+        topic: Its name at the broker.
+        format: How a message is written: a JSON object.
+        key: The column that producers take as the message's key; messages of one key keep their order.
+        event_time: The column that says when it happened.
+        lateness: How far a message may lie behind the latest; for windows over the dataset.
+        topic_partitions: Histories that the topic is created with.
+    """
+
+    kind: ClassVar[str] = "topic"
+    is_stream: ClassVar[bool] = True
+
+    topic: str
+    format: str = field(default="json", kw_only=True)
+    key: str | None = field(default=None, kw_only=True)
+    event_time: str | None = field(default=None, kw_only=True)
+    lateness: timedelta = field(default=timedelta(0), kw_only=True)
+    topic_partitions: int = field(default=1, kw_only=True)
+
+    @property
+    def reads(self) -> str:
+        """The topic."""
+        return self.topic
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: micro-batches are added to a table, they never take its place."""
+        yield from super().problems(store_mode=store_mode)
+        if store_mode == "overwrite":
+            fix = "use Delta(mode='append'), or Delta(mode='merge') and a key."
+            yield "store", "is 'overwrite', but a micro-batch is no whole table.", fix
+        if self.format != "json":
+            yield f"format {self.format!r}", "is unknown.", "use json."
+        if self.lateness < timedelta(0) or self.topic_partitions < 1:
+            yield "topic", "has a lateness below 0, or no partition.", "give lateness=minutes(5), topic_partitions=1."
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ SURFACES = {
         "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day", "Delta",
         "Field", "Files",
         "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "Retention", "RowRule", "Rule",
-        "Sla", "Transform",
+        "Sla", "Topic", "Transform",
         "UtcTimestamp", "catalog_of", "check", "col", "complete", "daily", "dataframe_check", "expression", "hourly",
-        "measure", "monthly", "references", "rules_of", "unique", "volume", "within",
+        "measure", "minutes", "monthly", "references", "rules_of", "unique", "volume", "within",
     ],
     "platform_core.anomaly": ["Detector", "describe_detector", "parse_detector", "score_rows", "train_detector"],
     "platform_core.features": [

@@ -39,6 +39,11 @@ VERBS = (
     "get",
     "verify",
     "doctor",
+    "stream",
+    "run",
+    "status",
+    "produce",
+    "certify",
 )
 TUTORIALS = ("bikes/",)
 LINES = [(page, tuple(words)) for page in NAMES for words in commands(ROOT / page)]

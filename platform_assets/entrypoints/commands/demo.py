@@ -37,12 +37,14 @@ def demo() -> None:
     from platform_assets.operations.instance import open_instance
     from platform_assets.operations.overview import overview
     from platform_assets.operations.sample import publish
+    from platform_assets.operations.stream_requests import send_sample
 
     screen = Console()
     if not screen.is_terminal:
         screen = Console(width=_PIPED_WIDTH)
     published = publish(location.landing)
     screen.print(f"{published} new files published to {location.settings.landing}/flights", soft_wrap=True)
+    screen.print(f"{send_sample(location, 'commerce/clicks'):,} messages sent to the topic clicks")
     with open_instance(location.settings) as instance:
         runs = stale_runs(location, instance)
         steps = _follow(screen, runs, location.defs, instance)

@@ -1,0 +1,115 @@
+"""`platform stream run | status | produce | certify`: topics taken in beside Dagster."""
+
+# ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Group, RenderableType
+
+from platform_assets.entrypoints.options import DatasetName, Json
+from platform_assets.entrypoints.screen import count, number, print_result, screen, table
+
+if TYPE_CHECKING:
+    from platform_assets.operations.stream_certificate import Certificate
+    from platform_assets.operations.streams import StreamState
+
+commands = typer.Typer(
+    name="stream", help="Topics taken in beside Dagster, micro-batch by micro-batch.", no_args_is_help=True
+)
+
+
+@commands.command()
+def run(
+    context: typer.Context,
+    datasets: Annotated[list[str] | None, typer.Argument(help="Datasets whose source is a topic.")] = None,
+    all_streams: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="End when nothing is left.")] = False,
+    every: Annotated[float, typer.Option(help="Seconds between two micro-batches: fewer is fresher.", min=0.0)] = 1.0,
+    report: Annotated[bool, typer.Option(help="Report to Dagster every few seconds.")] = True,
+) -> None:
+    """Takes topics in until it is stopped by Ctrl+C or SIGTERM, and reports to Dagster."""
+    from datetime import timedelta
+
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.stream_requests import choose_streams, run_worker
+    from platform_assets.operations.streams import Pace
+
+    location = open_location(context.obj)
+    chosen = choose_streams(location, datasets or [], all_streams=all_streams)
+    pace = Pace(once=once, every=timedelta(seconds=every), is_reported=report)
+    run_worker(location, chosen, pace, lambda line: print(line, flush=True))
+
+
+@commands.command()
+def status(context: typer.Context, json: Json = False) -> None:
+    """Shows how far each dataset is behind its topic, by partition."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.stream_requests import list_streams
+
+    print_result(list_streams(open_location(context.obj)), _state_table, json)
+
+
+@commands.command()
+def produce(
+    context: typer.Context,
+    topic: Annotated[str, typer.Argument(help="The topic, without the environment's prefix.")],
+    file: Annotated[Path | None, typer.Argument(help="A file of JSON lines.")] = None,
+    generate: Annotated[int, typer.Option(help="Instead of a file: so many rows made from the contract.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Of generated rows.")] = 0,
+) -> None:
+    """Sends the lines of a file, or generated rows, to a topic."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.errors import RequestError
+    from platform_assets.operations.stream_requests import send_file, send_generated
+
+    if (file is None) == (generate == 0):
+        raise RequestError("there is no file and no number of rows, or both. Fix: name a file, or --generate ROWS.")
+    location = open_location(context.obj)
+    if file is not None:
+        sent = send_file(location, topic, file)
+    else:
+        sent = send_generated(location, topic, count=generate, seed=seed)
+    screen().print(f"{count(sent, 'message')} sent to {topic}")
+
+
+@commands.command()
+def certify(
+    context: typer.Context,
+    dataset: DatasetName,
+    kills: Annotated[int, typer.Option(help="How often its worker is killed.", min=1)] = 20,
+    seed: Annotated[int, typer.Option(help="Of the moments and the messages.")] = 0,
+    json: Json = False,
+) -> None:
+    """Kills a worker at random moments, in a lake and a topic of its own, and counts what was lost or came twice."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.stream_requests import certify_stream
+
+    tell = (lambda line: None) if json else (lambda line: print(line, flush=True))  # noqa: ARG005 - JSON stands alone
+    certificate = certify_stream(open_location(context.obj), dataset, kills=kills, seed=seed, tell=tell)
+    print_result(certificate, _certificate_lines, json)
+    if not certificate.holds:
+        raise typer.Exit(code=1)
+
+
+def _state_table(states: Sequence[StreamState]) -> RenderableType:
+    numbers = ("partition", "first", "position", "end", "lag")
+    rendered = table("dataset", "topic", *numbers, numbers=numbers, fixed=("dataset", "topic"))
+    for state in states:
+        lag = f"[yellow]{state.lag:,}[/]" if state.lag else "0"
+        places = map(number, (state.partition, state.first, state.position, state.end))
+        rendered.add_row(state.dataset, state.topic, *places, lag)
+    return rendered
+
+
+def _certificate_lines(certificate: Certificate) -> RenderableType:
+    return Group(
+        f"{certificate.kills} kills in {certificate.seconds:.0f} s: {certificate.sent:,} messages sent, "
+        f"{certificate.rows:,} rows in the table, {certificate.quarantined:,} set aside, "
+        f"{certificate.versions} versions",
+        f"lost {certificate.lost}, duplicated {certificate.duplicated}",
+    )

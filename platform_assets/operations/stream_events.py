@@ -1,0 +1,86 @@
+"""Messages for a topic: from a file of JSON lines, or generated from the contract of the dataset that reads it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from platform_assets.ingest.stream import create_topic, topic_name, topic_of
+from platform_core.contracts import Dataset
+from platform_core.synthetic import generate
+from platform_resources.brokers import Broker
+from platform_resources.storage import Lake
+
+_AT_ONCE = 10_000
+
+
+def produce_file(broker: Broker, topic: str, path: Path, *, key: str | None) -> int:
+    """Send each line of the file as a message, and return how many; empty lines are passed over.
+
+    Args:
+        broker: Where the topic is.
+        topic: Its name at the broker.
+        path: A file of JSON lines; a line that is no object is sent all the same, for the reader to set aside.
+        key: The field that becomes the message's key.
+    """
+    count = 0
+    with path.open("rb") as lines:
+        filled = (line.rstrip(b"\r\n") for line in lines if line.strip())
+        while chunk := list(islice(filled, _AT_ONCE)):
+            broker.produce(topic, chunk, keys=None if key is None else [_key_of(line, key) for line in chunk])
+            count += len(chunk)
+    return count
+
+
+def produce_generated(lake: Lake, broker: Broker, dataset: Dataset, *, count: int, seed: int, bad_each: int = 0) -> int:
+    """Send rows made from the contract as messages, and return how many.
+
+    Args:
+        lake: Whose settings name the topic.
+        broker: Where the topic is; it is created where it is missing.
+        dataset: Whose source is the topic.
+        count: How many.
+        seed: Of the rows.
+        bad_each: One message in so many is cut off, so that it is no JSON any more; 0 for none.
+    """
+    create_topic(broker, lake, dataset)
+    rows = generate(dataset, count, np.random.default_rng(seed), references={})
+    messages, keys = as_messages(dataset, rows)
+    messages = list(spoil(messages, each=bad_each)) if bad_each else messages
+    for start in range(0, len(messages), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        broker.produce(topic_name(lake, dataset), messages[part], keys=None if keys is None else keys[part])
+    return len(messages)
+
+
+def as_messages(dataset: Dataset, rows: pl.DataFrame) -> tuple[list[bytes | None], list[bytes | None] | None]:
+    """Write rows as JSON messages, instants in ISO 8601 with a zone; with the keys that the topic declares."""
+    texts = rows.with_columns(
+        pl.col(name).dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
+        for name, dtype in rows.schema.items()
+        if isinstance(dtype, pl.Datetime)
+    )
+    lines: list[bytes | None] = [*texts.write_ndjson().encode().splitlines()]
+    key = topic_of(dataset).key
+    if key is None:
+        return lines, None
+    return lines, [None if value is None else value.encode() for value in texts[key].cast(pl.String)]
+
+
+def _key_of(line: bytes, key: str) -> bytes | None:
+    try:
+        document: Any = json.loads(line)
+    except ValueError:
+        return None
+    value = document.get(key) if isinstance(document, Mapping) else None
+    return None if value is None else str(value).encode()
+
+
+def spoil(messages: Sequence[bytes | None], *, each: int) -> Iterator[bytes | None]:
+    """Yield the messages, of which one in `each` is cut off, so that it is no JSON any more."""
+    for number, message in enumerate(messages):
+        yield message[:-1] if message and number % each == each - 1 else message

@@ -1,0 +1,154 @@
+"""What people ask of streams: run a worker, send messages, certify; and what is refused of it."""
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from platform_assets.ingest.stream import create_topic, topic_name
+from platform_assets.location import CodeLocation
+from platform_assets.operations.datasets import find_dataset
+from platform_assets.operations.errors import RequestError, UnknownName
+from platform_assets.operations.instance import open_instance
+from platform_assets.operations.stream_certificate import Certificate, certify
+from platform_assets.operations.stream_events import produce_file, produce_generated
+from platform_assets.operations.streams import Pace, StreamState, run_streams, stream_states
+from platform_core.contracts import Dataset
+from platform_core.contracts.sources import Topic
+from platform_resources.brokers import Broker, TopicSettings, open_broker
+
+
+def choose_streams(location: CodeLocation, names: Sequence[str], *, all_streams: bool) -> list[Dataset]:
+    """Return the streams that were named, or all.
+
+    Raises:
+        UnknownName: There is no such dataset, or it is no stream.
+        RequestError: None was named.
+    """
+    streams = [each for each in location.catalog.datasets.values() if each.source and each.source.is_stream]
+    if all_streams:
+        return streams
+    if not names:
+        listed = ", ".join(each.name for each in streams) or "none is declared: source=Topic(...)"
+        raise RequestError(f"no stream was named. Fix: name one of {listed}; or use --all.")
+    chosen = [find_dataset(location.catalog, name) for name in names]
+    for dataset in chosen:
+        if dataset not in streams:
+            raise UnknownName("stream", dataset.name, [each.name for each in streams])
+    return chosen
+
+
+def run_worker(location: CodeLocation, datasets: Sequence[Dataset], pace: Pace, tell: Callable[[str], None]) -> None:
+    """Run a worker in this process; SIGTERM and Ctrl+C end it behind the micro-batch that it is in."""
+    with _opened(location) as broker, _stopped_by_signals() as stops, contextlib.ExitStack() as stack:
+        instance = None
+        if pace.is_reported:
+            instance = stack.enter_context(open_instance(location.settings))
+        tell(f"Reading {', '.join(each.name for each in datasets)}")
+        run_streams(
+            location.lake,
+            location.catalog,
+            datasets,
+            broker,
+            instance,
+            pace=pace,
+            is_stopped=lambda: bool(stops),
+            tell=tell,
+        )
+
+
+def list_streams(location: CodeLocation) -> list[StreamState]:
+    """Return how all streams stand."""
+    with _opened(location) as broker:
+        return stream_states(location.lake, broker, choose_streams(location, [], all_streams=True))
+
+
+def send_file(location: CodeLocation, topic: str, file: Path) -> int:
+    """Send a file's lines to a topic, which is created where it is missing; return how many.
+
+    Raises:
+        RequestError: There is no such file.
+    """
+    if not file.is_file():
+        raise RequestError(f"there is no file {str(file)!r}. Fix: name a file of JSON lines.")
+    declared = next((each.source for each in _readers(location, topic)), None)
+    source = declared if isinstance(declared, Topic) else Topic(topic)
+    name = location.settings.topic_prefix + topic
+    with _opened(location) as broker:
+        if name not in broker.topics():
+            broker.create_topic(name, TopicSettings(partitions=source.topic_partitions))
+        return produce_file(broker, name, file, key=source.key)
+
+
+def send_generated(location: CodeLocation, topic: str, *, count: int, seed: int) -> int:
+    """Send rows made from the contract of the dataset that reads the topic; return how many.
+
+    Raises:
+        RequestError: No dataset reads it.
+    """
+    readers = _readers(location, topic)
+    if not readers:
+        raise RequestError(f"no dataset reads topic {topic!r}, so no rows can be made. Fix: name a file of JSON lines.")
+    with _opened(location) as broker:
+        return produce_generated(location.lake, broker, readers[0], count=count, seed=seed)
+
+
+def send_sample(location: CodeLocation, name: str) -> int:
+    """Send the demo's messages, some of them cut off, to a topic that has none; return how many."""
+    dataset = find_dataset(location.catalog, name)
+    with _opened(location) as broker:
+        create_topic(broker, location.lake, dataset)
+        if any(end for _, end in broker.bounds(topic_name(location.lake, dataset)).values()):
+            return 0
+        return produce_generated(location.lake, broker, dataset, count=5_000, seed=6, bad_each=500)
+
+
+def certify_stream(
+    location: CodeLocation, name: str, *, kills: int, seed: int, tell: Callable[[str], None]
+) -> Certificate:
+    """Certify a stream.
+
+    Raises:
+        RequestError: It refers to other datasets, whose tables the certificate's lake does not have.
+    """
+    (dataset,) = choose_streams(location, [name], all_streams=False)
+    if list(location.catalog.references_of(dataset)) or dataset.quarantine is None:
+        raise RequestError(
+            f"{name}: a certificate is made in a lake of its own, with bad messages among the good, so that the dataset "
+            "needs a quarantine and no references. Fix: certify a dataset such as commerce/clicks."
+        )
+    return certify(location.settings, location.package, dataset, kills=kills, seed=seed, tell=tell)
+
+
+def _readers(location: CodeLocation, topic: str) -> list[Dataset]:
+    streams = choose_streams(location, [], all_streams=True)
+    return [each for each in streams if isinstance(each.source, Topic) and each.source.topic == topic]
+
+
+@contextlib.contextmanager
+def _opened(location: CodeLocation) -> Iterator[Broker]:
+    broker = open_broker(location.settings)
+    try:
+        yield broker
+    finally:
+        broker.close()
+
+
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[list[int]]:
+    """Give a list that is filled when somebody asks the process to end; the second time it ends at once."""
+    stops: list[int] = []
+
+    def ask(number: int, frame: object) -> None:
+        del frame
+        stops.append(number)
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield stops
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

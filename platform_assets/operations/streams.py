@@ -1,0 +1,192 @@
+"""The stream worker: takes topics in beside Dagster, and reports to it, so that a stream looks like a batch.
+
+Every few seconds, and when it ends, what was taken in becomes a materialisation of the asset and results of its checks;
+freshness and what is downstream go by them. The worker ends when it is asked to, behind the micro-batch that it is in.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import dagster as dg
+
+from platform_assets.factory.asset_keys import asset_key
+from platform_assets.factory.checks import check_results
+from platform_assets.factory.policy import table_results
+from platform_assets.factory.stream import stream_metadata
+from platform_assets.ingest.stream import StreamWorker, Tally, read_positions, topic_name
+from platform_core.contracts import Catalog, Dataset
+from platform_resources.brokers import Broker
+from platform_resources.errors import ResourceError
+from platform_resources.storage import Lake
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How a worker goes about it.
+
+    Attributes:
+        once: Whether it ends when nothing is left.
+        every: The least time between two micro-batches of a dataset: shorter is fresher, longer makes fewer versions.
+        report_every: The least time between two reports to Dagster.
+        is_reported: Whether Dagster is told.
+    """
+
+    once: bool = False
+    every: timedelta = timedelta(seconds=1)
+    report_every: timedelta = timedelta(seconds=5)
+    is_reported: bool = True
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """How a dataset's stream stands.
+
+    Attributes:
+        dataset: Its name.
+        topic: The topic's name at the broker.
+        partition: Of the topic.
+        first: The first offset that is kept.
+        position: The offset behind the last message that is in the table, or was set aside beside it.
+        end: The offset of the next message.
+        lag: Offsets that were not taken in.
+    """
+
+    dataset: str
+    topic: str
+    partition: int
+    first: int
+    position: int
+    end: int
+    lag: int
+
+
+def run_streams(  # noqa: PLR0913 - the parts that a worker joins
+    lake: Lake,
+    catalog: Catalog,
+    datasets: Sequence[Dataset],
+    broker: Broker,
+    instance: dg.DagsterInstance | None,
+    *,
+    pace: Pace,
+    is_stopped: Callable[[], bool],
+    tell: Callable[[str], None],
+) -> Mapping[str, Tally]:
+    """Take the datasets' topics in until there is nothing left, or until it is stopped; what was done, by dataset.
+
+    Args:
+        lake: The tables.
+        catalog: All declared datasets.
+        datasets: Those whose topics are taken in.
+        broker: Where the topics are.
+        instance: Dagster's history, which is reported to; None reports nothing.
+        pace: How.
+        is_stopped: Asked between two micro-batches.
+        tell: Is told of each report, and of what the broker or the lake could not do.
+    """
+    run_id = f"stream-{uuid.uuid4().hex[:12]}"
+    workers = {each.name: StreamWorker(lake, catalog, each, broker, run_id=run_id) for each in datasets}
+    totals = {name: Tally() for name in workers}
+    reported = time.monotonic()
+    pause = _FIRST_PAUSE
+    try:
+        while not is_stopped():
+            began = time.monotonic()
+            try:
+                taken = sum(worker.step() for worker in workers.values())
+                pause = _FIRST_PAUSE
+            except ResourceError as error:
+                if not error.transient or pace.once:
+                    raise
+                tell(f"{error} Trying again in {pause:.1f} s.")
+                _wait(pause, is_stopped)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            if time.monotonic() - reported >= pace.report_every.total_seconds():
+                _report_all(lake, catalog, workers, totals, instance, tell=tell)
+                reported = time.monotonic()
+            if not taken and pace.once:
+                break
+            if not pace.once:
+                _wait(pace.every.total_seconds() - (time.monotonic() - began), is_stopped)
+    finally:
+        for worker in workers.values():
+            worker.close()
+        _report_all(lake, catalog, workers, totals, instance, tell=tell)
+    return totals
+
+
+def stream_states(lake: Lake, broker: Broker, datasets: Sequence[Dataset]) -> list[StreamState]:
+    """Say how the datasets' streams stand, by partition; a topic that nobody made has none."""
+    states = []
+    topics = broker.topics()
+    for dataset in datasets:
+        topic = topic_name(lake, dataset)
+        bounds = broker.bounds(topic) if topic in topics else {}
+        positions = read_positions(lake, dataset, list(bounds))
+        for partition, (first, end) in bounds.items():
+            reached = positions[partition]
+            position = first if reached is None else reached
+            states.append(StreamState(dataset.name, topic, partition, first, position, end, end - position))
+    return states
+
+
+def _wait(seconds: float, is_stopped: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_stopped() and time.monotonic() < deadline:
+        time.sleep(min(0.05, max(0.0, deadline - time.monotonic())))
+
+
+def _report_all(
+    lake: Lake,
+    catalog: Catalog,
+    workers: Mapping[str, StreamWorker],
+    totals: dict[str, Tally],
+    instance: dg.DagsterInstance | None,
+    *,
+    tell: Callable[[str], None],
+) -> None:
+    for name, worker in workers.items():
+        tally = worker.take_tally()
+        if not tally.read:
+            continue
+        _count(totals[name], tally)
+        if instance is not None:
+            report_stream(instance, lake, catalog[name], tally)
+        tell(
+            f"{name}: {tally.read:,} messages, {tally.valid:,} rows, {tally.quarantined:,} set aside, "
+            f"{tally.commits} micro-batches"
+        )
+
+
+def report_stream(instance: dg.DagsterInstance, lake: Lake, dataset: Dataset, tally: Tally) -> None:
+    """Report a stretch of a stream: one materialisation, a partition each where there are any, and each check."""
+    key = asset_key(dataset.name)
+    for result in check_results(dataset, [*tally.results.values(), *table_results(lake, dataset)]):
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=key,
+                check_name=str(result.check_name),
+                passed=result.passed,
+                severity=result.severity,
+                description=result.description,
+                metadata=result.metadata,
+            )
+        )
+    partitions: list[str | None] = [*sorted(tally.partitions)]
+    for partition in partitions or [None]:
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(key, metadata=dict(stream_metadata(tally)), partition=partition)
+        )
+
+
+def _count(total: Tally, tally: Tally) -> None:
+    total.read += tally.read
+    total.valid += tally.valid
+    total.quarantined += tally.quarantined
+    total.superseded += tally.superseded
+    total.commits += tally.commits

@@ -1,0 +1,296 @@
+"""A topic through rules, quarantine and table: each message once, whoever dies or competes."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from platform_assets.factory import asset_for, asset_key
+from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest.stream import StreamRefused, StreamWorker, read_positions
+from platform_assets.ingest.tables import quarantine_spec, table_spec
+from platform_assets.operations.stream_certificate import certify
+from platform_assets.operations.stream_events import produce_file, produce_generated
+from platform_assets.operations.streams import Pace, run_streams, stream_states
+from platform_core.contracts import (
+    Catalog,
+    DataFrameModel,
+    Dataset,
+    Delta,
+    Field,
+    Iceberg,
+    Quarantine,
+    Topic,
+    UtcTimestamp,
+    catalog_of,
+    dataframe_check,
+)
+from platform_core.errors import ContractError
+from platform_resources.brokers import LogBroker, TopicSettings
+from platform_resources.settings import Settings
+from platform_resources.storage import Lake
+from platform_resources.storage.io_manager import LakeIOManager
+
+
+class Clicks(DataFrameModel):
+    """One row a click."""
+
+    click_id: str = Field()
+    n: int = Field(ge=0)
+    at: UtcTimestamp = Field()
+
+
+class Moody(DataFrameModel):
+    """Rows with a check that fails on some values itself."""
+
+    click_id: str = Field()
+    n: int = Field()
+
+    @dataframe_check
+    def computable(cls, data: object) -> pl.LazyFrame:  # noqa: N805 - Pandera's classmethod
+        frame = data.lazyframe  # type: ignore[attr-defined]
+        if (frame.collect()["n"] == 13).any():
+            raise ArithmeticError("13")
+        return frame.select(pl.col("n") >= 0)
+
+
+def _dataset(model: type[DataFrameModel] = Clicks, **more: object) -> Dataset:
+    declared = {
+        "owner": "team:commerce",
+        "version": "1.0.0",
+        "key": ("click_id",),
+        "source": Topic("clicks", key="click_id"),
+        "store": Delta(mode="append"),
+        "quarantine": Quarantine(),
+    }
+    return Dataset("shop/clicks", model, **(declared | more))  # type: ignore[arg-type]
+
+
+def _click(number: int, **more: object) -> bytes:
+    return json.dumps({"click_id": f"c{number}", "n": number, "at": "2026-03-01T12:00:00Z"} | more).encode()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(Settings.from_environment({"PLATFORM_STATE": str(tmp_path)}))
+
+
+@pytest.fixture
+def broker(lake: Lake) -> Iterator[LogBroker]:
+    opened = LogBroker(f"{lake.settings.state}/streams")
+    yield opened
+    opened.close()
+
+
+def _worker(lake: Lake, dataset: Dataset, broker: LogBroker) -> StreamWorker:
+    return StreamWorker(lake, catalog_of([dataset], []), dataset, broker, run_id="r")
+
+
+def _numbers(lake: Lake, dataset: Dataset) -> list[int]:
+    return sorted(lake.read(table_spec(dataset))["n"])
+
+
+@pytest.mark.parametrize("store", [Delta(mode="append"), Delta(mode="merge"), Iceberg(mode="append")])
+def test_rows_go_to_the_table_bad_ones_to_the_quarantine_and_none_is_lost(
+    lake: Lake, broker: LogBroker, store: Delta | Iceberg
+) -> None:
+    dataset = _dataset(store=store)
+    worker = _worker(lake, dataset, broker)
+    poison = [b"no json", b"[1]", None, b"\xff", _click(7, n="many"), _click(8, n=-1), _click(9, more=1), b'{"n": NaN}']
+    broker.produce("clicks", [_click(0), *poison, _click(1), b'{"click_id": "c2"}'])
+    assert worker.step() == 11
+    assert _numbers(lake, dataset) == [0, 1]
+    refused = QuarantineStore(lake, dataset).envelopes().sort("position")
+    assert refused["position"].to_list() == [1, 2, 3, 4, 5, 6, 7, 8, 10]
+    assert refused["source"].unique().to_list() == ["clicks/0"]
+    assert refused.filter(pl.col("position") == 1)["payload"].item() == '{"message":"no json"}'
+    assert read_positions(lake, dataset, [0]) == {0: 11}
+    assert broker.lag("shop.clicks", "clicks") == {0: 0}
+
+
+def test_a_worker_that_died_between_quarantine_and_table_writes_each_message_once(
+    lake: Lake, broker: LogBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, write = _dataset(), Lake.write
+    broker.create_topic("clicks")
+    broker.produce("clicks", [_click(0), b"bad", _click(1)])
+
+    def die_at_the_table(self: Lake, spec: object, *arguments: object, **more: object) -> object:
+        if spec == table_spec(dataset):
+            raise KeyboardInterrupt
+        return write(self, spec, *arguments, **more)  # type: ignore[arg-type]
+
+    worker = _worker(lake, dataset, broker)
+    monkeypatch.setattr(Lake, "write", die_at_the_table)
+    with pytest.raises(KeyboardInterrupt):
+        worker.step()
+    worker.close()
+    monkeypatch.undo()
+    broker.produce("clicks", [b"worse", _click(2)])
+    assert _worker(lake, dataset, broker).step() == 5
+    assert _numbers(lake, dataset) == [0, 1, 2]
+    assert lake.read(quarantine_spec(dataset))["position"].sort().to_list() == [1, 3]
+
+
+def test_a_group_whose_position_was_lost_begins_where_the_table_is(lake: Lake, broker: LogBroker) -> None:
+    dataset = _dataset()
+    worker = _worker(lake, dataset, broker)
+    broker.produce("clicks", [_click(number) for number in range(5)])
+    worker.step()
+    worker.close()
+    for position in Path(lake.settings.state).glob("streams/groups/*/clicks/*.position"):
+        position.write_text("0")
+    again = _worker(lake, dataset, broker)
+    assert again.step() == 0
+    assert _numbers(lake, dataset) == list(range(5))
+
+
+def test_a_worker_that_another_one_overtook_is_refused_and_goes_on_behind_it(lake: Lake, broker: LogBroker) -> None:
+    dataset = _dataset()
+    stale = _worker(lake, dataset, broker)
+    broker.produce("clicks", [_click(0)])
+    stale.step()
+    broker.produce("clicks", [_click(1), _click(2)])
+    stream = "stream:clicks/0"
+    row = lake.read(table_spec(dataset)).with_columns(click_id=pl.lit("c1"), n=pl.lit(1, pl.Int64))
+    lake.write(table_spec(dataset), row, transaction=(stream, 2), expected_position=1)  # as the other one commits
+    assert stale.step() == 0
+    assert stale.step() == 1
+    assert _numbers(lake, dataset) == [0, 1, 2]
+
+
+def test_a_message_that_no_rule_can_be_computed_on_stands_alone(lake: Lake, broker: LogBroker) -> None:
+    dataset = _dataset(Moody)
+    worker = _worker(lake, dataset, broker)
+    broker.produce("clicks", [json.dumps({"click_id": f"c{n}", "n": n}).encode() for n in range(40)])
+    worker.step()
+    assert _numbers(lake, dataset) == [number for number in range(40) if number != 13]
+    assert lake.read(quarantine_spec(dataset))["position"].to_list() == [13]
+
+
+def test_without_a_quarantine_the_stream_stands_before_a_bad_message(lake: Lake, broker: LogBroker) -> None:
+    dataset = _dataset(quarantine=None)
+    worker = _worker(lake, dataset, broker)
+    broker.produce("clicks", [_click(0), _click(1, n=-4)])
+    with pytest.raises(StreamRefused, match="offset 1 of clicks/0"):
+        worker.step()
+    assert not lake.exists(table_spec(dataset))
+
+
+def test_the_last_message_of_a_key_stands_whether_they_come_together_or_apart(lake: Lake, broker: LogBroker) -> None:
+    dataset = _dataset(store=Delta(mode="merge"))
+    worker = _worker(lake, dataset, broker)
+    broker.produce("clicks", [_click(0), _click(1), _click(1, n=5)])
+    worker.step()
+    broker.produce("clicks", [_click(0, n=9)])
+    worker.step()
+    assert _numbers(lake, dataset) == [5, 9]
+    assert worker.tally.superseded == 1
+
+
+def test_messages_that_pretend_to_be_several_are_not_taken_for_rows(lake: Lake, broker: LogBroker) -> None:
+    dataset = _dataset()
+    worker = _worker(lake, dataset, broker)
+    one, two = _click(1), _click(2)
+    broker.produce("clicks", [one + b"," + two, two[:20], two[20:], _click(3)])
+    worker.step()
+    assert _numbers(lake, dataset) == [3]
+    assert worker.tally.quarantined == 3
+
+
+def _catalog(dataset: Dataset) -> Catalog:
+    return catalog_of([dataset], [])
+
+
+def test_a_worker_reports_materialisations_and_checks_to_dagster(lake: Lake, broker: LogBroker) -> None:
+    dataset = _dataset(source=Topic("clicks", topic_partitions=2))
+    produce_generated(lake, broker, dataset, count=300, seed=1)
+    broker.produce("clicks", [b"bad"])
+    lines: list[str] = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        totals = run_streams(
+            lake,
+            _catalog(dataset),
+            [dataset],
+            broker,
+            instance,
+            pace=Pace(once=True),
+            is_stopped=lambda: False,
+            tell=lines.append,
+        )
+        event = instance.get_latest_materialization_event(asset_key(dataset.name))
+        check = dg.AssetCheckKey(asset_key(dataset.name), "schema")
+        summary = instance.event_log_storage.get_asset_check_summary_records([check])[check]
+    assert totals[dataset.name].valid == 300
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.metadata["rows_quarantined"].value == 1
+    assert summary.last_check_execution_record is not None
+    assert summary.last_check_execution_record.status.value == "FAILED"
+    assert lines == ["shop/clicks: 301 messages, 300 rows, 1 set aside, 2 micro-batches"]
+    assert [state.lag for state in stream_states(lake, broker, [dataset])] == [0, 0]
+
+
+def test_a_run_of_the_asset_drains_the_topic_and_says_what_it_took(lake: Lake, broker: LogBroker) -> None:
+    dataset = _dataset()
+    produce_generated(lake, broker, dataset, count=50, seed=2)
+    asset = asset_for(_catalog(dataset), dataset)
+    resources = {"lake": lake, "io_manager": LakeIOManager(lake.settings)}
+    result = dg.materialize([asset], resources=resources)
+    (event,) = result.asset_materializations_for_node("shop__clicks")
+    assert event.metadata["rows_valid"].value == 50
+    assert {evaluation.passed for evaluation in result.get_asset_check_evaluations()} == {True}
+    assert lake.read(table_spec(dataset)).height == 50
+
+
+def test_a_worker_stops_behind_its_micro_batch_when_it_is_asked_to(lake: Lake, broker: LogBroker) -> None:
+    dataset = _dataset()
+    produce_generated(lake, broker, dataset, count=50, seed=2)
+    asked = iter([False, True, True, True])
+    totals = run_streams(
+        lake, _catalog(dataset), [dataset], broker, None, pace=Pace(), is_stopped=lambda: next(asked), tell=str
+    )
+    assert totals[dataset.name].valid == 50
+
+
+def test_lines_of_a_file_become_messages_with_their_key(broker: LogBroker, tmp_path: Path) -> None:
+    broker.create_topic("clicks", TopicSettings(partitions=3))
+    (tmp_path / "clicks.jsonl").write_bytes(b'{"user": "u1"}\r\n\n{"user": "u1", "n": 1}\nbad\n')
+    assert produce_file(broker, "clicks", tmp_path / "clicks.jsonl", key="user") == 3
+    found = [
+        (row["key"], row["value"])
+        for partition in range(3)
+        for row in broker.read("clicks", partition, 0, max_messages=9, max_bytes=999).rows.to_pylist()
+    ]
+    assert sorted(found, key=str) == sorted(
+        [(b"u1", b'{"user": "u1"}'), (b"u1", b'{"user": "u1", "n": 1}'), (None, b"bad")], key=str
+    )
+
+
+def test_a_stream_that_would_overwrite_its_table_is_refused() -> None:
+    with pytest.raises(ContractError, match="a micro-batch is no whole table"):
+        catalog_of([_dataset(store=Delta())], [])
+
+
+def test_references_are_read_again_when_they_are_ten_seconds_old(lake: Lake, broker: LogBroker) -> None:
+    now = [datetime(2026, 3, 1, tzinfo=UTC)]
+    dataset = _dataset()
+    worker = StreamWorker(lake, _catalog(dataset), dataset, broker, run_id="r", clock=lambda: now[0])
+    first = worker._load_references()
+    assert worker._load_references() is first
+    now[0] += timedelta(seconds=11)
+    assert worker._load_references() is not first
+
+
+@pytest.mark.lane
+def test_killed_workers_lose_nothing_and_write_nothing_twice(tmp_path: Path) -> None:
+    from platform_assets.domains.commerce.clicks import clicks  # noqa: PLC0415 - only this test needs the domain
+
+    settings = Settings.from_environment({"PLATFORM_STATE": str(tmp_path)})
+    found = certify(settings, "platform_assets.domains", clicks, kills=25, seed=1, tell=str)
+    assert (found.lost, found.duplicated) == (0, 0)
+    assert found.rows + found.quarantined == found.sent > 0
