@@ -114,8 +114,8 @@ def certify_stream(
     (dataset,) = choose_streams(location, [name], all_streams=False)
     if list(location.catalog.references_of(dataset)) or dataset.quarantine is None:
         raise RequestError(
-            f"{name}: a certificate is made in a lake of its own, with bad messages among the good, so that the dataset "
-            "needs a quarantine and no references. Fix: certify a dataset such as commerce/clicks."
+            f"{name}: a certificate is made in a lake of its own, with bad messages among the good, so that the "
+            "dataset needs a quarantine and no references. Fix: certify a dataset such as commerce/clicks."
         )
     return certify(location.settings, location.package, dataset, kills=kills, seed=seed, tell=tell)
 
