@@ -1,7 +1,7 @@
 """What a run takes in: the roof between a source's declaration and its adapter, and what it gives in one piece."""
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -13,8 +13,20 @@ from platform_core.contracts.sources import Source
 from platform_core.errors import ShapeError
 from platform_core.quality.conform import conform_column
 from platform_core.quality.envelope import payloads
+from platform_core.quality.source_texts import with_contract_names
 from platform_resources.settings import Settings
-from platform_resources.sources import Cursor, SourceAdapter, SourceContext, Unit, UnreadableUnit, open_source
+from platform_resources.sources import (
+    Batch,
+    Cursor,
+    Malformed,
+    SourceAdapter,
+    SourceContext,
+    Unit,
+    UnreadableUnit,
+    open_source,
+)
+
+_RECORD = "\0record"
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,7 @@ class Input:
         reason: Why not.
         ids: Of the envelopes that the rows were replayed from, in the rows' order.
         position: Where the source goes on behind it; empty where it has no positions.
+        malformed: The records that could be no row, by the number, from 1, of the row of nulls that stands for them.
     """
 
     source: str
@@ -38,6 +51,7 @@ class Input:
     reason: str = ""
     ids: tuple[str, ...] = ()
     position: str = ""
+    malformed: Mapping[int, Malformed] = field(default_factory=dict)
 
 
 def adapter_for(
@@ -87,6 +101,7 @@ def adapter_for(
 
 def partition_keys(raw: pl.DataFrame, dataset: Dataset) -> pl.Series:
     """Compute the partition of each row as it came; null where it cannot be told, and for a dataset without any."""
+    raw = with_contract_names(raw, dataset)
     nothing = pl.repeat(None, raw.height, dtype=pl.String, eager=True)
     if dataset.partitions is None or dataset.partitions.on not in raw.columns:
         return nothing
@@ -165,8 +180,26 @@ def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit])
         except UnreadableUnit as error:
             yield Input(unit.source, unit.ingest_id, unit.stamp, None, error.reason, position=unit.position)
             continue
-        raw = pl.concat([batch.rows for batch in batches])
+        raw = pl.concat([records_of(batch, store.dataset) for batch in batches])
         ids = [place for batch in batches if batch.places is not None for place in batch.places]
         if not ids:
             raw = store.with_fixes(raw, unit.source, unit.ingest_id)
-        yield Input(unit.source, unit.ingest_id, unit.stamp, raw, ids=tuple(ids), position=unit.position)
+        malformed = {record.record: record for batch in batches for record in batch.malformed}
+        if malformed:
+            fixed = raw.select(~pl.all_horizontal(pl.all().is_null())).to_series()
+            malformed = {place: record for place, record in malformed.items() if not fixed[place - 1]}
+        yield Input(unit.source, unit.ingest_id, unit.stamp, raw, "", tuple(ids), unit.position, malformed)
+
+
+def records_of(batch: Batch, dataset: Dataset) -> pl.DataFrame:
+    """Give the rows of a batch under the contract's names, with a row of nulls for each record that is malformed.
+
+    So each record of a unit has a row, and a person's fix of a malformed one finds its place.
+    """
+    rows = with_contract_names(batch.rows, dataset)
+    if not batch.malformed:
+        return rows
+    malformed = pl.Series([record.record - batch.first_record for record in batch.malformed], dtype=pl.UInt32)
+    every = pl.int_range(rows.height + len(malformed), dtype=pl.UInt32, eager=True)
+    numbered = rows.with_columns(every.filter(~every.is_in(malformed.implode())).alias(_RECORD))
+    return every.alias(_RECORD).to_frame().join(numbered, on=_RECORD, how="left", maintain_order="left").drop(_RECORD)

@@ -1,7 +1,7 @@
 """From inputs to a verdict: typed, judged in one scan, split into rows and envelopes; nothing is written here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -13,7 +13,7 @@ from platform_assets.ingest.tables import HASH, INGEST, INGESTED_AT, SOURCE
 from platform_core.contracts import Dataset, rules_of
 from platform_core.errors import ShapeError
 from platform_core.quality import Conformed, Judgement, RuleResult, conform, envelopes, judge
-from platform_core.quality.envelope import ENVELOPE, whole_input
+from platform_core.quality.envelope import ENVELOPE, whole_input, with_malformed
 
 _POSITION = "_position"
 _FACTS = {SOURCE: pl.String, INGEST: pl.String, _POSITION: pl.Int64}
@@ -117,9 +117,13 @@ def _typed(dataset: Dataset, given: Input) -> Conformed | _Unfit:
     if given.raw is None:
         return _Unfit(given, "schema", given.reason)
     try:
-        return conform(given.raw, dataset)
+        conformed = conform(given.raw, dataset)
     except ShapeError as error:
         return _Unfit(given, "schema", f"{', '.join(error.culprits)}: {error.reason}")
+    if not given.malformed:
+        return conformed
+    malformed = pl.int_range(1, pl.len() + 1).is_in(list(given.malformed))
+    return replace(conformed, unreadable=conformed.unreadable.select(pl.all() | malformed))
 
 
 def _together(
@@ -164,7 +168,7 @@ def _envelopes(
     rules = _rules_at(verdict, mine["_row"])
     labels = {rule.id: rule.label for rule in rules_of(dataset)}
     homes = verdict.frame[mine["_row"]].select(dataset.partitions.key()).to_series() if dataset.partitions else None
-    return envelopes(
+    made = envelopes(
         given.raw[[place - 1 for place in position]],
         rules,
         ["broken: " + "; ".join(labels[rule_id] for rule_id in broken) for broken in rules],
@@ -174,6 +178,9 @@ def _envelopes(
         run_id=run_id,
         at=at,
         partitions=homes.to_list() if homes is not None else [None] * mine.height,
+    )
+    return with_malformed(
+        made, {at: (f"line {record.line:,}: {record.reason}", record.text) for at, record in given.malformed.items()}
     )
 
 

@@ -24,6 +24,7 @@ class ColumnTerms:
     pii: str | None = None
     severity: Severity = "error"
     unknown: tuple[str, ...] = field(default=())
+    source_name: str | None = None
 
 
 NO_TERMS = ColumnTerms()
@@ -41,6 +42,7 @@ def Field(  # noqa: N802, PLR0913 - Pandera's name, and one keyword per term a c
     description: str | None = None,
     title: str | None = None,
     alias: str | None = None,
+    source_name: str | None = None,
     metadata: dict[str, Any] | None = None,
     **rules: Any,
 ) -> Any:
@@ -58,13 +60,14 @@ def Field(  # noqa: N802, PLR0913 - Pandera's name, and one keyword per term a c
         description: What the column means.
         title: A short label.
         alias: The column's name where it is no Python identifier.
+        source_name: What the source calls the column, where that is another name: `"Customer ID"`.
         metadata: Free metadata, handed through.
         **rules: Pandera's built-in checks: `ge`, `le`, `gt`, `lt`, `isin`, `str_matches`, ...
             A name Pandera does not know is reported when the dataset is loaded, with the allowed names.
     """
     known = {name: value for name, value in rules.items() if name in FIELD_WORDS}
     unknown = tuple(sorted(set(rules) - FIELD_WORDS.keys()))
-    terms = ColumnTerms(references, coverage, unit, pii, severity, unknown)
+    terms = ColumnTerms(references, coverage, unit, pii, severity, unknown, source_name)
     return pandera.Field(
         **{name: _value(name, value) for name, value in known.items()},
         nullable=nullable,

@@ -9,9 +9,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 SourceProblem = tuple[str, str, str]
 """The culprit, what is wrong with it, and the fix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spelling:
+    """How a source writes names and texts; `Files` says what each of these means."""
+
+    header: bool = True
+    headers: str = "exact"
+    missing_columns: str = "refuse"
+    trim: bool = False
+    case: Mapping[str, str] = field(default_factory=dict, hash=False)
+    decimal: str = "."
+    thousands: str = ""
+    currency: Sequence[str] = ()
+    formats: Mapping[str, str] = field(default_factory=dict, hash=False)
+    zone: str | None = None
+
+
+AS_IS = Spelling()
+"""Names and texts as the contract has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +45,10 @@ class Source:
         is_watched: Whether a sensor looks for new units every few seconds.
         is_stream: Whether rows come without end, so that a worker takes them in beside Dagster.
         when_empty: What to do when a run finds nothing to take in; empty where that is no failure.
-        null_values: Texts that mean null, besides the empty text; None where texts are values and nothing else.
-        extra_columns: `"refuse"` sends a unit with a column that the contract does not name to quarantine;
-            `"ignore"` drops the column and says so in the `schema` check.
+        null_values: Texts that mean null, besides the empty text, for all columns or by column; None where texts are
+            values and nothing else.
+        extra_columns: What becomes of a column that the contract does not name: `"refuse"` sends the unit to
+            quarantine, `"note"` drops the column and says so in the `schema` check, `"ignore"` drops it.
     """
 
     kind: ClassVar[str]
@@ -35,7 +57,7 @@ class Source:
     is_stream: ClassVar[bool] = False
     when_empty: ClassVar[str] = ""
 
-    null_values: Sequence[str] | None = None
+    null_values: Sequence[str] | Mapping[str, Sequence[str]] | None = None
     extra_columns: str = "refuse"
 
     @property
@@ -49,6 +71,17 @@ class Source:
         return ""
 
     @property
+    def spelling(self) -> Spelling:
+        """How its names and texts are written."""
+        return AS_IS
+
+    def null_words(self, column: str) -> Sequence[str] | None:
+        """Return the texts that mean null in a column; None where texts are values and nothing else."""
+        if isinstance(self.null_values, Mapping):
+            return self.null_values.get(column, ())
+        return self.null_values
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """The record as plain values, for its adapter."""
         return {option.name: getattr(self, option.name) for option in fields(self)}
@@ -59,17 +92,43 @@ class Source:
         if isinstance(self.null_values, str):
             fix = f"write null_values=({self.null_values!r},)."
             yield f"null_values {self.null_values!r}", "is one text.", fix
-        if self.extra_columns not in {"refuse", "ignore"}:
-            yield f"extra_columns {self.extra_columns!r}", "is unknown.", "use refuse or ignore."
+        if self.extra_columns not in {"refuse", "note", "ignore"}:
+            yield f"extra_columns {self.extra_columns!r}", "is unknown.", "use refuse, note or ignore."
 
 
 @dataclass(frozen=True)
 class Files(Source):
     """Files that land under the landing folder of the dataset's domain, by a glob on the name.
 
+    CSV, JSON, Parquet, Arrow, Avro and Excel are known by their bytes, as are their compression (gzip, zstd, bzip2, xz,
+    snappy, zip) and their encoding where a mark tells it. What the bytes do not tell is said here.
+
     Attributes:
-        pattern: A glob on the file's name within the domain's landing folder: `"flights-*.parquet"`.
-        null_values: Texts that mean null in CSV and JSON, besides the empty text.
+        pattern: A glob on the file's name within the domain's landing folder: `"flights-*.parquet"`. With a slash it
+            is one on the path below that folder, where `**` stands for any subfolders: `"**/sales-*.csv"`.
+        null_values: Texts that mean null in CSV, JSON and Excel, besides the empty text: for all columns, or by column.
+        malformed: The share of records that may be malformed, from 0 to 1: each of them goes to quarantine with its
+            line and the reason. Beyond the share the file is refused whole; one record always passes unless it is 0.
+        encoding: Of texts that are neither UTF-8 nor marked: `"cp1252"`, `"latin-1"`, `"shift_jis"`.
+        delimiter: Between the fields of CSV, where it cannot be told from the file.
+        header: Whether the first record names the columns; without names they are the contract's, in its order.
+        headers: `"exact"`, or `"loose"`: names match whatever their case and the blanks around and within them, and
+            a column without a name and a value is left out.
+        widths: Of the columns in characters, for texts without delimiters.
+        sheet: Of a workbook; its first one by default.
+        header_row: The row of a workbook that names the columns, counted from 1.
+        trim: Whether blanks around texts are dropped; around other values they are in any case.
+        case: `"lower"` or `"upper"` by column, for texts that are to be in one case.
+        decimal: The mark before a fraction, a point or a comma.
+        thousands: The mark between thousands, such as `"."`, `","`, `"'"` or a blank; empty for none.
+        currency: Signs that stand before or behind amounts: `("€", "EUR")`.
+        formats: How days and instants are written, by column: `{"day": "%d.%m.%Y"}`.
+        zone: The time zone of instants that name none: `"Europe/Berlin"`. An hour that is there twice when clocks
+            are set back is the earlier one; one that is skipped cannot be read.
+        path_columns: Columns that come from the file's path, by a regular expression of which the first group, or
+            all of it, is the value: `{"country": r"sales-([a-z]+)-"}`.
+        missing_columns: `"null"` takes a nullable column for null that a file lacks, as older files do; `"refuse"`
+            sends such a file to quarantine.
     """
 
     kind: ClassVar[str] = "landing"
@@ -78,7 +137,24 @@ class Files(Source):
     when_empty: ClassVar[str] = "put files there, or set PLATFORM_LANDING."
 
     pattern: str
-    null_values: Sequence[str] | None = field(default=("NA",), kw_only=True)
+    null_values: Sequence[str] | Mapping[str, Sequence[str]] | None = field(default=(), kw_only=True, hash=False)
+    malformed: float = field(default=0.01, kw_only=True)
+    encoding: str | None = field(default=None, kw_only=True)
+    delimiter: str | None = field(default=None, kw_only=True)
+    header: bool = field(default=True, kw_only=True)
+    headers: str = field(default="exact", kw_only=True)
+    widths: Sequence[int] = field(default=(), kw_only=True)
+    sheet: str | None = field(default=None, kw_only=True)
+    header_row: int = field(default=1, kw_only=True)
+    trim: bool = field(default=False, kw_only=True)
+    case: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
+    decimal: str = field(default=".", kw_only=True)
+    thousands: str = field(default="", kw_only=True)
+    currency: Sequence[str] = field(default=(), kw_only=True)
+    formats: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
+    zone: str | None = field(default=None, kw_only=True)
+    path_columns: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
+    missing_columns: str = field(default="null", kw_only=True)
 
     @property
     def reads(self) -> str:
@@ -91,6 +167,51 @@ class Files(Source):
         if store_mode != "merge":
             fix = "use Delta(mode='merge') or Iceberg(mode='merge'), and a key."
             yield "store", f"is {store_mode!r}, but a landed file may be revised or replayed.", fix
+        yield from self._option_problems()
+
+    @property
+    def spelling(self) -> Spelling:
+        """How names and texts of the files are written."""
+        return Spelling(**{option.name: getattr(self, option.name) for option in fields(Spelling)})
+
+    def _option_problems(self) -> Iterator[SourceProblem]:
+        marks = f"decimal {self.decimal!r} and thousands {self.thousands!r}"
+        wrong = {
+            (f"malformed {self.malformed!r}", "is no share.", "give a number from 0 to 1."): not 0
+            <= self.malformed
+            <= 1,
+            (f"headers {self.headers!r}", "is unknown.", "use exact or loose."): self.headers not in {"exact", "loose"},
+            (f"missing_columns {self.missing_columns!r}", "is unknown.", "use null or refuse."): (
+                self.missing_columns not in {"null", "refuse"}
+            ),
+            (marks, "do not tell a number.", "use a point and a comma, or a comma and a point."): (
+                self.decimal not in {".", ","} or self.thousands in {self.decimal, "-", "+"}
+            ),
+            (f"delimiter {self.delimiter!r}", "delimits no fields.", "use one character, such as ;"): (
+                self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n\0')
+            ),
+            (f"header_row {self.header_row}", "is no row.", "count rows from 1."): self.header_row < 1,
+            (f"widths {tuple(self.widths)!r}", "are not those of columns.", "give characters, 1 or more."): (
+                any(width < 1 for width in self.widths)
+            ),
+        }
+        yield from (problem for problem, is_wrong in wrong.items() if is_wrong)
+        yield from self._word_problems()
+
+    def _word_problems(self) -> Iterator[SourceProblem]:
+        for column, case in self.case.items():
+            if case not in {"lower", "upper"}:
+                yield f"case {case!r} of {column}", "is unknown.", "use lower or upper."
+        for column, expression in self.path_columns.items():
+            try:
+                re.compile(expression)
+            except re.error as error:
+                yield f"path_columns {expression!r} of {column}", f"is no regular expression ({error}).", "mend it."
+        if self.zone is not None:
+            try:
+                ZoneInfo(self.zone)
+            except (ZoneInfoNotFoundError, ValueError):
+                yield f"zone {self.zone!r}", "is no time zone.", "use a name such as Europe/Berlin."
 
 
 @dataclass(frozen=True)

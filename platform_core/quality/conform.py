@@ -9,6 +9,7 @@ from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
 from platform_core.errors import ShapeError
 from platform_core.quality.nested import decoded
+from platform_core.quality.source_texts import likely_names, spelled, spelling_of, with_contract_names
 
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
@@ -38,11 +39,10 @@ def conform(raw: pl.DataFrame, dataset: Dataset) -> Conformed:
         ShapeError: A column is missing, one too many is there, or a whole column has a type that cannot be read
             (a timestamp without a zone where UTC is declared).
     """
-    ignored = _judge_names(raw.columns, dataset)
-    for column in dataset.columns:
-        _judge_type(raw.schema[column.name], column, dataset)
-    nulls = dataset.source.null_values if dataset.source else None
-    trimmed = raw.select(_nulls_out(column, raw.schema[column.name], nulls) for column in dataset.columns)
+    named = with_contract_names(raw, dataset)
+    ignored = _judge_names(named.columns, dataset)
+    lacking = [pl.lit(None).alias(column.name) for column in dataset.columns if column.name not in named.columns]
+    trimmed = _spelled(named.with_columns(lacking), dataset, dataset.columns)
     typed = trimmed.select(
         read_as(column.name, trimmed.schema[column.name], column.dtype) for column in dataset.columns
     )
@@ -60,9 +60,7 @@ def conform_column(raw: pl.DataFrame, dataset: Dataset, name: str) -> pl.Series:
         ShapeError: The column has a type that cannot be read at all.
     """
     (column,) = (column for column in dataset.columns if column.name == name)
-    _judge_type(raw.schema[name], column, dataset)
-    nulls = dataset.source.null_values if dataset.source else None
-    trimmed = raw.select(_nulls_out(column, raw.schema[name], nulls))
+    trimmed = _spelled(with_contract_names(raw, dataset), dataset, [column])
     return trimmed.select(read_as(name, trimmed.schema[name], column.dtype)).to_series()
 
 
@@ -71,21 +69,47 @@ def read_as(name: str, raw: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     return _within_calendar(_cast(pl.col(name), raw, wanted), wanted).alias(name)
 
 
+def _spelled(raw: pl.DataFrame, dataset: Dataset, columns: Sequence[Column]) -> pl.DataFrame:
+    """The columns as the source's declaration says that they are written, each of a type that can be read.
+
+    Raises:
+        ShapeError: A column has a type that cannot be read at all.
+    """
+    spelling = spelling_of(dataset)
+    nulls = {column.name: dataset.source.null_words(column.name) if dataset.source else None for column in columns}
+    texts = raw.select(spelled(column, raw.schema[column.name], spelling, nulls[column.name]) for column in columns)
+    for column in columns:
+        _judge_type(texts.schema[column.name], column, dataset)
+    return texts
+
+
 def _judge_names(names: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
     declared = {column.name for column in dataset.columns}
-    missing = [column.name for column in dataset.columns if column.name not in names]
+    extra = tuple(name for name in names if name not in declared)
+    missing = _missing_names(names, extra, dataset)
     if missing:
+        likely = likely_names(extra, missing)
+        alike = "".join(f" {found!r} differs from {name!r} in case, blanks or underscores alone."
+                        for name, found in likely.items())  # fmt: skip
         raise ShapeError(
-            dataset.name, missing, f"missing; the input has {_told(names, declared)}.",
+            dataset.name, missing, f"missing; the input has {_told(names, declared)}.{alike}",
+            "let names differ so with Files(headers='loose'), or name it with Field(source_name=...)." if likely else
             "add the columns to the input, or declare a new version of the contract without them.",
         )  # fmt: skip
-    extra = tuple(name for name in names if name not in declared)
     if extra and (dataset.source is None or dataset.source.extra_columns == "refuse"):
         raise ShapeError(
             dataset.name, extra, "not in the contract.",
             "declare the columns, or let them pass with Files(extra_columns='ignore').",
         )  # fmt: skip
     return extra
+
+
+def _missing_names(names: Sequence[str], extra: Sequence[str], dataset: Dataset) -> list[str]:
+    """The columns that an input lacks and may not; nullable ones may be missing unless there are any of other names."""
+    missing = [column for column in dataset.columns if column.name not in names]
+    if spelling_of(dataset).missing_columns == "null" and not extra and len(missing) < len(dataset.columns):
+        missing = [column for column in missing if not column.nullable]
+    return [column.name for column in missing]
 
 
 def _told(names: Sequence[str], declared: set[str]) -> str:
@@ -118,16 +142,6 @@ def _family(dtype: pl.DataType) -> str:
     if dtype.is_numeric() or dtype == pl.Boolean:
         return "number"
     return "text" if isinstance(dtype, _TEXT) else str(dtype.base_type())
-
-
-def _nulls_out(column: Column, raw: pl.DataType, nulls: Sequence[str] | None) -> pl.Expr:
-    """Text without the words that mean null; the empty text is one of them, except where it is a value itself."""
-    value = pl.col(column.name)
-    if not isinstance(raw, _TEXT) or nulls is None:
-        return value
-    words = [*nulls] if isinstance(column.dtype, pl.String | pl.Binary) else [*nulls, ""]
-    text = value.cast(pl.String)
-    return pl.when(~text.is_in(words)).then(text)
 
 
 def _cast(value: pl.Expr, raw: pl.DataType, wanted: pl.DataType) -> pl.Expr:

@@ -3,11 +3,15 @@
 An envelope's id comes from where the row stood, so that a retry writes the same envelopes again and not others.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
 import polars as pl
+
+RECORD = "_record"
+"""The key of a payload under which the text of a malformed record stands."""
 
 Decision = Literal["open", "replayed", "discarded"]
 
@@ -61,6 +65,30 @@ def envelopes(  # noqa: PLR0913 - one keyword per fact about the ingest
         },
         schema=ENVELOPE,
     )
+
+
+def with_malformed(envelopes: pl.DataFrame, malformed: Mapping[int, tuple[str, str]]) -> pl.DataFrame:
+    """Put the text of malformed records into their envelopes, for they have no values by column, and the reason.
+
+    Args:
+        envelopes: Some of which stand for malformed records.
+        malformed: By position, why the record is none, and its text as it stands.
+    """
+    if not malformed:
+        return envelopes
+    texts = pl.DataFrame(
+        {
+            "position": list(malformed),
+            "_reason": [f"malformed: {reason}" for reason, _ in malformed.values()],
+            "_payload": [json.dumps({RECORD: text}, ensure_ascii=False) for _, text in malformed.values()],
+        },
+        schema={"position": pl.Int64, "_reason": pl.String, "_payload": pl.String},
+    )
+    joined = envelopes.join(texts, on="position", how="left", maintain_order="left")
+    texts_first = joined.with_columns(
+        pl.coalesce("_reason", "reason").alias("reason"), pl.coalesce("_payload", "payload").alias("payload")
+    )
+    return texts_first.select(list(ENVELOPE))
 
 
 def whole_input(*, source: str, ingest_id: str, rule: str, reason: str, run_id: str, at: datetime) -> pl.DataFrame:

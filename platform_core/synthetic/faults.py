@@ -143,9 +143,11 @@ def _planter(rule: Rule) -> Callable[[_Case, Rule], Iterator[Fault]]:
 
 
 def _shapes(case: _Case, rule: Rule) -> Iterator[Fault]:
-    missing = case.dataset.columns[-1].name
-    yield Fault(rule.id, case.good.drop(missing), raw=True, what=f"column {missing!r} is missing")
     source = case.dataset.source
+    may_lack_nulls = source is not None and source.spelling.missing_columns == "null"
+    needed = [column.name for column in case.dataset.columns if not (column.nullable and may_lack_nulls)]
+    for missing in needed[-1:]:
+        yield Fault(rule.id, case.good.drop(missing), raw=True, what=f"column {missing!r} is missing")
     if source is None or source.extra_columns == "refuse":
         extra = case.good.with_columns(pl.lit("?").alias("column_of_no_contract"))
         yield Fault(rule.id, extra, raw=True, what="column 'column_of_no_contract' is one too many")

@@ -48,8 +48,9 @@ class Wish:
         """The rules on the values of one column, and that no text of it means null where it comes from."""
         own = [rule for rule in self.value_rules if rule.columns[0] == column]
         source, declared = self.dataset.source, self.dataset.column(column)
-        if source is not None and source.null_values and declared is not None and declared.dtype == pl.String:
-            own.append(NotIn(id="no_null_word", columns=(column,), forbidden_values=tuple(source.null_values)))
+        words = source.null_words(column) if source is not None else None
+        if words and declared is not None and declared.dtype == pl.String:
+            own.append(NotIn(id="no_null_word", columns=(column,), forbidden_values=tuple(words)))
         return own
 
     @property

@@ -37,8 +37,11 @@ def unpacked(path: Path, source: str, scratch: Path) -> tuple[Path, Packing | No
             raise ConversionError(source, f"is packed more than {_NESTED} times", fix="unpack it first")
         inner = scratch / f"unpacked-{depth}"
         inner.mkdir()
-        unpack = _unzipped if packing == "zip" else decompressed
-        path, outer = unpack(path, packing, inner, name=source), outer or packing
+        if packing == "zip":
+            path = _unzipped(path, inner, name=source)
+        else:
+            path = decompressed(path, packing, inner, name=source)
+        outer = outer or packing
         depth += 1
     if not path.stat().st_size:
         raise ConversionError(source, "holds nothing", fix="send it again")
@@ -53,7 +56,7 @@ def _packing(path: Path) -> Packing | None:
         return None if is_workbook(file) else "zip"
 
 
-def _unzipped(path: Path, packing: Packing, scratch: Path, *, name: str) -> Path:
+def _unzipped(path: Path, scratch: Path, *, name: str) -> Path:
     target = scratch / "unzipped"
     try:
         with zipfile.ZipFile(path) as archive:
@@ -66,7 +69,7 @@ def _unzipped(path: Path, packing: Packing, scratch: Path, *, name: str) -> Path
                 shutil.copyfileobj(inside, out, 1 << 20)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise ConversionError(
-            name, f"the {packing} archive is damaged or was cut off ({type(error).__name__})", fix="send the file again"
+            name, f"the zip archive is damaged or was cut off ({type(error).__name__})", fix="send the file again"
         ) from error
     except OSError as error:
         raise _too_large(error, target, name) from error
@@ -87,7 +90,7 @@ def _too_large(error: OSError, target: Path, name: str) -> OSError | ConversionE
     )
 
 
-def decompressed(path: Path, compression: Packing, scratch: Path, *, name: str) -> Path:
+def decompressed(path: Path, compression: Compression, scratch: Path, *, name: str) -> Path:
     """A file in the scratch folder with what the archive holds.
 
     Raises:

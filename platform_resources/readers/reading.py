@@ -4,10 +4,12 @@ The rows of a text are texts, so that a contract decides their types; those of o
 with. A record that is malformed is set aside beside its batch, with its line and the reason, and costs itself alone.
 """
 
+import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -24,6 +26,7 @@ from platform_resources.readers.csv_records import csv_blocks
 from platform_resources.readers.detection import SAMPLE_BYTES, Format, container_of, text_format
 from platform_resources.readers.dialect import Dialect, dialect_of, refuse_malformed_header
 from platform_resources.readers.excel import sheet_of
+from platform_resources.readers.fixed_width import fixed_width_blocks
 from platform_resources.readers.json_records import frame_of, json_records, record_groups
 from platform_resources.readers.rows import Rows
 from platform_resources.readers.scratch import scratch_folder
@@ -31,6 +34,8 @@ from platform_resources.readers.scratch import scratch_folder
 Lines = np.ndarray[tuple[int], np.dtype[np.int64]]
 Content = Path | bytes | BinaryIO
 
+_log = logging.getLogger(__name__)
+_LOGGED_ROWS = 1_000_000
 _SHARE = 32
 """The part of the memory limit that the rows of one batch may take: a caller types, judges and writes copies of it."""
 
@@ -50,6 +55,7 @@ class ReadOptions:
         header: Whether the first record of CSV names the columns; found out for None.
         sheet: Of a workbook; the first one for None.
         header_row: The row of a workbook that names the columns, counted from 1.
+        widths: Of the columns of a text without delimiters, in characters; empty where it has some.
         malformed: The share of records that may be malformed before the file is refused, from 0 to 1; None refuses
             none for it. One record is always let pass unless the share is 0.
     """
@@ -60,16 +66,25 @@ class ReadOptions:
     header: bool | None = True
     sheet: str | None = None
     header_row: int = 1
+    widths: Sequence[int] = ()
     malformed: float | None = None
 
 
 @dataclass(frozen=True)
 class Malformed:
-    """A record that is none: the line, from 1, that it begins on, why, and its first 64 KiB of text as it stands."""
+    """A record that is none.
+
+    Attributes:
+        line: The one it begins on, as an editor counts them from 1.
+        reason: Why; never quotes the content, which may hold personal data.
+        text: Its first 64 KiB as they stand.
+        record: Its number among all records of the file, malformed ones included, from 1.
+    """
 
     line: int
     reason: str
     text: str
+    record: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,13 +94,13 @@ class Batch:
     Attributes:
         frame: The rows; texts where the file is a text.
         lines: The line that each row begins on, as an editor counts them from 1; of other formats its number, from 1.
-        first_record: The number of the first row among those of the file, from 1.
-        malformed: The records that were set aside since the batch before.
+        records: The number of each row among all records of the file, malformed ones included, from 1.
+        malformed: The records between them that were set aside, in order.
     """
 
     frame: pl.DataFrame
     lines: Lines
-    first_record: int
+    records: Lines
     malformed: tuple[Malformed, ...] = ()
 
 
@@ -127,16 +142,23 @@ class Reading:
         Raises:
             ConversionError: The file is damaged farther down, or more of its records are malformed than may be.
         """
-        self._set_aside = _SetAside()
-        first = 1
+        self._set_aside = _SetAside(self._refuse_too_many if self.options.malformed is not None else None)
+        rows, record, shown = 0, 1, 0
         for frame, lines in self._joined(self._pieces()):
-            malformed = self._set_aside.take()
-            self._refuse_too_many(first - 1 + frame.height, ended=False)
-            yield Batch(frame, lines, first, malformed)
-            first += frame.height
-        self._refuse_too_many(first - 1, ended=True)
+            rows += frame.height
+            self._set_aside.rows = rows
+            malformed = self._set_aside.take(int(lines[-1]) if lines.size else 0)
+            yield _batch(frame, lines, malformed, record)
+            record += frame.height + len(malformed)
+            if rows // _LOGGED_ROWS > shown:
+                shown = rows // _LOGGED_ROWS
+                _log.info(
+                    "%s: %s rows read, %s records malformed", self.name, f"{rows:,}", f"{self._set_aside.count:,}"
+                )
+        self._refuse_too_many(rows)
         if malformed := self._set_aside.take():
-            yield Batch(pl.DataFrame(schema=dict.fromkeys(self.names, pl.String)), _no_lines(), first, malformed)
+            empty = pl.DataFrame(schema=dict.fromkeys(self.names, pl.String))
+            yield _batch(empty, np.array([], dtype=np.int64), malformed, record)
 
     def close(self) -> None:
         """Remove what was unpacked."""
@@ -179,6 +201,9 @@ class Reading:
         self.encoding, self.encoding_certain = text.encoding, text.certain
         head = text.head
         self.format = text_format(head, self.name)
+        if self.options.widths:
+            self.format = "csv"
+            return lambda: self._fixed_width(text.path)
         if self.format != "csv":
             return lambda: self._json(text.path, scratch)
         whole = text.path.stat().st_size <= SAMPLE_BYTES
@@ -193,6 +218,12 @@ class Reading:
         for block in csv_blocks(path, dialect, self._set_aside):
             yield block.frame, block.lines
 
+    def _fixed_width(self, path: Path) -> Iterator[tuple[pl.DataFrame, Lines]]:
+        header = self.options.header is not False
+        for names, frame, lines in fixed_width_blocks(path, self.options.widths, self._set_aside, header=header):
+            self.names = names
+            yield frame, lines
+
     def _json(self, path: Path, scratch: Path) -> Iterator[tuple[pl.DataFrame, Lines]]:
         """Read the records once; all but the first rows wait on the disk, for later ones may bring more columns."""
         columns: dict[str, None] = {}
@@ -204,6 +235,7 @@ class Reading:
             keys = dict.fromkeys(key for record in records for key in record.value)
             columns.update(keys)
             frame = frame_of(records, keys)
+            self._set_aside.rows += frame.height
             frame.write_ipc(parts / str(len(lines)))
             lines.append(np.array([record.line for record in records], dtype=np.int64))
         self.names = tuple(columns)
@@ -232,12 +264,10 @@ class Reading:
         if frames:
             yield pl.concat(frames), np.concatenate(numbers)
 
-    def _refuse_too_many(self, rows: int, *, ended: bool) -> None:
+    def _refuse_too_many(self, rows: int) -> None:
+        """Return where no more of the file's records are malformed than may be."""
         share, count = self.options.malformed, self._set_aside.count
-        if share is None or not count or (not ended and count <= _PATIENCE):
-            return
-        allowed = max(int(share * (rows + count)), 1 if share else 0)
-        if count <= allowed or (not ended and count < rows):
+        if share is None or count <= max(int(share * (rows + count)), 1 if share else 0):
             return
         first = self._set_aside.first
         raise ConversionError(
@@ -274,22 +304,43 @@ def open_records(
 
 
 class _SetAside:
-    """Malformed records until a batch takes them."""
+    """Malformed records, by their lines, until a batch takes them."""
 
-    def __init__(self) -> None:
-        self.count = 0
+    def __init__(self, judge: Callable[[int], None] | None = None) -> None:
+        self.count = self.rows = 0
+        self.first = Malformed(0, "", "")
+        self._judge = judge
         self._records: list[Malformed] = []
 
     def add(self, line: int, reason: str, text: str) -> None:
         record = Malformed(line, reason, text[:_SHOWN])
-        if not self.count:
+        if not self.count or line < self.first.line:
             self.first = record
         self.count += 1
         self._records.append(record)
+        if self._judge and self.count > _PATIENCE and self.count > self.rows:
+            self._judge(self.rows)
 
-    def take(self) -> tuple[Malformed, ...]:
-        records, self._records = tuple(self._records), []
-        return records
+    def take(self, last_line: int | None = None) -> list[Malformed]:
+        """Take those that begin on this line or before it; all of them for None."""
+        self._records.sort(key=lambda record: record.line)
+        end = len(self._records)
+        if last_line is not None:
+            end = bisect_right(self._records, last_line, key=lambda record: record.line)
+        taken, self._records = self._records[:end], self._records[end:]
+        return taken
+
+
+def _batch(frame: pl.DataFrame, lines: Lines, malformed: Sequence[Malformed], first: int) -> Batch:
+    """Number the rows, and the malformed records between them, in the order of their lines."""
+    before = np.searchsorted([record.line for record in malformed], lines, side="right")
+    records = first + np.arange(frame.height, dtype=np.int64) + before
+    behind = np.searchsorted(lines, [record.line for record in malformed], side="left")
+    numbered = [
+        replace(record, record=int(first + place + rows))
+        for place, (record, rows) in enumerate(zip(malformed, behind, strict=True))
+    ]
+    return Batch(frame, lines, records, tuple(numbered))
 
 
 def _on_disk(content: Content, scratch: Path) -> Path:
@@ -309,10 +360,6 @@ def _numbered(frames: Iterator[pl.DataFrame]) -> Iterator[tuple[pl.DataFrame, Li
     for frame in frames:
         yield frame, np.arange(first, first + frame.height, dtype=np.int64)
         first += frame.height
-
-
-def _no_lines() -> Lines:
-    return np.array([], dtype=np.int64)
 
 
 _READERS: Mapping[Format, Callable[[Path, str], Rows]] = {"parquet": parquet, "arrow": arrow, "avro": avro}

@@ -6,12 +6,14 @@ It knows no contract: text formats are read as text, typed formats as they are. 
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, cast
@@ -71,9 +73,13 @@ class Landing:
     settings: Settings
 
     def files(self, domain: str, pattern: str = "*") -> list[LandedFile]:
-        """List a domain's files whose name matches the glob, oldest first, then by name; hidden ones are left out."""
-        listed = self._on_s3(domain) if self._is_s3 else self._on_disk(domain)
-        matching = [file for file in listed if fnmatchcase(file.name, pattern)]
+        """List a domain's files that the glob covers, oldest first, then by name; hidden ones are left out.
+
+        A glob with a slash is one on the path below the domain's folder, and subfolders are looked through for it.
+        """
+        deep = "/" in pattern
+        listed = self._on_s3(domain, deep=deep) if self._is_s3 else self._on_disk(domain, deep=deep)
+        matching = [file for file in listed if covers(pattern, file.source)]
         return sorted(matching, key=lambda file: (file.modified, file.source))
 
     def content(self, source: str) -> bytes:
@@ -124,17 +130,22 @@ class Landing:
     def _is_s3(self) -> bool:
         return self.settings.landing.startswith("s3://")
 
-    def _on_disk(self, domain: str) -> list[LandedFile]:
+    def _on_disk(self, folder: str, *, deep: bool) -> list[LandedFile]:
         try:
-            with os.scandir(Path(self.settings.landing) / domain) as entries:
-                return [file for entry in entries if (file := _landed(domain, entry)) is not None]
+            with os.scandir(Path(self.settings.landing) / folder) as entries:
+                listed = list(entries)
         except (FileNotFoundError, NotADirectoryError):
             return []
+        files = [file for entry in listed if (file := _landed(folder, entry)) is not None]
+        if deep:
+            folders = (entry for entry in listed if not entry.name.startswith(".") and entry.is_dir())
+            files += [file for entry in folders for file in self._on_disk(f"{folder}/{entry.name}", deep=True)]
+        return files
 
-    def _on_s3(self, domain: str) -> list[LandedFile]:
+    def _on_s3(self, domain: str, *, deep: bool) -> list[LandedFile]:
         bucket, prefix = self._bucket_and_prefix()
         pages = self.settings.s3.boto3_client().get_paginator("list_objects_v2").paginate(
-            Bucket=bucket, Prefix=f"{prefix}{domain}/", Delimiter="/"
+            Bucket=bucket, Prefix=f"{prefix}{domain}/", Delimiter="" if deep else "/"
         )  # fmt: skip
         return [
             LandedFile(
@@ -146,7 +157,7 @@ class Landing:
             )
             for page in pages
             for item in page.get("Contents", [])
-            if not item["Key"].rpartition("/")[2].startswith(".")
+            if not _is_hidden(item["Key"].removeprefix(f"{prefix}{domain}/"))
         ]
 
     def _get(self, source: str) -> "BinaryIO":
@@ -161,6 +172,30 @@ class Landing:
     def _bucket_and_prefix(self) -> tuple[str, str]:
         bucket, _, prefix = self.settings.landing.removeprefix("s3://").partition("/")
         return bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+
+
+def covers(pattern: str, source: str) -> bool:
+    """Tell whether a glob covers a file: by its name, or by its path below the domain's folder if the glob has a slash.
+
+    >>> covers("*.csv", "shop/old/a.csv"), covers("**/*.csv", "shop/old/a.csv"), covers("*/a.csv", "shop/a.csv")
+    (True, True, False)
+    """
+    if "/" not in pattern:
+        return fnmatchcase(source.rpartition("/")[2], pattern)
+    return _path_pattern(pattern).fullmatch(source.partition("/")[2]) is not None
+
+
+@lru_cache(maxsize=256)
+def _path_pattern(pattern: str) -> re.Pattern[str]:
+    """The regular expression of a glob on paths: `**/` is any number of folders, `*` and `?` stay within one."""
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
+    wild = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(wild.get(part, re.escape(part)) for part in parts))
+
+
+def _is_hidden(path: str) -> bool:
+    """Whether a part of a path begins with a point, or it names a folder, of which some programs leave an object."""
+    return not path or path.endswith("/") or any(part.startswith(".") for part in path.split("/"))
 
 
 def _landed(domain: str, entry: os.DirEntry[str]) -> LandedFile | None:
@@ -193,15 +228,16 @@ class LandingFolder:
 
     landing: Landing
     domain: str
+    pattern: str = "*"
 
     @property
     def name(self) -> str:
         """Its name among the feeds of a sensor."""
-        return f"landing/{self.domain}"
+        return f"landing/{self.domain}" + (f"/{self.pattern}" if "/" in self.pattern else "")
 
     def listing(self) -> Listing:
         """List what lies there now."""
-        return Listing([file.unit for file in self.landing.files(self.domain)])
+        return Listing([file.unit for file in self.landing.files(self.domain, self.pattern)])
 
 
 @dataclass
@@ -210,16 +246,19 @@ class LandedFiles:
 
     pattern: str
     context: SourceContext
+    options: ReadOptions = ReadOptions()
+    path_columns: Mapping[str, str] = field(default_factory=dict)
     _identified: tuple[str, bytes] | None = None
 
     @property
     def feed(self) -> LandingFolder:
         """The folder in which they land."""
-        return LandingFolder(Landing(self.context.settings), self.context.domain)
+        pattern = self.pattern if "/" in self.pattern else "*"
+        return LandingFolder(Landing(self.context.settings), self.context.domain, pattern)
 
     def covers(self, unit: Unit) -> bool:
-        """Tell whether the glob covers the file's name, its case included."""
-        return fnmatchcase(unit.source.rpartition("/")[2], self.pattern)
+        """Tell whether the glob covers the file's name, or its path where the glob has a slash; case counts."""
+        return covers(self.pattern, unit.source)
 
     def describe(self) -> str:
         """Name the glob and the folder."""
@@ -255,26 +294,45 @@ class LandedFiles:
 
         Raises:
             UnreadableUnit: It cannot be opened, is empty, truncated, in an unknown encoding, or of no known format, or
-                a record of it is malformed.
+                more of its records are malformed than the declaration lets pass.
         """
         kept = self._identified if self._identified and self._identified[0] == unit.ingest_id else None
         self._identified = None
         name = PurePosixPath(unit.source).name
+        constants = self._path_columns(unit)
         with ExitStack() as stack:
             try:
                 content = kept[1] if kept else stack.enter_context(self.feed.landing.fetched(unit.source))
-                options, memory = ReadOptions(malformed=0.0), self.context.settings.memory_bytes
-                reading = stack.enter_context(open_records(name, content, options, memory))
-                rows = 0
+                memory = self.context.settings.memory_bytes
+                reading = stack.enter_context(open_records(name, content, self.options, memory))
+                records = 0
                 for batch in reading.batches():
-                    rows += batch.frame.height
-                    yield Batch(_narrowed(batch.frame, columns), batch.first_record, pl.Series(batch.lines))
+                    frame = batch.frame.with_columns(pl.lit(value).alias(name) for name, value in constants.items())
+                    yield Batch(
+                        _narrowed(frame, columns), records + 1, pl.Series(batch.lines), malformed=batch.malformed
+                    )
+                    records += frame.height + len(batch.malformed)
             except ConversionError as error:
                 raise UnreadableUnit(unit.source, f"{error.problem}.") from error
             except OSError as error:
                 raise UnreadableUnit(unit.source, f"the file cannot be opened ({error.strerror}).") from error
-            if not rows:
+            if not records:
                 raise UnreadableUnit(unit.source, "it holds no rows.")
+
+    def _path_columns(self, unit: Unit) -> dict[str, str]:
+        """Find the values that the file's path holds.
+
+        Raises:
+            UnreadableUnit: The path does not look as declared.
+        """
+        path = unit.source.partition("/")[2]
+        values = {}
+        for column, expression in self.path_columns.items():
+            match = re.search(expression, path)
+            if match is None:
+                raise UnreadableUnit(unit.source, f"its path holds no {column}: {expression!r} is not found in it.")
+            values[column] = match[1] if match.re.groups else match[0]
+        return values
 
 
 def _narrowed(rows: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
@@ -292,4 +350,6 @@ def _digest_of(source: str, path: Path) -> str:
 
 def open_source(options: Mapping[str, Any], context: SourceContext) -> LandedFiles:
     """Open the landed files of a dataset."""
-    return LandedFiles(options["pattern"], context)
+    known = {option.name for option in fields(ReadOptions)}
+    read_options = ReadOptions(**{name: value for name, value in options.items() if name in known})
+    return LandedFiles(options["pattern"], context, read_options, options["path_columns"])

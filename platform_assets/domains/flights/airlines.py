@@ -17,7 +17,7 @@ airlines = Dataset(
     version="1.0.0",
     tags=("reference",),
     key=("carrier",),
-    source=Files("airlines*.csv"),
+    source=Files("airlines*.csv", null_values=("NA",)),
     store=Delta(mode="merge"),
     quarantine=Quarantine(),
 )

@@ -23,7 +23,7 @@ airports = Dataset(
     version="1.0.0",
     tags=("reference",),
     key=("faa",),
-    source=Files("airports*.csv"),
+    source=Files("airports*.csv", null_values=("NA",)),
     store=Delta(mode="merge"),
     quarantine=Quarantine(),
 )

@@ -24,7 +24,7 @@ planes = Dataset(
     version="1.0.0",
     tags=("reference",),
     key=("tailnum",),
-    source=Files("planes*.csv"),
+    source=Files("planes*.csv", null_values=("NA",)),
     store=Delta(mode="merge"),
     rules=[complete("year", at_least=0.95)],
     quarantine=Quarantine(),

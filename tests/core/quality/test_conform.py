@@ -32,7 +32,7 @@ class Kinds(DataFrameModel):
     seal: pl.Binary = Field(nullable=True)
 
 
-kinds = Dataset("x/kinds", Kinds, owner="team:x", version="1.0.0", source=Files("*"))
+kinds = Dataset("x/kinds", Kinds, owner="team:x", version="1.0.0", source=Files("*", null_values=("NA",)))
 UNREADABLE = "unreadable"
 MIDNIGHT_AND_A_SECOND = [datetime(2024, 2, 29), datetime(2024, 2, 29, 0, 0, 1)]  # noqa: DTZ001 - as pandas has them
 NOON = datetime(2024, 1, 2, 12, tzinfo=UTC)

@@ -148,8 +148,27 @@ def test_batches_are_small_and_number_their_rows() -> None:
     with open_records("a.csv", content, memory_bytes=32 << 20) as reading:
         found = list(reading.batches())
     assert len(found) > 2
-    assert [batch.first_record for batch in found][1] == found[0].frame.height + 1
+    assert np.concatenate([batch.records for batch in found]).tolist() == list(range(1, 40_001))
     assert np.concatenate([batch.lines for batch in found]).tolist() == list(range(2, 40_002))
+
+
+def test_rows_and_malformed_records_are_numbered_together_over_batches() -> None:
+    lines = [b"%d,%s" % (place, b"x" * 90) if place % 1000 else b"bad" for place in range(1, 40_001)]
+    jsons = [b'{"a":"%s"}' % (b"x" * 90) if place % 1000 else b"bad" for place in range(1, 40_001)]
+    for name, content in (("a.csv", b"a,b\n" + b"\n".join(lines)), ("a.jsonl", b"\n".join(jsons))):
+        with open_records(name, content, memory_bytes=32 << 20) as reading:
+            found = list(reading.batches())
+        assert len(found) > 2
+        bad = [record.record for batch in found for record in batch.malformed]
+        assert bad == list(range(1000, 40_001, 1000))
+        assert sorted([*bad, *np.concatenate([batch.records for batch in found])]) == list(range(1, 40_001))
+
+
+def test_columns_at_fixed_places_are_cut_there() -> None:
+    content = b"id  name  \n1   Ada   \n\n22  \xc3\x89va\n3\n4   too long \n5         \n"
+    assert rows("a.txt", content, widths=(4, 6)) == [("1", "Ada"), ("22", "Éva"), ("5", None)]
+    assert [line for line, _, _ in malformed("a.txt", content, widths=(4, 6))] == [5, 6]
+    assert rows("a.txt", b"1   Ada", widths=(4, 6), header=False) == [("1", "Ada")]
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "a.avro"])

@@ -1,0 +1,64 @@
+"""Landed files as people send them: one bad line sets one line aside, and it comes back by a fix."""
+
+import json
+
+import pytest
+
+from platform_assets.ingest.replay import replay_tag
+from tests.world import World
+
+HEADER = b"sale,sku,price,buyer,at\n"
+
+
+def line(sale: int, *, day: int = 3) -> bytes:
+    return b"%d,apple,1.5,,2024-01-%02dT00:00:00Z\n" % (sale, day)
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        (b"2,pear\n", "malformed: line 3: 2 fields, and there are 5 columns"),
+        (b'2,"pear"x,1,,2024-01-03\n', "malformed: line 3: a quote stands where none may"),
+        (b"2,p\xe9ar,1,,2024-01-03\n", "malformed: line 3: not UTF-8 at byte 4 of the row"),
+    ],
+)
+def test_one_bad_line_goes_to_quarantine_with_its_line_and_reason(bad: bytes, told: str, shop: World) -> None:
+    shop.land("shop/sales-a.csv", HEADER + line(1) + bad + line(3))
+    shop.catch_up()
+    assert shop.rows("shop/sales")["sale"].to_list() == [1, 3]
+    (envelope,) = shop.store("shop/sales").envelopes().to_dicts()
+    assert (envelope["position"], envelope["reason"]) == (2, told)
+    assert json.loads(envelope["payload"]) == {"_record": bad.decode("utf-8", "backslashreplace").rstrip("\n")}
+    assert shop.balance("shop/sales") == (3, 3)
+    assert "types" in shop.red("shop/sales")
+
+
+def test_a_malformed_record_that_a_person_mends_is_taken_in_once(shop: World) -> None:
+    shop.land("shop/sales-a.csv", HEADER + line(1) + b"2,pear\n" + line(3))
+    shop.catch_up()
+    (envelope,) = shop.store("shop/sales").envelopes().to_dicts()
+    mended = {"sale": "2", "sku": "pear", "price": "2", "buyer": None, "at": "2024-01-05T00:00:00Z"}
+    shop.store("shop/sales").fix(envelope["quarantine_id"], json.dumps(mended))
+    assert shop.materialise("shop/sales", partitions=["2024-01"], tags=replay_tag([envelope["quarantine_id"]])).success
+    assert shop.rows("shop/sales")["sale"].to_list() == [1, 2, 3]
+    assert shop.balance("shop/sales") == (3, 3)
+    assert shop.materialise("shop/sales", partitions=["2024-01"]).success
+    assert shop.rows("shop/sales")["sale"].to_list() == [1, 2, 3]
+
+
+def test_more_bad_lines_than_the_tolerated_share_refuse_the_file(shop: World) -> None:
+    shop.land("shop/sales-a.csv", HEADER + line(1) + b"2\n3\n" + line(4))
+    shop.catch_up()
+    assert shop.rows("shop/sales").is_empty()
+    (envelope,) = shop.store("shop/sales").envelopes().to_dicts()
+    assert "2 of 4 records are malformed, the first on line 3: 1 fields" in envelope["reason"]
+
+
+def test_subfolders_and_markers_of_folders(shop: World) -> None:
+    landing = shop.location.landing
+    for name in ("shop/sales-a.csv", "shop/2024/sales-b.csv", "shop/2024/05/sales-c.csv", "shop/.old/sales-d.csv"):
+        landing.put(name, HEADER + line(1))
+    assert [file.source for file in landing.files("shop", "sales-*")] == ["shop/sales-a.csv"]
+    deep = {file.source for file in landing.files("shop", "**/sales-*.csv")}
+    assert deep == {"shop/sales-a.csv", "shop/2024/sales-b.csv", "shop/2024/05/sales-c.csv"}
+    assert {file.source for file in landing.files("shop", "*/sales-*.csv")} == {"shop/2024/sales-b.csv"}
