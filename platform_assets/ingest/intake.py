@@ -99,7 +99,7 @@ def take_in(
     return Intake(
         rows=rows,
         refused=pl.concat([pl.DataFrame(schema=ENVELOPE), *refused]),
-        results=tuple(_with_shape(result, unfit) for result in verdict.results),
+        results=tuple(_with_shape(result, unfit, _noted_columns(dataset, fit)) for result in verdict.results),
         sources=sources,
         unreadable=tuple(each.given.source for each in unfit),
         ingests=log_of(
@@ -190,9 +190,19 @@ def _rules_at(verdict: Judgement, rows: pl.Series) -> list[list[str]]:
     return wanted.join(at, on="_row", how="left", maintain_order="left")["rules"].to_list()
 
 
-def _with_shape(result: RuleResult, unfit: Sequence[_Unfit]) -> RuleResult:
-    """The `schema` rule's result with the inputs that could not be read; the others as they are."""
-    if result.rule.id != "schema" or not unfit:
+def _noted_columns(dataset: Dataset, fit: Sequence[tuple[Input, Conformed]]) -> str:
+    """Say which columns were left out, where the source's declaration wants that noted."""
+    if dataset.source is None or dataset.source.extra_columns != "note":
+        return ""
+    names = dict.fromkeys(name for _, typed in fit for name in typed.ignored)
+    return f"left out, for the contract does not name them: {', '.join(names)}." if names else ""
+
+
+def _with_shape(result: RuleResult, unfit: Sequence[_Unfit], noted: str) -> RuleResult:
+    """The `schema` rule's result with the inputs that could not be read, or a note; the others as they are."""
+    if result.rule.id != "schema" or not (unfit or noted):
         return result
+    if not unfit:
+        return replace(result, reason=noted)
     told = "; ".join(f"{each.given.source}: {each.reason}" for each in unfit)
     return RuleResult(result.rule, passed=False, failed=0, total=result.total, reason=told)

@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -246,8 +246,8 @@ class LandedFiles:
 
     pattern: str
     context: SourceContext
-    options: ReadOptions = ReadOptions()
-    path_columns: Mapping[str, str] = field(default_factory=dict)
+    options: ReadOptions
+    path_columns: Mapping[str, str]
     _identified: tuple[str, bytes] | None = None
 
     @property
@@ -336,7 +336,8 @@ class LandedFiles:
 
 
 def _narrowed(rows: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
-    return rows if columns is None else rows.select(name for name in columns if name in rows.columns)
+    """Keep the columns that are asked for; all where the source may have one of them under another name."""
+    return rows if columns is None or not set(columns) <= set(rows.columns) else rows.select(columns)
 
 
 def _digest_of(source: str, path: Path) -> str:

@@ -71,7 +71,7 @@ def test_the_failure_names_dataset_culprit_and_fix(shop: World) -> None:
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"PAR1 nonsense", "it cannot be parsed"),
+        (b"PAR1 nonsense", "damaged or was cut off"),
         (None, "sku: missing"),
     ],
     ids=["empty", "truncated", "a column missing"],
@@ -92,7 +92,7 @@ def test_a_broken_file_goes_to_quarantine_whole_and_the_others_go_through(
 def test_a_text_in_another_encoding_is_refused_with_the_byte(shop: World) -> None:
     shop.land("shop/sales-latin.csv", "sale,sku,price,buyer,at\n1,äpple,1,,2024-01-02T00:00:00Z\n".encode("latin-1"))
     shop.catch_up()
-    assert "it is not UTF-8: byte 0xe4" in shop.store("shop/sales").envelopes()["reason"][0]
+    assert "line 2: not UTF-8 at byte 3 of the row" in shop.store("shop/sales").envelopes()["reason"][0]
 
 
 def test_a_value_that_cannot_be_typed_costs_its_row_only(shop: World) -> None:
