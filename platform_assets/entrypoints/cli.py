@@ -15,7 +15,6 @@ import typer
 
 from platform_assets.entrypoints import commands
 from platform_assets.entrypoints.interrupts import heed_interrupts
-from platform_assets.entrypoints.options import PACKAGE
 
 app = typer.Typer(
     name="platform",
@@ -33,8 +32,11 @@ for _module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
 def options(
     context: typer.Context,
     package: Annotated[
-        str, typer.Option(help="Root below which datasets are declared, such as my_company.domains.")
-    ] = PACKAGE,
+        str | None,
+        typer.Option(
+            help="Root below which datasets are declared, such as my_company.domains; by pyproject.toml without."
+        ),
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """What datasets there are, how they stand, and what was set aside of them."""
@@ -82,3 +84,7 @@ def _is_foreseen(error: Exception) -> bool:
         return True
     dagster = sys.modules.get("dagster")  # an error of Dagster's cannot arise before it is imported
     return dagster is not None and isinstance(error, dagster.Failure)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

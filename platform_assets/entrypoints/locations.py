@@ -1,6 +1,8 @@
-"""The code location that a command works on, by the name of its package."""
+"""The code location that a command works on: named, said by the project's pyproject.toml, or the platform's own."""
 
 import importlib.util
+import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,16 +14,31 @@ if TYPE_CHECKING:
     import dagster as dg
 
 
-def open_location(package: str = PACKAGE) -> CodeLocation:
-    """Open the code location of a package with the settings of the environment; nothing is read or imported yet.
+def open_location(package: str | None = None) -> CodeLocation:
+    """Open the code location of a package with the settings of the environment; no dataset is imported yet.
 
-    Where the top-level package has a module `definitions`, as `dagster dev` loads it, the folder `dbt` beside the
-    package is its dbt project.
+    Without a name it is `package` in the table `[tool.platform]` of a pyproject.toml in the current folder, or the
+    platform's own. As for `dagster dev`, a package in the current folder is found. Where the top-level package has a
+    module `definitions`, the folder `dbt` beside the package is its dbt project.
 
     Raises:
         SettingsError: A setting is unknown or wrong.
     """
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    package = package or _package_of_project(Path("pyproject.toml")) or PACKAGE
     return CodeLocation(package, Settings.from_environment(), _definitions, _dbt_beside(package))
+
+
+def _package_of_project(pyproject: Path) -> str | None:
+    if not pyproject.exists():
+        return None
+    try:
+        table = tomllib.loads(pyproject.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return None  # the tools that need it say what is wrong with it
+    package = table.get("tool", {}).get("platform", {}).get("package")
+    return package if isinstance(package, str) else None
 
 
 def _definitions(location: CodeLocation) -> "dg.Definitions":

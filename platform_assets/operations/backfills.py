@@ -86,11 +86,12 @@ def run_in_process(request: PartitionRequest, defs: dg.Definitions, instance: dg
         RunFailed: A run failed; those before it stand.
     """
     fail_dead_runs(instance)  # one that a `kill -9` left behind would keep its pool from this one for ever
-    job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={asset_key(request.dataset.name)})
+    job = defs.resolve_implicit_global_asset_job_def()
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     for group in _adjoining(request):
         result = job.execute_in_process(
             instance=instance,
+            asset_selection=[asset_key(request.dataset.name)],  # of the run, so that the UI shows its target
             tags={**request.tags, **span_tags(group)},
             run_config={**quiet, **request.run_config},
             raise_on_error=False,

@@ -143,7 +143,7 @@ def run_catch_up(planned: CatchUpRun, defs: dg.Definitions, instance: dg.Dagster
     Runs of which a `kill -9` took the process are failed first, for they would keep their pools from this one for ever.
     """
     fail_dead_runs(instance)
-    job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(planned.keys))
+    job = defs.resolve_implicit_global_asset_job_def()
     run_id = _new_run_id()
     events: queue.Queue[dg.DagsterEvent | None] = queue.Queue()
     instance.add_event_listener(run_id, lambda entry: events.put(entry.dagster_event) if entry.dagster_event else None)
@@ -156,6 +156,7 @@ def run_catch_up(planned: CatchUpRun, defs: dg.Definitions, instance: dg.Dagster
             job.execute_in_process(
                 instance=instance,
                 run_id=run_id,
+                asset_selection=list(planned.keys),  # of the run, so that the UI shows its targets
                 tags=dict(planned.tags),
                 run_config={**quiet, **planned.run_config},
                 raise_on_error=False,

@@ -25,6 +25,9 @@ from platform_resources.settings import S3Settings, Settings
 if TYPE_CHECKING:
     from dbt_common.events.base_types import EventMsg
 
+MACROS = Path(__file__).parent / "dbt_macros"
+"""The tests that the generated sources call, so that every project has them."""
+
 PACKAGES = ("dbt-core", "dbt-duckdb", "duckdb")
 _LEFT_BEHIND = frozenset({"target", "logs", "dbt_packages", ".user.yml", "__pycache__", ".DS_Store"})
 _KEPT = 5
@@ -114,6 +117,8 @@ class DbtProject:
             for path in self.folder.rglob("*")
             if path.is_file() and not _LEFT_BEHIND.intersection(path.relative_to(self.folder).parts)
         }
+        for path in sorted(MACROS.glob("*.sql")):
+            found[f"macros/platform/{path.name}"] = path.read_bytes()
         for source in self.sources["sources"]:
             content = {**self.sources, "sources": [source]}
             found[f"models/{source['name']}/_sources.yml"] = json.dumps(content, indent=1).encode()
