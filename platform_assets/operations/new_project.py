@@ -54,6 +54,9 @@ $(DAGSTER_HOME)/dagster.yaml: dagster.yaml
 telemetry:
   enabled: false
 
+python_logs:
+  python_log_level: INFO   # below it Dagster prints a line for each event of each step
+
 concurrency:
   pools:
     default_limit: 1      # every table has a pool of its own: one writer at a time
