@@ -34,6 +34,7 @@ class Ports(DataFrameModel):
 
     name: str
     country: str
+    spot: str = Field(alias="where now", description="{{ a place }}")
 
 
 class Ships(DataFrameModel):
@@ -48,6 +49,9 @@ class Ships(DataFrameModel):
     masts: int = Field(ge=1, le=5, ne=4)
     decks: int = Field(eq=2)
     keel: int = Field(in_range={"min_value": 1, "max_value": 3, "include_max": False})
+    group: str = Field(alias="order", isin=["{{ 1 }}", "{% if %}", "{# c #}", "it's"], unit="{{ 1 }}")
+    ident: int = Field(alias="Order ID", unique=True, ge=0)
+    dotted: str = Field(alias="a.b", nullable=True, str_matches=r"^\w+\s\d$", references="sea/ports.where now")
 
 
 PORTS = Dataset("sea/ports", Ports, owner="team:sea", version="1.0.0", source=Generated(rows=3))
@@ -60,6 +64,8 @@ SHIPS = Dataset(
         references(("port", "country"), "sea/ports", to=("name", "country")),
         expression("left_out", "masts > 0"),
         unique("name", "port"),
+        unique("order", "Order ID"),
+        complete("a.b", at_least=0.5),
     ],
 )  # fmt: skip
 GOOD: Mapping[str, list[Any]] = {
@@ -72,6 +78,9 @@ GOOD: Mapping[str, list[Any]] = {
     "masts": [1, 3, 5],
     "decks": [2, 2, 2],
     "keel": [1, 2, 2],
+    "order": ["{{ 1 }}", "it's", "{# c #}"],
+    "Order ID": [1, 2, 3],
+    "a.b": ["bäh 1", "no 2", None],
 }
 BROKEN: Mapping[str, Mapping[str, list[Any]]] = {
     "name_not_null": {"name": ["Argo", None, "Calypso"]},
@@ -96,6 +105,13 @@ BROKEN: Mapping[str, Mapping[str, list[Any]]] = {
     "masts_ne": {"masts": [4, 3, 5]},
     "decks_eq": {"decks": [1, 2, 2]},
     "keel_in_range": {"keel": [3, 2, 2]},
+    "order_isin": {"order": ["1", "it's", ""]},
+    "Order_ID_unique": {"Order ID": [1, 2, 1]},
+    "Order_ID_ge": {"Order ID": [-1, 2, 1]},
+    "order_Order_ID_unique": {"order": ["it's"] * 3, "Order ID": [1, 2, 1]},
+    "a_b_matches": {"a.b": ["bäh-1", "no 2", None]},
+    "a_b_references": {"a.b": ["bäh 9", "no 2", None]},
+    "a_b_complete": {"a.b": [None, "no 2", None]},
     "volume": {column: values[:2] for column, values in GOOD.items()},
 }
 
@@ -117,13 +133,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def red(settings: Settings, folder: Path, rows: Mapping[str, list[Any]]) -> dict[str, str]:
     """The rules whose dbt test did not pass, with the verdict."""
     lake = Lake(settings)
-    ports = {"name": ["Cobh", "O'Hare"], "country": ["IE", "US"]}
+    ports = {"name": ["Cobh", "O'Hare"], "country": ["IE", "US"], "where now": ["bäh 1", "no 2"]}
     lake.write(table_spec(PORTS), pl.DataFrame(ports))
     lake.write(table_spec(SHIPS), pl.DataFrame(rows))
     staged = dbt_project(settings, _CATALOG, folder).stage()
     invocation = staged.invoke(["test"])
     results = [event["data"]["node_info"] for event in invocation.events if event["info"]["name"] == "LogTestResult"]
-    assert len(results) == len([rule for rule in rules_of(SHIPS) if rule.id in _TESTED]) + 2
+    assert len(results) == len([rule for rule in rules_of(SHIPS) if rule.id in _TESTED]) + 3
     found = {node["node_name"].removeprefix("sea_ships_"): node["node_status"] for node in results}
     return {name: status for name, status in found.items() if status != "pass"}
 
