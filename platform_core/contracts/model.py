@@ -23,6 +23,7 @@ class ColumnTerms:
     unit: str | None = None
     pii: str | None = None
     severity: Severity = "error"
+    rules: tuple[tuple[str, Any], ...] = ()
     unknown: tuple[str, ...] = field(default=())
     source_name: str | None = None
 
@@ -62,12 +63,13 @@ def Field(  # noqa: N802, PLR0913 - Pandera's name, and one keyword per term a c
         alias: The column's name where it is no Python identifier.
         source_name: What the source calls the column, where that is another name: `"Customer ID"`.
         metadata: Free metadata, handed through.
-        **rules: Pandera's built-in checks: `ge`, `le`, `gt`, `lt`, `isin`, `str_matches`, ...
-            A name Pandera does not know is reported when the dataset is loaded, with the allowed names.
+        **rules: Pandera's built-in checks (`ge`, `le`, `gt`, `lt`, `isin`, `str_matches`, ...), and `format`.
+            A name that is no rule is reported when the dataset is loaded, with the allowed names.
     """
-    known = {name: value for name, value in rules.items() if name in FIELD_WORDS}
+    known = {name: value for name, value in rules.items() if name in FIELD_WORDS and FIELD_WORDS[name].pandera}
+    own = tuple((name, value) for name, value in rules.items() if name in FIELD_WORDS and name not in known)
     unknown = tuple(sorted(set(rules) - FIELD_WORDS.keys()))
-    terms = ColumnTerms(references, coverage, unit, pii, severity, unknown, source_name)
+    terms = ColumnTerms(references, coverage, unit, pii, severity, own, unknown, source_name)
     return pandera.Field(
         **{name: _value(name, value) for name, value in known.items()},
         nullable=nullable,

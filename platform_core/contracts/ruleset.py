@@ -9,6 +9,7 @@ from pandera.api.checks import Check
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
 from platform_core.rules import (
+    FIELD_WORDS,
     VALUE_KINDS,
     CheckRule,
     Columns,
@@ -72,6 +73,9 @@ def _column_rules(column: Column) -> Iterator[Rule]:
         yield Unique(columns=(name,), label=f"{name}: no two rows alike", severity=column.terms.severity)
     for check in column.checks:
         yield _check_rule(check, name)
+    for word, value in column.terms.rules:
+        kind = FIELD_WORDS[word]
+        yield kind(columns=(name,), severity=column.terms.severity, **{kind.takes: value})
     yield from _reference_rules(column)
 
 

@@ -1,7 +1,10 @@
 """Rules on data, one class a kind; adding a kind is one module and its line in `KINDS`."""
 
+from collections.abc import Mapping
+
 from platform_core.rules.base import (
     DIMENSIONS,
+    NOW,
     SEVERITIES,
     DatasetRule,
     Dimension,
@@ -17,14 +20,30 @@ from platform_core.rules.base import (
 )
 from platform_core.rules.bounds import Above, AtLeast, AtMost, Below, Equal, InRange, NotEqual
 from platform_core.rules.checks import CheckRule
+from platform_core.rules.comparison import Compare, compare
 from platform_core.rules.completeness import Complete, complete
+from platform_core.rules.distributions import (
+    Deviation,
+    Distinct,
+    Mean,
+    Quantile,
+    ShareOf,
+    deviation,
+    distinct,
+    mean,
+    quantile,
+    share_of,
+)
 from platform_core.rules.expressions import Expression, expression
+from platform_core.rules.formats import Format
 from platform_core.rules.measures import Measure, measure
 from platform_core.rules.nulls import NotNull
 from platform_core.rules.partition import InPartition
 from platform_core.rules.references import ReferenceRule, references
 from platform_core.rules.sets import IsIn, NotIn
 from platform_core.rules.shape import Columns, Types
+from platform_core.rules.shares import Mostly, OnlyWhere, mostly, only_where
+from platform_core.rules.temporal import Fresh, NoGaps, NotFuture, fresh, no_gaps, not_future
 from platform_core.rules.texts import Contains, EndsWith, Length, Matches, StartsWith
 from platform_core.rules.uniqueness import WITHIN, Unique, unique
 from platform_core.rules.volume import Volume, volume
@@ -32,32 +51,37 @@ from platform_core.rules.volume import Volume, volume
 KINDS: tuple[type[Rule], ...] = (
     Columns, Types, NotNull, Unique, InPartition,
     Equal, NotEqual, AtLeast, Above, AtMost, Below, InRange, IsIn, NotIn,
-    Matches, Contains, StartsWith, EndsWith, Length,
-    Expression, CheckRule, ReferenceRule, Complete, Volume, Measure,
+    Matches, Contains, StartsWith, EndsWith, Length, Format,
+    Compare, Expression, OnlyWhere, NotFuture, CheckRule, ReferenceRule,
+    Complete, Mostly, Volume, Mean, Deviation, Quantile, Distinct, ShareOf, Fresh, NoGaps, Measure,
 )  # fmt: skip
 """Every kind of rule."""
 
 VALUE_KINDS: tuple[type[ValueRule], ...] = tuple(kind for kind in KINDS if issubclass(kind, ValueRule))
 
-FIELD_WORDS = {kind.word: kind for kind in VALUE_KINDS if kind.word}
+FIELD_WORDS: Mapping[str, type[ValueRule]] = {kind.word: kind for kind in VALUE_KINDS if kind.word}
 """The kinds that a keyword of `Field` declares."""
 
 __all__ = [
     "DIMENSIONS",
     "FIELD_WORDS",
     "KINDS",
+    "NOW",
     "SEVERITIES",
     "VALUE_KINDS",
     "WITHIN",
     "CheckRule",
     "Columns",
+    "Compare",
     "DatasetRule",
     "Dimension",
     "Expression",
     "Flaw",
     "InPartition",
+    "Mostly",
     "NotIn",
     "NotNull",
+    "OnlyWhere",
     "Over",
     "ReferenceRule",
     "RowRule",
@@ -68,11 +92,22 @@ __all__ = [
     "Types",
     "Unique",
     "ValueRule",
+    "compare",
     "complete",
+    "deviation",
+    "distinct",
     "expression",
+    "fresh",
     "id_of",
+    "mean",
     "measure",
+    "mostly",
+    "no_gaps",
+    "not_future",
+    "only_where",
+    "quantile",
     "references",
+    "share_of",
     "unique",
     "volume",
 ]  # fmt: skip

@@ -30,6 +30,9 @@ DIMENSIONS: tuple[str, ...] = get_args(Dimension)
 
 Over = Literal["partition", "table"]
 
+NOW = "_now"
+"""A column beside the contract's: the instant of the judgement, in UTC, for rules that read the clock."""
+
 Schema = Mapping[str, pl.DataType]
 Record = Mapping[str, Any]
 Predicate = Callable[[Record], bool]
@@ -72,11 +75,19 @@ class Rule:
     """The word for the kind in lists of rules; it ends the ids of rules that are named after their columns."""
 
     fault: ClassVar[FaultKind] = "rows"
+    takes: ClassVar[str] = ""
+    """The parameter that `value` sets in a list of rules."""
+
+    reads_clock: ClassVar[bool] = False
+    """Whether the verdict depends on the instant in column `NOW`, which is passed in."""
+
     columns: tuple[str, ...] = ()
     severity: Severity = "error"
     dimension: Dimension = "conformity"
     id: str = ""
     label: str = ""
+    blocking: bool | None = None
+    """Whether a failure stops what is downstream; None leaves it to severity and quarantine."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
@@ -91,6 +102,26 @@ class Rule:
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
         """What is wrong with the rule's parameters on columns of these types; those of unknown columns are skipped."""
         yield from ()
+
+    @classmethod
+    def of_item(cls, columns: Sequence[str], item: Mapping[str, Any], common: Mapping[str, Any]) -> "Rule":
+        """The rule that an entry of a list says: `value` is the parameter `takes`, or a mapping of parameters.
+
+        Raises:
+            TypeError: A parameter is missing or unknown.
+        """
+        value = item.get("value")
+        parameters = {word: item[word] for word in ("condition", "at_least", "at_most", "over") if word in item}
+        if isinstance(value, Mapping):
+            parameters |= value
+        elif value is not None:
+            if not cls.takes:
+                raise TypeError("takes no value")
+            parameters[cls.takes] = value
+        unknown = sorted(parameters.keys() - {field.name for field in fields(cls)})
+        if unknown:
+            raise TypeError(f"has no {', '.join(map(repr, unknown))}")
+        return cls(columns=tuple(columns), **parameters, **common)
 
     def fitted(self, schema: Schema) -> Self:
         """The rule with its values in the types of the columns, so that every engine compares the same two values."""
@@ -226,6 +257,12 @@ class ValueRule(RowRule):
             return value is None or (isinstance(value, float) and math.isnan(value)) or accepts(value)
 
         return predicate
+
+    def flaws(self, schema: Schema) -> Iterator[Flaw]:
+        """A column of parts, of which no single value can be judged."""
+        dtype = schema.get(self.column)
+        if dtype is not None and dtype.is_nested():
+            yield Flaw(f"judges one value, and {self.column} is {dtype}.", "judge its parts by expression(...).")
 
     def fitted(self, schema: Schema) -> Self:
         """The rule with its values in the column's type."""

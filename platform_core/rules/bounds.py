@@ -22,6 +22,7 @@ class Equal(ValueRule):
     kind: ClassVar[str] = "eq"
     pandera: ClassVar[str] = "equal_to"
     word: ClassVar[str] = "eq"
+    takes: ClassVar[str] = "value"
     values: ClassVar[tuple[str, ...]] = ("value",)
     example: ClassVar[str] = "eq=3"
 
@@ -60,6 +61,7 @@ class NotEqual(ValueRule):
     kind: ClassVar[str] = "ne"
     pandera: ClassVar[str] = "not_equal_to"
     word: ClassVar[str] = "ne"
+    takes: ClassVar[str] = "value"
     values: ClassVar[tuple[str, ...]] = ("value",)
     example: ClassVar[str] = "ne=0"
 
@@ -140,6 +142,7 @@ class AtLeast(_Bound):
     kind: ClassVar[str] = "ge"
     pandera: ClassVar[str] = "greater_than_or_equal_to"
     word: ClassVar[str] = "ge"
+    takes: ClassVar[str] = "min_value"
     values: ClassVar[tuple[str, ...]] = ("min_value",)
     example: ClassVar[str] = "ge=0"
     sign: ClassVar[str] = "≥"
@@ -160,6 +163,7 @@ class Above(_Bound):
     kind: ClassVar[str] = "gt"
     pandera: ClassVar[str] = "greater_than"
     word: ClassVar[str] = "gt"
+    takes: ClassVar[str] = "min_value"
     values: ClassVar[tuple[str, ...]] = ("min_value",)
     example: ClassVar[str] = "gt=0"
     sign: ClassVar[str] = ">"
@@ -180,6 +184,7 @@ class AtMost(_Bound):
     kind: ClassVar[str] = "le"
     pandera: ClassVar[str] = "less_than_or_equal_to"
     word: ClassVar[str] = "le"
+    takes: ClassVar[str] = "max_value"
     values: ClassVar[tuple[str, ...]] = ("max_value",)
     example: ClassVar[str] = "le=100"
     sign: ClassVar[str] = "≤"
@@ -200,6 +205,7 @@ class Below(_Bound):
     kind: ClassVar[str] = "lt"
     pandera: ClassVar[str] = "less_than"
     word: ClassVar[str] = "lt"
+    takes: ClassVar[str] = "max_value"
     values: ClassVar[tuple[str, ...]] = ("max_value",)
     example: ClassVar[str] = "lt=100"
     sign: ClassVar[str] = "<"
@@ -261,6 +267,7 @@ class InRange(ValueRule):
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
         """Bounds the wrong way round."""
+        yield from ValueRule.flaws(self, schema)
         try:
             reversed_bounds = self.min_value > self.max_value
         except TypeError:

@@ -14,6 +14,7 @@ class Complete(ShareRule):
     """The rule that the share of non-null values of a column is at least `at_least` (0 to 1, closed)."""
 
     kind: ClassVar[str] = "complete"
+    takes: ClassVar[str] = "at_least"
 
     dimension: Dimension = "completeness"
 

@@ -18,10 +18,15 @@ class IsIn(ValueRule):
     kind: ClassVar[str] = "isin"
     pandera: ClassVar[str] = "isin"
     word: ClassVar[str] = "isin"
+    takes: ClassVar[str] = "allowed_values"
     values: ClassVar[tuple[str, ...]] = ("allowed_values",)
     example: ClassVar[str] = 'isin=["EWR", "JFK", "LGA"]'
 
     allowed_values: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "allowed_values", tuple(self.allowed_values))
+        super().__post_init__()
 
     def words(self) -> str:
         """The list."""
@@ -50,6 +55,7 @@ class IsIn(ValueRule):
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
         """A list of nothing."""
+        yield from ValueRule.flaws(self, schema)
         if not self.allowed_values:
             yield Flaw("allows no value.", "list the values that may stand here.")
 
@@ -61,10 +67,15 @@ class NotIn(ValueRule):
     kind: ClassVar[str] = "notin"
     pandera: ClassVar[str] = "notin"
     word: ClassVar[str] = "notin"
+    takes: ClassVar[str] = "forbidden_values"
     values: ClassVar[tuple[str, ...]] = ("forbidden_values",)
     example: ClassVar[str] = 'notin=["", "unknown"]'
 
     forbidden_values: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "forbidden_values", tuple(self.forbidden_values))
+        super().__post_init__()
 
     def words(self) -> str:
         """The list."""
@@ -93,5 +104,6 @@ class NotIn(ValueRule):
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
         """A list of nothing."""
+        yield from ValueRule.flaws(self, schema)
         if not self.forbidden_values:
             yield Flaw("forbids no value, so it cannot fail.", "list the values that may not stand here.")

@@ -50,3 +50,26 @@ def literal(value: Any) -> str:  # noqa: C901, PLR0911 - one way to write each t
 def literals(values: Any) -> str:
     """Values between parentheses, as `IN` takes them; none at all is a null, which nothing equals."""
     return f"({', '.join(map(literal, values)) or 'NULL'})"
+
+
+def portable_condition(text: str) -> str | None:
+    """A condition in DuckDB's SQL with every name quoted, or None where Polars may read it otherwise.
+
+    Comparisons, connectives, sums, differences, products, `IS NULL`, `IN` and `BETWEEN` of columns and literals
+    mean the same in both; division and functions need not.
+    """
+    import sqlglot  # noqa: PLC0415 - 0.15 s, and only where SQL is exported
+    from sqlglot import exp  # noqa: PLC0415
+    from sqlglot.errors import SqlglotError  # noqa: PLC0415
+
+    same = (
+        exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.And, exp.Or, exp.Not, exp.EQ,
+        exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between, exp.Add, exp.Sub, exp.Mul, exp.Neg,
+    )  # fmt: skip
+    try:
+        tree = sqlglot.parse_one(text, read="duckdb")
+    except SqlglotError:
+        return None
+    if not all(isinstance(node, same) for node in tree.walk()):
+        return None
+    return tree.sql(dialect="duckdb", identify=True)

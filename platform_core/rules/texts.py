@@ -47,6 +47,7 @@ class _Pattern(ValueRule):
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
         """What does not mean the same in all engines, or does not compile."""
+        yield from ValueRule.flaws(self, schema)
         yield from (Flaw(message, fix) for message, fix in regex.flaws_of(self.pattern))
 
 
@@ -57,6 +58,7 @@ class Matches(_Pattern):
     kind: ClassVar[str] = "matches"
     pandera: ClassVar[str] = "str_matches"
     word: ClassVar[str] = "str_matches"
+    takes: ClassVar[str] = "pattern"
     example: ClassVar[str] = 'str_matches=r"^[A-Z]{2}[0-9]+$"'
 
     def words(self) -> str:
@@ -81,6 +83,7 @@ class Contains(_Pattern):
     kind: ClassVar[str] = "contains"
     pandera: ClassVar[str] = "str_contains"
     word: ClassVar[str] = "str_contains"
+    takes: ClassVar[str] = "pattern"
     example: ClassVar[str] = 'str_contains="[0-9]"'
 
     def words(self) -> str:
@@ -100,6 +103,7 @@ class StartsWith(ValueRule):
     kind: ClassVar[str] = "starts_with"
     pandera: ClassVar[str] = "str_startswith"
     word: ClassVar[str] = "str_startswith"
+    takes: ClassVar[str] = "string"
     example: ClassVar[str] = 'str_startswith="id-"'
 
     string: str = ""
@@ -133,6 +137,7 @@ class EndsWith(ValueRule):
     kind: ClassVar[str] = "ends_with"
     pandera: ClassVar[str] = "str_endswith"
     word: ClassVar[str] = "str_endswith"
+    takes: ClassVar[str] = "string"
     example: ClassVar[str] = 'str_endswith=".csv"'
 
     string: str = ""
@@ -166,6 +171,7 @@ class Length(ValueRule):
     kind: ClassVar[str] = "length"
     pandera: ClassVar[str] = "str_length"
     word: ClassVar[str] = "str_length"
+    takes: ClassVar[str] = "exact_value"
     example: ClassVar[str] = 'str_length={"min_value": 1, "max_value": 80}'
 
     min_value: int | None = None
@@ -214,6 +220,7 @@ class Length(ValueRule):
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
         """Bounds that no text can keep, or that every text keeps."""
+        yield from ValueRule.flaws(self, schema)
         bounds = (self.min_value, self.max_value, self.exact_value)
         if any(bound is not None and (isinstance(bound, bool) or not isinstance(bound, int)) for bound in bounds):
             yield Flaw(f"has the bounds {bounds}, which are no whole numbers.", "give whole numbers of characters.")

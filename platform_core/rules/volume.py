@@ -13,6 +13,7 @@ class Volume(DatasetRule):
     """The rule that the number of rows lies in [at_least, at_most], both closed."""
 
     kind: ClassVar[str] = "volume"
+    takes: ClassVar[str] = "at_least"
     fault: ClassVar[FaultKind] = "count"
 
     dimension: Dimension = "completeness"
