@@ -1,6 +1,7 @@
 """Rules as asset checks: specs before the run and results after it, from the same rules."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -19,11 +20,17 @@ def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
             rule.id,
             asset=key,
             description=rule.label,
-            blocking=rule.severity == "error" and dataset.quarantine is None,
+            blocking=_blocks(rule, dataset),
             metadata={"severity": rule.severity, "dimension": rule.dimension},
         )
         for rule in rules_of(dataset)
     ]
+
+
+def _blocks(rule: Rule, dataset: Dataset) -> bool:
+    if rule.blocking is not None:
+        return rule.blocking
+    return rule.severity == "error" and dataset.quarantine is None
 
 
 def check_results(dataset: Dataset, results: Sequence[RuleResult]) -> Iterator[dg.AssetCheckResult]:
@@ -110,7 +117,7 @@ def checks_for(model: type[DataFrameModel], *, asset: str | Sequence[str]) -> dg
     def checks(rows: pl.LazyFrame) -> Iterator[dg.AssetCheckResult]:
         conformed = conform(rows.collect(), dataset)
         own = {rule.id: conformed.frame.select(rule.columns) for rule in referring}  # what is left out must be found
-        judged = judge(conformed.frame, dataset, own, unreadable=conformed.unreadable)
+        judged = judge(conformed.frame, dataset, own, unreadable=conformed.unreadable, now=datetime.now(UTC))
         yield from check_results(dataset, [result for result in judged.results if result.rule in rules])
 
     return checks

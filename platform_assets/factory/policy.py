@@ -1,6 +1,7 @@
 """The failure policy is the declared shape: whether a verdict lets a run write."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 import polars as pl
@@ -11,6 +12,7 @@ from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Dataset, DatasetRule, rules_of
 from platform_core.quality import RuleResult
 from platform_core.quality.judge import verdict
+from platform_core.rules import NOW
 from platform_resources.storage import Lake
 
 
@@ -63,5 +65,6 @@ def table_results(lake: Lake, dataset: Dataset) -> list[RuleResult]:
         return []
     numbers = [rule.measure.cast(pl.Float64).alias(rule.id) for rule in rules]
     rows = as_declared(lake.scan(table_spec(dataset)), dataset)
+    rows = rows.with_columns(pl.lit(datetime.now(UTC)).alias(NOW))
     row = rows.select(pl.len().alias("_rows"), *numbers).collect().to_dicts()[0]
     return [verdict(rule, {"": row[rule.id]}, row["_rows"]) for rule in rules]

@@ -87,6 +87,7 @@ def take_in(
         unreadable=unreadable,
         within=facts[SOURCE],
         beside=residents(frame, sources),
+        now=at,
     )
     stamped = _stamped(dataset, verdict, facts, at)
     rows = stamped.unique(list(dataset.key), keep="last", maintain_order=True) if dataset.key else stamped

@@ -6,7 +6,7 @@ The records are the JSON; their field names are the contract with programs and s
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -272,7 +272,7 @@ def _breaks(location: CodeLocation, dataset: Dataset, payload: str) -> dict[str,
     envelope = pl.DataFrame({"payload": [payload], "fix": [None]}, schema={"payload": pl.String, "fix": pl.String})
     row = conform(payloads(envelope, names), dataset)
     references = load_references(location.lake, location.catalog, dataset)
-    verdict = judge(row.frame, dataset, references, unreadable=row.unreadable)
+    verdict = judge(row.frame, dataset, references, unreadable=row.unreadable, now=datetime.now(UTC))
     broken = verdict.broken_rules().to_list()
     labels = {rule.id: rule.label for rule in rules_of(dataset)}
     return {rule_id: labels[rule_id] for rule_id in (broken[0] if broken else [])}

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 
 import polars as pl
@@ -15,7 +16,7 @@ from platform_core.errors import RuleError, ShapeError
 from platform_core.privacy.masking import masked
 from platform_core.quality.results import RuleResult
 from platform_core.quality.uniqueness import proven, with_held, with_taken
-from platform_core.rules import WITHIN, CheckRule, DatasetRule, ReferenceRule, RowRule, Rule
+from platform_core.rules import NOW, WITHIN, CheckRule, DatasetRule, ReferenceRule, RowRule, Rule
 
 SAMPLE = 5
 _WHOLE = ""
@@ -105,6 +106,7 @@ def judge(
     unreadable: pl.DataFrame | None = None,
     within: pl.Series | None = None,
     beside: Beside | None = None,
+    now: datetime | None = None,
 ) -> Judgement:
     """The verdict of every rule of the dataset on the frame.
 
@@ -117,10 +119,11 @@ def judge(
         unreadable: From `conform`: where a value could not be read.
         within: The input each row came from; a key may come again in a later one. None: all are one input.
         beside: What the table has that stays. None: nothing.
+        now: The instant of the judgement, in UTC, for rules that read the clock.
 
     Raises:
         ShapeError: A column is missing, or has another type than the contract's.
-        RuleError: A rule of the contract's own cannot be computed on these rows.
+        RuleError: A rule of the contract's own cannot be computed on these rows, or reads a clock that was not given.
         TypeError: The frame is lazy.
     """
     if not isinstance(frame, pl.DataFrame):
@@ -133,7 +136,8 @@ def judge(
     references = {**references, **dict(_own_values(frame, dataset, references))}
     by_row = [rule for rule in rules if isinstance(rule, ReferenceRule) and rule.judges_rows]
     label = pl.lit(0) if within is None else within
-    judged = _with_references(frame.with_columns(label.alias(WITHIN)), by_row, references)
+    clock = _clock(dataset, now)
+    judged = _with_references(frame.with_columns(label.alias(WITHIN), clock), by_row, references)
     fails = _fails(judged, dataset, _types(frame, unreadable))
     if unreadable is not None:
         fails = fails.with_columns(_excused(fails, rules, unreadable))
@@ -147,7 +151,20 @@ def judge(
     judged_rows = Judgement(dataset, frame, fails, {})
     staying = [] if beside.rows is None else [beside.rows.select(frame.columns)]
     written = pl.concat([judged_rows.valid, *staying])
-    return replace(judged_rows, measures=measured(written, dataset, rules, references))
+    return replace(judged_rows, measures=measured(written.with_columns(clock), dataset, rules, references))
+
+
+def _clock(dataset: Dataset, now: datetime | None) -> pl.Expr:
+    """The column of the clock.
+
+    Raises:
+        RuleError: A rule reads the clock, and none was given: it would be green without having been judged.
+    """
+    if now is None:
+        for rule in rules_of(dataset):
+            if rule.reads_clock:
+                raise RuleError(dataset.name, rule.id, "reads the clock, and none was given.", "pass now=.")
+    return pl.lit(now, dtype=pl.Datetime("us", "UTC")).alias(NOW)
 
 
 def _judge_shape(frame: pl.DataFrame, dataset: Dataset) -> None:

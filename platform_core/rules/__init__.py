@@ -36,6 +36,7 @@ from platform_core.rules.distributions import (
 )
 from platform_core.rules.expressions import Expression, expression
 from platform_core.rules.formats import Format
+from platform_core.rules.listing import listed_rules
 from platform_core.rules.measures import Measure, measure
 from platform_core.rules.nulls import NotNull
 from platform_core.rules.partition import InPartition
@@ -61,6 +62,18 @@ VALUE_KINDS: tuple[type[ValueRule], ...] = tuple(kind for kind in KINDS if issub
 
 FIELD_WORDS: Mapping[str, type[ValueRule]] = {kind.word: kind for kind in VALUE_KINDS if kind.word}
 """The kinds that a keyword of `Field` declares."""
+
+
+def rules_from(items: object, *, source: str = "rules") -> list[Rule]:
+    """The rules that a list of `{name, type, field, condition, value, threshold}` says, as YAML and JSON hold it.
+
+    `Dataset(..., rules=rules_from(yaml.safe_load(text)))`: the list is refused whole.
+
+    Raises:
+        ContractError: With every entry that is no rule.
+    """
+    return listed_rules(items, KINDS, source)
+
 
 __all__ = [
     "DIMENSIONS",
@@ -107,7 +120,7 @@ __all__ = [
     "only_where",
     "quantile",
     "references",
-    "share_of",
+    "rules_from", "share_of",
     "unique",
     "volume",
 ]  # fmt: skip

@@ -40,9 +40,9 @@ Predicate = Callable[[Record], bool]
 DbtTest = tuple[str, dict[str, Any]]
 """The name of a generic dbt test and its arguments: SQL that no quoting can spoil, and numbers."""
 
-FaultKind = Literal["shape", "unreadable", "twin", "rows", "count", "sample"]
+FaultKind = Literal["shape", "unreadable", "twin", "rows", "count", "sample", "clock"]
 """How a rule is broken: a column too many or too few, a text that is no value, a row that repeats another, bad rows,
-too many or too few rows, a choice of good rows."""
+too many or too few rows, a choice of good rows, another instant of the judgement."""
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class Format(ValueRule):
             return value.is_in(list(_LISTS[self.format]))
         shaped = value.str.contains(_PATTERNS[self.format])
         checked = _CHECKED.get(self.format)
-        return shaped if checked is None else shaped & checked[0](value).fill_null(value=False)
+        return shaped if checked is None else pl.when(shaped).then(checked[0](value)).otherwise(shaped)
 
     def accepts(self, value: Any) -> bool:
         """Whether the text has the format."""
@@ -150,7 +150,7 @@ def _iban_sql(name: str) -> str:
     for letter, digits in _LETTERS.items():
         turned = f"replace({turned}, '{letter}', '{digits}')"
     padded = f"lpad({turned}, {_IBAN_DIGITS}, '0')"
-    return f"CAST(list_reduce([CAST(substr({padded}, at, {_CHUNK}) AS BIGINT) FOR at IN range(1, {_IBAN_DIGITS}, {_CHUNK})], lambda rest, chunk: (rest * {10**_CHUNK} + chunk) % {_MODULUS}) AS BIGINT) = 1"  # noqa: E501 - one expression
+    return f"CAST(list_reduce([CAST(substr({padded}, place, {_CHUNK}) AS BIGINT) FOR place IN range(1, {_IBAN_DIGITS}, {_CHUNK})], lambda rest, chunk: (rest * {10**_CHUNK} + chunk) % {_MODULUS}) AS BIGINT) = 1"  # noqa: E501 - one expression
 
 
 def _card_holds(value: pl.Expr) -> pl.Expr:
@@ -167,9 +167,9 @@ def _is_card(text: str) -> bool:
 
 
 def _card_sql(name: str) -> str:
-    digit = f"CAST(substr(lpad({name}, {_CARD_DIGITS}, '0'), at, 1) AS INTEGER)"
-    value = f"CASE WHEN at % 2 = 0 THEN {digit} WHEN {digit} > 4 THEN {digit} * 2 - 9 ELSE {digit} * 2 END"
-    return f"list_sum([{value} FOR at IN range(1, {_CARD_DIGITS + 1})]) % 10 = 0"
+    digit = f"CAST(substr(lpad({name}, {_CARD_DIGITS}, '0'), place, 1) AS INTEGER)"
+    value = f"CASE WHEN place % 2 = 0 THEN {digit} WHEN {digit} > 4 THEN {digit} * 2 - 9 ELSE {digit} * 2 END"
+    return f"list_sum([{value} FOR place IN range(1, {_CARD_DIGITS + 1})]) % 10 = 0"
 
 
 def _day_holds(value: pl.Expr) -> pl.Expr:

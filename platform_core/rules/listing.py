@@ -14,7 +14,7 @@ _WORDS = frozenset({
 })  # fmt: skip
 
 
-def rules_from(items: object, kinds: Sequence[type[Rule]], source: str = "rules") -> list[Rule]:
+def listed_rules(items: object, kinds: Sequence[type[Rule]], source: str) -> list[Rule]:
     """The rules that a list of `{name, type, field, condition, value, threshold, ...}` says.
 
     Args:

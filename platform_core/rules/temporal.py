@@ -11,6 +11,7 @@ from platform_core.rules.base import (
     NOW,
     DatasetRule,
     Dimension,
+    FaultKind,
     Flaw,
     Over,
     Predicate,
@@ -35,6 +36,7 @@ class NotFuture(RowRule):
     kind: ClassVar[str] = "not_future"
     takes: ClassVar[str] = "skew"
     reads_clock: ClassVar[bool] = True
+    fault: ClassVar[FaultKind] = "clock"
 
     dimension: Dimension = "timeliness"
     skew: timedelta = _SKEW
@@ -83,6 +85,7 @@ class Fresh(DatasetRule):
     kind: ClassVar[str] = "fresh"
     takes: ClassVar[str] = "at_most"
     reads_clock: ClassVar[bool] = True
+    fault: ClassVar[FaultKind] = "clock"
 
     dimension: Dimension = "timeliness"
     over: Over = "table"

@@ -6,6 +6,7 @@ error of the contract, and raised: its check would be green for ever.
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import combinations
 
@@ -18,7 +19,7 @@ from platform_core.rules import CheckRule, DatasetRule, ReferenceRule, RowRule, 
 from platform_core.rules.base import FaultKind
 from platform_core.synthetic.draws import rows_of
 from platform_core.synthetic.errors import CannotBreak, CannotGenerate
-from platform_core.synthetic.generate import NO_REFERENCES, passing, red_rules, slices
+from platform_core.synthetic.generate import NO_REFERENCES, latest, passing, red_rules, slices
 from platform_core.synthetic.plan import Wish, room
 from platform_core.synthetic.windows import first_partition
 
@@ -48,6 +49,7 @@ class Fault:
         also: The rules that are broken with it, each with the reason.
         raw: Whether the frame is as it would come from outside and goes through `conform`.
         what: What was done, in words.
+        now: The instant at which the frame is judged; None is the latest of its own.
     """
 
     rule_id: str
@@ -55,6 +57,7 @@ class Fault:
     also: tuple[Implied, ...] = ()
     raw: bool = False
     what: str = ""
+    now: datetime | None = None
 
     @property
     def red(self) -> frozenset[str]:
@@ -109,8 +112,8 @@ class _Case:
         held = (*(rule.stronger for rule in held), *beside)
         return Wish(self.dataset, held, self.references, first_partition(self.dataset), rows, at_fault)
 
-    def red(self, frame: pl.DataFrame) -> frozenset[str]:
-        return frozenset(red_rules(frame, self.dataset, self.references))
+    def red(self, frame: pl.DataFrame, now: datetime | None = None) -> frozenset[str]:
+        return frozenset(red_rules(frame, self.dataset, self.references, now=now))
 
     def cannot(self, rule: Rule, why: str) -> CannotBreak:
         return CannotBreak(self.dataset.name, rule.id, why)
@@ -138,6 +141,7 @@ def _planter(rule: Rule) -> Callable[[_Case, Rule], Iterator[Fault]]:
         "rows": _rows,
         "count": _volume,
         "sample": _measure,
+        "clock": _clock,
     }
     return planters[rule.fault]
 
@@ -265,6 +269,18 @@ def _volume(case: _Case, rule: Rule) -> Iterator[Fault]:
     except CannotGenerate as error:
         raise case.cannot(rule, f"{error.culprit}: {error.reason}") from error
     yield _fault(case, rule, many, case.red(many))
+
+
+def _clock(case: _Case, rule: Rule) -> Iterator[Fault]:
+    """Good rows, judged when their clock shows too early an hour, or too late a one."""
+    now = latest(case.good, case.dataset)
+    for age in (timedelta(days=-1), *(timedelta(days=days) for days in (1, 30, 3650))):
+        red = case.red(case.good, now + age)
+        if rule.id in red:
+            fault = _fault(case, rule, case.good, red)
+            yield replace(fault, now=now + age, what=f"judged at {now + age:%Y-%m-%d}")
+            return
+    raise case.cannot(rule, "no clock makes its rows too old or too new.")
 
 
 def _measure(case: _Case, rule: Rule) -> Iterator[Fault]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from platform_core.synthetic.plan import Wish, room
 from platform_core.synthetic.windows import Window, window_of
 
 NO_REFERENCES: Mapping[str, pl.DataFrame] = {}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OVERSAMPLE = 8
 _SLICES = 16
 
@@ -84,13 +85,14 @@ def _is_whole(wish: Wish) -> bool:
 
 
 def slices(wish: Wish, rules: list[DatasetRule], rng: np.random.Generator) -> Iterator[pl.DataFrame]:
-    """Choices of the wished number of rows out of many: another draw, then low, middling and high by each column."""
+    """Choices of the wished number of rows out of many: another draw, then low, middling, high, extreme by column."""
     many = rows_of(replace(wish, rows=_enough(wish, rng)), rng)
     yield many.head(wish.rows)
     for name in dict.fromkeys(name for rule in rules for name in rule.columns):
         ordered = many.sort(name, nulls_last=True, maintain_order=True)
         for start in np.linspace(0, many.height - wish.rows, _SLICES, dtype=int):
             yield ordered.slice(int(start), wish.rows)
+        yield pl.concat([ordered.head(wish.rows // 2), ordered.tail(wish.rows - wish.rows // 2)])
 
 
 def _enough(wish: Wish, rng: np.random.Generator) -> int:
@@ -104,13 +106,24 @@ def broken_by(frame: pl.DataFrame, rules: list[DatasetRule] | list[Rule], wish: 
     return [rule_id for rule_id in red_rules(frame, wish.dataset, wish.references) if rule_id in asked]
 
 
-def red_rules(frame: pl.DataFrame, dataset: Dataset, references: Mapping[str, pl.DataFrame]) -> tuple[str, ...]:
-    """The ids of all rules that a frame breaks, taken as the only rows of its table."""
-    red = [result.rule.id for result in judge(frame, dataset, references).results if not result.passed]
+def latest(frame: pl.DataFrame, dataset: Dataset) -> datetime:
+    """The latest instant in the columns whose rules read the clock: at it rows are fresh, and none is in the future."""
+    names = {name for rule in rules_of(dataset) if rule.reads_clock for name in rule.columns}
+    instants = [frame[name].cast(pl.Datetime("us")).max() for name in sorted(names)]
+    known = [instant for instant in instants if isinstance(instant, datetime)]
+    return max(known, default=_EPOCH.replace(tzinfo=None)).replace(tzinfo=UTC)
+
+
+def red_rules(
+    frame: pl.DataFrame, dataset: Dataset, references: Mapping[str, pl.DataFrame], *, now: datetime | None = None
+) -> tuple[str, ...]:
+    """The ids of all rules that a frame breaks, taken as the only rows of its table; `now` is its latest instant."""
+    now = now or latest(frame, dataset)
+    red = [result.rule.id for result in judge(frame, dataset, references, now=now).results if not result.passed]
     whole = [replace(rule, over="partition") for rule in dataset.rules
              if isinstance(rule, DatasetRule) and rule.over == "table"]  # fmt: skip
     if whole:
         table = replace(dataset, partitions=None, rules=whole)
-        results = judge(frame, table, references).results
+        results = judge(frame, table, references, now=now).results
         red += [result.rule.id for result in results if not result.passed and result.rule in whole]
     return tuple(dict.fromkeys(red))

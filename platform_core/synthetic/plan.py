@@ -275,4 +275,4 @@ def _tests(wish: Wish, choices: tuple[tuple[Equation, ...], ...]) -> tuple[Rule,
 
 def _is_left_to_trial(rule: RowRule) -> bool:
     """Whether no draw by itself keeps the rule."""
-    return not (isinstance(rule, ValueRule) or rule.compares_rows or rule.on_input or rule.empties)
+    return not (isinstance(rule, ValueRule) or rule.compares_rows or rule.on_input or rule.empties or rule.reads_clock)
