@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platform_resources.brokers import open_broker
+from platform_resources.brokers.base import Batch as Messages
 from platform_resources.brokers.decoding import decode_json
-from platform_resources.sources.base import Batch, Cursor, Malformed, SourceContext, Unit, digest
+from platform_resources.readers import Malformed
+from platform_resources.sources.base import Batch, Cursor, SourceContext, Unit, digest
 
 _MESSAGES = 50_000
 
@@ -47,6 +49,7 @@ class TopicMessages:
         """Yield the messages of the unit as rows; what is no JSON object is malformed."""
         position, end = map(int, unit.stamp.split("-"))
         partition = int(unit.source.rpartition("/")[2])
+        first = 1
         broker = open_broker(self.context.settings)
         try:
             while position < end:
@@ -54,11 +57,22 @@ class TopicMessages:
                 if not len(batch):
                     return
                 decoded = decode_json(batch, columns, extra="ignore")
-                malformed = [Malformed(offset, reason) for offset, reason in decoded.poison.items()]
-                yield Batch(decoded.rows, decoded.offsets + 1, malformed=malformed)
-                position = batch.next_offset
+                yield Batch(
+                    decoded.rows, first, lines=decoded.offsets, malformed=_malformed(batch, decoded.poison, first)
+                )
+                position, first = batch.next_offset, first + len(batch)
         finally:
             broker.close()
+
+
+def _malformed(batch: Messages, poison: Mapping[int, str], first: int) -> list[Malformed]:
+    """The messages that are no rows, numbered among all of the batch; their line is their offset."""
+    messages = zip(batch.rows["offset"].to_pylist(), batch.values(), strict=True) if poison else ()
+    return [
+        Malformed(line=offset, reason=poison[offset], text=(value or b"").decode("utf-8", "replace"), record=number)
+        for number, (offset, value) in enumerate(messages, first)
+        if offset in poison
+    ]
 
 
 def group_of(dataset: str) -> str:
