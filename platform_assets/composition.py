@@ -15,10 +15,8 @@ from platform_assets.location import CodeLocation
 from platform_assets.operations.automation import automation_for, follow_inputs
 from platform_assets.operations.upkeep.asset import upkeep_asset, upkeep_schedules
 from platform_assets.operations.upkeep.tables import kept_tables
-from platform_core.contracts import Catalog
 from platform_resources.alerts import AlertJournal
 from platform_resources.settings import Settings
-from platform_resources.sources import Landing
 from platform_resources.storage import Lake
 from platform_resources.storage.io_manager import LakeIOManager
 from platform_resources.storage.objects import ObjectStore
@@ -51,22 +49,23 @@ def definitions_of(location: CodeLocation) -> dg.Definitions:
     with warnings.catch_warnings():
         # backfill_policy is marked beta; the version is pinned, and a warning an asset helps nobody.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return _definitions(location.package, location.catalog, location.settings, location.dbt)
+        return _definitions(location)
 
 
-def _definitions(package: str, catalog: Catalog, chosen: Settings, dbt: Path | None) -> dg.Definitions:
+def _definitions(location: CodeLocation) -> dg.Definitions:
+    catalog, chosen, dbt = location.catalog, location.settings, location.dbt
     follow = follow_inputs()
     assets = [asset_for(catalog, dataset, automation=follow) for dataset in catalog.datasets.values()]
     models = build_dbt_assets(chosen, catalog, project=dbt, automation=follow) if dbt else []
     automation = automation_for(catalog)
-    made = [*assets, *models, *by_hand(package)]
+    made = [*assets, *models, *by_hand(location.package)]
     return dg.Definitions(
         assets=[*made, upkeep_asset(lambda: kept_tables(catalog, made))],
         resources={
             **_s3(chosen),
             "lake": Lake(chosen),
             "objects": ObjectStore(chosen.s3),
-            "landing": Landing(chosen),
+            "landing": location.landing,
             "alerts": AlertJournal(chosen),
             "io_manager": LakeIOManager(chosen),
         },

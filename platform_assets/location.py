@@ -61,7 +61,7 @@ class CodeLocation:
         """The tables."""
         return Lake(self.settings)
 
-    @property
+    @cached_property
     def landing(self) -> Landing:
-        """The landing folder."""
+        """The landing folder; the same for the runs of this process and for who looks what they have to do."""
         return Landing(self.settings)

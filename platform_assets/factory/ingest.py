@@ -103,7 +103,7 @@ def _inputs(
 ) -> list[Input]:
     adapter = adapter_for(
         store.dataset, landing.settings, source=source, partitions=partitions, references=lambda: references,
-        store=store,
+        store=store, recent=landing.recent,
     )  # fmt: skip
     inputs = take_inputs(
         adapter, store, again=source is not None and source.replaces, names=config.files, partitions=partitions

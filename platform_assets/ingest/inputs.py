@@ -1,8 +1,7 @@
 """What a run takes in: the roof between a source's declaration and its adapter, and what it gives in one piece."""
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
@@ -25,6 +24,7 @@ from platform_resources.sources import (
     UnreadableUnit,
     open_source,
 )
+from platform_resources.sources.base import RecentUnits
 
 _RECORD = "\0record"
 
@@ -62,7 +62,7 @@ def adapter_for(
     partitions: Sequence[str] | None = None,
     references: Callable[[], Mapping[str, pl.DataFrame]] = dict,
     store: QuarantineStore | None = None,
-    shared: MutableMapping[Any, Any] | None = None,
+    recent: RecentUnits | None = None,
 ) -> SourceAdapter:
     """Open the source of a dataset.
 
@@ -73,7 +73,7 @@ def adapter_for(
         partitions: The run's partitions.
         references: Gives the values that generated rows refer to.
         store: The quarantine, for a source that reads from it.
-        shared: What the adapters of one look around have in common.
+        recent: What was read of units as they were noticed.
     """
     declared = source or dataset.source
     if declared is None:
@@ -94,7 +94,7 @@ def adapter_for(
         partition_keys=lambda rows: partition_keys(rows, dataset),
         generate=generate,
         quarantined=lambda ids: _quarantined(store, ids, partitions) if store else pl.DataFrame(),
-        shared={} if shared is None else shared,
+        recent=recent,
     )
     return open_source(declared.kind, declared.options, context)
 

@@ -18,18 +18,23 @@ from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Dataset
 from platform_resources.settings import Settings
 from platform_resources.sources import SourceAdapter, Unit, UnreadableUnit
+from platform_resources.sources.base import RecentUnits
 from platform_resources.sources.feed import Feed, Mark, WatchedSource, fingerprint, without
 from platform_resources.storage import Lake
 
 SETTLED = timedelta(seconds=2)
 """A file younger than this may still be written; it waits for the next tick."""
 
-RUN_BYTES = 1 << 30
-RUN_FILES = 1000
-"""Files up to this size and number are read in one tick; the rest waits, for a tick has 60 seconds."""
-
-ASKED_UNITS = 2 * RUN_FILES
+ASKED_UNITS = 2000
 """So many units are remembered from being asked for to being in the log; without, a crash would ask for them again."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many new units, and bytes of them, are read in one look; the rest waits, for a tick has 60 seconds."""
+
+    files: float = 1000
+    size_bytes: float = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -92,14 +97,17 @@ def look(
     cursor: Cursor,
     now: datetime,
     *,
-    most_files: float = RUN_FILES,
-    most_bytes: float = RUN_BYTES,
+    limits: Limits = Limits(),
+    recent: RecentUnits | None = None,
 ) -> tuple[list[Arrival], Cursor]:
-    """Find the arrivals since the cursor; return them, and the cursor after them, in the same turn."""
+    """Find the arrivals since the cursor; return them, and the cursor after them, in the same turn.
+
+    What is read of them is left in `recent` for a run in this process.
+    """
     arrivals: list[Arrival] = []
-    for feed, watched in _by_feed(lake, settings, datasets).items():
+    for feed, watched in _by_feed(lake, settings, datasets, recent).items():
         visit = Visit(feed, watched, cursor, now)
-        arrivals += visit.arrivals(most_files, most_bytes)
+        arrivals += visit.arrivals(limits)
         cursor = visit.cursor
     return arrivals, cursor
 
@@ -129,11 +137,13 @@ class Watched:
         return {source: (fingerprint(source, stamp), {known for known in ids if known}) for source, stamp, *ids in rows}
 
 
-def _by_feed(lake: Lake, settings: Settings, datasets: Iterable[Dataset]) -> dict[Feed, list[Watched]]:
+def _by_feed(
+    lake: Lake, settings: Settings, datasets: Iterable[Dataset], recent: RecentUnits | None
+) -> dict[Feed, list[Watched]]:
     """The datasets by the feed that they share; one whose first partition has not begun waits."""
     by_feed: dict[Feed, list[Watched]] = {}
     for dataset in datasets:
-        watched = Watched(lake, dataset, cast("WatchedSource", adapter_for(dataset, settings)))
+        watched = Watched(lake, dataset, cast("WatchedSource", adapter_for(dataset, settings, recent=recent)))
         if watched.reach.is_open:
             by_feed.setdefault(watched.source.feed, []).append(watched)
     return by_feed
@@ -147,7 +157,7 @@ class Visit:
         self.cursor = cursor
         self.asked = dict(cursor.asked)
 
-    def arrivals(self, most_files: float, most_bytes: float) -> list[Arrival]:
+    def arrivals(self, limits: Limits) -> list[Arrival]:
         """Find the new units up to the limits, and move the cursor behind them."""
         listing = self.feed.listing()
         tables = sorted(watched.table for watched in self.watched)
@@ -163,7 +173,7 @@ class Visit:
             units, total = listing.after(mark)
             known = self._known(units)
         mark = replace(mark, total=total, waiting=(), listing="")
-        arrivals, mark, is_complete = self._take(units, known, mark, most_files, most_bytes)
+        arrivals, mark, is_complete = self._take(units, known, mark, limits)
         if is_complete and not mark.waiting:
             mark = replace(mark, listing=listing.digest)
         marks = {**self.cursor.marks, self.feed.name: mark}
@@ -174,16 +184,16 @@ class Visit:
         return arrivals
 
     def _take(
-        self, units: Sequence[Unit], known: "Known", mark: Mark, most_files: float, most_bytes: float
+        self, units: Sequence[Unit], known: "Known", mark: Mark, limits: Limits
     ) -> tuple[list[Arrival], Mark, bool]:
         """Go through the units in their order, until as many were read as may be; the last one may pass the limit."""
         arrivals: list[Arrival] = []
         files, size_bytes = 0, 0
         for unit in units:
-            if files >= most_files or size_bytes > most_bytes:
+            if files >= limits.files or size_bytes > limits.size_bytes:
                 return arrivals, mark, False
             behind = max((mark.arrived, mark.source), (unit.arrived, unit.source))
-            if not _is_settled(unit, self.now) and len(mark.waiting) < RUN_FILES:
+            if not _is_settled(unit, self.now) and len(mark.waiting) < ASKED_UNITS:
                 mark = replace(mark, arrived=behind[0], source=behind[1], waiting=(*mark.waiting, unit.source))
                 continue
             news = [watched for watched in known.covering[unit.source] if self._is_news(watched, unit, known)]

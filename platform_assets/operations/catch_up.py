@@ -15,7 +15,7 @@ from platform_assets.factory import asset_key
 from platform_assets.ingest.inputs import adapter_for, cursor_of
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import OPERATION, CodeLocation
-from platform_assets.operations.arrivals import SETTLED, Arrival, Cursor, look
+from platform_assets.operations.arrivals import SETTLED, Arrival, Cursor, Limits, look
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import run_config, span_tags
 from platform_assets.operations.staleness import Staleness
@@ -66,7 +66,8 @@ def _arrivals(location: CodeLocation) -> list[Arrival]:
     now = datetime.now(UTC)
     lake, settings = location.lake, location.settings
     cursor = Cursor.read(None, now)
-    arrivals, _ = look(lake, settings, datasets, cursor, now + SETTLED, most_files=inf, most_bytes=inf)
+    recent = location.landing.recent
+    arrivals, _ = look(lake, settings, datasets, cursor, now + SETTLED, limits=Limits(inf, inf), recent=recent)
     return arrivals
 
 

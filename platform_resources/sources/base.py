@@ -98,6 +98,31 @@ class Cursor:
         return {source: {known for known in ids if known} for source, *ids in rows.iter_rows()}
 
 
+class RecentUnits:
+    """What was read of units as they were noticed, for the run that takes them in; each is handed on once.
+
+    It holds no more than `most_bytes`: of a larger unit nothing is kept, and the oldest ones give way.
+    """
+
+    def __init__(self, most_bytes: int = 64 << 20) -> None:
+        self.most_bytes = most_bytes
+        self._batches: dict[tuple[str, str], list[Batch]] = {}
+
+    def keep(self, dataset: str, ingest_id: str, batches: Sequence[Batch]) -> None:
+        """Keep the batches of one content, read for one dataset."""
+        self._batches[dataset, ingest_id] = list(batches)
+        while sum(map(_size_of, self._batches.values())) > self.most_bytes:
+            del self._batches[next(iter(self._batches))]
+
+    def take(self, dataset: str, ingest_id: str) -> list[Batch]:
+        """Hand the batches on, which are then kept no more; empty where there are none."""
+        return self._batches.pop((dataset, ingest_id), [])
+
+
+def _size_of(batches: Sequence[Batch]) -> int:
+    return sum(int(batch.rows.estimated_size()) for batch in batches)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceContext:
     """What an adapter may need of its surroundings.
@@ -111,7 +136,8 @@ class SourceContext:
         generate: Given a number of rows and a seed, rows made from the contract.
         quarantined: Given ids, or None for all, the open envelopes of the run's partitions: `quarantine_id`, `source`,
             `ingest_id`, and `row`, a struct of the contract's columns as text.
-        shared: What the adapters of one look around have in common, such as the listing of a folder.
+        shared: What the adapters of one run or one look around have in common.
+        recent: Where a look around leaves what it read for a run in the same process; None where there is no such run.
     """
 
     dataset: str
@@ -122,6 +148,7 @@ class SourceContext:
     generate: Callable[[int, int], pl.DataFrame]
     quarantined: Callable[[Sequence[str] | None], pl.DataFrame]
     shared: MutableMapping[Any, Any] = field(default_factory=dict)
+    recent: RecentUnits | None = None
 
     @property
     def domain(self) -> str:

@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -23,7 +23,7 @@ import polars as pl
 from platform_resources.errors import ConversionError
 from platform_resources.readers import ReadOptions, open_records
 from platform_resources.settings import Settings
-from platform_resources.sources.base import Batch, Cursor, SourceContext, Unit, UnreadableUnit, digest
+from platform_resources.sources.base import Batch, Cursor, RecentUnits, SourceContext, Unit, UnreadableUnit, digest
 from platform_resources.sources.feed import Listing
 
 _PIECE = 1 << 20
@@ -68,9 +68,10 @@ class LandedFile:
 
 @dataclass(frozen=True)
 class Landing:
-    """The landing folder that the settings name."""
+    """The landing folder that the settings name, and what was read of its files as they were noticed."""
 
     settings: Settings
+    recent: RecentUnits = field(default_factory=RecentUnits, compare=False, repr=False)
 
     def files(self, domain: str, pattern: str = "*") -> list[LandedFile]:
         """List a domain's files that the glob covers, oldest first, then by name; hidden ones are left out.
@@ -292,10 +293,28 @@ class LandedFiles:
     def read(self, unit: Unit, columns: Sequence[str] | None = None) -> Iterator[Batch]:
         """Yield the rows in the file's order, in batches that are small beside the memory limit.
 
+        What is read for some columns is kept for the run in this process that will want all of them.
+
         Raises:
             UnreadableUnit: It cannot be opened, is empty, truncated, in an unknown encoding, or of no known format, or
                 more of its records are malformed than the declaration lets pass.
         """
+        recent = self.context.recent
+        if columns is None:
+            noticed = recent.take(self.context.dataset, unit.ingest_id) if recent else []
+            yield from noticed or self._batches(unit)
+            return
+        kept: list[Batch] = []
+        size_bytes = 0
+        for batch in self._batches(unit):
+            size_bytes += int(batch.rows.estimated_size())
+            kept = [*kept, batch] if recent and size_bytes <= recent.most_bytes else []
+            yield replace(batch, rows=batch.rows.select(name for name in columns if name in batch.rows.columns))
+        if recent and kept:
+            recent.keep(self.context.dataset, unit.ingest_id, kept)
+
+    def _batches(self, unit: Unit) -> Iterator[Batch]:
+        """All columns, as they lie in the file."""
         kept = self._identified if self._identified and self._identified[0] == unit.ingest_id else None
         self._identified = None
         name = PurePosixPath(unit.source).name
@@ -308,9 +327,7 @@ class LandedFiles:
                 records = 0
                 for batch in reading.batches():
                     frame = batch.frame.with_columns(pl.lit(value).alias(name) for name, value in constants.items())
-                    yield Batch(
-                        _narrowed(frame, columns), records + 1, pl.Series(batch.lines), malformed=batch.malformed
-                    )
+                    yield Batch(frame, records + 1, pl.Series(batch.lines), malformed=batch.malformed)
                     records += frame.height + len(batch.malformed)
             except ConversionError as error:
                 raise UnreadableUnit(unit.source, f"{error.problem}.") from error
@@ -333,11 +350,6 @@ class LandedFiles:
                 raise UnreadableUnit(unit.source, f"its path holds no {column}: {expression!r} is not found in it.")
             values[column] = match[1] if match.re.groups else match[0]
         return values
-
-
-def _narrowed(rows: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
-    """Keep the columns that are asked for; all where the source may have one of them under another name."""
-    return rows if columns is None or not set(columns) <= set(rows.columns) else rows.select(columns)
 
 
 def _digest_of(source: str, path: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from platform_assets.operations.arrivals import SETTLED, Cursor, look
+from platform_assets.operations.arrivals import SETTLED, Cursor, Limits, look
 from tests.world import World, sales
 
 A = sales((1, "apple", 1.0), (2, "pear", 2.0))
@@ -157,8 +157,8 @@ def test_what_one_tick_does_not_read_the_next_one_does(shop: World) -> None:
         shop.land(f"shop/sales-{name}.parquet", A)
     lake, settings, sales = shop.location.lake, shop.location.settings, [shop.dataset("shop/sales")]
     now = datetime.now(UTC) + SETTLED
-    first, cursor = look(lake, settings, sales, Cursor.read(None, now), now, most_files=2)
-    second, _ = look(lake, settings, sales, cursor, now, most_files=2)
+    first, cursor = look(lake, settings, sales, Cursor.read(None, now), now, limits=Limits(files=2))
+    second, _ = look(lake, settings, sales, cursor, now, limits=Limits(files=2))
     assert [each.unit.source[-9] for each in (*first, *second)] == ["a", "b", "c"]
 
 
