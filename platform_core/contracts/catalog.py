@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from platform_core.contracts.dataset import Dataset, Transform
-from platform_core.contracts.problems import problems_in
+from platform_core.contracts.problems import problems_in, unreadable
 from platform_core.contracts.reach import readers_of_all
 from platform_core.contracts.ruleset import rules_of
+from platform_core.contracts.sources import Files
 from platform_core.errors import ContractError, Problem
 from platform_core.rules import ReferenceRule
 
@@ -43,8 +44,12 @@ def catalog_of(datasets: Iterable[Dataset], transforms: Iterable[Transform[..., 
     """
     declared, makers = tuple(datasets), tuple(transforms)
     by_name = {dataset.name: dataset for dataset in declared}
-    problems = [problem for dataset in declared for problem in problems_in(dataset)]
+    by_dataset = {id(dataset): problems_in(dataset) for dataset in declared}
+    problems = [problem for dataset in declared for problem in by_dataset[id(dataset)]]
+    if any(_is_unreadable(dataset) for dataset in declared):
+        raise ContractError(problems)  # what lies between datasets cannot be judged before each is read
     problems += _duplicates(declared)
+    problems += _patterns(declared)
     problems += _makers(by_name, makers)
     problems += [problem for dataset in declared for problem in _references(by_name, dataset)]
     problems += [problem for dataset in declared for problem in _out_of_reach(by_name, makers, dataset)]
@@ -54,11 +59,29 @@ def catalog_of(datasets: Iterable[Dataset], transforms: Iterable[Transform[..., 
     return Catalog(by_name, {transform.dataset.name: transform for transform in makers})
 
 
+def _is_unreadable(dataset: Dataset) -> bool:
+    """Whether an argument has another type than it must, so that nothing else can be asked of the declaration."""
+    return any(True for _ in unreadable(dataset))
+
+
 def _duplicates(datasets: tuple[Dataset, ...]) -> Iterator[Problem]:
     for name, count in Counter(dataset.name for dataset in datasets).items():
         if count > 1:
             owners = ", ".join(sorted(dataset.owner for dataset in datasets if dataset.name == name))
             yield Problem(name, "name", f"is declared {count} times, by {owners}.", "keep one, rename the others.")
+
+
+def _patterns(datasets: tuple[Dataset, ...]) -> Iterator[Problem]:
+    """Datasets of one domain that would take the same files."""
+    takers: dict[tuple[str, str], dict[str, Dataset]] = {}
+    for dataset in datasets:
+        if isinstance(dataset.source, Files):
+            takers.setdefault((dataset.domain, dataset.source.pattern), {})[dataset.name] = dataset
+    for (_, pattern), named in takers.items():
+        for name in named if len(named) > 1 else ():
+            others = ", ".join(other for other in named if other != name)
+            yield Problem(name, f"source pattern {pattern!r}", f"is that of {others} too.",
+                          "give each its own pattern.")  # fmt: skip
 
 
 def _makers(by_name: Mapping[str, Dataset], transforms: tuple[Transform[..., object], ...]) -> Iterator[Problem]:

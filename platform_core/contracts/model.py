@@ -1,5 +1,6 @@
 """The schema language: Pandera's polars models, with the few terms Pandera lacks (references, unit, PII class)."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -26,6 +27,7 @@ class ColumnTerms:
     rules: tuple[tuple[str, Any], ...] = ()
     unknown: tuple[str, ...] = field(default=())
     source_name: str | None = None
+    refused: tuple[tuple[str, str, str], ...] = ()
 
 
 NO_TERMS = ColumnTerms()
@@ -69,7 +71,9 @@ def Field(  # noqa: N802, PLR0913 - Pandera's name, and one keyword per term a c
     known = {name: value for name, value in rules.items() if name in FIELD_WORDS and FIELD_WORDS[name].pandera}
     own = tuple((name, value) for name, value in rules.items() if name in FIELD_WORDS and name not in known)
     unknown = tuple(sorted(set(rules) - FIELD_WORDS.keys()))
-    terms = ColumnTerms(references, coverage, unit, pii, severity, own, unknown, source_name)
+    refused = tuple((name, repr(value), reason) for name, value in rules.items() if (reason := _refusal(name, value)))
+    known = {name: value for name, value in known.items() if name not in {word for word, _, _ in refused}}
+    terms = ColumnTerms(references, coverage, unit, pii, severity, own, unknown, source_name, refused)
     return pandera.Field(
         **{name: _value(name, value) for name, value in known.items()},
         nullable=nullable,
@@ -80,6 +84,24 @@ def Field(  # noqa: N802, PLR0913 - Pandera's name, and one keyword per term a c
         alias=alias,
         metadata={**(metadata or {}), TERMS: terms},
     )
+
+
+def _refusal(name: str, value: Any) -> str:
+    """Why a rule of that name cannot take the value; empty where it can, or where there is no such rule.
+
+    Pandera raises as the class is read, before anybody knows which dataset it is of.
+    """
+    if name not in FIELD_WORDS:
+        return ""
+    if value is None:
+        return "None is no value"
+    if not FIELD_WORDS[name].pandera:
+        return "" if isinstance(value, str) else "it is no text"
+    try:
+        pandera.Field(**{name: _value(name, value)})
+    except (TypeError, ValueError, re.error) as error:
+        return str(error).rstrip(".!")
+    return ""
 
 
 def allowed_rules() -> list[str]:

@@ -4,20 +4,22 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from functools import reduce
 
 import polars as pl
 
-from platform_core.contracts.columns import Column
+from platform_core.contracts.arguments import wrong_arguments
+from platform_core.contracts.columns import Column, columns_of
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.model import allowed_rules
+from platform_core.contracts.model import DataFrameModel, allowed_rules
 from platform_core.contracts.partitions import Grain
 from platform_core.contracts.ruleset import rules_of, schema_of
 from platform_core.contracts.stores import Iceberg
 from platform_core.contracts.trials import failed_trials
 from platform_core.contracts.types import PII_CLASSES
 from platform_core.errors import Problem
-from platform_core.rules import SEVERITIES, Rule, ValueRule
+from platform_core.rules import FIELD_WORDS, SEVERITIES, Rule, ValueRule
 from platform_core.rules.intervals import Intervals, line_of
 
 _WORD = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
@@ -26,11 +28,15 @@ _NAME = re.compile(f"{_WORD}/{_WORD}")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _OWNER = re.compile(r"team:[A-Za-z0-9_\-.]+|[^@\s]+@[^@\s]+\.[^@\s]+")
 _RULE_ID = re.compile(r"[A-Za-z0-9_]+")
+_COLUMN = re.compile(r'[^\s"{}](?:[^"{}\x00-\x1f]*[^\s"{}])?')
 _RESERVED = ("_source", "_ingest_id", "_row_hash", "_ingested_at", "_partition")
 
 
 def problems_in(dataset: Dataset) -> list[Problem]:
     """All problems of a declaration that can be known without looking at other datasets."""
+    wrong = unreadable(dataset)
+    if wrong:
+        return wrong  # nothing else can be asked of such a declaration
     return [
         *_identity(dataset),
         *_promises(dataset),
@@ -41,6 +47,52 @@ def problems_in(dataset: Dataset) -> list[Problem]:
         *_rules(dataset),
         *failed_trials(dataset),
     ]
+
+
+def unreadable(dataset: Dataset) -> list[Problem]:
+    """Arguments of another type than they must have, and annotations that are no type."""
+    wrong = list(wrong_arguments(str(dataset.name), dataset)) or list(_unreadable_model(dataset))
+    return wrong or list(_wrong_columns(dataset))
+
+
+def _unreadable_model(dataset: Dataset) -> Iterator[Problem]:
+    """Annotations that name no type, each tried by itself."""
+    try:
+        columns_of(dataset.model)
+    except Exception as error:  # noqa: BLE001 - whatever Pandera makes of a user's class
+        culprits = []
+        for name, annotation in _annotations(dataset.model).items():
+            try:
+                columns_of(type("Tried", (DataFrameModel,), {"__annotations__": {name: annotation}}))
+            except Exception as cause:  # noqa: BLE001 - as above
+                culprits.append((f"column {name!r}", str(cause)))
+        for culprit, reason in culprits or [(f"model {dataset.model.__name__}", str(error))]:
+            yield _problem(
+                dataset, culprit, f"has no type that a table stores: {(reason or 'unknown').splitlines()[0]}.",
+                "annotate it with int, float, str, bool, UtcTimestamp, Day, or a polars type with its parameters, such "
+                "as Annotated[pl.List, pl.Int64] or Annotated[pl.Decimal, 10, 2].",
+            )  # fmt: skip
+
+
+def _annotations(model: type[DataFrameModel]) -> dict[str, object]:
+    """The annotations of a model and its bases."""
+    found: dict[str, object] = {}
+    for base in reversed(model.__mro__):
+        if issubclass(base, DataFrameModel) and base is not DataFrameModel:
+            found |= vars(base).get("__annotations__", {})
+    return found
+
+
+def _wrong_columns(dataset: Dataset) -> Iterator[Problem]:
+    """Arguments of `Field` of another type, and values that a rule cannot take."""
+    for column in dataset.columns:
+        for wrong in wrong_arguments(dataset.name, column.terms):
+            yield _problem(dataset, f"column {column.name!r}: {wrong.culprit}", wrong.message, wrong.fix)
+        for word, value, reason in column.terms.refused:
+            example = FIELD_WORDS[word].example
+            yield _problem(
+                dataset, f"column {column.name!r}: {word}={value}", f"is no rule: {reason}.", f"write {example}."
+            )
 
 
 def _problem(dataset: Dataset, culprit: str, message: str, fix: str) -> Problem:
@@ -84,6 +136,25 @@ def _columns(dataset: Dataset) -> Iterator[Problem]:
         yield _problem(dataset, "model", "declares no column.", f"annotate columns in {dataset.model.__name__}.")
     for column in dataset.columns:
         yield from _column(dataset, column)
+    for name, count in Counter(column.name.lower() for column in dataset.columns).items():
+        if count > 1:
+            alike = ", ".join(column.name for column in dataset.columns if column.name.lower() == name)
+            yield _problem(dataset, f"columns {alike}", "differ in case alone, which SQL does not see.", "rename one.")
+    if getattr(dataset.model.Config, "drop_invalid_rows", False):
+        yield _problem(dataset, "model: drop_invalid_rows=True", "would drop rows without a word.",
+                       "take it out, and declare quarantine=Quarantine().")  # fmt: skip
+
+
+def _storable(dataset: Dataset, column: Column) -> Iterator[Problem]:
+    """Types and names that no table, or no tool that reads one, can have."""
+    culprit = f"column {column.name!r}"
+    if column.dtype == pl.Object:
+        yield _problem(dataset, culprit, "is an object of Python, which no table stores.", "annotate it with a type.")
+    if any(_annotations(dataset.model).get(column.name) is bare for bare in (pl.Decimal, Decimal)):
+        yield _problem(dataset, culprit, "is a decimal without places.", "write Annotated[pl.Decimal, 10, 2].")
+    if not _COLUMN.fullmatch(column.name):
+        yield _problem(dataset, culprit, "is a name that SQL and dbt cannot quote.",
+                       "take quotation marks, braces, line ends and outer blanks out of it.")  # fmt: skip
 
 
 def _column(dataset: Dataset, column: Column) -> Iterator[Problem]:
@@ -92,6 +163,7 @@ def _column(dataset: Dataset, column: Column) -> Iterator[Problem]:
     if not column.required:
         yield _problem(dataset, culprit, "may be absent, but a table has all of its columns.",
                        "annotate it without Optional, and declare nullable=True.")  # fmt: skip
+    yield from _storable(dataset, column)
     if column.name in _RESERVED:
         yield _problem(dataset, culprit, "is a name of the platform's own.", "rename the column.")
     for name in terms.unknown:
@@ -168,6 +240,9 @@ def _storage(dataset: Dataset) -> Iterator[Problem]:
             dataset, f"partitions on {column.name!r}", f"which is {column.dtype}.",
             "name a UtcTimestamp, or a Day for partitions of a day or longer.",
         )  # fmt: skip
+    if column is not None and column.nullable:
+        yield _problem(dataset, f"partitions on {column.name!r}", "which may be null, and a null lies in no partition.",
+                       "drop nullable=True: rows without a value go to quarantine.")  # fmt: skip
     if not dataset.partitions.well_formed:
         yield _problem(
             dataset, f"partitions from {dataset.partitions.start!r}", "is not a key of that grain.",

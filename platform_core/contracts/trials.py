@@ -6,7 +6,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.ruleset import rules_of
+from platform_core.contracts.ruleset import rules_of, schema_of
 from platform_core.errors import Problem
 from platform_core.rules import WITHIN, DatasetRule, RowRule, Rule
 
@@ -21,7 +21,9 @@ def failed_trials(dataset: Dataset) -> Iterator[Problem]:
     All rules are tried in one select; only where it fails is each tried by itself.
     """
     names = {column.name for column in dataset.columns}
-    tried = [rule for rule in rules_of(dataset) if _expression(rule) is not None and names.issuperset(rule.columns)]
+    schema = schema_of(dataset)
+    sound = [rule for rule in rules_of(dataset) if not any(True for _ in rule.flaws(schema))]
+    tried = [rule for rule in sound if names.issuperset(rule.columns) and _expression(rule) is not None]
     rows = _rows(dataset)
     if any(_fault(rows, *group) for group in (_of_rows(tried), _of_tables(tried)) if group):
         for rule in tried:

@@ -94,7 +94,11 @@ class Rule:
         if not self.id:
             object.__setattr__(self, "id", id_of(self.columns, self.kind))
         if not self.label:
-            object.__setattr__(self, "label", self._label())
+            try:
+                label = self._label()
+            except (TypeError, ValueError):
+                label = self.id  # a parameter of another type, which `flaws` names
+            object.__setattr__(self, "label", label)
 
     def _label(self) -> str:
         return self.id.replace("_", " ")
@@ -362,7 +366,7 @@ class ShareRule(DatasetRule):
 
 def id_of(columns: Sequence[str], suffix: str) -> str:
     """The id of a rule named after columns; a character that no check's name may have becomes an underscore."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", "_".join([*columns, suffix]))
+    return re.sub(r"[^A-Za-z0-9_]", "_", "_".join(map(str, [*columns, suffix])))
 
 
 def parameters_of(rule: Rule) -> dict[str, Any]:

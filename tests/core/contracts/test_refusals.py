@@ -1,7 +1,7 @@
 """Wrong declarations are refused when loaded: all of them at once, each with culprit and fix."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import polars as pl
 import pytest
@@ -41,10 +41,19 @@ class Good(DataFrameModel):
     day: pl.Date
 
 
+class Dropping(Good):
+    """A model that would drop rows."""
+
+    class Config:
+        drop_invalid_rows: ClassVar = True
+
+
 def declare(model: type[DataFrameModel] = Good, **terms: Any) -> Dataset:
     """A dataset that is right but for the given terms."""
-    said = {"owner": "team:x", "version": "1.0.0", "key": ("id",), "source": Files("*.csv"), "store": Delta("merge")}
-    return Dataset(terms.pop("name", "shop/things"), model, **{**said, **terms})
+    name = terms.pop("name", "shop/things")
+    source = Files(f"{name.rpartition('/')[2]}-*.csv")
+    said = {"owner": "team:x", "version": "1.0.0", "key": ("id",), "source": source, "store": Delta("merge")}
+    return Dataset(name, model, **{**said, **terms})
 
 
 def aging(retention: Retention, **terms: Any) -> Dataset:
@@ -79,7 +88,7 @@ WRONG: dict[str, tuple[Callable[[], Dataset], str]] = {
     "an owner who cannot be reached": (lambda: declare(owner="bob"), "owner 'bob'"),
     "an unknown rule": (lambda: declare(model(x=(int, Field(gee=3)))), "no rule 'gee'"),
     "an unknown PII class": (lambda: declare(model(x=(str, Field(pii="shoe")))), "no PII class 'shoe'"),
-    "an unknown severity": (lambda: declare(model(x=(str, Field(severity="fatal")))), "no severity 'fatal'"),
+    "an unknown severity": (lambda: declare(model(x=(str, Field(severity="fatal")))), "severity='fatal'"),
     "bounds that exclude each other": (lambda: declare(model(x=(int, Field(ge=3, le=1)))), "no value can be"),
     "a pattern with look-ahead": (lambda: declare(model(x=(str, Field(str_matches="(?=x)")))), "no look-around"),
     "a timestamp without a zone": (lambda: declare(model(x=(pl.Datetime, Field()))), "timestamp without a zone"),
@@ -149,8 +158,8 @@ WRONG: dict[str, tuple[Callable[[], Dataset], str]] = {
     "a measure without an aggregate": (lambda: declare(rules=[measure("m", col("id"), at_least=1)]), "one number"),
     "an optional column": (lambda: declare(model(x=(int | None, Field()))), "may be absent"),
     "a key that names a column twice": (lambda: declare(key=("id", "id")), "named 2 times"),
-    "a key that is one text": (lambda: declare(key="id"), "key=('id',)"),
-    "tags that are one text": (lambda: declare(tags="raw"), "tags=('raw',)"),
+    "a key that is one text": (lambda: declare(key="id"), 'key=("id",)'),
+    "tags that are one text": (lambda: declare(tags="raw"), 'tags=("raw",)'),
     "an hour of a day": (lambda: declare(partitions=hourly("2024-01-01-00:00", on="day")), "or longer"),
     "a partition by local time": (
         lambda: declare(
@@ -158,6 +167,44 @@ WRONG: dict[str, tuple[Callable[[], Dataset], str]] = {
         ),
         "Europe/Berlin",
     ),
+    "a source that is a text": (lambda: declare(source="x*.csv"), "write source=Files("),
+    "a freshness without a unit": (lambda: declare(freshness=24), "write freshness=within(hours=24)"),
+    "a quarantine that is a truth": (lambda: declare(quarantine=True), "write quarantine=Quarantine()"),
+    "a store that is a text": (lambda: declare(store="delta"), "write store=Delta(mode='merge')"),
+    "a mode that is none": (lambda: declare(store=Delta("merged")), "mode='merged'"),
+    "rules that are one": (lambda: declare(rules=volume(at_least=1)), "write rules=[volume(at_least=1)]"),
+    "a rule that is a text": (lambda: declare(rules=["x"]), "a list of a Rule"),
+    "a keeping without a unit": (lambda: declare(quarantine=Quarantine(5)), "keep=5"),
+    "a list of no value": (lambda: declare(model(x=(str, Field(isin=[])))), "allows no value"),
+    "an open pattern": (lambda: declare(model(x=(str, Field(str_matches="(")))), "unterminated subpattern"),
+    "a range the wrong way round": (
+        lambda: declare(model(x=(int, Field(in_range={"min_value": 5, "max_value": 1})))),
+        "empty interval",
+    ),
+    "a bound that is None": (lambda: declare(model(x=(int, Field(ge=None)))), "None is no value"),
+    "a format nobody knows": (lambda: declare(model(x=(str, Field(format="mail")))), "no format 'mail'"),
+    "a column of Python objects": (lambda: declare(model(x=(object, Field()))), "object of Python"),
+    "a column of mappings": (lambda: declare(model(x=(dict, Field()))), "column 'x': has no type that a table stores"),
+    "a list of nobody knows what": (lambda: declare(model(x=(pl.List, Field()))), "column 'x': has no type"),
+    "a decimal without places": (lambda: declare(model(x=(pl.Decimal, Field()))), "Annotated[pl.Decimal, 10, 2]"),
+    "a bound on a struct": (
+        lambda: declare(model(x=(Annotated[pl.Struct, {"a": pl.Int64}], Field(ge=3)))),
+        "judges one value",
+    ),
+    "a list of values for lists": (
+        lambda: declare(model(x=(Annotated[pl.List, pl.Int64], Field(isin=[1])))),
+        "judges one value",
+    ),
+    "names that differ in case": (lambda: declare(model(x=(int, Field(alias="ID")))), "columns id, ID"),
+    "a name that cannot be quoted": (lambda: declare(model(x=(int, Field(alias='a"b')))), "cannot quote"),
+    "a partition that may be null": (
+        lambda: declare(model(at=(pl.Date, Field(nullable=True))), partitions=monthly("2024-01", on="at")),
+        "a null lies in no partition",
+    ),
+    "a volume that is a text": (lambda: declare(rules=[volume(at_least="3")]), "at_least='3', which is no number"),
+    "a column that is a number": (lambda: declare(rules=[complete(5, at_least=0.3)]), "column 5"),
+    "rows dropped without a word": (lambda: declare(Dropping), "drop_invalid_rows"),
+    "a word boundary": (lambda: declare(model(x=(str, Field(str_matches=r"\bx")))), r"\b does not mean the same"),
     "nothing that makes it": (lambda: declare(source=None, store=Delta()), "no transform makes"),
 }
 
@@ -272,3 +319,15 @@ def test_a_transform_of_the_same_months_looks_back_no_further_than_one() -> None
     assert list(ingest_reads_all(derived)) == []
     alone = declare(model(name=(str, Field(unique=True))), source=None, store=Delta(), partitions=derived.partitions)
     assert list(ingest_reads_all(alone)) == ["its rule 'name_unique' looks for equal values in every partition"]
+
+
+def test_two_datasets_may_not_take_the_same_files() -> None:
+    problems = refused(*(declare(name=name, source=Files("*.csv")) for name in ("shop/a", "shop/b")))
+    assert [problem.message for problem in problems] == ["is that of shop/b too.", "is that of shop/a too."]
+
+
+def test_a_declaration_that_cannot_be_read_hides_no_other() -> None:
+    problems = refused(declare(name="shop/a", store="delta"), declare(name="shop/b", owner="bob"))
+    assert {(problem.dataset, problem.culprit) for problem in problems} == {
+        ("shop/a", "store='delta'"), ("shop/b", "owner 'bob'"),
+    }  # fmt: skip
