@@ -11,8 +11,8 @@ from platform_core.contracts import Dataset
 from platform_core.contracts.sources import Source
 from platform_core.errors import ShapeError
 from platform_core.quality.conform import conform_column
-from platform_core.quality.envelope import payloads
-from platform_core.quality.source_texts import with_contract_names
+from platform_core.quality.envelope import as_text, payloads
+from platform_core.quality.source_texts import stray_values, with_contract_names
 from platform_resources.settings import Settings
 from platform_resources.sources import (
     Batch,
@@ -188,7 +188,17 @@ def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit])
         if malformed:
             fixed = raw.select(~pl.all_horizontal(pl.all().is_null())).to_series()
             malformed = {place: record for place, record in malformed.items() if not fixed[place - 1]}
+        if stray := stray_values(raw, store.dataset):
+            malformed |= {
+                place: Malformed(0, f"the contract lacks {name!r}", _as_json(raw, place), place)
+                for place, name in stray.items()
+            }
+            raw = raw.select(name for name in raw.columns if name not in stray.values())
         yield Input(unit.source, unit.ingest_id, unit.stamp, raw, "", tuple(ids), unit.position, malformed)
+
+
+def _as_json(raw: pl.DataFrame, place: int) -> str:
+    return str(raw[place - 1 : place].select(as_text(raw)).item())
 
 
 def records_of(batch: Batch, dataset: Dataset) -> pl.DataFrame:

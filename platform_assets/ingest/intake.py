@@ -180,9 +180,11 @@ def _envelopes(
         at=at,
         partitions=homes.to_list() if homes is not None else [None] * mine.height,
     )
-    return with_malformed(
-        made, {at: (f"line {record.line:,}: {record.reason}", record.text) for at, record in given.malformed.items()}
-    )
+    malformed = {
+        at: (f"line {record.line:,}: {record.reason}" if record.line else record.reason, record.text)
+        for at, record in given.malformed.items()
+    }
+    return with_malformed(made, malformed)
 
 
 def _rules_at(verdict: Judgement, rows: pl.Series) -> list[list[str]]:

@@ -51,7 +51,7 @@ def _column(column: PanderaColumn) -> Column:
     return Column(
         name=str(column.name),
         dtype=dtype() if isinstance(dtype, type) else dtype,
-        nullable=bool(column.nullable),
+        nullable=bool(column.nullable or not column.required),  # Optional[str]: it may be missing, and is null then
         unique=bool(column.unique),
         description=column.description or column.title or "",
         terms=metadata.get(TERMS, NO_TERMS),

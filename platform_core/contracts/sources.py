@@ -22,6 +22,7 @@ class Spelling:
     header: bool = True
     headers: str = "exact"
     missing_columns: str = "refuse"
+    malformed: float = 0.0
     trim: bool = False
     case: Mapping[str, str] = field(default_factory=dict, hash=False)
     decimal: str = "."

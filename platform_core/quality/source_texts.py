@@ -46,6 +46,31 @@ def with_contract_names(raw: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     return raw.rename(dict(zip(raw.columns, made, strict=True))) if len(set(made)) == len(made) else raw
 
 
+def stray_values(raw: pl.DataFrame, dataset: Dataset) -> dict[int, str]:
+    """Find the rows, from 1, that alone have a value in a column which the contract lacks, and name that column.
+
+    One JSON object in a hundred with a key too many is a mistake in itself; a key that more of them have is a new
+    column, for which the declaration has its own word. Empty where the source's new columns are let pass.
+
+    Args:
+        raw: A whole unit, under the contract's names.
+        dataset: The contract.
+    """
+    known = {column.name for column in dataset.columns}
+    extra = [name for name in raw.columns if name not in known]
+    share = spelling_of(dataset).malformed
+    if not extra or not share or dataset.source is None or dataset.source.extra_columns != "refuse":
+        return {}
+    most = max(int(share * raw.height), 1)
+    stray: dict[int, str] = {}
+    for name in extra:
+        rows = raw[name].is_not_null().arg_true()
+        if not 0 < len(rows) <= most or len(rows) == raw.height:
+            return {}
+        stray |= {place + 1: name for place in rows}
+    return stray if len(stray) <= most else {}
+
+
 def likely_names(raw: Sequence[str], missing: Sequence[str]) -> dict[str, str]:
     """Find, for missing columns, those of a source whose names differ in case, blanks or underscores alone."""
     folded = {_folded(name): name for name in raw}

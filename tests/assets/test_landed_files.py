@@ -46,6 +46,20 @@ def test_a_malformed_record_that_a_person_mends_is_taken_in_once(shop: World) ->
     assert shop.rows("shop/sales")["sale"].to_list() == [1, 2, 3]
 
 
+def test_one_object_with_a_key_too_many_is_set_aside_and_many_refuse_the_file(shop: World) -> None:
+    row = {"sale": 1, "sku": "apple", "price": 1.5, "buyer": "ada@example.com", "at": "2024-01-03T00:00:00Z"}
+    rows = [row | {"sale": sale} for sale in range(1, 5)]
+    texts = [json.dumps(each) for each in (rows[0], rows[1] | {"note": "x"}, rows[2])]
+    shop.land("shop/sales-a.jsonl", "\n".join(texts).encode())
+    shop.catch_up()
+    assert shop.rows("shop/sales")["sale"].to_list() == [1, 3]
+    (envelope,) = shop.store("shop/sales").envelopes().to_dicts()
+    assert (envelope["position"], envelope["reason"]) == (2, "malformed: the contract lacks 'note'")
+    shop.land("shop/sales-b.jsonl", "\n".join([*texts[1:], texts[1]]).encode())
+    shop.catch_up()
+    assert "note: not in the contract." in shop.store("shop/sales").envelopes()["reason"].to_list()
+
+
 def test_more_bad_lines_than_the_tolerated_share_refuse_the_file(shop: World) -> None:
     shop.land("shop/sales-a.csv", HEADER + line(1) + b"2\n3\n" + line(4))
     shop.catch_up()

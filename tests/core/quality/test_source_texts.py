@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import polars as pl
 import pytest
@@ -132,3 +132,16 @@ def test_without_a_header_the_columns_are_the_contracts_in_its_order() -> None:
 def test_a_declaration_that_says_nothing_sensible_is_refused(said: dict[str, Any], told: str) -> None:
     problems = [" ".join(problem) for problem in Files("*", **said).problems(store_mode="merge")]
     assert any(told in problem for problem in problems), problems
+
+
+class Visits(DataFrameModel):
+    """A column that may be missing."""
+
+    visit: int
+    note: Optional[str]  # noqa: UP045 - Pandera's word for a column that may be missing
+
+
+def test_an_optional_column_is_null_where_it_is_missing() -> None:
+    visits = Dataset("x/visits", Visits, owner="team:x", version="1.0.0", source=Files("*"))
+    assert conform(pl.DataFrame({"visit": ["1"]}), visits).frame.rows() == [(1, None)]
+    assert conform(pl.DataFrame({"visit": ["1"], "note": ["n"]}), visits).frame.rows() == [(1, "n")]
