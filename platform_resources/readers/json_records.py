@@ -8,6 +8,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,9 @@ def as_text(value: object) -> str | None:
     """Write a JSON value as a text: a text as it is, null as null, everything else as JSON."""
     if value is None or isinstance(value, str):
         return value
+    kind = type(value)
+    if kind is int or (kind is float and isfinite(value)):  # type: ignore[arg-type]  # a float
+        return repr(value)  # as json.dumps does, in a tenth of its time
     return digits_kept(value) if _has_digits(value) else json.dumps(value, ensure_ascii=False)
 
 
