@@ -9,6 +9,8 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV     := env $(if $(PIP_INDEX_URL),UV_DEFAULT_INDEX=$(PIP_INDEX_URL)) $(if $(PIP_EXTRA_INDEX_URL),UV_INDEX="$(PIP_EXTRA_INDEX_URL)") \
           $(if $(PIP_FIND_LINKS),UV_FIND_LINKS="$(PIP_FIND_LINKS)") $(if $(PIP_CERT),SSL_CERT_FILE=$(PIP_CERT)) \
           $(BIN)/uv pip install --quiet --python $(BIN)/python
+# A script starts what it puts in the background with SIGINT ignored, and Dagster then ignores SIGTERM as well.
+HEEDING := $(BIN)/python -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])'
 INSTANCE := $(STATE)/dagster/dagster.yaml
 
 demo dev: export PLATFORM_STATE := $(STATE)
@@ -37,7 +39,7 @@ demo: $(READY) $(INSTANCE)  ## the whole graph on real input, then where to look
 	@$(BIN)/platform demo
 
 dev: $(READY) $(INSTANCE)  ## the Dagster UI with its daemon on http://localhost:3000 (PORT=...)
-	@$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+	@exec $(HEEDING) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
 
 test: $(READY)  ## all tests but the lanes and the journeys
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not journey and not lane"

@@ -42,8 +42,16 @@ def check_results(dataset: Dataset, results: Sequence[RuleResult]) -> Iterator[d
             passed=result.passed,
             severity=severity(dataset, result.rule),
             description=describe(result),
-            metadata=dict(_metadata(result)),
+            metadata={**dict(_metadata(result)), **_quarantine_command(dataset, result)},
         )
+
+
+def _quarantine_command(dataset: Dataset, result: RuleResult) -> dict[str, dg.MarkdownMetadataValue]:
+    """Name the command that lists the rows that a rule set aside, where it set any aside."""
+    if dataset.quarantine is None or not result.failed or isinstance(result.rule, DatasetRule):
+        return {}
+    command = f"platform quarantine list {dataset.name} --rule {result.rule.id}"
+    return {"quarantine": dg.MetadataValue.md(f"`{command}`")}
 
 
 def severity(dataset: Dataset, rule: Rule) -> dg.AssetCheckSeverity:
@@ -71,6 +79,7 @@ def _metadata(result: RuleResult) -> Iterator[tuple[str, Any]]:
     else:
         yield "rows_failed", result.failed
         yield "rate", result.rate
+        yield "percent_failed", round(100 * result.rate, 3)
     yield from bounds(rule).items()
     if len(result.partitions) > 1:
         yield "by_partition", dg.MetadataValue.json(dict(result.partitions))

@@ -30,13 +30,17 @@ PYTHON ?= python
 export PLATFORM_STATE ?= $(CURDIR)/.platform
 export DAGSTER_HOME ?= $(PLATFORM_STATE)/dagster
 
+# A script starts what it puts in the background with SIGINT ignored, and Dagster then ignores SIGTERM as well.
+HEEDING := $(PYTHON) -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); \\
+  os.execv(sys.executable, [sys.executable, *sys.argv[1:]])'
+
 .PHONY: demo dev test
 demo: $(DAGSTER_HOME)/dagster.yaml  ## lands the sample and brings everything up to date
 	@mkdir -p $(PLATFORM_STATE)/landing/shop && cp samples/*.csv $(PLATFORM_STATE)/landing/shop/
 	@$(PYTHON) -m platform_assets.entrypoints.cli catch-up
 
 dev: $(DAGSTER_HOME)/dagster.yaml  ## the Dagster UI with its daemon on http://localhost:3000
-	@exec $(PYTHON) -m dagster dev -w workspace.yaml
+	@exec $(HEEDING) -m dagster dev -w workspace.yaml
 
 test:  ## the tests of this project
 	@$(PYTHON) -m pytest -q

@@ -1,0 +1,68 @@
+"""`platform serve metrics`: the state of the platform for a monitoring system."""
+
+# ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from platform_assets.operations.metrics import Exporter
+
+commands = typer.Typer(name="serve", help="Servers over what the platform knows.", no_args_is_help=True)
+
+
+@commands.callback()
+def group() -> None:
+    """Servers over what the platform knows."""
+
+
+@commands.command()
+def metrics(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 9464,
+    every: Annotated[float, typer.Option(min=0, help="Seconds for which a page is kept.")] = 15,
+    once: Annotated[bool, typer.Option("--once", help="Print the page and end.")] = False,
+) -> None:
+    """Serves runs, datasets, checks, quarantines, ticks and daemons at /metrics, as OpenMetrics."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.metrics import Exporter, render_metrics
+
+    location = open_location(context.obj)
+    if once:
+        typer.echo(render_metrics(location), nl=False)
+        return
+    with ThreadingHTTPServer((host, port), handler_of(Exporter(location, keep_seconds=every))) as server:
+        typer.echo(f"http://{host}:{server.server_address[1]}/metrics")
+        server.serve_forever()
+
+
+def handler_of(exporter: Exporter) -> type[BaseHTTPRequestHandler]:
+    """Make the class that answers requests with the exporter's page."""
+    from platform_assets.operations.metrics import CONTENT_TYPE
+
+    lock = Lock()  # scrapers that ask at once share one reading
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.partition("?")[0] != "/metrics":
+                self.send_error(HTTPStatus.NOT_FOUND, "Metrics are at /metrics")
+                return
+            with lock:
+                page = exporter.page()
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", CONTENT_TYPE)
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that the library gives
+            """Say nothing: a scrape every few seconds is no news."""
+
+    return Handler
