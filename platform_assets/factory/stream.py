@@ -5,6 +5,7 @@ table refuses the other.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -20,6 +21,10 @@ from platform_resources.brokers import open_broker
 from platform_resources.storage import Lake
 from platform_resources.transience import retry_transient
 
+_PATIENCE = timedelta(seconds=1)
+"""How long a run waits for a message; a group of Kafka's takes as long to agree on who reads what."""
+_SILENT_TURNS = 30
+
 
 def stream_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
     """The asset that drains the dataset's topic."""
@@ -34,8 +39,8 @@ def stream_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
             with retry_transient(), lake.telling(*read):
                 worker = StreamWorker(lake, catalog, dataset, broker, run_id=context.run.run_id)
                 try:
-                    while worker.step():
-                        context.log.info("%s: %d messages", dataset.name, worker.tally.read)
+                    _drain(worker)
+                    context.log.info("%s: %d messages", dataset.name, worker.tally.read)
                 finally:
                     worker.close()
         finally:
@@ -45,6 +50,18 @@ def stream_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(asset_key=asset_key(dataset.name), metadata=stream_metadata(tally))
 
     return asset_of(dataset, drain, deps=[asset_key(name) for name in above])
+
+
+def _drain(worker: StreamWorker) -> None:
+    """Take in what is there; what another worker reads is left to it, after a while."""
+    silent = 0
+    while silent < _SILENT_TURNS:
+        if worker.step(timeout=_PATIENCE):
+            silent = 0
+        elif worker.owns_all() or worker.is_drained():
+            return
+        else:
+            silent += 1
 
 
 def stream_metadata(tally: Tally) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ the table refuses the commit, and the position is read again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -116,6 +117,7 @@ class StreamWorker:
         self.tally = Tally()
         self._references: tuple[datetime, Mapping[str, pl.DataFrame]] | None = None
         self._positions: dict[int, int | None] = {}
+        self._unannounced: set[int] = set()
         create_topic(broker, lake, dataset)
         self._consumer: Consumer = broker.consumer(group_of(dataset.name), self.topic, start=self._start)
 
@@ -126,7 +128,16 @@ class StreamWorker:
             StreamRefused: A message was refused, and there is no quarantine.
         """
         batches = self._consumer.poll(max_messages=max_messages, timeout=timeout)
+        self._announce()
         return sum(self._take_in(batch) for batch in batches)
+
+    def is_drained(self) -> bool:
+        """Tell whether nothing was left when this was asked, also of what other workers take in."""
+        return not any(self._broker.lag(group_of(self._dataset.name), self.topic).values())
+
+    def owns_all(self) -> bool:
+        """Tell whether all partitions are read by this worker."""
+        return len(self._consumer.assignment()) == self._broker.topics()[self.topic]
 
     def take_tally(self) -> Tally:
         """Return what was done since this was last called."""
@@ -141,7 +152,21 @@ class StreamWorker:
         del topic
         position = self._lake.position(table_spec(self._dataset), _stream_id(self.topic, partition))
         self._positions[partition] = position
+        self._unannounced.add(partition)
         return position
+
+    def _announce(self) -> None:
+        """Bring the group's position to the table's, which is ahead where a worker died between the two."""
+        owned = {partition for _, partition in self._consumer.assignment()}
+        for partition in sorted(self._unannounced & owned):
+            position = self._positions[partition]
+            if position is not None:
+                self._commit(partition, position)
+        self._unannounced -= owned
+
+    def _commit(self, partition: int, position: int) -> None:
+        with suppress(PartitionLost):  # another worker has it now; it begins where the table is
+            self._consumer.commit(self.topic, {partition: position})
 
     def _take_in(self, batch: Batch) -> int:
         micro = judge_messages(self._dataset, batch, self._load_references(), run_id=self._run_id, at=self._clock())
@@ -166,10 +191,7 @@ class StreamWorker:
             return 0
         self._positions[batch.partition] = self._lake.position(spec, stream)
         self.tally.add(micro, spec.partition_column)
-        try:
-            self._consumer.commit(self.topic, {batch.partition: batch.next_offset})
-        except PartitionLost:  # another worker has it now; the table has the rows, and it begins behind them
-            return len(batch)
+        self._commit(batch.partition, batch.next_offset)
         return len(batch)
 
     def _load_references(self) -> Mapping[str, pl.DataFrame]:

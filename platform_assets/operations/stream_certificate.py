@@ -30,6 +30,7 @@ from platform_resources.storage import Lake
 
 _MESSAGES, _BAD_EACH = 100, 50
 _LONGEST_LIFE_SECONDS = 1.0
+_PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,9 @@ def certify(
             create_topic(broker, lake, dataset)
             sent = 0
             for number in range(kills):
-                worker = _start_worker(own, package, dataset.name, once=False)
+                worker, reader = _start_worker(own, package, dataset.name, once=False)
+                sent += produce_generated(lake, broker, dataset, count=_MESSAGES, seed=seed + sent, bad_each=_BAD_EACH)
+                reader.poll(_PATIENCE_SECONDS)  # a group of Kafka's waits for its dead member first
                 death = time.monotonic() + rng.uniform(0.0, _LONGEST_LIFE_SECONDS)
                 while time.monotonic() < death:
                     sent += produce_generated(
@@ -101,7 +104,7 @@ def certify(
                 worker.join()
                 if (number + 1) % max(1, kills // 10) == 0:
                     tell(f"{number + 1} of {kills} kills")
-            last = _start_worker(own, package, dataset.name, once=True)
+            last, _ = _start_worker(own, package, dataset.name, once=True)
             last.join()
             if last.exitcode != 0:
                 raise RuntimeError(f"{dataset.name}: the last worker ended with {last.exitcode}; see its traceback")
@@ -111,8 +114,8 @@ def certify(
             broker.close()
 
 
-def _start_worker(settings: Settings, package: str, name: str, *, once: bool) -> ForkServerProcess:
-    """Return a worker in a process of its own that has said that it reads: to kill it earlier would prove nothing."""
+def _start_worker(settings: Settings, package: str, name: str, *, once: bool) -> tuple[ForkServerProcess, Connection]:
+    """Return a worker in a process of its own that is ready, and where it says that it took something in."""
     context = get_context("forkserver")  # what it imports is there already, so that a life costs no start
     context.set_forkserver_preload(["platform_assets.operations.streams", "platform_assets.discovery", "deltalake"])
     reader, writer = context.Pipe(duplex=False)
@@ -123,16 +126,21 @@ def _start_worker(settings: Settings, package: str, name: str, *, once: bool) ->
         reader.recv()
     except EOFError:
         raise RuntimeError(f"{name}: a worker ended by itself; see its traceback") from None
-    return worker
+    return worker, reader
 
 
 def _work(settings: Settings, package: str, name: str, started: Connection, once: bool) -> None:  # noqa: FBT001 - a process takes no keywords
     lake, broker, catalog = Lake(settings), open_broker(settings), discover(package)
     started.send(name)
-    pace = Pace(once=once, every=timedelta(0))
-    run_streams(
-        lake, catalog, [catalog[name]], broker, None, pace=pace, is_stopped=lambda: False, tell=lambda _line: None
-    )
+    pace = Pace(once=once, every=timedelta(0), report_every=timedelta(0))
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        if not told:  # once: nobody reads the rest
+            started.send(line)
+        told.append(line)
+
+    run_streams(lake, catalog, [catalog[name]], broker, None, pace=pace, is_stopped=lambda: False, tell=tell)
     broker.close()
 
 

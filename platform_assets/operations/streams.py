@@ -6,7 +6,7 @@ freshness and what is downstream go by them. The worker ends when it is asked to
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -109,7 +109,7 @@ def run_streams(  # noqa: PLR0913 - the parts that a worker joins
             if time.monotonic() - reported >= pace.report_every.total_seconds():
                 _report_all(lake, catalog, workers, totals, instance, tell=tell)
                 reported = time.monotonic()
-            if not taken and pace.once:
+            if not taken and pace.once and _are_drained(workers.values()):
                 break
             if not pace.once:
                 _wait(pace.every.total_seconds() - (time.monotonic() - began), is_stopped)
@@ -133,6 +133,21 @@ def stream_states(lake: Lake, broker: Broker, datasets: Sequence[Dataset]) -> li
             position = first if reached is None else reached
             states.append(StreamState(dataset.name, topic, partition, first, position, end, end - position))
     return states
+
+
+def _are_drained(workers: Iterable[StreamWorker]) -> bool:
+    """Tell whether nothing is left, a second later where a group has still to agree on who reads what.
+
+    Beyond the last message of a Kafka partition there may be marks of transactions, which no reader is given: a worker
+    that owns all partitions and is given nothing for three seconds has all there is.
+    """
+    for worker in workers:
+        if worker.is_drained():
+            continue
+        silent = sum(1 for _ in range(3) if worker.step(timeout=timedelta(seconds=1)) == 0 and worker.owns_all())
+        if silent < 3:  # noqa: PLR2004 - seconds, see above
+            return False
+    return True
 
 
 def _wait(seconds: float, is_stopped: Callable[[], bool]) -> None:
