@@ -36,7 +36,7 @@ def test_units_are_what_a_group_has_not_taken_in_and_read_as_rows(tmp_path: Path
     (unit,) = adapter.pending(Cursor())
     assert (unit.source, unit.stamp) == ("test-clicks/0", "3-10")
     (batch,) = adapter.read(adapter.identify(unit))
-    assert batch.places is not None
-    assert batch.places.to_list() == ["3", "5", "6", "7", "8"]
+    assert batch.lines is not None
+    assert batch.lines.to_list() == [3, 5, 6, 7, 8]
     assert [record.line for record in batch.malformed] == [4, 9]
     assert batch.rows.columns == ["click_id", "n", "at"]
