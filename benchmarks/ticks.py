@@ -14,12 +14,13 @@ from pathlib import Path
 
 SCALES = ((500, 5), (5_000, 20), (20_000, 100))
 LARGEST = (1_000_000, 100)
+_LINKS = 50_000
 
 
 def main() -> None:
     """Prints one row a scale."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--largest", action="store_true", help="also 1,000,000 files (some minutes, 5 GB of inodes)")
+    parser.add_argument("--largest", action="store_true", help="also 1,000,000 files (some minutes)")
     scales = [*SCALES, LARGEST] if parser.parse_args().largest else SCALES
     print("### A tick of the landing sensor\n")
     print("| files | datasets | first look s | nothing new s | one new s | one revised s | one gone s | cursor kB |")
@@ -47,8 +48,14 @@ def _row(folder: Path, files: int, count: int) -> list[str]:
     ]  # fmt: skip
     landing = Path(settings.landing) / "bench"
     landing.mkdir(parents=True)
-    for number in range(files):
-        (landing / f"d{number % count}-{number // count}.csv").write_bytes(b"id\n1\n")
+    for number in range(files):  # links, of which a file may have 65,000, for a million files would take 4 GB
+        # The first file of each dataset is none: unlinking a link changes when the others arrived.
+        path = landing / f"d{number % count}-{number // count}.csv"
+        if number < count or (number - count) % _LINKS == 0:
+            path.write_bytes(b"id\n1\n")
+            first = path
+        else:
+            path.hardlink_to(first)
     for dataset in datasets:
         _log(lake, settings, dataset)
 
@@ -62,9 +69,12 @@ def _row(folder: Path, files: int, count: int) -> list[str]:
     cursors = [Cursor.read(None, datetime.now(UTC))]
     new, revised = landing / "d0-new.csv", landing / "d1-0.csv"
     changes: list[Callable[[], object]] = [
-        lambda: None, lambda: None, lambda: new.write_bytes(b"id\n2\n"), lambda: revised.write_bytes(b"id\n2\n3\n"),
+        lambda: None,
+        lambda: None,
+        lambda: new.write_bytes(b"id\n2\n"),
+        lambda: revised.write_bytes(b"id\n2\n3\n"),
         (landing / "d2-0.csv").unlink,
-    ]  # fmt: skip
+    ]
     taken = []
     for change in changes:
         change()

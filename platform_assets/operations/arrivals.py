@@ -207,7 +207,7 @@ class Visit:
 
     def _known(self, units: Sequence[Unit]) -> "Known":
         """What is known of the units: which datasets cover them, and what their logs say."""
-        covering = {unit.source: [each for each in self.watched if each.source.covers(unit)] for unit in units}
+        covering = {unit.source: [watched for watched in self.watched if watched.source.covers(unit)] for unit in units}
         sources: dict[str, list[str]] = {}
         for source, datasets in covering.items():
             for watched in datasets:

@@ -26,7 +26,7 @@ class Automation:
 
 
 def follow_inputs() -> dg.AutomationCondition[Any]:
-    """The condition of a derived dataset: an input was updated, and none is being updated.
+    """Build the condition of a derived dataset: an input was updated, and none is being updated.
 
     Dagster's `eager()` looks at the latest time partition only and waits for all months, so it would never fire below
     an open-ended partition set of which some months have no file.
@@ -40,9 +40,9 @@ def follow_inputs() -> dg.AutomationCondition[Any]:
 
 
 def automation_for(catalog: Catalog) -> Automation:
-    """The sensors and schedules of all datasets: one landing sensor a domain, one schedule a dataset that has one."""
+    """Build the sensors and schedules of all datasets: one landing sensor a domain, a schedule for a cron line."""
     datasets = catalog.datasets.values()
-    landing = dict.fromkeys(each.domain for each in datasets if each.source and each.source.is_watched)
+    landing = dict.fromkeys(dataset.domain for dataset in datasets if dataset.source and dataset.source.is_watched)
     sensors = [
         *(landing_sensor(catalog, domain) for domain in landing),
         dg.AutomationConditionSensorDefinition(
@@ -54,11 +54,11 @@ def automation_for(catalog: Catalog) -> Automation:
         dead_runs(),
         failed_runs(),
     ]
-    return Automation(sensors, [_schedule(each) for each in datasets if each.schedule])
+    return Automation(sensors, [_schedule(dataset) for dataset in datasets if dataset.schedule])
 
 
 def _schedule(dataset: Dataset) -> dg.ScheduleDefinition:
-    """The schedule of a dataset; of a partitioned one it asks for the partition that ended last before the tick."""
+    """Build the schedule of a dataset; of a partitioned one it asks for the last partition that ended by the tick."""
     definition = partitions_definition(dataset.partitions)
 
     @dg.schedule(
@@ -93,19 +93,21 @@ def ended_partition(definition: dg.TimeWindowPartitionsDefinition, at: datetime)
 
 
 def dead_runs() -> dg.SensorDefinition:
-    """The sensor that fails runs whose process is gone, so that Dagster tries them again."""
+    """Build the sensor that fails runs whose process is gone, so that Dagster tries them again."""
 
     @dg.sensor(name="dead_runs", minimum_interval_seconds=_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
-    def buried(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        """Fails runs whose process is gone, so that they are tried again and their pools are free."""
-        found = fail_dead_runs(context.instance)
-        return dg.SkipReason(f"failed {', '.join(found)}" if found else "every run that works has its process")
+    def fail_them(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        """Fail runs whose process is gone, so that they are tried again and their pools are free."""
+        failed_ids = fail_dead_runs(context.instance)
+        return dg.SkipReason(
+            f"failed {', '.join(failed_ids)}" if failed_ids else "every run that works has its process"
+        )
 
-    return buried
+    return fail_them
 
 
 def failed_runs() -> dg.SensorDefinition:
-    """The hook that tells the alert sink of each run that failed."""
+    """Build the hook that tells the alert sink of each run that failed."""
 
     @dg.run_failure_sensor(name="failed_runs", default_status=dg.DefaultSensorStatus.RUNNING)
     def failed(context: dg.RunFailureSensorContext, alerts: dg.ResourceParam[AlertSink]) -> None:

@@ -13,7 +13,7 @@ _WORKING = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunSta
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """The ids of the runs that were found dead; their pools are free, and they are reported as failed.
+    """Free the pools of dead runs and report these as failed; return their ids.
 
     In this order, so that a caller that dies between the two leaves a run which the next one finds again.
     """
@@ -25,7 +25,7 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """The runs that count as working and whose process is gone; a run that has named no process yet is let alone."""
+    """List the runs that count as working and whose process is gone; one that has named no process is let alone."""
     # A process that loads definitions needs no storage, and the storage needs alembic.
     from dagster._core.storage.runs import SqliteRunStorage  # noqa: PLC0415
 
@@ -36,7 +36,7 @@ def dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 def _is_dead(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
-        said = entry.dagster_event.engine_event_data.metadata if entry.dagster_event else {}
-        if "pid" in said:
-            return not is_working(int(str(said["pid"].value)), entry.timestamp)
+        metadata = entry.dagster_event.engine_event_data.metadata if entry.dagster_event else {}
+        if "pid" in metadata:
+            return not is_working(int(str(metadata["pid"].value)), entry.timestamp)
     return False

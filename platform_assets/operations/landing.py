@@ -24,15 +24,17 @@ _SECONDS = 2
 
 
 def landing_sensor(catalog: Catalog, domain: str) -> dg.SensorDefinition:
-    """The sensor that starts the ingest of files landing in a domain's folder."""
+    """Build the sensor that starts the ingest of files landing in a domain's folder."""
     datasets = [
-        each for each in catalog.datasets.values() if each.domain == domain and each.source and each.source.is_watched
+        dataset
+        for dataset in catalog.datasets.values()
+        if dataset.domain == domain and dataset.source and dataset.source.is_watched
     ]
 
     @dg.sensor(
         name=f"{domain}_landing",
         # `target` would make Dagster build a job a domain, 16 % of the time that 1000 datasets take to load.
-        asset_selection=dg.AssetSelection.assets(*(asset_key(each.name) for each in datasets)).downstream(),
+        asset_selection=dg.AssetSelection.assets(*(asset_key(dataset.name) for dataset in datasets)).downstream(),
         minimum_interval_seconds=_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Starts the ingest of files that land in {domain}/.",
@@ -56,67 +58,69 @@ def landing_sensor(catalog: Catalog, domain: str) -> dg.SensorDefinition:
 def requests(
     arrivals: Sequence[Arrival], cursor: Cursor, graph: BaseAssetGraph[Any] | None = None
 ) -> Iterator[dg.RunRequest]:
-    """Runs for the arrivals: datasets of the same partitioning share one, months that do not adjoin have their own.
+    """Ask for the runs of the arrivals: datasets of the same partitioning share one, months apart have their own.
 
     Unpartitioned datasets go into the first, because the others refer to them. With the graph, whatever is downstream
     and of the same partitioning, or of none, works in the same run and so in the same process; the automation
     condition sees to the rest.
     """
-    whole = [each for each in arrivals if each.dataset.partitions is None]
-    groups = list(_groups([each for each in arrivals if each.dataset.partitions is not None]))
+    whole = [arrival for arrival in arrivals if arrival.dataset.partitions is None]
+    groups = list(_groups([arrival for arrival in arrivals if arrival.dataset.partitions is not None]))
     for place, group in enumerate(groups or [[]]):
         together = [*whole, *group] if place == 0 else list(group)
-        landed = dict.fromkeys(asset_key(each.dataset.name) for each in together)
+        landed = dict.fromkeys(asset_key(arrival.dataset.name) for arrival in together)
         yield dg.RunRequest(
             run_key=f"{cursor.epoch}:{cursor.turn}:{place}",
             asset_selection=[*landed, *(downstream(landed, graph) if graph else ())],
             run_config=run_config(together),
-            tags=span_tags(key for each in group for key in each.partitions),
+            tags=span_tags(key for arrival in group for key in arrival.partitions),
         )
 
 
 def downstream(landed: Iterable[dg.AssetKey], graph: BaseAssetGraph[Any]) -> list[dg.AssetKey]:
-    """What can follow the landed assets in their own run, in the graph's order."""
-    chosen = dict.fromkeys(landed)
-    held = next((partitions for key in chosen if (partitions := graph.get(key).partitions_def)), None)
+    """List what can follow the landed assets in their own run, in the graph's order."""
+    selected = dict.fromkeys(landed)
+    partitioning = next((partitions for key in selected if (partitions := graph.get(key).partitions_def)), None)
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
-        follows = node.is_materializable and node.automation_condition is not None and node.parent_keys & chosen.keys()
-        if key not in chosen and follows and node.partitions_def in (None, held):
-            chosen[key] = None
-    return list(chosen)[len(dict.fromkeys(landed)) :]
+        follows = (
+            node.is_materializable and node.automation_condition is not None and node.parent_keys & selected.keys()
+        )
+        if key not in selected and follows and node.partitions_def in (None, partitioning):
+            selected[key] = None
+    return list(selected)[len(dict.fromkeys(landed)) :]
 
 
 def run_config(arrivals: Iterable[Arrival]) -> dict[str, Any]:
-    """The run configuration that names each dataset's files."""
+    """Write the run configuration that names each dataset's files."""
     files: dict[str, list[str]] = {}
-    for each in arrivals:
-        files.setdefault("__".join(asset_key(each.dataset.name).path), []).append(each.unit.source)
+    for arrival in arrivals:
+        files.setdefault("__".join(asset_key(arrival.dataset.name).path), []).append(arrival.unit.source)
     return {"ops": {op: {"config": {"files": names}} for op, names in files.items()}}
 
 
 def _groups(arrivals: Sequence[Arrival]) -> Iterator[list[Arrival]]:
     """Arrivals by partitioning, each cut where a run of adjoining partitions ends."""
-    by_kind: dict[tuple[str, str], list[Arrival]] = {}
-    for each in arrivals:
-        if each.dataset.partitions:
-            by_kind.setdefault((each.dataset.partitions.grain, each.dataset.partitions.start), []).append(each)
-    for same in by_kind.values():
+    by_partitioning: dict[tuple[str, str], list[Arrival]] = {}
+    for arrival in arrivals:
+        if partitions := arrival.dataset.partitions:
+            by_partitioning.setdefault((partitions.grain, partitions.start), []).append(arrival)
+    for same in by_partitioning.values():
         definition = partitions_definition(same[0].dataset.partitions)
         order = {key: place for place, key in enumerate(definition.get_partition_keys())} if definition else {}
         group: list[Arrival] = []
         reach = -1
-        for each in sorted(same, key=lambda arrival: order[arrival.partitions[0]]):
-            if group and order[each.partitions[0]] > reach + 1:
+        for arrival in sorted(same, key=lambda arrival: order[arrival.partitions[0]]):
+            if group and order[arrival.partitions[0]] > reach + 1:
                 yield group
                 group = []
-            group.append(each)
-            reach = max(reach, order[each.partitions[-1]])
+            group.append(arrival)
+            reach = max(reach, order[arrival.partitions[-1]])
         yield group
 
 
 def span_tags(keys: Iterable[str]) -> dict[str, str]:
-    """The run tags that select all partitions from the first to the last of the keys; empty without keys."""
+    """Write the run tags that select all partitions from the first to the last of the keys; empty without keys."""
     ordered = sorted(set(keys))
     if not ordered:
         return {}

@@ -43,16 +43,20 @@ class Staleness:
         divided = [parent for parent in parents if self.graph.get(parent).partitions_def is not None]
         there = {parent: self._below(key, parent, self._by_partition(parent)) for parent in divided}
         planned = {parent: self._below(key, parent, dict.fromkeys(stale.get(parent, ()), 0)) for parent in divided}
-        found = set[str]().union(*planned.values())
+        partitions_to_make = set[str]().union(*planned.values())
         for partitions in there.values():
-            found |= {partition for partition, latest in partitions.items() if latest > own.get(partition, 0)}
+            partitions_to_make |= {
+                partition for partition, latest in partitions.items() if latest > own.get(partition, 0)
+            }
         wholes = [parent for parent in parents if parent not in divided]
         everywhere = set[str]().union(*there.values(), own) if divided else valid
         for parent in wholes:
             latest = self._latest(parent) or 0
             is_planned = parent in stale
-            found |= {partition for partition in everywhere if is_planned or latest > own.get(partition, 0)}
-        return found & valid
+            partitions_to_make |= {
+                partition for partition in everywhere if is_planned or latest > own.get(partition, 0)
+            }
+        return partitions_to_make & valid
 
     def _below(self, key: dg.AssetKey, parent: dg.AssetKey, partitions: Mapping[str, int]) -> dict[str, int]:
         """An input's partitions as those of the asset that they touch, each with the latest number there is."""
@@ -62,12 +66,12 @@ class Staleness:
         kinds = (mine, theirs)
         if not all(isinstance(definition, dg.TimeWindowPartitionsDefinition) for definition in kinds):
             return dict.fromkeys(mine.get_partition_keys(), max(partitions.values())) if partitions else {}
-        found: dict[str, int] = {}
+        numbers: dict[str, int] = {}
         for partition, number in partitions.items():
             window = theirs.time_window_for_partition_key(partition)
             for touched in _overlapping(mine, window):
-                found[touched] = max(number, found.get(touched, 0))
-        return found
+                numbers[touched] = max(number, numbers.get(touched, 0))
+        return numbers
 
     def _look_up_latest(self, key: dg.AssetKey) -> int | None:
         """The number of the asset's latest materialisation in the event log, which counts up."""
