@@ -10,6 +10,7 @@ import polars as pl
 from platform_assets.factory.asset_keys import asset_key
 from platform_core.contracts import DataFrameModel, Dataset, DatasetRule, ReferenceRule, Rule, rules_of
 from platform_core.quality import RuleResult, conform, judge
+from platform_core.quality.policy import stops
 
 
 def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
@@ -56,9 +57,7 @@ def _quarantine_command(dataset: Dataset, result: RuleResult) -> dict[str, dg.Ma
 
 def severity(dataset: Dataset, rule: Rule) -> dg.AssetCheckSeverity:
     """How a failure is shown: a row that went to quarantine warns, for nothing wrong was written."""
-    judges_rows = not isinstance(rule, DatasetRule) and not (isinstance(rule, ReferenceRule) and not rule.judges_rows)
-    warns = rule.severity == "warn" or (dataset.quarantine is not None and judges_rows)
-    return dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
+    return dg.AssetCheckSeverity.ERROR if stops(dataset, rule) else dg.AssetCheckSeverity.WARN
 
 
 def describe(result: RuleResult) -> str:

@@ -1,8 +1,4 @@
-"""The asset of a dataset with a source: take in, judge, quarantine, write, log; in this order, each step repeatable.
-
-The quarantine commits first, the table second, the log last. A run killed between two of them leaves the last good
-table or the new one, and its input still pending, so that the next run does the rest.
-"""
+"""The asset of a dataset with a source: what Dagster gives an ingest, and what it is told of it."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -11,21 +7,21 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
-from platform_assets.factory.metadata import intake_metadata
-from platform_assets.factory.policy import refuse_if_unfit, table_results
+from platform_assets.factory.metadata import ingest_metadata
+from platform_assets.factory.policy import refuse_if_unfit, state_of_checks
 from platform_assets.factory.specs import asset_of, dependency
-from platform_assets.ingest.existing_rows import after_ingest, after_replay
+from platform_assets.ingest.ingest import Ingest, Run, ingest, large_bytes
 from platform_assets.ingest.inputs import Input, adapter_for, take_inputs
-from platform_assets.ingest.intake import Intake, take_in
-from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.references import load_references
-from platform_assets.ingest.replay import REPLAY_TAG, mark_replayed, replayed_source
+from platform_assets.ingest.replay import REPLAY_TAG, replayed_source
+from platform_assets.ingest.state import IngestState
 from platform_assets.ingest.tables import ingests_spec, table_spec
 from platform_core.contracts import Catalog, Dataset
-from platform_core.contracts.sources import Source
+from platform_core.quality.policy import stopping
 from platform_resources.sources import Landing
-from platform_resources.storage import Lake, Write
+from platform_resources.storage import Lake
 from platform_resources.transience import retry_transient
 
 
@@ -36,7 +32,7 @@ class IngestConfig(dg.Config):
     """Sources to take in, as `domain/name`; empty takes every landed file that touches the run's partitions."""
 
 
-Body = Iterator[dg.AssetCheckResult | dg.Output[Write]]
+Body = Iterator[dg.AssetCheckResult | dg.Output[None] | dg.AssetMaterialization]
 
 
 def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
@@ -45,68 +41,85 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
 
     read = [table_spec(dataset), ingests_spec(dataset), *(table_spec(catalog[name]) for name in above)]
 
-    def ingest(
+    def body(
         context: dg.AssetExecutionContext,
         config: IngestConfig,
         lake: dg.ResourceParam[Lake],
         landing: dg.ResourceParam[Landing],
     ) -> Body:
         with retry_transient(), lake.telling(*read):
-            replay = context.run.tags.get(REPLAY_TAG)
-            store = QuarantineStore(lake, dataset)
-            inputs, intake = _taken_in(context, config, catalog, store, landing=landing, replay=replay)
-            yield from refuse_if_unfit(dataset, intake.results)
-            yield from _commit(context, store, inputs, intake, replay=replay)
-            yield from check_results(dataset, [*intake.results, *table_results(lake, dataset)])
+            references = load_references(lake, catalog, dataset)
+            done = ingest(
+                lake,
+                dataset,
+                lambda state: _inputs(context, config, state, landing, references),
+                references,
+                run=Run(
+                    run_id=context.run.run_id,
+                    at=datetime.now(UTC),
+                    partitions=_partitions(context, dataset),
+                    replays=REPLAY_TAG in context.run.tags,
+                ),
+                admits=lambda intake: not stopping(dataset, intake.results),
+            )
+            _tell(context, done)
+            yield from refuse_if_unfit(dataset, done[-1].intake.results)
+            yield dg.Output(None, metadata=ingest_metadata(lake, done, partitions=_partitions(context, dataset)))
+            yield from _elsewhere(context, done)
+            yield from check_results(dataset, state_of_checks(lake, dataset, done[-1].intake.results))
 
-    return asset_of(dataset, ingest, deps=[dependency(catalog[name], dataset) for name in above], output_required=False)
+    return asset_of(dataset, body, deps=[dependency(catalog[name], dataset) for name in above], output_required=False)
 
 
-def _taken_in(
-    context: dg.AssetExecutionContext,
-    config: IngestConfig,
-    catalog: Catalog,
-    store: QuarantineStore,
-    *,
-    landing: Landing,
-    replay: str | None,
-) -> tuple[Sequence[Input], Intake]:
-    """What came in, and the verdict on it; nothing is written yet."""
-    dataset, lake = store.dataset, store.lake
-    references = load_references(lake, catalog, dataset)
-    partitions = context.partition_keys if dataset.partitions else None
-    source = dataset.source if replay is None else replayed_source(replay)
-    inputs = _inputs(source, store, landing, config=config, partitions=partitions, references=references)
-    intake = take_in(
-        dataset,
-        inputs,
-        references,
-        run_id=context.run.run_id,
-        at=datetime.now(UTC),
-        residents=after_replay(lake, dataset) if replay is not None else after_ingest(lake, dataset),
-    )
-    context.log.info(
-        "%s: %d rows from %d inputs, %d valid, %d refused",
-        dataset.name, intake.height, len(inputs), intake.rows.height, intake.refused.height,
-    )  # fmt: skip
-    return inputs, intake
+def _partitions(context: dg.AssetExecutionContext, dataset: Dataset) -> list[str] | None:
+    return list(context.partition_keys) if dataset.partitions else None
+
+
+def _tell(context: dg.AssetExecutionContext, done: Sequence[Ingest]) -> None:
+    for part in done:
+        context.log.info(
+            "%s: %d rows from %d inputs, %d valid, %d refused",
+            part.state.dataset.name, part.intake.height, len(part.inputs), part.outcome.ingests["valid"].sum(),
+            part.intake.refused.height,
+        )  # fmt: skip
+
+
+def _elsewhere(context: dg.AssetExecutionContext, done: Sequence[Ingest]) -> Iterator[dg.AssetMaterialization]:
+    """What Dagster is told of partitions outside of the run's whose rows changed, so that what lies below follows."""
+    changed = [part for part in done if part.commit is not None and part.state.dataset.partitions is not None]
+    if not changed:
+        return
+    partitions = frozenset[str]().union(*(part.table.partitions for part in changed))
+    for partition in sorted(partitions - set(context.partition_keys)):
+        yield dg.AssetMaterialization(
+            asset_key(changed[0].state.dataset.name),
+            description="a key moved, or a row stood again",
+            partition=partition,
+        )
 
 
 def _inputs(
-    source: Source | None,
-    store: QuarantineStore,
-    landing: Landing,
-    *,
+    context: dg.AssetExecutionContext,
     config: IngestConfig,
-    partitions: Sequence[str] | None,
+    store: IngestState,
+    landing: Landing,
     references: dict[str, pl.DataFrame],
-) -> list[Input]:
+) -> Sequence[Input]:
+    """What came in: what the tag of a replay says, or what the source has for the run."""
+    dataset, replay = store.dataset, context.run.tags.get(REPLAY_TAG)
+    partitions = _partitions(context, dataset)
+    source = dataset.source if replay is None else replayed_source(replay)
     adapter = adapter_for(
         store.dataset, landing.settings, source=source, partitions=partitions, references=lambda: references,
         store=store, recent=landing.recent,
     )  # fmt: skip
     inputs = take_inputs(
-        adapter, store, again=source is not None and source.replaces, names=config.files, partitions=partitions
+        adapter,
+        store,
+        again=source is not None and source.replaces,
+        names=config.files,
+        partitions=partitions,
+        large_bytes=large_bytes(store.lake, dataset),
     )
     if not inputs and source is not None and source.when_empty:
         named = f"{', '.join(config.files)} of " if config.files else ""
@@ -116,28 +129,3 @@ def _inputs(
             allow_retries=False,
         )
     return inputs
-
-
-def _commit(
-    context: dg.AssetExecutionContext,
-    store: QuarantineStore,
-    inputs: Sequence[Input],
-    intake: Intake,
-    *,
-    replay: str | None,
-) -> Iterator[dg.Output[Write]]:
-    """Quarantine, table, log. Dagster stores the output before it resumes this generator, so the log comes after."""
-    dataset = store.dataset
-    obsolete: Sequence[str] = ()
-    if replay is None and dataset.quarantine:
-        obsolete = store.add(intake.refused, intake.sources, intake.unreadable)
-    replaced = intake.sources if replay is None and table_spec(dataset).replaces else ()
-    yield dg.Output(
-        Write(frame=intake.rows, replace_values=replaced, commit_metadata={"run_id": context.run.run_id}),
-        metadata=intake_metadata(dataset, intake),
-    )
-    store.remove(obsolete)
-    if replay is None:
-        store.log(intake.ingests, intake.unreadable)
-    else:
-        mark_replayed(store, inputs, intake)

@@ -1,35 +1,69 @@
 """What a materialisation tells: counts that add up, and a preview with personal data masked."""
 
 from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from platform_assets.factory.checks import markdown_table
+from platform_assets.ingest.ingest import Ingest
 from platform_assets.ingest.intake import Intake
+from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Dataset
 from platform_core.privacy.masking import masked
 from platform_core.quality.plot import bars
+from platform_resources.storage import Commit, Lake, TableSpec
+from platform_resources.storage.io_manager import commit_metadata
 
 _PREVIEW_ROWS = 8
 _PLOTTED_PARTITIONS = 24
 
 
-def intake_metadata(dataset: Dataset, intake: Intake) -> dict[str, Any]:
-    """The facts of an ingest: rows in = valid + quarantined + superseded."""
-    quarantined = int(intake.ingests["quarantined"].sum())
+def ingest_metadata(lake: Lake, done: Sequence[Ingest], *, partitions: Sequence[str] | None) -> dict[str, Any]:
+    """The facts of an ingest: rows in = valid + quarantined + superseded; and of its commits, as of one."""
+    dataset = done[0].state.dataset
+    logs = pl.concat([part.outcome.ingests for part in done])
+    counts = {name: int(logs[name].sum()) for name in ("valid", "quarantined", "superseded")}
+    rows = max((part.table.written for part in done), key=lambda written: written.height)
+    facts = judged_metadata(dataset, [part.intake for part in done], rows, counts)
+    if any(part.table.rest is not None for part in done):
+        facts = {name: value for name, value in facts.items() if not name.startswith("plot")}  # of a few rows only
+    commits = [part.commit for part in done if part.commit is not None]
+    spec = table_spec(dataset)
+    if not commits:
+        return {**facts, **commit_metadata(lake.location(spec), _unchanged(lake, spec), partitions=partitions)}
+    whole = replace(
+        commits[-1],
+        rows_written=sum(each.rows_written for each in commits),
+        rows_deleted=sum(each.rows_deleted for each in commits),
+        size_bytes=sum(each.size_bytes for each in commits),
+        files=sum(each.files for each in commits),
+    )
+    return {**facts, **commit_metadata(lake.location(spec), whole, partitions=partitions)}
+
+
+def _unchanged(lake: Lake, spec: TableSpec) -> Commit:
+    return Commit(version=lake.version(spec), changed=False)
+
+
+def judged_metadata(
+    dataset: Dataset, intakes: Sequence[Intake], rows: pl.DataFrame, counts: Mapping[str, int]
+) -> dict[str, Any]:
+    """The facts of judged rows, and a preview of those that are written."""
     facts: dict[str, Any] = {
-        "rows_in": intake.height,
-        "rows_valid": intake.rows.height,
-        "rows_quarantined": quarantined,
-        "inputs": len(intake.sources) + len(intake.unreadable),
-        "preview": preview(dataset, intake.rows),
-        **plots(dataset, intake.rows),
+        "rows_in": sum(intake.height for intake in intakes),
+        "rows_valid": counts["valid"],
+        "rows_quarantined": counts["quarantined"],
+        "inputs": sum(len(intake.sources) + len(intake.unreadable) for intake in intakes),
+        "preview": preview(dataset, rows),
+        **plots(dataset, rows),
     }
-    if intake.superseded:
-        facts["rows_superseded"] = intake.superseded
-    unread = intake.refused.height - quarantined
+    if counts["superseded"]:
+        facts["rows_superseded"] = counts["superseded"]
+    unread = sum(intake.refused.height for intake in intakes) - counts["quarantined"]
     if unread:
         facts["inputs_unreadable"] = unread
     return facts

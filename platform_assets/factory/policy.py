@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 import dagster as dg
 import polars as pl
 
-from platform_assets.factory.checks import check_results, describe, severity
+from platform_assets.factory.checks import check_results, describe
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import table_spec
+from platform_assets.ingest.verdicts import TableVerdicts
 from platform_core.contracts import Dataset, DatasetRule, rules_of
 from platform_core.quality import RuleResult
 from platform_core.quality.judge import verdict
+from platform_core.quality.policy import stopping
 from platform_core.rules import NOW
 from platform_resources.storage import Lake
 
@@ -21,23 +23,12 @@ def refuse_if_unfit(
 ) -> Iterator[dg.AssetCheckResult]:
     """Nothing where the run may write; else every check's result, and then the failure.
 
-    With `must_be_read` a table that has not the contract's columns is refused even beside a quarantine: a transform's
-    result is all there is, and to set it aside whole would empty the table.
-
     Dagster writes an output before it looks at a blocking check, so a run that must not write may not yield one.
 
     Raises:
         dagster.Failure: A rule of severity `error` does not hold and no quarantine takes the rows. Nothing was written.
     """
-    broken = [
-        result
-        for result in results
-        if not result.passed
-        and (
-            severity(dataset, result.rule) is dg.AssetCheckSeverity.ERROR
-            or (must_be_read and result.rule.id == "schema")
-        )
-    ]
+    broken = stopping(dataset, results, must_be_read=must_be_read)
     if not broken:
         return
     yield from check_results(dataset, results)
@@ -56,6 +47,12 @@ def _way_out(dataset: Dataset, broken: set[str], *, made: bool) -> str:
     if dataset.quarantine is None:
         return "Mend the input or the rule, or declare quarantine=Quarantine() to set bad rows aside."
     return "Mend the input, or lower the rule's severity to 'warn'."
+
+
+def state_of_checks(lake: Lake, dataset: Dataset, judged: Sequence[RuleResult]) -> list[RuleResult]:
+    """The verdicts on the table as it is now written: by partition, by what waits in quarantine, and over all of it."""
+    kept = TableVerdicts(lake, dataset).results(judged, now=datetime.now(UTC))
+    return [*kept, *table_results(lake, dataset)]
 
 
 def table_results(lake: Lake, dataset: Dataset) -> list[RuleResult]:

@@ -11,8 +11,8 @@ import polars as pl
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
 from platform_assets.factory.column_lineage import column_lineage
-from platform_assets.factory.metadata import intake_metadata
-from platform_assets.factory.policy import refuse_if_unfit, table_results
+from platform_assets.factory.metadata import judged_metadata
+from platform_assets.factory.policy import refuse_if_unfit, state_of_checks
 from platform_assets.factory.reads import READS, filters_of
 from platform_assets.factory.specs import asset_of, dependency, partition_mapping
 from platform_assets.factory.wider import is_wider, of_run
@@ -23,6 +23,7 @@ from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.references import load_references
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import PROVENANCE, table_spec
+from platform_assets.ingest.verdicts import WHOLE, TableVerdicts, stopping_rules
 from platform_core.contracts import Catalog, Dataset, Transform
 from platform_core.errors import ContractError, Problem
 from platform_resources.sources import digest
@@ -77,18 +78,28 @@ def transform_asset(
                 run_id=context.run.run_id,
                 at=datetime.now(UTC),
                 residents=after_transform(lake, dataset, partitions),
+                measures=stopping_rules(dataset),
             )
             yield from refuse_if_unfit(dataset, intake.results, must_be_read=True)
             store = QuarantineStore(lake, dataset)
             refused = intake.refused.with_columns(source=pl.coalesce("partition", pl.lit(_UNPARTITIONED)))
-            obsolete = store.add(refused, [*(partitions or ()), _UNPARTITIONED]) if dataset.quarantine else []
-            rows = intake.rows.drop(PROVENANCE)
-            metadata = {**intake_metadata(dataset, intake), **reads, **lineage}
+            quarantined = store.plan(refused, [*(partitions or ()), _UNPARTITIONED]) if dataset.quarantine else None
+            if quarantined is not None:
+                store.add(quarantined)
+            key = list(dataset.key)
+            rows = intake.valid.unique(key, keep="last", maintain_order=True) if key else intake.valid
+            rows = rows.drop(PROVENANCE)
+            counts = {"valid": rows.height, "quarantined": sum(intake.quarantined.values()), "superseded": 0}
+            metadata = {**judged_metadata(dataset, [intake], rows, counts), **reads, **lineage}
             if wider and partitions:
                 metadata["rows_of_other_partitions"] = dg.MetadataValue.int(whole.height - raw.height)
             yield dg.Output(Write(frame=rows, partitions=partitions), metadata=metadata)
-            store.remove(obsolete)
-            yield from check_results(dataset, [*intake.results, *table_results(lake, dataset)])
+            if quarantined is not None:
+                store.clear(quarantined)
+            TableVerdicts(lake, dataset).renew(
+                references, partitions=partitions, warned=intake.warned, places=partitions or [WHOLE]
+            )
+            yield from check_results(dataset, state_of_checks(lake, dataset, intake.results))
 
     return asset_of(
         dataset,

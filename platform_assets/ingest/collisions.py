@@ -1,35 +1,48 @@
-"""Which inputs must be taken in together, because they brought rows with the same key and only the last one's stands.
+"""Which inputs must be judged together, because what one may have depends on what the others bring.
 
-An input alone would put its rows over those of a later one; and once the later one no longer has a row, the earlier
-one's is to stand again. The ingest log knows which inputs lost rows so, and in which partitions they lie.
+A key needs none of this: the row that a newer input overtook is kept (`superseded`). Values that are unique beyond the
+key do: an input alone would be judged against rows that came later. And rows that were overtaken before they were kept
+are read again, once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from platform_assets.ingest.tables import table_spec
+from platform_core.contracts import Dataset
+from platform_core.quality import beyond_key
+
 WHOLE = frozenset({""})
-"""The partitions of an input of a table that has none."""
+"""The partitions of an input whose keys may lie anywhere."""
 
 
-def together(chosen: Iterable[str], log: Iterable[Mapping[str, Any]], *, partitioned: bool) -> set[str]:
-    """The chosen sources, and those that may share a key with them where an input lost a row to another.
+def judged_together(dataset: Dataset, asked: Iterable[str], log: Sequence[Mapping[str, Any]]) -> set[str]:
+    """List the sources asked for, and those that are to be taken in with them.
 
     Args:
-        chosen: Sources to be taken in.
+        dataset: The contract.
+        asked: Sources to be taken in.
         log: The rows of the ingest log.
-        partitioned: Whether the table has partitions; without, any two sources may share a key.
     """
-    rows = list(log)
-    places = {row["source"]: frozenset(row["partitions"] or ()) if partitioned else WHOLE for row in rows}
-    lost = {row["source"] for row in rows if row["superseded"]}
-    found: set[str] = set()
-    more = set(chosen)
+    asked = set(asked)
+    forgotten = {row["source"] for row in log if row["superseded"] and row["arrival"] is None}
+    if not beyond_key(dataset):
+        return asked | forgotten if asked else asked
+    return _sharing(asked, log, by_partition=table_spec(dataset).partition_from_key)
+
+
+def _sharing(asked: set[str], log: Sequence[Mapping[str, Any]], *, by_partition: bool) -> set[str]:
+    """The sources asked for, and those that may share a key with them where an input lost a row to another."""
+    places = {row["source"]: frozenset(row["partitions"] or ()) if by_partition else WHOLE for row in log}
+    lost = {row["source"] for row in log if row["superseded"]}
+    together: set[str] = set()
+    more = set(asked)
     while more:
-        found |= more
-        reach = _union(places, found)
-        beaten = _union(places, found & lost)
-        more = {source for source, own in places.items() if own & beaten or (source in lost and own & reach)} - found
-    return found
+        together |= more
+        reach = _union(places, together)
+        beaten = _union(places, together & lost)
+        more = {source for source, own in places.items() if own & beaten or (source in lost and own & reach)} - together
+    return together
 
 
 def _union(places: Mapping[str, frozenset[str]], sources: Iterable[str]) -> frozenset[str]:

@@ -11,6 +11,7 @@ import polars as pl
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import HASH, SOURCE, table_spec
 from platform_core.contracts import Dataset
+from platform_core.ingest import row_hash
 from platform_core.quality import Beside, beyond_key
 from platform_resources.storage import Lake
 
@@ -51,11 +52,6 @@ def after_transform(lake: Lake, dataset: Dataset, partitions: Sequence[str] | No
         return None if stored is None else stored.filter(~pl.col(column).is_in(list(partitions)))
 
     return lambda frame, _: Beside(held=_held(dataset, frame, others))
-
-
-def row_hash(names: Sequence[str]) -> pl.Expr:
-    """A row's 64-bit hash over the contract's columns, as text."""
-    return pl.struct(names).hash(seed=0).cast(pl.String)
 
 
 def _stored(

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import polars as pl
 
-from platform_assets.ingest.collisions import together
+from platform_assets.ingest.collisions import judged_together
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_core.contracts import Dataset
 from platform_core.contracts.sources import Source
@@ -42,6 +43,8 @@ class Input:
         ids: Of the envelopes that the rows were replayed from, in the rows' order.
         position: Where the source goes on behind it; empty where it has no positions.
         malformed: The records that could be no row, by the number, from 1, of the row of nulls that stands for them.
+        first: The number of the first of the rows among those of the input, from 1.
+        batches: Reads the rows piece by piece, where they are too many for memory; then `raw` is None.
     """
 
     source: str
@@ -52,6 +55,8 @@ class Input:
     ids: tuple[str, ...] = ()
     position: str = ""
     malformed: Mapping[int, Malformed] = field(default_factory=dict)
+    first: int = 1
+    batches: Callable[[], Iterator[Batch]] | None = None
 
 
 def adapter_for(
@@ -142,6 +147,7 @@ def take_inputs(
     again: bool,
     names: Sequence[str],
     partitions: Sequence[str] | None,
+    large_bytes: float = float("inf"),
 ) -> list[Input]:
     """Read the units a run is to take in, in the order in which later ones win, and those that share keys with them.
 
@@ -151,6 +157,7 @@ def take_inputs(
         again: Whether units that the log knows are taken in again; without, a run takes what was added since.
         names: Units asked for; empty for all there are.
         partitions: The run's partitions; a unit that the log knows to touch none of them is passed over.
+        large_bytes: The size from which on a unit is not read yet, but given as batches.
     """
     log = store.ingests().to_dicts()
     known = {row["source"]: row for row in log}
@@ -160,8 +167,8 @@ def take_inputs(
         for unit in units
         if (unit.source in names if names else not _elsewhere(unit, known.get(unit.source), partitions))
     }
-    chosen = together(asked, log, partitioned=store.dataset.partitions is not None)
-    return list(_read(adapter, store, [unit for unit in units if unit.source in chosen]))
+    chosen = judged_together(store.dataset, asked, log)
+    return list(_read(adapter, store, [unit for unit in units if unit.source in chosen], large_bytes))
 
 
 def _elsewhere(unit: Unit, logged: Mapping[str, object] | None, partitions: Sequence[str] | None) -> bool:
@@ -172,9 +179,13 @@ def _elsewhere(unit: Unit, logged: Mapping[str, object] | None, partitions: Sequ
     return isinstance(touched, list) and bool(touched) and not set(touched) & set(partitions)
 
 
-def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit]) -> Iterator[Input]:
+def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit], large_bytes: float) -> Iterator[Input]:
     for found in units:
         unit = adapter.identify(found)
+        if unit.size_bytes >= large_bytes:
+            read = partial(adapter.read, unit)
+            yield Input(unit.source, unit.ingest_id, unit.stamp, position=unit.position, batches=read)
+            continue
         try:
             batches = list(adapter.read(unit))
         except UnreadableUnit as error:

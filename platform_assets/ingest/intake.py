@@ -6,12 +6,12 @@ from datetime import datetime
 
 import polars as pl
 
-from platform_assets.ingest.existing_rows import Residents, row_hash
-from platform_assets.ingest.ingest_log import log_of
+from platform_assets.ingest.existing_rows import Residents
 from platform_assets.ingest.inputs import Input
 from platform_assets.ingest.tables import HASH, INGEST, INGESTED_AT, SOURCE
-from platform_core.contracts import Dataset, rules_of
+from platform_core.contracts import Dataset, Rule, rules_of
 from platform_core.errors import ShapeError
+from platform_core.ingest import row_hash
 from platform_core.quality import Conformed, Judgement, RuleResult, conform, envelopes, judge
 from platform_core.quality.envelope import ENVELOPE, whole_input, with_malformed
 
@@ -24,27 +24,33 @@ class Intake:
     """A judged run's worth of rows.
 
     Attributes:
-        rows: Valid rows with provenance and partition; on one key the last input's row.
+        valid: Valid rows with provenance and partition, in the inputs' order.
         refused: Envelopes of the rows, and of whole inputs, that may not be written.
         results: One a rule.
         sources: The inputs that were read, whose earlier versions these rows replace.
         unreadable: The inputs of which nothing could be read; what their earlier versions brought stays.
-        ingests: One row an input, for the log.
-        height: Rows that came in.
+        came: By source, how many rows came in.
+        quarantined: By source, how many of them were refused.
+        warned: By rule of severity `warn` and place (source, or a transform's partition), how many valid rows break it.
+        positions: Where each valid row stood in its input, from 1.
+        key_hashes: Of every row that came, 64 bits of its key; none where they are not asked for.
     """
 
-    rows: pl.DataFrame
+    valid: pl.DataFrame
     refused: pl.DataFrame
     results: tuple[RuleResult, ...]
     sources: tuple[str, ...]
     unreadable: tuple[str, ...]
-    ingests: pl.DataFrame
-    height: int
+    came: Mapping[str, int]
+    quarantined: Mapping[str, int]
+    warned: pl.DataFrame
+    positions: pl.Series
+    key_hashes: pl.Series
 
     @property
-    def superseded(self) -> int:
-        """Valid rows that a later input of the run writes anew under the same key."""
-        return int(self.ingests["superseded"].sum())
+    def height(self) -> int:
+        """Rows that came in."""
+        return sum(self.came.values())
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class _Unfit:
     reason: str
 
 
-def take_in(
+def take_in(  # noqa: PLR0913 - one keyword per fact about the ingest
     dataset: Dataset,
     inputs: Sequence[Input],
     references: Mapping[str, pl.DataFrame],
@@ -64,6 +70,8 @@ def take_in(
     run_id: str,
     at: datetime,
     residents: Residents,
+    measures: Sequence[Rule] | None = None,
+    hashes_keys: bool = False,
 ) -> Intake:
     """The verdict on the inputs.
 
@@ -73,6 +81,8 @@ def take_in(
         references: By rule id, as `judge` takes them.
         run_id: Of the Dagster run.
         at: The instant of the run, in UTC.
+        measures: The dataset rules to measure before anything is written; None for all.
+        hashes_keys: Whether to give a hash of each row's key.
         residents: Given the typed rows and the sources they replace, what stays in the table beside them.
     """
     read = [_typed(dataset, given) for given in inputs]
@@ -88,9 +98,8 @@ def take_in(
         within=facts[SOURCE],
         beside=residents(frame, sources),
         now=at,
+        measures=measures,
     )
-    stamped = _stamped(dataset, verdict, facts, at)
-    rows = stamped.unique(list(dataset.key), keep="last", maintain_order=True) if dataset.key else stamped
     refused = [_envelopes(dataset, given, verdict, facts, run_id=run_id, at=at) for given, _ in fit]
     refused += [
         whole_input(source=each.given.source, ingest_id=each.given.ingest_id, rule=each.rule, reason=each.reason,
@@ -98,20 +107,24 @@ def take_in(
         for each in unfit
     ]  # fmt: skip
     return Intake(
-        rows=rows,
+        valid=_stamped(dataset, verdict, facts, at),
         refused=pl.concat([pl.DataFrame(schema=ENVELOPE), *refused]),
         results=tuple(_with_shape(result, unfit, _noted_columns(dataset, fit)) for result in verdict.results),
         sources=sources,
         unreadable=tuple(each.given.source for each in unfit),
-        ingests=log_of(
-            inputs,
-            {"rows": facts, "stamped": stamped, "valid": rows, "quarantined": facts.filter(verdict.refused)},
-            partition=dataset.partitions.column if dataset.partitions else None,
-            run_id=run_id,
-            at=at,
-        ),
-        height=frame.height,
+        came=rows_by_source(facts),
+        quarantined=rows_by_source(facts.filter(verdict.refused)),
+        warned=_warned(dataset, verdict, facts),
+        positions=facts.filter(~verdict.refused)[_POSITION],
+        key_hashes=frame.select(pl.struct(dataset.key).hash(seed=3)).to_series()
+        if hashes_keys and dataset.key
+        else pl.Series(dtype=pl.UInt64),
     )
+
+
+def rows_by_source(rows: pl.DataFrame) -> dict[str, int]:
+    """Count the rows of each source."""
+    return dict(rows.group_by(SOURCE).agg(pl.len()).iter_rows())
 
 
 def _typed(dataset: Dataset, given: Input) -> Conformed | _Unfit:
@@ -123,7 +136,7 @@ def _typed(dataset: Dataset, given: Input) -> Conformed | _Unfit:
         return _Unfit(given, "schema", f"{', '.join(error.culprits)}: {error.reason}")
     if not given.malformed:
         return conformed
-    malformed = pl.int_range(1, pl.len() + 1).is_in(list(given.malformed))
+    malformed = pl.int_range(given.first, given.first + pl.len()).is_in(list(given.malformed))
     return replace(conformed, unreadable=conformed.unreadable.select(pl.all() | malformed))
 
 
@@ -138,7 +151,7 @@ def _together(
         pl.DataFrame({
             SOURCE: pl.repeat(given.source, typed.frame.height, dtype=pl.String, eager=True),
             INGEST: pl.repeat(given.ingest_id, typed.frame.height, dtype=pl.String, eager=True),
-            _POSITION: pl.int_range(1, typed.frame.height + 1, eager=True),
+            _POSITION: pl.int_range(given.first, given.first + typed.frame.height, eager=True),
         })
         for given, typed in fit
     ]  # fmt: skip
@@ -158,6 +171,21 @@ def _stamped(dataset: Dataset, verdict: Judgement, facts: pl.DataFrame, at: date
     return stamped.with_columns(dataset.partitions.key()) if dataset.partitions else stamped
 
 
+def _warned(dataset: Dataset, verdict: Judgement, facts: pl.DataFrame) -> pl.DataFrame:
+    """Count the valid rows that break a rule of severity `warn`, by their source; of a transform, by partition."""
+    rules = [rule.id for rule in rules_of(dataset) if rule.severity == "warn" and rule.id in verdict.fails.columns]
+    if dataset.source is not None:
+        place = facts[SOURCE]
+    elif dataset.partitions is not None:
+        place = verdict.frame.select(dataset.partitions.key()).to_series()
+    else:
+        place = pl.repeat("", facts.height, dtype=pl.String, eager=True)
+    valid = verdict.fails.select(*rules, place.alias("place")).filter(~verdict.refused)
+    counts = valid.group_by("place").agg(pl.col(rules).sum().cast(pl.Int64))
+    long = counts.unpivot(rules, index="place", variable_name="rule", value_name="failed")
+    return long.select("rule", "place", "failed").cast({"rule": pl.String, "failed": pl.Int64})
+
+
 def _envelopes(
     dataset: Dataset, given: Input, verdict: Judgement, facts: pl.DataFrame, *, run_id: str, at: datetime
 ) -> pl.DataFrame:
@@ -170,7 +198,7 @@ def _envelopes(
     labels = {rule.id: rule.label for rule in rules_of(dataset)}
     homes = verdict.frame[mine["_row"]].select(dataset.partitions.key()).to_series() if dataset.partitions else None
     made = envelopes(
-        given.raw[[place - 1 for place in position]],
+        given.raw[[place - given.first for place in position]],
         rules,
         ["broken: " + "; ".join(labels[rule_id] for rule_id in broken) for broken in rules],
         source=given.source,

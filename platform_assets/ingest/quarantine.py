@@ -1,11 +1,12 @@
 """A dataset's quarantine in the lake: its envelopes, the decisions people took on them, the log of what came in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
-from platform_assets.ingest.tables import SOURCE, ingests_spec, quarantine_spec, table_spec
+from platform_assets.ingest.tables import ingests_spec, quarantine_spec
 from platform_core.contracts import Dataset
 from platform_core.quality.envelope import ENVELOPE, Decision, as_text, payloads
 from platform_resources.storage import Lake
@@ -23,16 +24,35 @@ INGESTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "ingested_at": pl.Datetime("us", "UTC"),
     "unreadable_id": pl.String,
     "position": pl.String,
+    "arrival": pl.Int64,
+    "commit": pl.Int64,
 }
 """One row an input: its latest version that could be read. rows = valid + quarantined + superseded.
 
 `position` is where a source that has positions goes on.
+`arrival` is the place of its content in the order of arrival; null where it was logged before there was one. `commit`
+is the number of the table's commit that brought it.
 `unreadable_id` is the ingest id of a later version that cannot be read; an input that never could be counts 0 rows.
 """
 
 RETAKEN = "its source was taken in again with the fix"
 
 _from_the_end = pl.int_range(pl.len()).reverse().over("payload").alias("_rank")
+
+
+@dataclass(frozen=True)
+class QuarantinePlan:
+    """What a run changes in the quarantine.
+
+    Attributes:
+        envelopes: To be committed before the table.
+        obsolete: Ids of envelopes to be removed behind it.
+        closed: Ids of envelopes whose fix took effect.
+    """
+
+    envelopes: pl.DataFrame
+    obsolete: Sequence[str] = ()
+    closed: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -51,37 +71,45 @@ class QuarantineStore:
             frame = frame.filter(pl.col("decision") == decision)
         return frame.sort("quarantined_at", "source", "position")
 
-    def add(self, envelopes: pl.DataFrame, sources: Sequence[str], unreadable: Sequence[str] = ()) -> list[str]:
-        """Commits the envelopes of the given sources; the ids of those that they make obsolete come back.
+    def add(self, plan: "QuarantinePlan", **guard: Any) -> None:
+        """Commit the envelopes of a run; what they make obsolete is removed once the table's commit stands."""
+        if not plan.envelopes.is_empty():
+            self.lake.write(quarantine_spec(self.dataset), plan.envelopes, **guard)
 
-        These are to be removed once the table's commit stands: a run that dies in between leaves a row in two places,
+    def clear(self, plan: "QuarantinePlan") -> None:
+        """Close the envelopes whose fix took effect, and remove those that later ones, or valid rows, stand for."""
+        self.decide(plan.closed, "replayed", RETAKEN)
+        if plan.obsolete:
+            self.lake.delete(quarantine_spec(self.dataset), "quarantine_id", plan.obsolete)
+
+    def plan(self, envelopes: pl.DataFrame, sources: Sequence[str], unreadable: Sequence[str] = ()) -> "QuarantinePlan":
+        """Decide what the envelopes of the given sources change.
+
+        A run that dies between the commit of envelopes and the removal of obsolete ones leaves a row in two places,
         which the next run mends, and never in none.
 
         Of an unreadable source the earlier version's rows stay, in the table and here. What people decided stays:
         fixes, and discards of the same row. A fixed row that is not refused again keeps its envelope, because the next
-        ingest of its source needs the fix; `log` closes it.
+        ingest of its source needs the fix.
         """
-        if envelopes.is_empty() and not self.lake.exists(quarantine_spec(self.dataset)):
-            return []
-        replaced = [*sources, *unreadable]
-        earlier = self.envelopes().filter(pl.col("source").is_in(replaced))
+        earlier = self.envelopes().filter(pl.col("source").is_in([*sources, *unreadable]))
         succeeding, succeeded = succession(envelopes, earlier)
         stands = pl.col("source").is_in(list(unreadable)) & pl.col("position").is_not_null()
-        kept = earlier.filter(pl.col("fix").is_not_null() | stands, ~pl.col("quarantine_id").is_in(succeeded.to_list()))
-        self.lake.write(quarantine_spec(self.dataset), succeeding)
-        standing = [*succeeding["quarantine_id"], *kept["quarantine_id"]]
-        return earlier.filter(~pl.col("quarantine_id").is_in(standing))["quarantine_id"].to_list()
+        standing = pl.col("quarantine_id").is_in(succeeding["quarantine_id"].to_list())
+        kept = ~standing & ~pl.col("quarantine_id").is_in(succeeded.to_list()) & (pl.col("fix").is_not_null() | stands)
+        took_effect = kept & ~stands & (pl.col("decision") == "open")
+        return QuarantinePlan(
+            envelopes=succeeding,
+            obsolete=earlier.filter(~standing & ~kept)["quarantine_id"].to_list(),
+            closed=earlier.filter(took_effect)["quarantine_id"].to_list(),
+        )
 
-    def remove(self, ids: Sequence[str]) -> None:
-        """Removes envelopes that later ones, or valid rows, stand for."""
-        if ids:
-            self.lake.delete(quarantine_spec(self.dataset), "quarantine_id", ids)
-
-    def with_fixes(self, raw: pl.DataFrame, source: str, ingest_id: str) -> pl.DataFrame:
+    def with_fixes(self, raw: pl.DataFrame, source: str, ingest_id: str, *, first: int = 1) -> pl.DataFrame:
         """The raw rows of a source with people's fixes of refused rows; all columns become text if one applies.
 
         In the same content a fix belongs to its row; in another, to rows that read the same. Of several such rows it
-        belongs to the last ones, because among equals the first is the one that was not refused.
+        belongs to the last ones, because among equals the first is the one that was not refused. `first` is the number
+        of the first of the rows in the source.
         """
         fixed = self.envelopes().filter(
             pl.col("fix").is_not_null(), pl.col("source") == source, pl.col("decision") != "discarded"
@@ -93,7 +121,7 @@ class QuarantineStore:
         moved = fixed.filter(~same).select("payload", pl.col("fix").alias("_moved"), _from_the_end)
         texts = (
             raw.select(as_text(raw).alias("payload"))
-            .with_columns(pl.int_range(1, pl.len() + 1).alias("position"), _from_the_end)
+            .with_columns(pl.int_range(first, first + pl.len()).alias("position"), _from_the_end)
             .join(here, on="position", how="left", maintain_order="left")
             .join(moved, on=["payload", "_rank"], how="left", maintain_order="left")
             .select("payload", pl.coalesce("_here", "_moved").alias("fix"))
@@ -111,84 +139,9 @@ class QuarantineStore:
         values = {"fix": payload, "decision": "open"}
         self.lake.update(quarantine_spec(self.dataset), "quarantine_id", [quarantine_id], values)
 
-    def settle(self, envelopes: pl.DataFrame, partitions: Mapping[str, set[str]]) -> None:
-        """Commits envelopes as a replay left them, after the log counts their rows as valid.
-
-        In this order a run that is killed between the two leaves open envelopes, which the next replay closes.
-
-        Args:
-            envelopes: All columns; they take the place of what was known under their ids.
-            partitions: By source, those that its rows went to.
-        """
-        if envelopes.is_empty():
-            return
-        others = self.envelopes().filter(~pl.col("quarantine_id").is_in(envelopes["quarantine_id"].to_list()))
-        waiting = (
-            pl.concat([others, envelopes])
-            .filter(pl.col("decision") != "replayed", pl.col("position").is_not_null())
-            .group_by("source", "ingest_id")
-            .agg(pl.len().cast(pl.Int64).alias("_waiting"))
-        )
-        logged = self.ingests().filter(pl.col("source").is_in(envelopes["source"].unique().to_list()))
-        quarantined = pl.col("_waiting").fill_null(0)
-        counted = logged.join(waiting, on=["source", "ingest_id"], how="left", maintain_order="left").with_columns(
-            quarantined.alias("quarantined"),
-            (pl.col("rows") - pl.col("superseded") - quarantined).alias("valid"),
-            pl.Series(
-                "partitions",
-                [
-                    sorted({*(known or ()), *partitions.get(source, ())})
-                    for source, known in logged.select("source", "partitions").iter_rows()
-                ],
-                dtype=INGESTS["partitions"],
-            ),
-        )
-        if not counted.is_empty():
-            self.lake.write(ingests_spec(self.dataset), counted.select(list(INGESTS)))
-        self.lake.write(quarantine_spec(self.dataset), envelopes)
-
     def ingests(self, sources: Sequence[str] | None = None) -> pl.DataFrame:
         """Read the log of inputs, their latest versions; all, or those of the given sources."""
         return self._read("ingests", INGESTS, sources).sort("source")
-
-    def log(self, ingests: pl.DataFrame, unreadable: Sequence[str] = ()) -> None:
-        """Records inputs as done, and fixes that took effect in them as replayed; until then they count as pending.
-
-        Of an unreadable source the log keeps what its earlier version brought, and notes the content it has now. Rows
-        that the table holds no more, because these inputs brought the same keys, count as superseded.
-        """
-        if ingests.is_empty():
-            return
-        unread = ingests.filter(pl.col("source").is_in(list(unreadable)))
-        ingests = ingests.filter(~pl.col("source").is_in(list(unreadable)))
-        fixed = self.envelopes(decision="open").filter(pl.col("fix").is_not_null())
-        here = fixed.join(ingests.select("source", pl.col("run_id").alias("_run")), on="source")
-        self.decide(here.filter(pl.col("run_id") != pl.col("_run"))["quarantine_id"].to_list(), "replayed", RETAKEN)
-        standing = self._standing(unread)
-        others = self.ingests().join(pl.concat([ingests, standing]), on="source", how="anti", maintain_order="left")
-        outlived = self._outlived(pl.concat([standing, others]))
-        self.lake.write(ingests_spec(self.dataset), pl.concat([ingests, outlived]))
-
-    def _standing(self, unread: pl.DataFrame) -> pl.DataFrame:
-        """The log's rows of sources that cannot be read now: their earlier versions, or 0 rows where there is none."""
-        now = unread.select("source", pl.col("stamp").alias("_stamp"), pl.col("ingest_id").alias("_unreadable"))
-        earlier = self.ingests().join(now, on="source", maintain_order="right")
-        standing = earlier.with_columns(stamp=pl.col("_stamp"), unreadable_id=pl.col("_unreadable"))
-        first = unread.join(earlier, on="source", how="anti", maintain_order="left")
-        return pl.concat([standing.select(list(INGESTS)), first.with_columns(unreadable_id="ingest_id")])
-
-    def _outlived(self, log: pl.DataFrame) -> pl.DataFrame:
-        """The log's rows, with fewer valid and more superseded ones where later inputs took keys over."""
-        spec = table_spec(self.dataset)
-        if not spec.replaces or log.is_empty() or not self.lake.exists(spec):
-            return log
-        held = self.lake.scan(spec).group_by(pl.col(SOURCE).alias("source")).agg(pl.len().cast(pl.Int64).alias("_held"))
-        lost = pl.max_horizontal(pl.lit(0), pl.col("valid") - pl.col("_held").fill_null(0))
-        return (
-            log.join(held.collect(), on="source", how="left", maintain_order="left")
-            .with_columns(valid=pl.col("valid") - lost, superseded=pl.col("superseded") + lost)
-            .select(list(INGESTS))
-        )
 
     def _read(
         self, which: str, schema: dict[str, pl.DataType | type[pl.DataType]], sources: Sequence[str] | None = None

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from platform_assets.ingest.commit import ReplayedEnvelopes
 from platform_assets.ingest.inputs import Input
-from platform_assets.ingest.intake import Intake
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_core.contracts import Dataset
 from platform_core.contracts.sources import Replayed
@@ -37,8 +37,8 @@ def homes(dataset: Dataset, envelopes: pl.DataFrame) -> pl.Series:
     return pl.select(pl.when(home.is_between(first, running)).then(home).alias("home")).to_series()
 
 
-def mark_replayed(store: QuarantineStore, inputs: Sequence[Input], intake: Intake) -> None:
-    """Closes the envelopes whose rows are in the table by now; those refused again stay open and say why."""
+def close_replayed(store: QuarantineStore, inputs: Sequence[Input], refused: pl.DataFrame) -> ReplayedEnvelopes:
+    """Close the envelopes whose rows will be in the table; those refused again stay open and say why."""
     places = pl.DataFrame(
         [
             (given.source, given.ingest_id, place, quarantine_id)
@@ -48,8 +48,8 @@ def mark_replayed(store: QuarantineStore, inputs: Sequence[Input], intake: Intak
         schema={"source": pl.String, "ingest_id": pl.String, "position": pl.Int64, "quarantine_id": pl.String},
         orient="row",
     )
-    refused = intake.refused.drop("quarantine_id").join(places, on=["source", "ingest_id", "position"])
-    verdicts = refused.select("quarantine_id", *(pl.col(name).alias(f"_{name}") for name in _VERDICT))
+    again = refused.drop("quarantine_id").join(places, on=["source", "ingest_id", "position"])
+    verdicts = again.select("quarantine_id", *(pl.col(name).alias(f"_{name}") for name in _VERDICT))
     judged = (
         store.envelopes(ids=places["quarantine_id"].to_list())
         .join(verdicts, on="quarantine_id", how="left", maintain_order="left")
@@ -61,8 +61,9 @@ def mark_replayed(store: QuarantineStore, inputs: Sequence[Input], intake: Intak
     )
     merged = judged.filter(pl.col("decision") == "replayed")
     went = merged.select("source", homes(store.dataset, merged).alias("home")).drop_nulls()
-    store.settle(
-        judged, {source: set(rows["home"]) for (source,), rows in went.partition_by("source", as_dict=True).items()}
+    return ReplayedEnvelopes(
+        envelopes=judged,
+        partitions={source: set(rows["home"]) for (source,), rows in went.partition_by("source", as_dict=True).items()},
     )
 
 

@@ -18,6 +18,7 @@ from platform_assets.ingest.tables import HASH, INGEST, INGESTED_AT, SOURCE, qua
 from platform_core.contracts import Catalog, Dataset, rules_of
 from platform_core.contracts.sources import Topic
 from platform_core.errors import CoreError
+from platform_core.ingest import row_hash
 from platform_core.quality import RuleResult, conform, envelopes, judge
 from platform_core.quality.envelope import ENVELOPE
 from platform_resources.brokers import Batch, Broker, Consumer, TopicSettings
@@ -351,8 +352,6 @@ def _poison(dataset: Dataset, batch: Batch, poison: Mapping[int, str], *, run_id
 
 
 def _row_hash(dataset: Dataset) -> pl.Expr:
-    from platform_assets.ingest.existing_rows import row_hash  # noqa: PLC0415 - its room moves
-
     return row_hash([column.name for column in dataset.columns]).alias(HASH)
 
 

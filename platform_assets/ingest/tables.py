@@ -1,10 +1,15 @@
-"""Where a dataset lies: the specs of its table, its quarantine and its ingest log."""
+"""Where a dataset lies: the specs of its table, its quarantine, its superseded rows and its ingest log."""
 
 from platform_core.contracts import Dataset, Iceberg
+from platform_core.ingest import HASH, INGEST, INGESTED_AT, PROVENANCE, SOURCE
 from platform_resources.storage import TableSpec
 
-SOURCE, INGEST, HASH, INGESTED_AT = "_source", "_ingest_id", "_row_hash", "_ingested_at"
-PROVENANCE = (SOURCE, INGEST, HASH, INGESTED_AT)
+__all__ = [
+    "HASH", "INGEST", "INGESTED_AT", "PROVENANCE", "SOURCE", "SUPERSEDED_ID", "ingests_spec", "quarantine_spec",
+    "superseded_spec", "table_spec", "verdicts_spec",
+]  # fmt: skip
+
+SUPERSEDED_ID = "_superseded_id"
 
 
 def table_spec(dataset: Dataset) -> TableSpec:
@@ -36,4 +41,26 @@ def quarantine_spec(dataset: Dataset) -> TableSpec:
 
 def ingests_spec(dataset: Dataset) -> TableSpec:
     """The spec of the dataset's ingest log: one row an input, its latest version."""
-    return TableSpec(path=f"{dataset.name}/v{dataset.major}__ingests", mode="merge", key=("source",))
+    return TableSpec(
+        path=f"{dataset.name}/v{dataset.major}__ingests", mode="merge", key=("source",), schema_evolution="add"
+    )
+
+
+def verdicts_spec(dataset: Dataset) -> TableSpec:
+    """The spec of the verdicts by place: what each rule found in each partition, or among the rows of each source."""
+    return TableSpec(path=f"{dataset.name}/v{dataset.major}__verdicts", mode="merge", key=("rule", "place"))
+
+
+def superseded_spec(dataset: Dataset) -> TableSpec:
+    """The spec of the valid rows that a newer input overtook: they stand again when it gives their key up.
+
+    A part a source, so that what a file brings is compared with what it brought before, and with nothing else.
+    """
+    return TableSpec(
+        path=f"{dataset.name}/v{dataset.major}__superseded",
+        mode="merge",
+        key=(SUPERSEDED_ID,),
+        partition_column=SOURCE,
+        partition_from_key=True,
+        schema_evolution="add",
+    )

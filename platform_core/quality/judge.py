@@ -56,7 +56,7 @@ class Judgement:
         """One result a rule, in the contract's order; rules over the table are judged once it is written."""
         counts = self.fails.sum().row(0) if self.fails.width else ()
         failed = dict(zip(self.fails.columns, counts, strict=True))
-        judged = [rule for rule in self._rules if not (isinstance(rule, DatasetRule) and rule.over == "table")]
+        judged = [rule for rule in self._rules if rule.id in self.measures or not _is_number(rule)]
         return tuple(self._result(rule, failed.get(rule.id)) for rule in judged)
 
     def broken_rules(self) -> pl.Series:
@@ -98,7 +98,7 @@ class Beside:
     held: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
-def judge(
+def judge(  # noqa: PLR0913 - one keyword per fact about the rows
     frame: pl.DataFrame,
     dataset: Dataset,
     references: Mapping[str, pl.DataFrame],
@@ -107,6 +107,7 @@ def judge(
     within: pl.Series | None = None,
     beside: Beside | None = None,
     now: datetime | None = None,
+    measures: Sequence[Rule] | None = None,
 ) -> Judgement:
     """The verdict of every rule of the dataset on the frame.
 
@@ -120,6 +121,7 @@ def judge(
         within: The input each row came from; a key may come again in a later one. None: all are one input.
         beside: What the table has that stays. None: nothing.
         now: The instant of the judgement, in UTC, for rules that read the clock.
+        measures: The dataset rules to measure; None for all. The others have no result.
 
     Raises:
         ShapeError: A column is missing, or has another type than the contract's.
@@ -137,7 +139,7 @@ def judge(
     by_row = [rule for rule in rules if isinstance(rule, ReferenceRule) and rule.judges_rows]
     label = pl.lit(0) if within is None else within
     clock = _clock(dataset, now)
-    judged = _with_references(frame.with_columns(label.alias(WITHIN), clock), by_row, references)
+    judged = _with_references(frame.lazy().with_columns(label.alias(WITHIN), clock), by_row, references).collect()
     fails = _fails(judged, dataset, _types(frame, unreadable))
     if unreadable is not None:
         fails = fails.with_columns(_excused(fails, rules, unreadable))
@@ -151,7 +153,8 @@ def judge(
     judged_rows = Judgement(dataset, frame, fails, {})
     staying = [] if beside.rows is None else [beside.rows.select(frame.columns)]
     written = pl.concat([judged_rows.valid, *staying])
-    return replace(judged_rows, measures=measured(written.with_columns(clock), dataset, rules, references))
+    wanted = [rule for rule in rules if is_measured(rule)] if measures is None else measures
+    return replace(judged_rows, measures=measured(written.with_columns(clock), dataset, wanted, references))
 
 
 def _clock(dataset: Dataset, now: datetime | None) -> pl.Expr:
@@ -193,8 +196,8 @@ def _found(rule: Rule) -> str:
 
 
 def _with_references(
-    frame: pl.DataFrame, rules: Sequence[Rule], references: Mapping[str, pl.DataFrame]
-) -> pl.DataFrame:
+    frame: pl.LazyFrame, rules: Sequence[Rule], references: Mapping[str, pl.DataFrame]
+) -> pl.LazyFrame:
     """The frame with a boolean column for each reference rule: true where found, null where a value is null."""
     for rule in rules:
         if isinstance(rule, ReferenceRule):
@@ -202,7 +205,7 @@ def _with_references(
                 references[rule.id].select(rule.columns).unique().with_columns(pl.lit(value=True).alias(_found(rule)))
             )
             known = pl.all_horizontal(pl.col(name).is_not_null() for name in rule.columns)
-            frame = frame.join(keys, on=list(rule.columns), how="left", maintain_order="left").with_columns(
+            frame = frame.join(keys.lazy(), on=list(rule.columns), how="left", maintain_order="left").with_columns(
                 pl.when(known).then(pl.col(_found(rule)).fill_null(value=False)).alias(_found(rule))
             )
     return frame
@@ -277,29 +280,40 @@ def _custom(frame: pl.DataFrame, rule: CheckRule, dataset: str) -> pl.Series:
 
 
 def measured(
-    frame: pl.DataFrame,
+    frame: pl.DataFrame | pl.LazyFrame,
     dataset: Dataset,
-    rules: Sequence[Rule],
+    wanted: Sequence[Rule],
     references: Mapping[str, pl.DataFrame],
+    *,
+    partitions: Sequence[str] = (),
 ) -> dict[str, dict[str, float | None]]:
-    """Each dataset rule's number over the frame, by partition; rules over the table are left out."""
-    wanted = [rule for rule in rules if _judges_partitions(rule)]
+    """Each rule's number over the frame, by partition; of a partition that is named and has no rows, over no rows.
+
+    A lazy frame is read for the columns that the rules need.
+    """
     if not wanted:
         return {}
-    found = _with_references(frame, [rule for rule in wanted if isinstance(rule, ReferenceRule)], references)
+    found = _with_references(frame.lazy(), [rule for rule in wanted if isinstance(rule, ReferenceRule)], references)
     key = dataset.partitions.key() if dataset.partitions else pl.lit(_WHOLE)
     numbers = {rule.id: _measure(rule) for rule in wanted}
     try:
-        table = found.with_columns(key.alias("_key")).group_by("_key", maintain_order=True).agg(**numbers)
-        if table.is_empty():
-            table = found.select(pl.lit(_WHOLE).alias("_key"), **numbers)
+        table = found.with_columns(key.alias("_key")).group_by("_key").agg(**numbers).collect(engine="streaming")
+        empty = sorted({*partitions} - {*table["_key"]}) or ([_WHOLE] if table.is_empty() else [])
+        if empty:
+            of_none = found.limit(0).select(**numbers).collect()
+            table = pl.concat([table, *(of_none.select(pl.lit(name).alias("_key"), pl.all()) for name in empty)])
     except PolarsError:
-        raise _blamed(found, dataset, numbers) from None  # as in `_fails`
+        raise _blamed(found.collect(), dataset, numbers) from None  # as in `_fails`
     table = table.sort("_key")
     return {rule.id: dict(zip(table["_key"], table[rule.id].cast(pl.Float64), strict=True)) for rule in wanted}
 
 
-def _judges_partitions(rule: Rule) -> bool:
+def _is_number(rule: Rule) -> bool:
+    return isinstance(rule, DatasetRule) or is_measured(rule)
+
+
+def is_measured(rule: Rule) -> bool:
+    """Tell whether a rule is a number over the rows of each partition."""
     if isinstance(rule, ReferenceRule):
         return not rule.judges_rows
     return isinstance(rule, DatasetRule) and rule.over == "partition"
@@ -308,7 +322,7 @@ def _judges_partitions(rule: Rule) -> bool:
 def _measure(rule: Rule) -> pl.Expr:
     if isinstance(rule, ReferenceRule):
         return pl.col(_found(rule)).mean()
-    assert isinstance(rule, DatasetRule)  # noqa: S101 - for the type checker: `_judges_partitions` admits no other
+    assert isinstance(rule, DatasetRule)  # noqa: S101 - for the type checker: `is_measured` admits no other
     return rule.measure
 
 

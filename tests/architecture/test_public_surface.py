@@ -20,6 +20,9 @@ SURFACES = {
         "Feature", "FeatureState", "Measure", "age", "compute_features", "count", "distinct", "feature", "find_leaks",
         "fold_features", "last", "mean", "rate", "total",
     ],
+    "platform_core.ingest": [
+        "HASH", "INGEST", "INGESTED_AT", "PROVENANCE", "RowPlan", "SOURCE", "number_arrivals", "plan_rows", "row_hash",
+    ],
     "platform_core.privacy": [],
     "platform_core.streaming": [
         "Clock", "IntervalJoin", "JoinState", "Pattern", "PatternState", "Progress", "Window", "WindowState",
@@ -69,7 +72,7 @@ SURFACES = {
     "platform_assets.domains": [],
     "platform_assets.entrypoints": [],
     "platform_assets.factory": ["asset_for", "asset_key", "checks_for"],
-    "platform_assets.ingest": ["ingests_spec", "quarantine_spec", "table_spec"],
+    "platform_assets.ingest": ["ingests_spec", "quarantine_spec", "superseded_spec", "table_spec", "verdicts_spec"],
     "platform_assets.operations": [],
 }  # fmt: skip
 

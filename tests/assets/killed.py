@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from platform_assets.ingest import quarantine_spec, table_spec
-from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest import ingests_spec, quarantine_spec, table_spec
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake
 from tests.world import World, world
@@ -63,14 +62,14 @@ def once_a_file_appears(made: World) -> None:
 
 def arm(point: str, made: World) -> None:
     """Prepares the death at the named point."""
-    table, aside = table_spec(made.dataset(DATASET)), quarantine_spec(made.dataset(DATASET))
+    table, aside, log = (spec(made.dataset(DATASET)) for spec in (table_spec, quarantine_spec, ingests_spec))
     {
         "while reading": lambda: before(Landing, "content"),
         "after the quarantine's commit": lambda: after(Lake, "write", lambda _, spec, *__: spec == aside),
         "while writing files": lambda: once_a_file_appears(made),
         "before the table's commit": lambda: before(Lake, "write", lambda _, spec, *__: spec == table),
         "after the table's commit": lambda: after(Lake, "write", lambda _, spec, *__: spec == table),
-        "while reporting": lambda: before(QuarantineStore, "log"),
+        "while reporting": lambda: before(Lake, "write", lambda _, spec, *__: spec == log),
         "never": lambda: None,
     }[point]()
 

@@ -1,4 +1,4 @@
-"""Which tables upkeep looks after: that of every asset, and beside a dataset's own its quarantine and ingest log."""
+"""Which tables upkeep looks after: that of every asset, and those that lie beside a dataset's own."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.factory import asset_key
-from platform_assets.ingest import ingests_spec, quarantine_spec
+from platform_assets.ingest import ingests_spec, quarantine_spec, superseded_spec, table_spec, verdicts_spec
 from platform_core.contracts import Catalog, Dataset, Partitions, Retention
 from platform_core.contracts.reach import ingest_reads_all, readers_of_all
 from platform_resources.storage import TableSpec
@@ -110,6 +110,9 @@ def _beside(dataset: Dataset) -> Iterator[TableSpec]:
         yield quarantine_spec(dataset)
     if dataset.source is not None or dataset.quarantine is not None:
         yield ingests_spec(dataset)
+    if table_spec(dataset).replaces:
+        yield superseded_spec(dataset)
+    yield verdicts_spec(dataset)
 
 
 def _undeclared(kept: KeptTable, datasets: Mapping[str, Any]) -> Iterator[str]:

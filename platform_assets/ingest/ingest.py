@@ -1,0 +1,282 @@
+"""An ingest from inputs to commit, free of Dagster: an asset's step, a stream's worker and a script call it alike.
+
+    state = read_state(lake, dataset)
+    judged = judge_inputs(state, inputs, references, run_id=..., at=...)
+    commit(state, judged.outcome)
+
+`ingest` does this for all that a run takes in, and again where another writer was first. Whether a verdict lets rows be
+written is the caller's to say.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from platform_assets.ingest.commit import Outcome, commit
+from platform_assets.ingest.existing_rows import after_ingest, after_replay
+from platform_assets.ingest.ingest_log import log_of
+from platform_assets.ingest.inputs import Input
+from platform_assets.ingest.intake import Intake, rows_by_source, take_in
+from platform_assets.ingest.large import SHARE, can_be_judged_in_batches, take_in_batches
+from platform_assets.ingest.quarantine import QuarantinePlan
+from platform_assets.ingest.replay import close_replayed
+from platform_assets.ingest.state import IngestState, read_state
+from platform_assets.ingest.table_plan import TablePlan, plan_large_table, plan_table
+from platform_assets.ingest.tables import SOURCE
+from platform_assets.ingest.verdicts import stopping_rules
+from platform_core.contracts import Dataset
+from platform_core.ingest import number_arrivals
+from platform_core.quality.envelope import ENVELOPE
+from platform_resources.errors import PositionMoved
+from platform_resources.storage import Commit, Lake
+
+ATTEMPTS = 5
+"""How often an ingest is decided anew because another writer was first."""
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """A judged run: the verdict on its inputs, and what it would commit.
+
+    Attributes:
+        state: What it was decided on.
+        inputs: What came in, in the order of arrival.
+        intake: The verdict.
+        outcome: What `commit` is to do.
+        commit: What was committed; None before, and where the table had all of it already.
+    """
+
+    state: IngestState
+    inputs: Sequence[Input]
+    intake: Intake
+    outcome: Outcome
+    commit: Commit | None = None
+
+    @property
+    def table(self) -> TablePlan:
+        """What becomes of the table's rows."""
+        return self.outcome.table
+
+
+def judge_inputs(
+    state: IngestState,
+    inputs: Sequence[Input],
+    references: Mapping[str, pl.DataFrame],
+    *,
+    run_id: str,
+    at: datetime,
+    replays: bool = False,
+    partitions: Sequence[str] | None = None,
+) -> Ingest:
+    """Judge what came in and decide what it changes; nothing is written.
+
+    Args:
+        state: The dataset's quarantine and log.
+        inputs: What came in, in the order in which it was noticed.
+        references: By rule id, as `judge` takes them.
+        run_id: Of the run.
+        at: The instant of the run, in UTC.
+        replays: Whether the inputs are rows from the quarantine, which add to what their sources brought.
+        partitions: Those that the run is about; None for all.
+    """
+    dataset, lake = state.dataset, state.lake
+    arrivals = number_arrivals([(given.source, given.ingest_id) for given in inputs], state.logged)
+    ordered = sorted(inputs, key=lambda given: arrivals[given.source])
+    existing = after_replay(lake, dataset) if replays else after_ingest(lake, dataset)
+    intake = take_in(
+        dataset, ordered, references, run_id=run_id, at=at, residents=existing, measures=stopping_rules(dataset)
+    )
+    table = plan_table(state, intake.valid, replaced=() if replays else intake.sources, arrivals=arrivals)
+    column = dataset.partitions.column if dataset.partitions else None
+    outcome = Outcome(
+        run_id=run_id,
+        quarantine=_envelopes(state, intake, replays=replays),
+        table=table,
+        ingests=log_of(
+            ordered,
+            {"rows": intake.came, "valid": rows_by_source(table.written), "quarantined": intake.quarantined},
+            arrivals={source: number for source, number in arrivals.items() if source in intake.sources},
+            partitions=dict(
+                intake.valid.group_by(SOURCE).agg(pl.col(column).unique().sort()).iter_rows() if column else ()
+            ),
+            run_id=run_id,
+            at=at,
+        ),
+        unreadable=intake.unreadable,
+        replay=close_replayed(state, ordered, intake.refused) if replays else None,
+        partitions=None if partitions is None else tuple(partitions),
+        references=references,
+        warned=intake.warned,
+        sources=() if replays else intake.sources,
+    )
+    return Ingest(state, ordered, intake, outcome)
+
+
+def judge_large_input(
+    state: IngestState,
+    given: Input,
+    references: Mapping[str, pl.DataFrame],
+    *,
+    run_id: str,
+    at: datetime,
+    scratch: Path,
+    partitions: Sequence[str] | None = None,
+) -> Ingest:
+    """Judge one input in batches, and decide what it changes; `judge_inputs` says the rest.
+
+    Args:
+        state: The dataset's quarantine and log.
+        given: The input, with its batches.
+        references: By rule id, as `judge` takes them.
+        run_id: Of the run.
+        at: The instant of the run, in UTC.
+        scratch: A folder for its valid rows, which must outlive the commit.
+        partitions: Those that the run is about; None for all.
+    """
+    arrivals = number_arrivals([(given.source, given.ingest_id)], state.logged)
+    large = take_in_batches(state, given, references, run_id=run_id, at=at, scratch=scratch)
+    intake = large.intake
+    if intake.unreadable:
+        return judge_inputs(
+            state, [replace(given, batches=None, reason=intake.refused["reason"][0])], references,
+            run_id=run_id, at=at, partitions=partitions,
+        )  # fmt: skip
+    table, valid = plan_large_table(state, large.rows, intake.valid, source=given.source, arrivals=arrivals)
+    outcome = Outcome(
+        run_id=run_id,
+        quarantine=_envelopes(state, intake, replays=False),
+        table=table,
+        ingests=log_of(
+            [given],
+            {"rows": intake.came, "valid": {given.source: valid}, "quarantined": intake.quarantined},
+            arrivals=arrivals,
+            partitions={given.source: list(table.partition_counts)} if state.dataset.partitions else {},
+            run_id=run_id,
+            at=at,
+        ),
+        partitions=None if partitions is None else tuple(partitions),
+        references=references,
+        warned=intake.warned,
+        sources=intake.sources,
+    )
+    return Ingest(state, [given], intake, outcome)
+
+
+def _envelopes(state: IngestState, intake: Intake, *, replays: bool) -> QuarantinePlan:
+    if replays or state.dataset.quarantine is None:
+        return QuarantinePlan(pl.DataFrame(schema=ENVELOPE))
+    return state.plan(intake.refused, intake.sources, intake.unreadable)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a run is: its id, its instant in UTC, and what it is about.
+
+    Attributes:
+        run_id: Of the run.
+        at: Its instant, in UTC.
+        partitions: Those that it is about; None for all.
+        replays: Whether its inputs are rows from the quarantine.
+    """
+
+    run_id: str
+    at: datetime
+    partitions: Sequence[str] | None = None
+    replays: bool = False
+
+
+def ingest(
+    lake: Lake,
+    dataset: Dataset,
+    read_inputs: Callable[[IngestState], Sequence[Input]],
+    references: Mapping[str, pl.DataFrame],
+    *,
+    run: Run,
+    admits: Callable[[Intake], bool],
+) -> list[Ingest]:
+    """Judge and commit what came in: small inputs at once, each large one by itself, in their order.
+
+    Where another writer was first, the inputs are read and judged again on what is there now.
+
+    Args:
+        lake: Where the tables lie.
+        dataset: The contract.
+        read_inputs: Reads what came in, on a state.
+        references: By rule id, as `judge` takes them.
+        run: What the run is.
+        admits: Whether a verdict lets the rows be written; where it does not, nothing of it is, and nothing after it.
+
+    Raises:
+        PositionMoved: Other writers were first every time.
+    """
+    done: list[Ingest] = []
+    state = read_state(lake, dataset)
+    for number, group in enumerate(_groups(read_inputs(state))):
+        with ExitStack() as stack:
+            judged = _committed(
+                read_state(lake, dataset) if number else state, group, read_inputs, references, run, admits, stack
+            )
+        done.append(judged)
+        if not admits(judged.intake):
+            return done
+    return done
+
+
+def _committed(
+    state: IngestState,
+    group: Sequence[Input],
+    read_inputs: Callable[[IngestState], Sequence[Input]],
+    references: Mapping[str, pl.DataFrame],
+    run: Run,
+    admits: Callable[[Intake], bool],
+    stack: ExitStack,
+) -> Ingest:
+    sources = {given.source for given in group}
+    for attempt in range(1, ATTEMPTS + 1):
+        judged = _judged(state, group, references, run, stack)
+        if not admits(judged.intake):
+            return judged
+        try:
+            return replace(judged, commit=commit(state, judged.outcome))
+        except PositionMoved:
+            if attempt == ATTEMPTS:
+                raise
+        state = read_state(state.lake, state.dataset)
+        group = [given for given in read_inputs(state) if given.source in sources]
+    raise AssertionError("unreachable")
+
+
+def _judged(
+    state: IngestState, group: Sequence[Input], references: Mapping[str, pl.DataFrame], run: Run, stack: ExitStack
+) -> Ingest:
+    if group and group[0].batches is not None:
+        from platform_resources.readers.scratch import scratch_folder  # noqa: PLC0415 - large inputs only
+
+        scratch = stack.enter_context(scratch_folder())
+        return judge_large_input(
+            state, group[0], references, run_id=run.run_id, at=run.at, scratch=scratch, partitions=run.partitions
+        )
+    return judge_inputs(
+        state, group, references, run_id=run.run_id, at=run.at, replays=run.replays, partitions=run.partitions
+    )
+
+
+def _groups(inputs: Sequence[Input]) -> list[list[Input]]:
+    """The inputs that are committed together, in their order: a large one by itself; one empty group for none."""
+    groups: list[list[Input]] = []
+    for given in inputs:
+        alone = given.batches is not None or not groups or groups[-1][0].batches is not None
+        if alone:
+            groups.append([given])
+        else:
+            groups[-1].append(given)
+    return groups or [[]]
+
+
+def large_bytes(lake: Lake, dataset: Dataset) -> float:
+    """Give the size in bytes from which on a unit of the dataset is judged in batches."""
+    return lake.settings.memory_bytes // SHARE if can_be_judged_in_batches(dataset) else float("inf")

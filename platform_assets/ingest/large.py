@@ -1,0 +1,280 @@
+"""An input too large for memory: judged batch by batch, its valid rows on the local disk until the table has them.
+
+What needs the whole keeps a number a row: the hashes of all keys say whether one is there twice, and only rows whose
+hash is are looked at. Measures over the table are taken from the table. Uniqueness beyond the key and references into
+the dataset itself need all rows at once, so such a dataset is judged whole, whatever its size.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from platform_assets.ingest.inputs import Input, records_of
+from platform_assets.ingest.intake import Intake, take_in
+from platform_assets.ingest.quarantine import QuarantineStore
+from platform_core.contracts import Dataset, ReferenceRule, rules_of
+from platform_core.quality import Beside, RuleResult, beyond_key, envelopes
+from platform_core.quality.envelope import ENVELOPE
+from platform_core.quality.judge import SAMPLE
+from platform_core.quality.uniqueness import KEY_RULE
+from platform_resources.sources import Batch, UnreadableUnit
+
+SHARE = 16
+"""The part of the memory limit that a file may have and still be judged whole: its rows take several times as much."""
+
+_POSITION = "\0position"
+_PREVIEW = 8
+Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
+
+
+def can_be_judged_in_batches(dataset: Dataset) -> bool:
+    """Tell whether no rule of the dataset needs all rows of an input at once, but for its key."""
+    looks_into_itself = any(
+        isinstance(rule, ReferenceRule) and rule.dataset == dataset.name for rule in rules_of(dataset)
+    )
+    return not beyond_key(dataset) and not looks_into_itself and dataset.store.mode == "merge"
+
+
+@dataclass(frozen=True)
+class RowFiles:
+    """Rows in files on the local disk, in the order in which they came; some of them are left out.
+
+    Attributes:
+        files: Arrow files with the rows and their positions.
+        schema: The rows' columns, without the position.
+        left_out: Positions of rows that are not valid after all.
+        height: Rows, without those that are left out.
+    """
+
+    files: tuple[Path, ...]
+    schema: pl.Schema
+    left_out: pl.Series
+    height: int
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield the rows, a file at a time."""
+        for file in self.files or ():
+            rows = pl.read_ipc(file)
+            yield rows.filter(~pl.col(_POSITION).is_in(self.left_out.implode())).drop(_POSITION)
+        if not self.files:
+            yield pl.DataFrame(schema=self.schema)
+
+    def lazy(self) -> pl.LazyFrame:
+        """Give the rows lazily."""
+        if not self.files:
+            return pl.LazyFrame(schema=self.schema)
+        rows = pl.scan_ipc(list(self.files))
+        return rows.filter(~pl.col(_POSITION).is_in(self.left_out.implode())).drop(_POSITION)
+
+    def without(self, keys: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Yield the rows that have none of the keys."""
+        for frame in self.frames():
+            yield frame if keys.is_empty() else frame.join(keys, on=keys.columns, how="anti", maintain_order="left")
+
+
+@dataclass(frozen=True)
+class LargeIntake:
+    """The verdict on a large input: what `Intake` says, with the valid rows in files.
+
+    Attributes:
+        intake: Counts, results and envelopes; of the valid rows the first few.
+        rows: All valid rows.
+    """
+
+    intake: Intake
+    rows: RowFiles
+
+
+def take_in_batches(
+    store: QuarantineStore,
+    given: Input,
+    references: Mapping[str, pl.DataFrame],
+    *,
+    run_id: str,
+    at: datetime,
+    scratch: Path,
+) -> LargeIntake:
+    """Judge the batches of one input.
+
+    Args:
+        store: The quarantine, for people's fixes.
+        given: The input; its batches may be read more than once.
+        references: By rule id, as `judge` takes them.
+        run_id: Of the run.
+        at: The instant of the run, in UTC.
+        scratch: A folder of the run's own.
+    """
+    dataset, read = store.dataset, given.batches
+    if read is None:
+        raise TypeError(f"{given.source}: has no batches")
+    try:
+        return _judged(store, given, read, references, run_id=run_id, at=at, scratch=scratch)
+    except UnreadableUnit as error:
+        unread = replace(given, batches=None, reason=error.reason)
+        part = take_in(dataset, [unread], references, run_id=run_id, at=at, residents=lambda *_: Beside(), measures=[])
+        return LargeIntake(part, RowFiles((), part.valid.schema, _none(), 0))
+
+
+def _judged(
+    store: QuarantineStore,
+    given: Input,
+    read: Callable[[], Iterator[Batch]],
+    references: Mapping[str, pl.DataFrame],
+    *,
+    run_id: str,
+    at: datetime,
+    scratch: Path,
+) -> LargeIntake:
+    dataset = store.dataset
+    parts: list[Intake] = []
+    files: list[Path] = []
+    hashes: list[Hashes] = []
+    height = 0
+    for batch in read():
+        raw = store.with_fixes(records_of(batch, dataset), given.source, given.ingest_id, first=batch.first_record)
+        malformed = {record.record: record for record in batch.malformed}
+        piece = replace(given, raw=raw, batches=None, first=batch.first_record, malformed=malformed)
+        part = take_in(
+            dataset, [piece], references, run_id=run_id, at=at, residents=lambda *_: Beside(), measures=[],
+            hashes_keys=True,
+        )  # fmt: skip
+        if part.unreadable:
+            return LargeIntake(part, RowFiles((), part.valid.schema, _none(), 0))
+        hashes.append(part.key_hashes.to_numpy())
+        files.append(scratch / f"{len(files):08}.arrow")
+        part.valid.with_columns(part.positions.alias(_POSITION)).write_ipc(files[-1], compression="lz4")
+        height += part.valid.height
+        parts.append(_light(part, rows=0 if parts else _PREVIEW))
+    whole = _joined(parts)
+    repeated, refused_too = (_none(), _none()) if not dataset.key else _repeated(hashes, files, dataset)
+    rows = RowFiles(tuple(files), whole.valid.schema, repeated, height - repeated.len())
+    if refused_too.len():
+        whole = _with_refused_repeated(dataset, whole, refused_too)
+    if repeated.len():
+        whole = _with_repeated(dataset, whole, given, read, repeated, run_id=run_id, at=at)
+    return LargeIntake(whole, rows)
+
+
+def _repeated(hashes: Sequence[Hashes], files: Sequence[Path], dataset: Dataset) -> tuple[pl.Series, pl.Series]:
+    """The positions of rows whose key an earlier row of the input has: of valid rows, and of refused ones.
+
+    Hashes are compared first: where no two are alike, no two keys are. The keys of valid rows are then compared
+    themselves; those of refused rows are not there any more, and are told by their 64 bits.
+    """
+    every = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
+    ordered = np.sort(every)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not twice.size:
+        return _none(), _none()
+    at = np.flatnonzero(np.isin(every, twice))
+    suspects = pl.DataFrame({_POSITION: at + 1, "hash": every[at]}, schema={_POSITION: pl.Int64, "hash": pl.UInt64})
+    keys = list(dataset.key)
+    valid = pl.concat([pl.read_ipc(file, columns=[_POSITION, *keys]).join(suspects, on=_POSITION) for file in files])
+    refused = suspects.join(valid, on=_POSITION, how="anti")
+    first = suspects.group_by("hash").agg(pl.col(_POSITION).min().alias("first"))
+    first_refused = refused.group_by("hash").agg(pl.col(_POSITION).min().alias("first"))
+    later = valid.sort(_POSITION).with_columns(pl.struct(keys).is_first_distinct().alias("is_first"))
+    later = later.join(first_refused, on="hash", how="left")
+    behind = ~pl.col("is_first") | (pl.col("first") < pl.col(_POSITION)).fill_null(value=False)
+    refused = refused.join(first, on="hash").filter(pl.col("first") < pl.col(_POSITION))
+    return later.filter(behind)[_POSITION], refused[_POSITION]
+
+
+def _none() -> pl.Series:
+    return pl.Series(dtype=pl.Int64)
+
+
+def _light(part: Intake, *, rows: int) -> Intake:
+    """A batch's verdict without its rows."""
+    none = pl.Series(dtype=pl.UInt64)
+    return replace(part, valid=part.valid.head(rows).clone(), positions=_none(), key_hashes=none)
+
+
+def _joined(parts: Sequence[Intake]) -> Intake:
+    first = parts[0]
+    return replace(
+        first,
+        refused=pl.concat([pl.DataFrame(schema=ENVELOPE), *(part.refused for part in parts)]),
+        results=tuple(_added([part.results[place] for part in parts]) for place in range(len(first.results))),
+        came=_summed([part.came for part in parts]),
+        quarantined=_summed([part.quarantined for part in parts]),
+        warned=pl.concat([part.warned for part in parts]).group_by("rule", "place").agg(pl.col("failed").sum()),
+    )
+
+
+def _summed(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return {source: sum(part.get(source, 0) for part in counts) for source in set().union(*counts)}
+
+
+def _added(results: Sequence[RuleResult]) -> RuleResult:
+    """One rule's results over several batches as one."""
+    sample = [record for result in results for record in result.sample][:SAMPLE]
+    failed, total = sum(result.failed for result in results), sum(result.total for result in results)
+    passed = all(result.passed for result in results)
+    return replace(results[0], passed=passed, failed=failed, total=total, sample=sample)
+
+
+def _with_repeated(
+    dataset: Dataset,
+    intake: Intake,
+    given: Input,
+    read: Callable[[], Iterator[Batch]],
+    repeated: pl.Series,
+    *,
+    run_id: str,
+    at: datetime,
+) -> Intake:
+    """The verdict with rows whose key came before in the input; they are read again as they came."""
+    rule = next(rule for rule in rules_of(dataset) if rule.id == KEY_RULE)
+    found = [pl.DataFrame(schema=ENVELOPE)]
+    for batch in read():
+        rows = records_of(batch, dataset).with_columns(
+            pl.int_range(batch.first_record, batch.first_record + pl.len()).alias(_POSITION)
+        )
+        mine = rows.filter(pl.col(_POSITION).is_in(repeated.implode()))
+        positions = mine[_POSITION].to_list()
+        found.append(
+            envelopes(
+                mine.drop(_POSITION),
+                [[KEY_RULE]] * mine.height,
+                [f"broken: {rule.label}"] * mine.height,
+                source=given.source,
+                ingest_id=given.ingest_id,
+                positions=positions,
+                run_id=run_id,
+                at=at,
+                partitions=[None] * mine.height,
+            )
+        )
+    again = pl.concat(found)
+    return replace(
+        intake,
+        refused=pl.concat([intake.refused, again]),
+        results=_key_broken(intake.results, again.height),
+        quarantined=_summed([intake.quarantined, {given.source: again.height}]),
+    )
+
+
+def _with_refused_repeated(dataset: Dataset, intake: Intake, positions: pl.Series) -> Intake:
+    """The verdict with the key's rule among those that some refused rows break."""
+    labels = {rule.id: rule.label for rule in rules_of(dataset)}
+    mine = pl.col("position").is_in(positions.implode()) & ~pl.col("rules").list.contains(KEY_RULE)
+    told = intake.refused.filter(mine)
+    broken = [[rule for rule in labels if rule in {*rules, KEY_RULE}] for rules in told["rules"].to_list()]
+    reasons = ["broken: " + "; ".join(labels[rule] for rule in rules) for rules in broken]
+    renewed = told.with_columns(
+        pl.Series("rules", broken, dtype=pl.List(pl.String)), pl.Series("reason", reasons, dtype=pl.String)
+    )
+    refused = pl.concat([intake.refused.filter(~mine.fill_null(value=False)), renewed])
+    return replace(intake, refused=refused, results=_key_broken(intake.results, renewed.height))
+
+
+def _key_broken(results: Sequence[RuleResult], rows: int) -> tuple[RuleResult, ...]:
+    return tuple(
+        replace(result, passed=False, failed=result.failed + rows) if result.rule.id == KEY_RULE else result
+        for result in results
+    )

@@ -1,0 +1,84 @@
+"""What a run finds before it begins: the quarantine and the log, each read once, and the position they stand at.
+
+A commit names the position and is refused where another writer was there in between; what was decided on a state that
+is no more is decided again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from platform_assets.ingest.quarantine import INGESTS, QuarantineStore
+from platform_assets.ingest.tables import ingests_spec, quarantine_spec, table_spec
+from platform_core.contracts import Dataset
+from platform_core.quality.envelope import ENVELOPE
+from platform_resources.storage import Lake
+
+STREAM = "ingest"
+"""The name under which a table remembers the number of the last ingest that it has."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a dataset stands: the last ingest in each table, and the quarantine's version, which people move too."""
+
+    table: int | None
+    log: int | None
+    quarantine: int | None
+    quarantine_version: str | None
+
+
+@dataclass(frozen=True)
+class IngestState(QuarantineStore):
+    """A quarantine and a log as they were when a run began; a person's decision since then is not seen."""
+
+    position: Position
+    frames: Mapping[str, pl.DataFrame]
+
+    @cached_property
+    def logged(self) -> dict[str, tuple[str, int]]:
+        """By source, the content that the log knows and the number of its arrival."""
+        numbers = pl.coalesce("arrival", pl.col("ingested_at").dt.epoch("us"))
+        return {source: (content, number) for source, content, number in
+                self.ingests().select("source", "ingest_id", numbers).iter_rows()}  # fmt: skip
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether the log counts what the table has; it does not where a run died between the two."""
+        return self.ingests()["commit"].max() == self.position.table
+
+    @property
+    def latest(self) -> int:
+        """The highest number that any ingest had, 0 where there was none."""
+        return max(self.position.table or 0, self.position.log or 0, self.position.quarantine or 0)
+
+    def _read(
+        self,
+        which: str,
+        schema: dict[str, pl.DataType | type[pl.DataType]],  # noqa: ARG002
+        sources: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        frame = self.frames[which]
+        return frame if sources is None else frame.filter(pl.col("source").is_in(list(sources)))
+
+
+def read_state(lake: Lake, dataset: Dataset) -> IngestState:
+    """Read the position, then the quarantine and the log: what is committed meanwhile refuses the commit, not us."""
+    store = QuarantineStore(lake, dataset)
+    position = Position(
+        table=lake.position(table_spec(dataset), STREAM),
+        log=lake.position(ingests_spec(dataset), STREAM),
+        quarantine=lake.position(quarantine_spec(dataset), STREAM) if dataset.quarantine else None,
+        quarantine_version=lake.version(quarantine_spec(dataset)) if dataset.quarantine else None,
+    )
+    frames = {
+        "quarantine": store.envelopes() if dataset.quarantine else pl.DataFrame(schema=ENVELOPE),
+        "ingests": store.ingests() if position.log or lake.exists(ingests_spec(dataset)) else _no_log(),
+    }
+    return IngestState(lake, dataset, position, frames)
+
+
+def _no_log() -> pl.DataFrame:
+    return pl.DataFrame(schema=INGESTS)

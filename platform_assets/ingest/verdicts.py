@@ -1,0 +1,148 @@
+"""The state of a check is the state of the table: what each rule found in each partition, and what waits in quarantine.
+
+Numbers are kept by place: a dataset rule's by partition, the rows that a rule of severity `warn` let pass by their
+source. A run renews the places that it touched; the verdict is over all of them, and over the open envelopes. A run
+that judges no rows renews nothing, and so changes no verdict. Bounds are not kept: a threshold that moves judges the
+same numbers anew.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import polars as pl
+
+from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest.stored import as_declared
+from platform_assets.ingest.tables import table_spec, verdicts_spec
+from platform_core.contracts import Dataset, DatasetRule, Rule, rules_of
+from platform_core.quality import RuleResult
+from platform_core.quality.judge import is_measured, measured, verdict
+from platform_core.quality.policy import stops
+from platform_core.rules import NOW
+from platform_resources.storage import Lake
+
+VERDICTS = {"rule": pl.String, "place": pl.String, "value": pl.Float64, "failed": pl.Int64}
+WARNED = {"rule": pl.String, "place": pl.String, "failed": pl.Int64}
+WHOLE = ""
+"""The place of a table without partitions."""
+
+
+def stopping_rules(dataset: Dataset) -> list[Rule]:
+    """List the dataset rules that must hold before anything is written; the others are measured on the table."""
+    return [rule for rule in rules_of(dataset) if is_measured(rule) and stops(dataset, rule)]
+
+
+@dataclass(frozen=True)
+class TableVerdicts:
+    """The verdicts on one dataset's table."""
+
+    lake: Lake
+    dataset: Dataset
+
+    def renew(
+        self,
+        references: Mapping[str, pl.DataFrame],
+        *,
+        partitions: Sequence[str] | None,
+        warned: pl.DataFrame,
+        places: Sequence[str],
+    ) -> None:
+        """Measure the places that a run covered or changed, as they are now, and keep the numbers.
+
+        Args:
+            references: By rule id, as `judge` takes them.
+            partitions: Those that the run is about, and those whose rows it changed; None for a table without any.
+            warned: By rule and place, how many rows break a rule of severity `warn`.
+            places: Those whose rows the run brought anew, so that what they were warned of before counts no more.
+        """
+        numbers = [pl.DataFrame(schema=VERDICTS), self._warnings(warned, places)]
+        rules = [rule for rule in rules_of(self.dataset) if is_measured(rule)]
+        if rules and partitions != [] and self.lake.exists(table_spec(self.dataset)):
+            numbers.append(self._measured(rules, references, partitions))
+        renewed = pl.concat(numbers)
+        if not renewed.is_empty():
+            self.lake.write(verdicts_spec(self.dataset), renewed)
+
+    def results(self, judged: Sequence[RuleResult], *, now: datetime) -> list[RuleResult]:
+        """Give one result a rule, in the contract's order, over the whole table and what waits in quarantine.
+
+        Args:
+            judged: The results of this run's rows, for their samples and reasons.
+            now: To leave out partitions that retention has dropped.
+        """
+        kept = self._kept(now)
+        store = QuarantineStore(self.lake, self.dataset)
+        rows = self._rows(store)
+        waiting = store.envelopes(decision="open") if self.dataset.quarantine else None
+        ours = {result.rule.id: result for result in judged}
+        found = []
+        for rule in rules_of(self.dataset):
+            if isinstance(rule, DatasetRule) and rule.over == "table":
+                continue
+            mine = kept.filter(pl.col("rule") == rule.id)
+            if is_measured(rule):
+                values = dict(mine.select("place", "value").iter_rows())
+                found.append(verdict(rule, values, rows))
+            else:
+                failed = int(mine["failed"].sum())
+                found.append(_row_verdict(rule, ours.get(rule.id), failed, waiting, rows))
+        return found
+
+    def _rows(self, store: QuarantineStore) -> int:
+        """The rows that stand or wait in quarantine."""
+        if self.dataset.source is not None:
+            return int(store.ingests().select(pl.col("valid") + pl.col("quarantined")).sum().item() or 0)
+        spec = table_spec(self.dataset)
+        stored = int(self.lake.scan(spec).select(pl.len()).collect().item()) if self.lake.exists(spec) else 0
+        waiting = store.envelopes(decision="open").height if self.dataset.quarantine else 0
+        return stored + waiting
+
+    def _warnings(self, warned: pl.DataFrame, places: Sequence[str]) -> pl.DataFrame:
+        rules = [rule.id for rule in rules_of(self.dataset) if rule.severity == "warn" and rule.judges_rows]
+        every = pl.DataFrame({"rule": rules}, schema={"rule": pl.String}).join(
+            pl.DataFrame({"place": list(places)}, schema={"place": pl.String}), how="cross"
+        )
+        counted = every.join(warned, on=["rule", "place"], how="left").with_columns(pl.col("failed").fill_null(0))
+        return counted.select("rule", "place", pl.lit(None, pl.Float64).alias("value"), "failed")
+
+    def _measured(
+        self, rules: Sequence[Rule], references: Mapping[str, pl.DataFrame], partitions: Sequence[str] | None
+    ) -> pl.DataFrame:
+        column = self.dataset.partitions.column if self.dataset.partitions else None
+        chosen = sorted(set(partitions or ())) if column else None
+        rows = as_declared(self.lake.scan(table_spec(self.dataset), partitions=chosen), self.dataset)
+        rows = rows.with_columns(pl.lit(datetime.now(UTC), pl.Datetime("us", "UTC")).alias(NOW))
+        numbers = measured(rows, self.dataset, rules, references, partitions=chosen or [WHOLE])
+        return pl.DataFrame(
+            [(rule, place, value, None) for rule, values in numbers.items() for place, value in values.items()],
+            schema=VERDICTS,
+            orient="row",
+        )
+
+    def _kept(self, now: datetime) -> pl.DataFrame:
+        spec = verdicts_spec(self.dataset)
+        if not self.lake.exists(spec):
+            return pl.DataFrame(schema=VERDICTS)
+        kept = self.lake.scan(spec).select(list(VERDICTS)).collect()
+        partitions, retention = self.dataset.partitions, self.dataset.retention
+        if partitions is None or retention is None or retention.keep is None:
+            return kept
+        first = (now - retention.keep).strftime(partitions.format)
+        return kept.filter(pl.col("value").is_null() | (pl.col("place") >= first))
+
+
+def _row_verdict(
+    rule: Rule, ours: RuleResult | None, passed_by: int, waiting: pl.DataFrame | None, rows: int
+) -> RuleResult:
+    """A rule's result: rows that wait in quarantine because of it, and rows that it only warns of."""
+    because = waiting.filter(pl.col("rules").list.contains(rule.id)) if waiting is not None else None
+    files = because.filter(pl.col("position").is_null()) if because is not None else None
+    failed = passed_by + (because.height - files.height if because is not None and files is not None else 0)
+    reason = ""
+    if files is not None and files.height:
+        reason = "; ".join(f"{source}: {why}" for source, why in files.select("source", "reason").iter_rows())
+    result = RuleResult(rule, passed=not failed and not reason, failed=failed, total=max(rows, failed), reason=reason)
+    if ours is None or result.passed:
+        return result
+    return replace(result, sample=ours.sample)

@@ -1,0 +1,80 @@
+"""An input that is judged in batches says what it says when it is judged whole, in bounded memory."""
+
+import random
+import resource
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from platform_assets.ingest.ingest import Run, ingest
+from platform_assets.ingest.inputs import Input
+from platform_assets.ingest.quarantine import QuarantineStore
+from platform_core.contracts import Dataset
+from platform_resources.sources import Batch
+from platform_resources.storage import Lake
+from tests.assets.ingest.worker import land, opened, orders, standing, take_in
+
+
+def as_it_came(draw: random.Random, rows: int) -> pl.DataFrame:
+    """Rows as text; keys come twice, days cannot be read, prices are refused."""
+    return pl.DataFrame(
+        {
+            "id": [str(draw.randint(1, 12)) for _ in range(rows)],
+            "day": [draw.choice(["2024-01-15", "2024-02-15", "2024-02-30"]) for _ in range(rows)],
+            "price": [str(draw.randint(-1, 3)) for _ in range(rows)],
+        }
+    )
+
+
+def taken_in(
+    lake: Lake, dataset: Dataset, raw: pl.DataFrame, *, name: str, ident: str, rows_a_batch: int | None
+) -> None:
+    def batches():
+        for first in range(0, raw.height, rows_a_batch or 1):
+            yield Batch(raw[first : first + (rows_a_batch or 1)], first_record=first + 1)
+
+    given = Input(f"shop/orders-{name}.csv", ident, raw=raw if rows_a_batch is None else None,
+                  batches=None if rows_a_batch is None else batches)  # fmt: skip
+    run = Run(run_id="run", at=datetime(2024, 3, 1, tzinfo=UTC))
+    ingest(lake, dataset, lambda _: [given], {}, run=run, admits=lambda _: True)
+
+
+def what_stands(lake: Lake, dataset: Dataset) -> tuple:
+    store = QuarantineStore(lake, dataset)
+    log = store.ingests().select("source", "rows", "valid", "quarantined", "superseded", "partitions", "arrival")
+    envelopes = store.envelopes().select("quarantine_id", "rules", "payload").sort("quarantine_id")
+    return standing(lake, dataset), log.to_dicts(), envelopes.to_dicts()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_batches_say_what_the_whole_says(tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)  # noqa: S311 - not a secret
+    dataset, whole, pieces = orders("delta"), opened(tmp_path / "whole"), opened(tmp_path / "pieces")
+    for turn in range(3):
+        raw, name = as_it_came(draw, draw.randint(3, 9)), draw.choice("ab")
+        taken_in(whole, dataset, raw, name=name, ident=f"{turn:012}{turn:020}", rows_a_batch=None)
+        taken_in(pieces, dataset, raw, name=name, ident=f"{turn:012}{turn:020}", rows_a_batch=draw.randint(1, 4))
+        assert what_stands(pieces, dataset) == what_stands(whole, dataset)
+
+
+@pytest.mark.lane
+def test_a_file_of_many_million_rows_goes_through_under_a_gigabyte(tmp_path: Path) -> None:
+    lake, dataset = opened(tmp_path), orders("delta")
+    path = Path(lake.settings.landing) / "shop/orders-a.csv"
+    path.parent.mkdir(parents=True)
+    rows = 10_000_000
+    number = pl.int_range(rows)
+    price = number % 1000 - (number % 1000 == 0)
+    pl.LazyFrame().select(id=number, day=pl.lit("2024-01-15"), price=price).sink_csv(path)
+    land(lake, "b", [(1, 2, 7)])
+    take_in(lake, dataset, "b")
+    command = [sys.executable, "-m", "tests.assets.ingest.worker", str(tmp_path), "delta", "never", "a"]
+    assert subprocess.run(command, check=False).returncode == 0
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1_000_000
+    (log,) = QuarantineStore(lake, dataset).ingests(["shop/orders-a.csv"]).to_dicts()
+    assert (log["rows"], log["quarantined"]) == (rows, rows // 1000)
+    assert log["valid"] + log["quarantined"] + log["superseded"] == rows

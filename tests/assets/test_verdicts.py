@@ -1,0 +1,56 @@
+"""The state of a check is the state of the table: what is red stays red until it holds."""
+
+import polars as pl
+
+from tests.world import World, sales
+
+GOOD = sales((1, "apple", 1.0), (2, "pear", 2.0))
+
+
+def test_a_month_that_breaks_a_rule_keeps_its_check_red_while_other_months_come(shop: World) -> None:
+    shop.land("shop/sales-a.parquet", GOOD.head(1))
+    shop.catch_up()
+    shop.land("shop/sales-b.parquet", sales((5, "pear", 1.0), (6, "pear", 2.0), month=2))
+    shop.catch_up()
+    assert shop.red("shop/sales") == {"volume"}
+    assert "2024-01" in str(shop.checks("shop/sales")["volume"].description)
+    shop.land("shop/sales-c.parquet", sales((3, "pear", 3.0)))
+    shop.catch_up()
+    assert shop.red("shop/sales") == set()
+
+
+def test_a_file_that_cannot_be_read_keeps_its_check_red_while_others_come(shop: World) -> None:
+    shop.land("shop/sales-bad.parquet", GOOD.drop("sku"))
+    shop.land("shop/sales-a.parquet", GOOD)
+    shop.catch_up()
+    shop.land("shop/sales-b.parquet", sales((5, "pear", 1.0), (6, "pear", 2.0), month=2))
+    shop.catch_up()
+    assert shop.red("shop/sales") == {"schema"}
+
+
+def test_rows_that_wait_in_quarantine_keep_their_check_red_whichever_file_comes(shop: World) -> None:
+    shop.land("shop/sales-a.parquet", pl.concat([GOOD, sales((3, "plum", 3.0))]))
+    shop.catch_up()
+    shop.land("shop/sales-b.parquet", sales((5, "pear", 1.0), (6, "pear", 2.0), month=2))
+    shop.catch_up()
+    check = shop.checks("shop/sales")["sku_isin"]
+    assert (check.passed, check.metadata["rows_failed"].value, check.metadata["rows_judged"].value) == (False, 1, 5)
+    shop.store("shop/sales").decide(shop.store("shop/sales").envelopes()["quarantine_id"].to_list(), "discarded", "no")
+    shop.materialise("shop/sales", partitions=["2024-02"])
+    assert shop.red("shop/sales") == set()
+
+
+def test_a_month_that_a_revision_empties_is_judged_empty(shop: World) -> None:
+    both = pl.concat([GOOD, sales((5, "pear", 1.0), (6, "pear", 2.0), month=2)])
+    shop.land("shop/sales-a.parquet", both)
+    shop.catch_up()
+    assert shop.red("shop/sales") == set()
+    shop.land("shop/sales-a.parquet", both.head(2))
+    shop.catch_up()
+    assert "2024-02: 0" in str(shop.checks("shop/sales")["volume"].description)
+
+
+def test_a_month_of_a_run_without_rows_is_judged_empty(shop: World) -> None:
+    shop.land("shop/sales-a.parquet", pl.concat([GOOD, sales((5, "pear", 1.0), (6, "pear", 2.0), month=3)]))
+    shop.materialise("shop/sales", partitions=["2024-01", "2024-02", "2024-03"])
+    assert "2024-02: 0" in str(shop.checks("shop/sales")["volume"].description)
