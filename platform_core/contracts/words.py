@@ -1,0 +1,173 @@
+"""The reference page of a declaration's words, made from the code: `docs/words.md`.
+
+Whatever `platform_core.contracts` shows, every argument of its records and every kind of rule appears there with an
+example that runs; a test compares the page with what is made here.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any
+
+from platform_core import contracts
+from platform_core.rules import FIELD_WORDS, KINDS
+
+TYPES: Mapping[str, str] = {
+    "int": "a whole number of 64 bits; `pl.Int8` to `pl.UInt64` for others",
+    "float": "a number of 64 bits; NaN is null; `pl.Float32` for 32",
+    "str": "a text",
+    "bool": "true or false",
+    "UtcTimestamp": "an instant in microseconds, in UTC",
+    "Day": "a calendar day",
+    "pl.Time": "a time of day",
+    "pl.Duration": "a length of time",
+    "pl.Binary": "bytes",
+    "pl.Categorical": "a text of few different values",
+    'Annotated[pl.Enum, ["a", "b"]]': "one of these texts, in this order",
+    "Annotated[pl.Decimal, 10, 2]": "a decimal of 10 digits, 2 of them places",
+    "Annotated[pl.List, pl.Int64]": "a list",
+    'Annotated[pl.Struct, {"a": pl.Int64}]': "a record",
+}
+"""What a column may be annotated with."""
+
+OPTIONS: Mapping[str, str] = {
+    "nullable": "nullable=True",
+    "unique": "unique=True",
+    "references": 'references="flights/airlines.carrier"',
+    "coverage": "coverage=0.8",
+    "unit": 'unit="minutes"',
+    "pii": 'pii="email"',
+    "severity": 'severity="warn"',
+    "description": 'description="Tail number"',
+    "title": 'title="Tail"',
+    "alias": 'alias="Order ID"',
+    "source_name": 'source_name="Customer ID"',
+    "metadata": 'metadata={"team": "a"}',
+}
+"""An example of each argument of `Field` that is no rule."""
+
+EXAMPLES: Mapping[str, str] = {
+    "Files": 'Files("orders-*.csv")',
+    "Database": 'Database("shop", table="orders", cursor="updated_at", key=["id"])',
+    "Topic": 'Topic("orders")',
+    "minutes": "minutes(5)",
+    "Generated": "Generated(rows=1000, seed=7)",
+    "monthly": 'monthly("2024-01", on="at")',
+    "daily": 'daily("2024-01-31", on="at")',
+    "hourly": 'hourly("2024-01-31-00:00", on="at")',
+    "Delta": 'Delta(mode="merge")',
+    "Iceberg": 'Iceberg(mode="merge", sort=["day"])',
+    "Parquet": 'Parquet(mode="append")',
+    "Quarantine": "Quarantine(keep=within(days=30))",
+    "Retention": "Retention(keep=within(days=365))",
+    "Sla": "Sla(availability=0.99)",
+    "within": "within(hours=24)",
+    "complete": 'complete("dep_delay", at_least=0.9)',
+    "volume": "volume(at_least=1000)",
+    "measure": 'measure("mean_delay", col("delay").mean(), at_most=60)',
+    "expression": 'expression("order", "starts_at < ends_at")',
+    "unique": 'unique("carrier", "flight", "day")',
+    "references": 'references(("origin", "hour"), "flights/weather")',
+    "compare": 'compare("ends_at", ">", "starts_at")',
+    "not_future": 'not_future("created_at")',
+    "fresh": 'fresh("created_at", within=within(hours=6))',
+    "no_gaps": 'no_gaps("at", longest=within(hours=1))',
+    "mean": 'mean("price", at_least=5, at_most=50)',
+    "deviation": 'deviation("price", at_most=20)',
+    "quantile": 'quantile("price", 0.95, at_most=200)',
+    "distinct": 'distinct("country", at_least=2)',
+    "share_of": 'share_of("status", "failed", at_most=0.05)',
+    "mostly": 'mostly(expression("light", "weight < 30"), at_least=0.95)',
+    "only_where": 'only_where(expression("zip", "zip IS NOT NULL"), "country = \'DE\'")',
+    "rules_from": 'rules_from([{"type": "ge", "field": "price", "value": 0, "threshold": 0.95}])',
+}
+"""An example of each function and record that a declaration is made of."""
+
+_MACHINERY = frozenset({
+    "Catalog", "CheckRule", "Column", "DatasetRule", "Partitions", "ReferenceRule", "RowRule", "Rule", "Transform",
+})  # fmt: skip
+"""Records that functions make."""
+
+_ELSEWHERE = frozenset({"DataFrameModel", "Dataset", "Field", "UtcTimestamp", "Day"})
+
+
+def words_page() -> str:
+    """The page as Markdown."""
+    return "\n".join([*_page(), ""])
+
+
+def _page() -> Iterator[str]:
+    yield "# The words of a declaration"
+    yield ""
+    yield "Made from the code by `platform_core.contracts.words`; a test knows when it is out of date."
+    types = ((f"`{word}`", text) for word, text in TYPES.items())
+    yield from _section("Types of columns", "Annotation", "What it is", types)
+    yield from _section("Arguments of `Dataset`", "Argument", "What it says", _arguments(contracts.Dataset))
+    yield from _section("Arguments of `Field`", "Example", "What it says", _options())
+    yield from _section(
+        "Rules of `Field`", "Example", "What it says",
+        ((f"`{kind.example}`", _first(kind)) for kind in FIELD_WORDS.values()),
+    )  # fmt: skip
+    yield from _section("Everything else", "Example", "What it is", _names())
+    yield from _records()
+    yield from _section(
+        "Kinds of rules", "`type` in a list of rules", "What it says",
+        ((f"`{kind.kind}`", _first(kind)) for kind in KINDS),
+    )  # fmt: skip
+
+
+def _section(title: str, left: str, right: str, rows: Iterator[tuple[str, str]]) -> Iterator[str]:
+    yield from ("", f"## {title}", "", f"| {left} | {right} |", "|---|---|")
+    for word, text in rows:
+        cells = (word.replace("|", "\\|"), text.replace("|", "\\|"))
+        yield f"| {cells[0]} | {cells[1]} |"
+
+
+def _options() -> Iterator[tuple[str, str]]:
+    texts = _documented(contracts.Field)
+    for name in inspect.signature(contracts.Field).parameters:
+        if name != "rules":
+            yield f"`{OPTIONS[name]}`", texts.get(name, "")
+
+
+def _names() -> Iterator[tuple[str, str]]:
+    for name in contracts.__all__:
+        thing = getattr(contracts, name)
+        if name not in _ELSEWHERE and callable(thing):
+            yield f"`{EXAMPLES.get(name, name)}`", _first(thing)
+
+
+def _records() -> Iterator[str]:
+    for name in contracts.__all__:
+        thing = getattr(contracts, name)
+        if name not in _ELSEWHERE | _MACHINERY and is_dataclass(thing):
+            yield from _section(f"Arguments of `{name}`", "Argument", "What it says", _arguments(thing))
+
+
+def _arguments(record: Any) -> Iterator[tuple[str, str]]:
+    texts = _documented(record)
+    for field in fields(record):
+        if field.init:
+            yield f"`{field.name}`", f"{texts.get(field.name, '')} {_default(field)}".strip()
+
+
+def _default(field: Field[Any]) -> str:
+    if field.default is MISSING:
+        return ""
+    return f"Default `{field.default!r}`."
+
+
+def _first(thing: Any) -> str:
+    """The first paragraph of a docstring."""
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+
+
+def _documented(thing: type | Callable[..., Any]) -> dict[str, str]:
+    """The texts of a docstring's `Args:` and `Attributes:`, those of the bases too."""
+    found: dict[str, str] = {}
+    for one in reversed(inspect.getmro(thing)) if isinstance(thing, type) else (thing,):
+        listed = re.search(r"(?:Args|Attributes):\n(.*?)(?:\n\n|\Z)", inspect.getdoc(one) or "", re.DOTALL)
+        for name, text in re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", listed.group(1) if listed else "", re.MULTILINE):
+            found[name] = " ".join(text.split())
+    return found
