@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -203,3 +204,39 @@ def test_the_cursor_does_not_grow_with_the_files(shop: World, monkeypatch: pytes
         assert len(arrivals) == 1
         sizes.append(len(cursor.write()))
     assert max(sizes[10:]) - min(sizes[10:]) < 10
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_happens_in_the_folder_each_content_is_asked_for_once(shop: World, seed: int) -> None:
+    rng = random.Random(seed)  # noqa: S311 - the same history for the same seed
+    folder = Path(shop.location.settings.landing) / "shop"
+    folder.mkdir(parents=True)
+    lake, settings, ledger = shop.location.lake, shop.location.settings, [shop.dataset("shop/ledger")]
+    now = datetime.now(UTC) + 600 * SETTLED
+    cursor, asked = Cursor.read(None, now), dict[str, str]()
+    for _ in range(12):
+        for _ in range(rng.randint(0, 3)):
+            change_something(folder, rng)
+        contents = {f"shop/{path.name}": path.read_text() for path in folder.glob("ledger-*")}
+        while True:
+            arrivals, cursor = look(lake, settings, ledger, cursor, now, limits=Limits(files=rng.choice([2, 99])))
+            for source in {arrival.unit.source for arrival in arrivals}:
+                assert asked.get(source) != contents[source]
+                asked[source] = contents[source]
+            if all(mark.listing for mark in cursor.marks.values()):
+                break
+        assert contents.items() <= asked.items()
+
+
+def change_something(folder: Path, rng: random.Random) -> None:
+    """Writes, touches, deletes or renames a file of the ledger, or writes one that no dataset covers."""
+    path = folder / f"ledger-{rng.randint(0, 5)}.csv"
+    change = rng.choice(["write", "write", "touch", "delete", "rename", "other"])
+    if change == "write":
+        path.write_text(f"line,amount\n{rng.randint(0, 2)},1\n")
+    elif change == "other":
+        (folder / "transfer.log").write_text(str(rng.random()))
+    elif path.exists() and change == "touch":
+        os.utime(path)
+    elif path.exists():
+        path.unlink() if change == "delete" else path.rename(folder / f"ledger-{rng.randint(0, 5)}.csv")
