@@ -17,7 +17,6 @@ from platform_assets.operations.upkeep.asset import upkeep_asset, upkeep_schedul
 from platform_assets.operations.upkeep.tables import kept_tables
 from platform_resources.alerts import AlertJournal
 from platform_resources.settings import Settings
-from platform_resources.storage import Lake
 from platform_resources.storage.io_manager import LakeIOManager
 from platform_resources.storage.objects import ObjectStore
 
@@ -63,11 +62,11 @@ def _definitions(location: CodeLocation) -> dg.Definitions:
         assets=[*made, upkeep_asset(lambda: kept_tables(catalog, made))],
         resources={
             **_s3(chosen),
-            "lake": Lake(chosen),
+            "lake": location.lake,
             "objects": ObjectStore(chosen.s3),
             "landing": location.landing,
             "alerts": AlertJournal(chosen),
-            "io_manager": LakeIOManager(chosen),
+            "io_manager": LakeIOManager(location.lake),
         },
         sensors=automation.sensors,
         schedules=[*automation.schedules, *upkeep_schedules()],

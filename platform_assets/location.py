@@ -56,9 +56,9 @@ class CodeLocation:
         """The whole graph."""
         return self.build(self)
 
-    @property
+    @cached_property
     def lake(self) -> Lake:
-        """The tables."""
+        """The tables, by one lake: its cache and the memory that it may take exist once a process."""
         return Lake(self.settings)
 
     @cached_property

@@ -204,6 +204,22 @@ class TableForbidden(TableError):
     """S3, or the Iceberg catalogue's database, does not let these credentials in, or does not say why it refuses."""
 
 
+class TableUnwritable(TableError):
+    """The disk under a table is full, read-only or forbidden; nothing of this write is in the table."""
+
+
+class UnreadableTable(TableError):
+    """Another engine wrote the table with a feature that cannot be read here; `feature` names it."""
+
+    def __init__(self, table: str, feature: str) -> None:
+        self.feature = feature
+        super().__init__(
+            table,
+            f"was written with the Delta feature {feature}, which cannot be read here",
+            fix="drop the feature by the engine that wrote it, or let that engine write a plain copy",
+        )
+
+
 class UnsupportedOperation(TableError):
     """The table's format cannot do what was asked."""
 

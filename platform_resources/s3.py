@@ -7,6 +7,7 @@ No secret is shown by `repr`, and none is pickled that the fields do not hold.
 
 # ruff: noqa: PLC0415 - vendors are imported by the steps that use them
 
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -26,6 +27,30 @@ if TYPE_CHECKING:
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.1, 5.0
 _ASK_AGAIN = timedelta(minutes=1)
 _PROBE_SECONDS = 2.0
+
+
+_SECRET_IN_ADDRESS = re.compile(
+    r"^s3://[^/]*@|[?&][\w-]*(secret|token|key|password|signature|credential)[\w-]*=", re.IGNORECASE
+)
+
+
+def bucket_and_key(address: str) -> tuple[str, str]:
+    """Split an s3:// address into its bucket and the key or prefix in it; either may be empty.
+
+    >>> bucket_and_key("s3://lake/shop/orders")
+    ('lake', 'shop/orders')
+    """
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def holds_secret(address: str) -> bool:
+    """Tell whether an s3:// address carries a user, or a query that names a key, token or signature.
+
+    >>> holds_secret("s3://user:pass@lake/orders"), holds_secret("s3://lake/orders@2024.csv")
+    (True, False)
+    """
+    return address.startswith("s3://") and _SECRET_IN_ADDRESS.search(address) is not None
 
 
 class _Keys(NamedTuple):

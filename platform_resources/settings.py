@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -34,7 +33,6 @@ VARIABLES = {
     "PLATFORM_CACHE": "folder of what was read from S3 before, or off; default <state>/cache",
     "PLATFORM_CACHE_BYTES": "size of that folder at most; default 10737418240, which is 10 GiB",
     "PLATFORM_CACHE_MEMORY_BYTES": "what a process keeps open of it at most; default 4294967296, which is 4 GiB",
-    "PLATFORM_CACHE_TTL_SECONDS": "age up to which an S3 object is served unasked; default 0; tables always ask",
     "PLATFORM_S3_ATTEMPTS": "how often a request to S3 is sent before its error counts; default 8",
     "PLATFORM_S3_ENDPOINT": "URL of an S3 server other than AWS; several with commas, tried in order",
     "PLATFORM_S3_EXTERNAL_ID": "external id that the role to assume asks for",
@@ -47,6 +45,7 @@ VARIABLES = {
 }
 DATABASE_PREFIX = "PLATFORM_DATABASE_"
 _DATABASE = DATABASE_PREFIX + "[A-Z][A-Z0-9_]*"
+_KEYS_APART = "give keys as AWS_* variables, and the address without them"
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -58,13 +57,11 @@ class CacheSettings:
         folder: an absolute path on a local disk.
         limit_bytes: the folder's size at most.
         memory_bytes: what one process keeps open at most, counted as the size of the files.
-        ttl: the age up to which an object is served without asking S3 whether it changed; tables always ask.
     """
 
     folder: str | None = None
     limit_bytes: int = 10 * 1024**3
     memory_bytes: int = 4 * 1024**3
-    ttl: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +114,39 @@ class Settings:
             },
             topic_prefix=given.get("PLATFORM_TOPIC_PREFIX", ""),
         )
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the variables of which `from_environment` makes equal settings, secrets among them."""
+        s3, cache = self.s3, self.cache
+        values = {
+            "PLATFORM_STATE": self.state,
+            "PLATFORM_LAKE": self.lake,
+            "PLATFORM_LANDING": self.landing,
+            "PLATFORM_ENVIRONMENT": self.environment,
+            "PLATFORM_PRICES": self.prices,
+            "PLATFORM_MEMORY_BYTES": str(self.memory_bytes),
+            "PLATFORM_ICEBERG_CATALOG": self.iceberg,
+            "PLATFORM_BROKER": self.broker,
+            "PLATFORM_BROKER_OPTIONS": self.broker_options,
+            "PLATFORM_CACHE": cache.folder or "off",
+            "PLATFORM_CACHE_BYTES": str(cache.limit_bytes),
+            "PLATFORM_CACHE_MEMORY_BYTES": str(cache.memory_bytes),
+            "PLATFORM_S3_ATTEMPTS": str(s3.attempts),
+            "PLATFORM_S3_ENDPOINT": ",".join(url for url in s3.endpoints if url) or None,
+            "PLATFORM_S3_EXTERNAL_ID": s3.external_id,
+            "PLATFORM_S3_KMS_KEY": s3.kms_key_id,
+            "PLATFORM_S3_PATH_STYLE": str(s3.path_style).lower(),
+            "PLATFORM_S3_ROLE": s3.role_arn,
+            "PLATFORM_S3_STS_ENDPOINT": s3.sts_endpoint,
+            "PLATFORM_S3_TIMEOUT": f"{s3.timeout_seconds:g}",
+            "AWS_ACCESS_KEY_ID": s3.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": s3.secret_access_key,
+            "AWS_SESSION_TOKEN": s3.session_token,
+            "AWS_PROFILE": s3.profile,
+            "AWS_REGION": s3.region,
+            **{f"{DATABASE_PREFIX}{name.upper()}": url for name, url in self.databases.items()},
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def tables_root(self) -> str:
@@ -187,7 +217,12 @@ def _bytes(variable: str, value: str) -> int:
 
 
 def _place(variable: str, value: str) -> str:
-    """Returns an absolute folder, or s3://bucket/prefix without a slash at its end."""
+    """Return an absolute folder, or s3://bucket/prefix without a slash at its end.
+
+    An address that holds credentials is refused without its echo: it would stand in logs, plans and metadata.
+    """
+    if value.startswith("s3://") and ("@" in value or "?" in value):
+        raise SettingsError(variable, "holds credentials or options", fix=_KEYS_APART)
     if "://" not in value:
         return str(Path(value).expanduser().absolute())
     scheme, _, rest = value.partition("://")
@@ -237,7 +272,6 @@ def _cache(given: Mapping[str, str], state: str) -> CacheSettings:
         folder=None if folder.lower() == "off" else str(Path(folder).expanduser().absolute()),
         limit_bytes=_whole("PLATFORM_CACHE_BYTES", given, usual.limit_bytes),
         memory_bytes=_whole("PLATFORM_CACHE_MEMORY_BYTES", given, usual.memory_bytes),
-        ttl=timedelta(seconds=_whole("PLATFORM_CACHE_TTL_SECONDS", given, 0)),
     )
 
 
@@ -250,8 +284,8 @@ def _whole(variable: str, given: Mapping[str, str], default: int) -> int:
 
 def _url(variable: str, value: str) -> str:
     given = value.strip().rstrip("/")
-    if "@" in given:
-        raise SettingsError(variable, "holds credentials", fix="give them as AWS_* variables, and the URL without them")
+    if "@" in given or "?" in given:
+        raise SettingsError(variable, "holds credentials or options", fix=_KEYS_APART)
     if not given.startswith(("http://", "https://")):
         raise SettingsError(variable, f"{given!r} is no URL", allowed=("http://…", "https://…"), fix="add the scheme")
     return given

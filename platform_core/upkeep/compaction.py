@@ -5,7 +5,7 @@ sizes, up to the target; a file that would stay alone stays as it is. Any two of
 the target together, so at most one of them is small, and a second plan finds nothing to do.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from platform_core.upkeep.cost import REQUESTS_A_FILE, Cost, Pace, scan, working, writing
@@ -44,17 +44,32 @@ class Compaction:
     saves_a_month: Cost
 
 
-def bins(sizes: Sequence[int], target_bytes: int = TARGET_BYTES) -> list[list[int]]:
-    """The sizes of small files, filled into new files in ascending order; each new one holds at most the target."""
-    filled: list[list[int]] = []
-    held = 0
-    for size in sorted(size for size in sizes if 2 * size < target_bytes):
-        if not filled or held + size > target_bytes:
-            filled.append([])
-            held = 0
-        filled[-1].append(size)
-        held += size
-    return filled
+Packing = Callable[[Sequence[int], int], list[list[int]]]
+"""From the sizes of a partition's files and the target: which of them become one file, by their places in the list."""
+
+
+def pack_smallest_first(sizes: Sequence[int], target_bytes: int) -> list[list[int]]:
+    """Fill small files into new ones in ascending order; each new one holds at most the target.
+
+    >>> pack_smallest_first([50, 100, 50, 100], 128)
+    [[0, 2]]
+    """
+    groups: list[list[int]] = []
+    filled = 0
+    for place in sorted((n for n, size in enumerate(sizes) if 2 * size < target_bytes), key=lambda n: sizes[n]):
+        if not groups or filled + sizes[place] > target_bytes:
+            groups.append([])
+            filled = 0
+        groups[-1].append(place)
+        filled += sizes[place]
+    return groups
+
+
+def bins(
+    sizes: Sequence[int], target_bytes: int = TARGET_BYTES, pack: Packing = pack_smallest_first
+) -> list[list[int]]:
+    """Return the sizes of the files that become one, a list for each new file."""
+    return [[sizes[place] for place in group] for group in pack(sizes, target_bytes)]
 
 
 def compacted(sizes: Sequence[int], target_bytes: int = TARGET_BYTES) -> list[int]:
@@ -64,7 +79,13 @@ def compacted(sizes: Sequence[int], target_bytes: int = TARGET_BYTES) -> list[in
 
 
 def compactions(
-    facts: TableFacts, prices: PriceList, pace: Pace, *, target_bytes: int = TARGET_BYTES, out_of_reach: frozenset[str]
+    facts: TableFacts,
+    prices: PriceList,
+    pace: Pace,
+    *,
+    target_bytes: int = TARGET_BYTES,
+    out_of_reach: frozenset[str],
+    pack: Packing = pack_smallest_first,
 ) -> list[Compaction]:
     """The partitions that are worth it, those that gain most requests first.
 
@@ -74,12 +95,13 @@ def compactions(
         pace: Of the machine that will do it.
         target_bytes: What a file should hold.
         out_of_reach: Partitions whose files may be archived, so that they cannot be read; they are left alone.
+        pack: How files are put together by whoever carries the plan out.
     """
     found = [
         each
         for partition, files in facts.by_partition().items()
         if partition not in out_of_reach
-        for each in _worth(partition, files, facts, prices, pace, target_bytes)
+        for each in _worth(partition, files, facts, prices, pace, target_bytes, pack)
     ]
     return sorted(found, key=lambda each: (-each.requests_a_scan, each.partition or ""))
 
@@ -91,8 +113,9 @@ def _worth(
     prices: PriceList,
     pace: Pace,
     target_bytes: int,
+    pack: Packing,
 ) -> Iterator[Compaction]:
-    planned = _compaction(partition, files, facts, prices, pace, target_bytes)
+    planned = _compaction(partition, files, facts, prices, pace, target_bytes, pack)
     gone = planned.files_before - planned.files_after
     pays = planned.saves_a_month.total > planned.costs_once.total
     if gone > 0 and (gone + 1 >= LEAST_FILES or pays):
@@ -106,9 +129,10 @@ def _compaction(
     prices: PriceList,
     pace: Pace,
     target_bytes: int,
+    pack: Packing,
 ) -> Compaction:
     sizes = [each.size_bytes for each in files]
-    taken = [each for each in bins(sizes, target_bytes) if len(each) > 1]
+    taken = [group for group in bins(sizes, target_bytes, pack) if len(group) > 1]
     old, new = [size for each in taken for size in each], [sum(each) for each in taken]
     gone = len(old) - len(new)
     seconds = gone * pace.file_seconds

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from platform_core.upkeep.clearing import Clearing, clearing, ended_before
-from platform_core.upkeep.compaction import TARGET_BYTES, Compaction, compactions
+from platform_core.upkeep.compaction import TARGET_BYTES, Compaction, Packing, compactions, pack_smallest_first
 from platform_core.upkeep.cost import DISK, S3, Cost, scan, storage, total
 from platform_core.upkeep.facts import TableFacts
 from platform_core.upkeep.ordering import Ordering, ordering
@@ -76,13 +76,21 @@ class TablePlan:
         return total(each.costs_once for each in self.compactions)
 
 
-def plan(facts: TableFacts, prices: PriceList, now: datetime, *, target_bytes: int = TARGET_BYTES) -> TablePlan:
+def plan(
+    facts: TableFacts,
+    prices: PriceList,
+    now: datetime,
+    *,
+    target_bytes: int = TARGET_BYTES,
+    pack: Packing = pack_smallest_first,
+) -> TablePlan:
     """What is to be done to a table at an instant; on a disk nothing costs money: only files and seconds count."""
     known, pace = (prices, S3) if facts.on_s3 else (FREE, DISK)
     clear = clearing(facts, known, now)
     order = ordering(facts, target_bytes=target_bytes) if facts.format in REWRITABLE else None
     compact = [] if order or facts.format not in REWRITABLE else compactions(
-        facts, known, pace, target_bytes=target_bytes, out_of_reach=_out_of_reach(facts, now).union(clear.partitions)
+        facts, known, pace, target_bytes=target_bytes, pack=pack,
+        out_of_reach=_out_of_reach(facts, now).union(clear.partitions),
     )  # fmt: skip
     return TablePlan(
         table=facts.name,

@@ -33,6 +33,7 @@ from platform_resources.errors import ConversionError, NotVerified
 from platform_resources.readers.rejects import Rejects
 from platform_resources.readers.rows import Conform, Rows
 from platform_resources.readers.scratch import scratch_folder
+from platform_resources.s3 import holds_secret
 from platform_resources.settings import Settings
 from platform_resources.storage.folder import folder_at
 
@@ -320,6 +321,8 @@ def rejects_of(target: str, options: Options) -> str:
 
 
 def _split(location: str) -> tuple[str, str]:
+    if holds_secret(location):
+        raise ConversionError("s3://…", "the address holds credentials", fix="give keys as AWS_* variables")
     if location.startswith("s3://"):
         parent, _, name = location.rpartition("/")
         if parent in ("s3:", "s3:/") or not name:

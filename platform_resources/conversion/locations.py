@@ -4,6 +4,7 @@ from pathlib import Path
 
 from platform_resources.conversion.blocks import checksum_of
 from platform_resources.errors import ConversionError
+from platform_resources.s3 import bucket_and_key, holds_secret
 from platform_resources.settings import S3Settings
 
 _BLOCK = 1 << 20
@@ -15,8 +16,10 @@ def local(location: str, s3: S3Settings, scratch: Path) -> Path:
     Raises:
         ConversionError: There is nothing, or something that is no file.
     """
+    if holds_secret(location):
+        raise ConversionError("s3://…", "the address holds credentials", fix="give keys as AWS_* variables")
     if location.startswith("s3://"):
-        bucket, _, key = location.removeprefix("s3://").partition("/")
+        bucket, key = bucket_and_key(location)
         if not bucket or not key:
             raise ConversionError(location, "names no object", fix="write s3://bucket/key")
         return _fetched(location, s3, scratch)
@@ -34,7 +37,7 @@ def is_object(location: str, s3: S3Settings) -> bool:
     """Whether an object stands under an s3:// address."""
     from obstore.exceptions import NotFoundError
 
-    bucket, _, key = location.removeprefix("s3://").partition("/")
+    bucket, key = bucket_and_key(location)
     try:
         s3.obstore(bucket).head(key)
     except (NotFoundError, FileNotFoundError):
@@ -44,14 +47,14 @@ def is_object(location: str, s3: S3Settings) -> bool:
 
 def object_checksum(location: str, s3: S3Settings) -> int:
     """The CRC-32 of all that lies under an s3:// address, as the bucket gives it back."""
-    bucket, _, key = location.removeprefix("s3://").partition("/")
+    bucket, key = bucket_and_key(location)
     return checksum_of(memoryview(block) for block in s3.obstore(bucket).get(key).stream(min_chunk_size=_BLOCK))
 
 
 def _fetched(location: str, s3: S3Settings, scratch: Path) -> Path:
     from obstore.exceptions import NotFoundError
 
-    bucket, _, key = location.removeprefix("s3://").partition("/")
+    bucket, key = bucket_and_key(location)
     target = scratch / "fetched"
     try:
         with target.open("wb") as out:

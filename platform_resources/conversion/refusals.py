@@ -14,6 +14,7 @@ from platform_resources.errors import (
     ObjectUnavailable,
     ResourceError,
 )
+from platform_resources.s3 import bucket_and_key
 from platform_resources.settings import S3Settings
 from platform_resources.storage.refusals import reason
 from platform_resources.transience import is_refusal, is_transient, unaccepted
@@ -42,8 +43,8 @@ def told(source: str, target: str, s3: S3Settings) -> Iterator[None]:
 
 def _explained(error: Exception, remote: list[str], s3: S3Settings) -> ResourceError | None:
     words = str(error)
-    named = next((each for each in remote if each.removeprefix("s3://").partition("/")[2] in words), remote[0])
-    where = named if len(remote) == 1 or named.removeprefix("s3://").partition("/")[2] in words else " or ".join(remote)
+    named = next((each for each in remote if bucket_and_key(each)[1] in words), remote[0])
+    where = named if len(remote) == 1 or bucket_and_key(named)[1] in words else " or ".join(remote)
     if "NoSuchBucket" in words:
         bucket = next((each for each in map(_bucket, remote) if f"<BucketName>{each}<" in words), None)
         named = f"s3://{bucket}" if bucket else " or ".join(f"s3://{_bucket(each)}" for each in remote)
@@ -59,4 +60,4 @@ def _explained(error: Exception, remote: list[str], s3: S3Settings) -> ResourceE
 
 
 def _bucket(location: str) -> str:
-    return location.removeprefix("s3://").partition("/")[0]
+    return bucket_and_key(location)[0]

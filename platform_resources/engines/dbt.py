@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from platform_resources.errors import ResourceError
-from platform_resources.settings import S3Settings, Settings
+from platform_resources.settings import DATABASE_PREFIX, Settings
 
 if TYPE_CHECKING:
     from dbt_common.events.base_types import EventMsg
@@ -31,6 +31,9 @@ MACROS = Path(__file__).parent / "dbt_macros"
 PACKAGES = ("dbt-core", "dbt-duckdb", "duckdb")
 _LEFT_BEHIND = frozenset({"target", "logs", "dbt_packages", ".user.yml", "__pycache__", ".DS_Store"})
 _KEPT = 5
+_KEYS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION"})
+_SECRETS = frozenset({"PLATFORM_BROKER", "PLATFORM_ICEBERG_CATALOG", "PLATFORM_S3_EXTERNAL_ID"})
+"""Variables that may hold a password or an identity: no profile on disk does."""
 _WAIT_SECONDS = 600.0
 
 Event = Mapping[str, Any]
@@ -207,7 +210,7 @@ class StagedProject:
             if listener:
                 listener(event)
 
-        with _as_found(), _credentials(self.settings.s3):
+        with _as_found(), _credentials(self.settings):
             result = dbtRunner(callbacks=[hear]).invoke([*arguments, *self._flags()])
         return Invocation(tuple(arguments), result.success, tuple(events), result.exception)
 
@@ -254,37 +257,21 @@ def _plain(message: "EventMsg") -> Event:
 
 
 def _variables(settings: Settings) -> dict[str, str]:
-    """Returns the settings as the variables that say the same, without any secret."""
-    s3 = settings.s3
-    said = {
-        "PLATFORM_LAKE": settings.lake,
-        "PLATFORM_LANDING": settings.landing,
-        "PLATFORM_STATE": settings.state,
-        "PLATFORM_ENVIRONMENT": settings.environment,
-        "PLATFORM_S3_ATTEMPTS": str(s3.attempts),
-        "PLATFORM_S3_ENDPOINT": ",".join(each for each in s3.endpoints if each) or None,
-        "PLATFORM_S3_KMS_KEY": s3.kms_key_id,
-        "PLATFORM_S3_PATH_STYLE": str(s3.path_style).lower(),
-        "PLATFORM_S3_ROLE": s3.role_arn,
-        "PLATFORM_S3_STS_ENDPOINT": s3.sts_endpoint,
-        "PLATFORM_S3_TIMEOUT": f"{s3.timeout_seconds:g}",
-    }
-    return {name: value for name, value in said.items() if value is not None}
+    """Return the settings as the variables that say the same, without any that may hold a secret."""
+    return {name: value for name, value in settings.to_environment().items() if not _is_secret(name)}
+
+
+def _is_secret(variable: str) -> bool:
+    return variable in _SECRETS or variable.startswith((DATABASE_PREFIX, "AWS_"))
 
 
 @contextmanager
-def _credentials(s3: S3Settings) -> Iterator[None]:
-    """Puts credentials where dbt's plugin looks for them; settings that came from the environment change nothing."""
-    said = {
-        "AWS_ACCESS_KEY_ID": s3.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": s3.secret_access_key,
-        "AWS_SESSION_TOKEN": s3.session_token,
-        "PLATFORM_S3_EXTERNAL_ID": s3.external_id,
-        "AWS_PROFILE": s3.profile,
-        "AWS_REGION": s3.region,
-    }
-    before = {name: os.environ.get(name) for name in said}
-    _set_environment(said)
+def _credentials(settings: Settings) -> Iterator[None]:
+    """Put secrets where dbt's plugin looks for them, and nowhere on disk; what stood there before comes back."""
+    own = {name: value for name, value in settings.to_environment().items() if _is_secret(name)}
+    names = {*own, *_SECRETS, *_KEYS, *(name for name in os.environ if name.startswith(DATABASE_PREFIX))}
+    before = {name: os.environ.get(name) for name in names}
+    _set_environment({name: own.get(name) for name in names})
     try:
         yield
     finally:

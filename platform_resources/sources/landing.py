@@ -22,6 +22,7 @@ import polars as pl
 
 from platform_resources.errors import ConversionError
 from platform_resources.readers import ReadOptions, open_records
+from platform_resources.s3 import bucket_and_key
 from platform_resources.settings import Settings
 from platform_resources.sources.base import Batch, Cursor, RecentUnits, SourceContext, Unit, UnreadableUnit, digest
 from platform_resources.sources.feed import Listing
@@ -171,7 +172,7 @@ class Landing:
         return cast("BinaryIO", body)
 
     def _bucket_and_prefix(self) -> tuple[str, str]:
-        bucket, _, prefix = self.settings.landing.removeprefix("s3://").partition("/")
+        bucket, prefix = bucket_and_key(self.settings.landing)
         return bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
 

@@ -5,6 +5,7 @@ On disk a file is written beside its place, synced and renamed; on S3 a PUT or a
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from abc import ABC, abstractmethod
@@ -16,13 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from platform_resources.errors import CorruptObject
+from platform_resources.s3 import bucket_and_key
 from platform_resources.settings import S3Settings
+from platform_resources.transience import is_transient
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
 _TEMPORARY = ".tmp-"
 LONGEST_NAME = 120
+_MD5 = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ class S3Folder(Folder):
     """A prefix in a bucket; with a client that is there already, or one that is made for it when it is needed."""
 
     def __init__(self, location: str, s3: S3Settings, client: "S3Store | None" = None) -> None:
-        self.bucket, _, self.prefix = location.removeprefix("s3://").partition("/")
+        self.bucket, self.prefix = bucket_and_key(location)
         self.s3, self._client = s3, client
 
     def uri(self, name: str) -> str:
@@ -137,8 +142,11 @@ class S3Folder(Folder):
         return f"s3://{self.bucket}/{self._key(name)}"
 
     def read(self, name: str) -> bytes:
-        """Returns an object's content."""
-        return bytes(self._store.get(self._key(name)).bytes())
+        """Return an object's content, compared with its size and, where that is the content's MD5, with its ETag.
+
+        A body that was cut off or changed on its way is asked for again, as often as the settings say.
+        """
+        return read_whole(self._store, self._key(name), self.s3.attempts)
 
     def entries(self, below: str = "") -> list[Entry]:
         """Returns all objects below a sub-folder; an upload that was not completed is not one."""
@@ -169,6 +177,39 @@ class S3Folder(Folder):
         if self._client is None:
             self._client = self.s3.obstore(self.bucket)
         return self._client
+
+
+def read_whole(store: "S3Store", key: str, attempts: int) -> bytes:
+    """Read an object whole; bytes that are not those S3 names are read again.
+
+    Args:
+        store: its bucket.
+        key: its name.
+        attempts: how often it is read at most.
+
+    Raises:
+        CorruptObject: the last answer, too, had other bytes than S3 says.
+    """
+    before: bytes | None = None
+    for attempt in range(attempts):
+        try:
+            result = store.get(key)
+            content, meta = bytes(result.bytes()), result.meta
+        except Exception as error:
+            if attempt == attempts - 1 or not is_transient(error):
+                raise
+            continue
+        # An object that a key encrypts has an ETag that looks like an MD5 and is none: then two answers are alike.
+        if len(content) == meta["size"] and (content == before or _may_name(str(meta["e_tag"]), content)):
+            return content
+        before = content
+    raise CorruptObject(f"…/{key}", "the bytes received are not those of its size and ETag", fix="try again later")
+
+
+def _may_name(etag: str, content: bytes) -> bool:
+    """Tell whether an ETag is the content's MD5, or no MD5 at all: that of several parts says nothing."""
+    etag = etag.strip('"')
+    return not _MD5.fullmatch(etag) or hashlib.md5(content, usedforsecurity=False).hexdigest() == etag
 
 
 def folder_at(location: str, s3: S3Settings) -> Folder:

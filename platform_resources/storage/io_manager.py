@@ -35,8 +35,9 @@ Context = dg.OutputContext | dg.InputContext
 class LakeIOManager(dg.IOManager):
     """Stores and loads what assets return, in the lake that the settings name."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.lake = Lake(settings)
+    def __init__(self, lake: Lake | Settings) -> None:
+        """Take the lake that the process shares, or the settings of one of its own."""
+        self.lake = Lake(lake) if isinstance(lake, Settings) else lake
         self._told = Tally()
         self._lent = dict[str, TableSpec]()  # tables whose lazy frames may be collected with an output
 

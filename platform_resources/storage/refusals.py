@@ -4,12 +4,21 @@ delta-rs, obstore, Polars and Arrow each tell it in a page of their own, with co
 table. What they said stays behind the error as its cause.
 """
 
+import errno
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from platform_resources.errors import ResourceError, TableDamaged, TableForbidden, TableUnavailable
-from platform_resources.s3 import S3Settings
+from platform_resources.errors import (
+    ResourceError,
+    TableDamaged,
+    TableError,
+    TableForbidden,
+    TableUnavailable,
+    TableUnwritable,
+    UnreadableTable,
+)
+from platform_resources.s3 import S3Settings, bucket_and_key
 from platform_resources.transience import EXPIRED, SKEWED, is_mute, is_refusal, is_transient, unaccepted
 
 _CODE = re.compile(r"<code>(\w+)</code>|aws error (\w+)|\b([45]\d\d [a-z][a-z ]*[a-z])\b", re.IGNORECASE)
@@ -20,6 +29,18 @@ _MISTAKES = {
     "ColumnNotFoundError", "SchemaError", "InvalidOperationError", "DuplicateError", "ShapeError",
 }  # fmt: skip
 """What a program does wrong with rows that it has: to look at every file of its inputs would be slow, and in vain."""
+
+_OS_ERROR = re.compile(r"\(os error (\d+)\)|\bcode: (\d+), kind:")
+_FEATURE = re.compile(r"Feature '(\w+)' is not supported|reader features \['([\w-]+)'|reader version \d+ \(([\w ]+)\)")
+_ROOM = "make room there, or set PLATFORM_LAKE to another place; then materialise again"
+_RIGHTS = "give this user the right to write there, or set PLATFORM_LAKE to another place"
+_DISK = {
+    errno.ENOSPC: ("there is no space left", _ROOM),
+    errno.EDQUOT: ("the quota is used up", _ROOM),
+    errno.EROFS: ("the disk is read-only", _RIGHTS),
+    errno.EACCES: ("this user may not write", _RIGHTS),
+    errno.EPERM: ("this user may not write", _RIGHTS),
+}
 
 _BUSY = "try again later; PLATFORM_S3_ATTEMPTS and PLATFORM_S3_TIMEOUT say how long it is tried"
 _RENEW = "set new AWS_* keys, or let PLATFORM_S3_ROLE or AWS_PROFILE renew them"
@@ -51,17 +72,40 @@ def told(
         TableDamaged: a file that the table needs is gone, or is not what was written.
         TableUnavailable: what passes by itself did not in time; transient.
         TableForbidden: S3 refuses.
+        TableUnwritable: the disk is full, read-only or forbidden.
+        UnreadableTable: another engine used a feature that cannot be read.
     """
     try:
         yield
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
             raise
-        refusal = _explained(error, table, location, s3) if location.startswith("s3://") else None
+        refusal: TableError | None = _refused_by_disk(error, table, location) or _unreadable(error, table)
+        if refusal is None and location.startswith("s3://"):
+            refusal = _explained(error, table, location, s3)
         found = refusal or (_found(damage) if _of_library(error) else None)
         if found is None:
             raise
         raise found from error
+
+
+def _refused_by_disk(error: BaseException, table: str, location: str) -> TableUnwritable | None:
+    """Explain a disk that is full, read-only or forbidden; Rust tells the number of the error in its words alone."""
+    if isinstance(error, ResourceError):
+        return None
+    words = str(error)
+    number = error.errno if isinstance(error, OSError) and error.errno else None
+    told_number = _OS_ERROR.search(words)
+    problem, fix = _DISK.get(number or (int(told_number[1] or told_number[2]) if told_number else 0), (None, ""))
+    if problem is None:
+        return None
+    named = getattr(error, "filename", None) or location
+    return TableUnwritable(table, f"{problem} at {named}; nothing of this write is in the table", fix=fix)
+
+
+def _unreadable(error: BaseException, table: str) -> UnreadableTable | None:
+    feature = _FEATURE.search(str(error)) if type(error).__name__ in ("DeltaError", "DeltaProtocolError") else None
+    return None if feature is None else UnreadableTable(table, next(filter(None, feature.groups())))
 
 
 def _of_library(error: BaseException) -> bool:
@@ -102,7 +146,7 @@ def _asked(location: str, s3: S3Settings) -> str | None:
     """Returns what S3 calls credentials that it does not accept, by a listing: the answer to a HEAD says nothing."""
     from obstore.exceptions import BaseError
 
-    bucket, _, key = location.removeprefix("s3://").partition("/")
+    bucket, key = bucket_and_key(location)
     try:
         next(iter(s3.obstore(bucket, attempts=1).list(f"{key}/", chunk_size=1)), None)
     except BaseError as error:

@@ -14,6 +14,7 @@ from dagster._core.storage.upath_io_manager import UPathIOManager
 from dagster_aws.s3.io_manager import PickledObjectS3IOManager
 from upath import UPath
 
+from platform_resources.s3 import bucket_and_key
 from platform_resources.settings import S3Settings, Settings
 
 FOLDER = "_objects"
@@ -48,7 +49,7 @@ class S3Values(_SingleRunBackfills, PickledObjectS3IOManager):
     """Values in a bucket, by dagster-aws, encrypted with the KMS key of the settings."""
 
     def __init__(self, place: str, s3: S3Settings) -> None:
-        bucket, _, prefix = place.removeprefix("s3://").partition("/")
+        bucket, prefix = bucket_and_key(place)
         super().__init__(s3_bucket=bucket, s3_session=s3.boto3_client(), s3_prefix=prefix)
         self.upload_arguments = s3.upload_arguments()
 

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import re
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,7 +58,6 @@ def test_a_lake_on_s3_is_a_bucket_and_a_prefix() -> None:
         ("PLATFORM_CACHE", "s3://bucket/cache", "is no local folder. Allowed: a folder, off"),
         ("PLATFORM_CACHE_BYTES", "10GB", "'10GB' is no whole number. Fix: write digits alone"),
         ("PLATFORM_CACHE_MEMORY_BYTES", "-1", "'-1' is no whole number"),
-        ("PLATFORM_CACHE_TTL_SECONDS", "1.5", "'1.5' is no whole number"),
         ("AWS_ACCESS_KEY_ID", "AKIA", "AWS_SECRET_ACCESS_KEY go together. Fix: set both or neither"),
     ],
 )
@@ -204,6 +204,32 @@ def test_what_was_read_from_s3_is_kept_below_the_state_unless_it_is_off(tmp_path
     state = {"PLATFORM_STATE": str(tmp_path)}
     assert Settings.from_environment(state).cache.folder == str(tmp_path / "cache")
     assert Settings.from_environment(state | {"PLATFORM_CACHE": "OFF"}).cache.folder is None
-    chosen = {"PLATFORM_CACHE": "/fast", "PLATFORM_CACHE_BYTES": "7", "PLATFORM_CACHE_TTL_SECONDS": "60"}
+    chosen = {"PLATFORM_CACHE": "/fast", "PLATFORM_CACHE_BYTES": "7"}
     cache = Settings.from_environment(state | chosen).cache
-    assert (cache.folder, cache.limit_bytes, cache.ttl) == ("/fast", 7, timedelta(minutes=1))
+    assert (cache.folder, cache.limit_bytes) == ("/fast", 7)
+
+
+def test_settings_say_themselves_as_variables():
+    full = {name: "7" for name in VARIABLES if "BYTES" in name or name.endswith(("ATTEMPTS", "TIMEOUT"))}
+    full |= {"PLATFORM_STATE": "/s", "PLATFORM_LAKE": "s3://b/lake", "PLATFORM_LANDING": "/in", "PLATFORM_CACHE": "/c",
+             "PLATFORM_ENVIRONMENT": "staging", "PLATFORM_ICEBERG_CATALOG": "postgresql://u:p@h/d",
+             "PLATFORM_PRICES": "/p", "PLATFORM_BROKER": "kafka://h:1", "PLATFORM_BROKER_OPTIONS": "/o",
+             "PLATFORM_DATABASE_SHOP": "sqlite:////x",
+             "PLATFORM_S3_ENDPOINT": "http://a,http://b", "PLATFORM_S3_EXTERNAL_ID": "e", "PLATFORM_S3_KMS_KEY": "k",
+             "PLATFORM_S3_PATH_STYLE": "false", "PLATFORM_S3_ROLE": "r", "PLATFORM_S3_STS_ENDPOINT": "http://sts",
+             "AWS_ACCESS_KEY_ID": "i", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t", "AWS_PROFILE": "pr",
+             "AWS_REGION": "eu-west-1"}  # fmt: skip
+    assert set(VARIABLES) <= {re.sub("DATABASE_SHOP", "DATABASE_NAME", name) for name in full}
+    for given in (full, {"PLATFORM_STATE": "/s", "PLATFORM_CACHE": "off"}):
+        settings = Settings.from_environment(given)
+        assert Settings.from_environment(settings.to_environment()) == settings
+
+
+@pytest.mark.parametrize("place", ["s3://user:secret@b/lake", "s3://b/lake?secret=secret"])
+@pytest.mark.parametrize("variable", ["PLATFORM_LAKE", "PLATFORM_LANDING"])
+def test_an_address_that_holds_credentials_is_refused_without_its_echo(variable, place):
+    with pytest.raises(
+        SettingsError, match=f"{variable}: holds credentials or options. Fix: give keys as AWS"
+    ) as caught:
+        Settings.from_environment({variable: place})
+    assert "secret" not in str(caught.value)

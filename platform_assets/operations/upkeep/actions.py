@@ -18,6 +18,7 @@ from platform_assets.operations.upkeep.tables import KeptTable, chosen, kept_tab
 from platform_core.upkeep import Advice, Machine, Rule, TableFacts, compute_advice, lake_rule, lifecycle
 from platform_core.upkeep.partitioning import partition_advice
 from platform_resources.machine import memory_bytes, usable_cores
+from platform_resources.s3 import bucket_and_key
 from platform_resources.storage.bucket_rules import BucketRule, BucketRules, RuleChange, RulesDiff
 
 _RUNS_AT_ONCE = 10
@@ -95,7 +96,7 @@ def compare_lifecycles(location: CodeLocation, *, apply: bool) -> Lifecycles:
             f"the lake lies on a disk, at {root}, which has no storage classes and no rules. "
             "Fix: set PLATFORM_LAKE=s3://bucket/prefix; on a disk, retention works by platform upkeep apply."
         )
-    bucket, _, prefix = root.removeprefix("s3://").partition("/")
+    bucket, prefix = bucket_and_key(root)
     prices = prices_of(location.settings)
     known = _facts(location)
     found = [lifecycle(facts, prices, freshness=table.freshness) for table, facts in known if table.partitions]

@@ -6,6 +6,7 @@ from platform_assets.operations.upkeep.readings import Readings
 from platform_assets.operations.upkeep.tables import KeptTable
 from platform_core.upkeep import DataFile, Dead, TableFacts, kept_for
 from platform_core.upkeep.plan import REWRITABLE
+from platform_resources.s3 import bucket_and_key
 from platform_resources.storage import Lake
 from platform_resources.storage.bucket_rules import data_prefixes
 from platform_resources.storage.operations import ZORDER, TableOperations
@@ -31,7 +32,7 @@ def facts_of(lake: Lake, table: KeptTable, readings: Readings) -> TableFacts | N
         history=readings.of(table),
         ordered_by=_ordered_by(operations, table),
         on_s3=on_s3,
-        prefix=location.removeprefix("s3://").partition("/")[2] if on_s3 else "",
+        prefix=bucket_and_key(location)[1] if on_s3 else "",
         data_prefixes=data_prefixes(table.spec),
         whole_readers=table.whole_readers,
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from platform_assets.operations.upkeep.facts import facts_of
 from platform_assets.operations.upkeep.readings import Readings
 from platform_assets.operations.upkeep.tables import KeptTable
-from platform_assets.operations.upkeep.work import Done, carry_out
+from platform_assets.operations.upkeep.work import Done, carry_out, packing_of
 from platform_core.upkeep import US_EAST_1, PriceList, TablePlan, plan
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
@@ -89,7 +89,7 @@ def _surveyed(
         known = facts_of(lake, table, readings)
         if known is None:
             return []
-        made = plan(known, prices, now)
+        made = plan(known, prices, now, pack=packing_of(lake.operations(table.spec)))
         if alone is None or made.is_empty or not held:
             left = "it is being written" if alone and not made.is_empty else None
             return [Surveyed(plan=made, files=made.files, size_bytes=made.size_bytes, left=left)]

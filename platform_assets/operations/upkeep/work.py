@@ -13,7 +13,9 @@ from dagster._core.execution.plan.instance_concurrency_context import InstanceCo
 
 from platform_assets.operations.upkeep.tables import KeptTable
 from platform_core.upkeep import TablePlan
+from platform_core.upkeep.compaction import Packing, pack_smallest_first
 from platform_resources.storage import Lake
+from platform_resources.storage.operations import TableOperations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +47,18 @@ def carry_out(lake: Lake, table: KeptTable, plan: TablePlan) -> Iterator[Done]:
         yield from _clear(lake, table, plan)
 
 
+def packing_of(operations: TableOperations) -> Packing:
+    """Return how files are put together, which the plan and what carries it out share."""
+    return operations.packing or pack_smallest_first
+
+
 def _rewrite(lake: Lake, table: KeptTable, plan: TablePlan) -> Iterator[Done]:
     operations = lake.operations(table.spec)
     if plan.ordering is not None:
         result = operations.zorder(plan.ordering.columns)
     elif plan.compactions:
         partitions = [each.partition for each in plan.compactions if each.partition is not None]
-        result = operations.compact(partitions=partitions or None)
+        result = operations.compact(partitions=partitions or None, pack=packing_of(operations))
     else:
         return
     if result.changed:

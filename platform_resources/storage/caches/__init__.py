@@ -2,10 +2,9 @@
 
 from platform_resources.settings import Settings
 from platform_resources.storage.caches.counters import Tally
-from platform_resources.storage.caches.objects import CachedObjects
 from platform_resources.storage.caches.tiered import Cache
 
-__all__ = ["Cache", "CachedObjects", "Tally", "open_cache"]
+__all__ = ["Cache", "Tally", "open_cache"]
 
 
 def open_cache(settings: Settings) -> Cache | None:

@@ -1,15 +1,14 @@
 """The last tier, asked as little as can be: one request says whether what is known is still so."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from platform_resources.s3 import bucket_and_key
 from platform_resources.settings import S3Settings
 from platform_resources.storage.folder import S3Folder
 
 if TYPE_CHECKING:
-    from obstore import GetResult
     from obstore.store import S3Store
 
 
@@ -43,14 +42,8 @@ class Remote:
         store, _ = self._at(location)
         return S3Folder(location, self._s3, store)
 
-    @contextmanager
-    def fetched(self, uri: str) -> Iterator["GetResult"]:
-        """Yields an object as it comes: one GET. Raises FileNotFoundError."""
-        store, key = self._at(uri)
-        yield store.get(key)
-
     def _at(self, uri: str) -> tuple["S3Store", str]:
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        bucket, key = bucket_and_key(uri)
         with self._lock:
             if bucket not in self._stores:
                 self._stores[bucket] = self._s3.obstore(bucket)

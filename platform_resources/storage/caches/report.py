@@ -30,7 +30,6 @@ class CacheFacts:
     entries: int
     size_bytes: int
     oldest_use: datetime | None
-    ttl_seconds: float
     hit_rate: float | None
     memory: TierFacts
     disk: TierFacts
@@ -64,7 +63,6 @@ def cache_facts(settings: Settings) -> CacheFacts:
         entries=usage.entries,
         size_bytes=usage.size_bytes,
         oldest_use=None if usage.oldest is None else datetime.fromtimestamp(usage.oldest, UTC),
-        ttl_seconds=settings.cache.ttl.total_seconds(),
         hit_rate=tally.hit_rate,
         memory=TierFacts(
             hits=tally.memory_hits,

@@ -7,13 +7,17 @@ from typing import Any
 
 import polars as pl
 
-from platform_resources.errors import ColumnNotFound, TableDamaged, TableNotFound
+from platform_resources.errors import ColumnNotFound, InvalidTableSpec, TableDamaged, TableNotFound
 from platform_resources.settings import Settings
 from platform_resources.storage.caches import Cache
 from platform_resources.storage.caches.scans import MOST_FILES, CachedScan
 from platform_resources.storage.caches.snapshot import Source
+from platform_resources.storage.folder import folder_at
 from platform_resources.storage.refusals import told
-from platform_resources.storage.table import Commit, Rows, TableSpec
+from platform_resources.storage.table import Commit, Format, Rows, TableSpec
+
+MARKERS: Mapping[Format, str] = {"delta": "_delta_log", "iceberg": "metadata", "parquet": "_schema"}
+"""The folder within a table's place that tells its format."""
 
 
 class TableFormat(ABC):
@@ -119,7 +123,20 @@ class TableFormat(ABC):
             return frame
         return frame.filter(pl.col(str(self.spec.partition_column)).is_in(list(map(str, partitions))))
 
+    def _refuse_other_format(self) -> None:
+        """Refuse a place where a table of another format lies: its rows would be read with ours, or lost from sight."""
+        folder = folder_at(self.location, self.s3)
+        for name, marker in MARKERS.items():
+            if name != self.spec.format and folder.entries(marker):
+                raise InvalidTableSpec(
+                    self.spec.path,
+                    f"is a table of format {name} at {self.location}, its spec says {self.spec.format};"
+                    " nothing was read or written",
+                    fix=f"declare a new major version, which is a new table, or go back to format={name!r}",
+                )
+
     def _not_found(self) -> TableNotFound:
+        self._refuse_other_format()
         return TableNotFound(self.spec.path, self.location)
 
     def _checked(self, columns: Sequence[str], available: list[str]) -> list[str]:

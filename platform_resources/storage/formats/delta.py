@@ -20,6 +20,7 @@ from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.formats.delta_damage import damage, refuse_empty, refuse_empty_object
 from platform_resources.storage.formats.delta_frames import (
     properties,
+    refuse_features,
     restored,
     schema_mode,
     stored,
@@ -97,6 +98,7 @@ class DeltaFormat(TableFormat):
             table = DeltaTable(self.location, storage_options=self.options)
         except TableNotFoundError:
             return None
+        refuse_features(self.spec.path, table)
         if not self.location.startswith("s3://"):
             refuse_empty(self.spec, self._folder, table)
         return table
@@ -190,6 +192,7 @@ class DeltaFormat(TableFormat):
         from deltalake import DeltaTable, write_deltalake
 
         refuse_columnless(self.spec, rows.frame)
+        self._refuse_other_format()
         self._refuse_unsafe()
         by = [self.spec.partition_column] if self.spec.partition_column else None
         frame = columns.fit(self.spec.path, rows.frame, None, "refuse")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
+from platform_resources.errors import UnreadableTable
 from platform_resources.storage import columns
 from platform_resources.storage.table import Rows
 
@@ -19,13 +20,26 @@ if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable
 
 _DTYPE = "platform.dtype"
+_COLUMN_MAPPING = 2  # a reader version that stands for this feature alone
+_READABLE = {"timestampNtz", "deletionVectors", "variantType"}
 _BATCH_ROWS = 1 << 17
 
 
 def scanned(table: "DeltaTable") -> pl.LazyFrame:
     """Returns the rows as stored; Polars takes the table's own options, but a number where delta-rs has text."""
+    refuse_features(table.table_uri, table)
     retries = (table._storage_options or {}).get("max_retries")  # noqa: SLF001 - where Polars looks, too
     return pl.scan_delta(table, storage_options={"max_retries": int(retries)} if retries else None)
+
+
+def refuse_features(name: str, table: "DeltaTable") -> None:
+    """Refuse a table that another engine wrote with what Polars cannot read; raises UnreadableTable."""
+    protocol = table.protocol()
+    features = protocol.reader_features or []
+    if protocol.min_reader_version == _COLUMN_MAPPING:
+        features = ["columnMapping"]
+    if unreadable := sorted(set(features) - _READABLE):
+        raise UnreadableTable(name, ", ".join(unreadable))
 
 
 def restored(table: "DeltaTable") -> pl.LazyFrame:

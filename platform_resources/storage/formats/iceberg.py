@@ -256,6 +256,7 @@ class IcebergFormat(TableFormat):
 
     def _create(self, rows: Rows) -> Commit:
         """Returns the commit that made the table and put the rows in, in one."""
+        self._refuse_other_format()
         self._refuse_lost_catalogue()
         frame = columns.fit(self.spec.path, rows.frame, None, "refuse")
         if missing := [name for name in self.spec.sort_by if name not in frame.columns]:

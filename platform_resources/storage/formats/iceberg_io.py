@@ -12,6 +12,7 @@ import obstore
 from obstore.store import S3Store
 from pyiceberg.io.pyarrow import PyArrowFile
 
+from platform_resources.s3 import bucket_and_key
 from platform_resources.storage.formats.iceberg_files import WholeFileIO
 
 ATTEMPTS, TIMEOUT = "platform.s3-attempts", "platform.s3-timeout"
@@ -50,7 +51,7 @@ class S3FileIO(WholeFileIO):
     def new_output(self, location: str) -> PyArrowFile:
         """Returns a file that is uploaded, and encrypted where there is a key, when it is written."""
         plain = super().new_output(location)
-        bucket, _, key = location.removeprefix("s3://").partition("/")
+        bucket, key = bucket_and_key(location)
         made = _S3File(location=location, path=plain._path, fs=plain._filesystem)  # noqa: SLF001 - as PyArrowFileIO does
         made.store, made.key = self._store(bucket), key
         return made

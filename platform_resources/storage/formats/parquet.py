@@ -123,6 +123,8 @@ class ParquetFormat(TableFormat):
 
     def _write(self, rows: Rows) -> Commit:
         schema, column = self._schema(), self.spec.partition_column
+        if schema is None:
+            self._refuse_other_format()
         renewed = self.spec.mode == "overwrite" and rows.partitions is None and self.spec.schema_evolution == "add"
         frame = columns.fit(self.spec.path, rows.frame, None if renewed else schema, self.spec.schema_evolution)
         done = self._append(frame, rows) if self.spec.mode == "append" else self._overwrite(frame, rows)
@@ -174,6 +176,7 @@ class ParquetFormat(TableFormat):
             )
         schema = self._schema()
         if schema is None:
+            self._refuse_other_format()
             raise TableNotFound(self.spec.path, self.location, begun=bool(self.live()))
         files = [self._folder.uri(each.name) for each in self.live(partitions)]
         if not files:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platform_resources.errors import ObjectError
+from platform_resources.s3 import bucket_and_key, holds_secret
 
 SIDECAR, PART, JOURNAL = ".s3.json", ".s3.part", ".s3.journal"
 _OURS = (SIDECAR, PART, JOURNAL)
@@ -30,7 +31,13 @@ class Address:
         """
         if isinstance(text, Address):
             return text
-        bucket, _, key = text.removeprefix("s3://").partition("/")
+        if holds_secret(text):
+            raise ObjectError(
+                "s3://…",
+                "the address holds credentials",
+                fix="give keys as AWS_* variables",
+            )
+        bucket, key = bucket_and_key(text)
         if not text.startswith("s3://") or not bucket:
             raise ObjectError(text, "is no address of objects", fix="write s3://bucket/key")
         return cls(bucket, key)

@@ -30,6 +30,8 @@ from platform_resources.storage.operations.records import (
 from platform_resources.storage.table import TableSpec
 
 File = TypeVar("File")
+Packing = Callable[[Sequence[int], int], list[list[int]]]
+"""From the sizes of a partition's files and the target: which of them become one file, by their places in the list."""
 _TOLD = "_told"
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -51,6 +53,9 @@ class TableOperations(ABC):
             if not name.startswith("_") and not hasattr(method, _TOLD):
                 setattr(cls, name, _telling(method))
 
+    packing: Packing | None = None
+    """How the format's engine packs files by itself; None where whoever compacts may say it."""
+
     def __init__(self, spec: TableSpec, location: str, settings: Settings) -> None:
         self.spec, self.location, self.settings = spec, location, settings
 
@@ -69,13 +74,19 @@ class TableOperations(ABC):
 
     @abstractmethod
     def compact(
-        self, *, partitions: Sequence[str] | None = None, target_bytes: int = TARGET_BYTES, dry_run: bool = False
+        self,
+        *,
+        partitions: Sequence[str] | None = None,
+        target_bytes: int = TARGET_BYTES,
+        dry_run: bool = False,
+        pack: Packing | None = None,
     ) -> OperationResult:
         """Returns the commit that packed small files into larger ones; the rows stay, and so do earlier versions.
 
         Args:
             partitions: only these; None for all.
             target_bytes: the size to aim at.
+            pack: which files of a partition become one, where the format has no way of its own.
             dry_run: says what there is to gain and changes nothing.
         """
 
@@ -215,6 +226,25 @@ def _telling(operation: Callable[..., Any]) -> Callable[..., Any]:
     return telling
 
 
+def pack_in_order(sizes: Sequence[int], target_bytes: int) -> list[list[int]]:
+    """Put files together in the order in which they come, as delta-rs does; those of the target's size stay alone.
+
+    >>> pack_in_order([50, 100, 50, 50], 128)
+    [[0], [1], [2, 3]]
+    """
+    groups: list[list[int]] = []
+    filled = 0
+    for place, size in enumerate(sizes):
+        if size >= target_bytes:
+            continue
+        if not groups or filled + size > target_bytes:
+            groups.append([])
+            filled = 0
+        groups[-1].append(place)
+        filled += size
+    return groups
+
+
 def packed(live: Iterable[LiveFile], *, partitions: Sequence[str] | None, target_bytes: int) -> tuple[int, int, int]:
     """Returns how many files a compaction would remove, how many it would add instead, and their bytes."""
     chosen = [each for each in live if partitions is None or each.partition in partitions]
@@ -222,24 +252,23 @@ def packed(live: Iterable[LiveFile], *, partitions: Sequence[str] | None, target
     return sum(map(len, found)), len(found), sum(each.size_bytes for group in found for each in group)
 
 
-def bins(files: Iterable[File], facts: Callable[[File], tuple[str | None, int]], target_bytes: int) -> list[list[File]]:
-    """Returns the groups of files that are worth being made one: of one partition, below the target together.
-
-    Files of the target's size and above stay alone, and so does a file without another to join.
-    """
-    groups: dict[str | None, list[list[File]]] = {}
-    filled: dict[str | None, int] = {}
-    for each in files:
-        partition, size = facts(each)
-        if size >= target_bytes:
-            continue
-        there = groups.setdefault(partition, [])
-        if not there or filled[partition] + size > target_bytes:
-            there.append([])
-            filled[partition] = 0
-        there[-1].append(each)
-        filled[partition] += size
-    return [group for name in sorted(groups, key=lambda n: n or "") for group in groups[name] if len(group) > 1]
+def bins(
+    files: Iterable[File],
+    facts: Callable[[File], tuple[str | None, int]],
+    target_bytes: int,
+    pack: Packing = pack_in_order,
+) -> list[list[File]]:
+    """Return the groups of files that are worth being made one: of one partition, and more than one each."""
+    by_partition: dict[str | None, list[tuple[File, int]]] = {}
+    for file in files:
+        partition, size = facts(file)
+        by_partition.setdefault(partition, []).append((file, size))
+    return [
+        [members[place][0] for place in group]
+        for _, members in sorted(by_partition.items(), key=lambda item: item[0] or "")
+        for group in pack([size for _, size in members], target_bytes)
+        if len(group) > 1
+    ]
 
 
 def total(values: Iterable[int | None]) -> int | None:

@@ -12,7 +12,7 @@ from platform_resources.errors import VersionNotFound
 from platform_resources.storage.conflicts import retried
 from platform_resources.storage.folder import folder_at
 from platform_resources.storage.formats.delta import DeltaFormat
-from platform_resources.storage.operations.base import LiveFile, TableOperations, packed
+from platform_resources.storage.operations.base import LiveFile, Packing, TableOperations, pack_in_order, packed
 from platform_resources.storage.operations.records import (
     DEFAULT_KEEP,
     TARGET_BYTES,
@@ -41,12 +41,19 @@ _OWN = {"timestamp", "operation", "operationParameters", "readVersion", "engineI
 class DeltaOperations(TableOperations):
     """A Delta table's history, files and upkeep."""
 
+    packing = staticmethod(pack_in_order)
+
     def history(self, limit: int | None = None) -> list[TableVersion]:
         """Returns the commits in the log, newest first."""
         return [_version(each) for each in self._open().history(limit)]
 
     def compact(
-        self, *, partitions: Sequence[str] | None = None, target_bytes: int = TARGET_BYTES, dry_run: bool = False
+        self,
+        *,
+        partitions: Sequence[str] | None = None,
+        target_bytes: int = TARGET_BYTES,
+        dry_run: bool = False,
+        pack: Packing | None = None,  # noqa: ARG002 - delta-rs has its own way
     ) -> OperationResult:
         """Returns the commit that packed small files together."""
         self._check_partitions(partitions)

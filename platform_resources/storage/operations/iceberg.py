@@ -21,7 +21,7 @@ from platform_resources.storage.formats.iceberg_commit import (
 )
 from platform_resources.storage.formats.iceberg_damage import unreadable
 from platform_resources.storage.formats.iceberg_frames import logical_schema, write_files
-from platform_resources.storage.operations.base import LiveFile, TableOperations, bins
+from platform_resources.storage.operations.base import LiveFile, Packing, TableOperations, bins, pack_in_order
 from platform_resources.storage.operations.records import (
     DEFAULT_KEEP,
     TARGET_BYTES,
@@ -48,10 +48,15 @@ class IcebergOperations(TableOperations):
         return [_told(each) for each in snapshots[:limit]]
 
     def compact(
-        self, *, partitions: Sequence[str] | None = None, target_bytes: int = TARGET_BYTES, dry_run: bool = False
+        self,
+        *,
+        partitions: Sequence[str] | None = None,
+        target_bytes: int = TARGET_BYTES,
+        dry_run: bool = False,
+        pack: Packing | None = None,
     ) -> OperationResult:
         """Returns the commit that packed small files together, sorted where the table has a sort order."""
-        return self._rewritten("compact", partitions, target_bytes, (), dry_run=dry_run)
+        return self._rewritten("compact", partitions, target_bytes, (), dry_run=dry_run, pack=pack or pack_in_order)
 
     def zorder(
         self, columns: Sequence[str], *, partitions: Sequence[str] | None = None, dry_run: bool = False
@@ -164,11 +169,12 @@ class IcebergOperations(TableOperations):
         along: tuple[str, ...],
         *,
         dry_run: bool,
+        pack: Packing = pack_in_order,
     ) -> OperationResult:
         """Returns the one commit that replaced groups of files by as many rows in fewer files."""
         self._check_partitions(partitions)
         table = self._open()
-        groups = self._groups(table, partitions, target_bytes, everything=bool(along))
+        groups = self._groups(table, partitions, target_bytes, None if along else pack)
         if not groups or dry_run:
             removed = [each.file for group in groups for each in group]
             size = _size(removed)
@@ -180,7 +186,7 @@ class IcebergOperations(TableOperations):
 
         def attempt(current: "Table | None") -> Commit:
             opened = self._known(current)
-            chosen = self._groups(opened, partitions, target_bytes, everything=bool(along))
+            chosen = self._groups(opened, partitions, target_bytes, None if along else pack)
             seen["removed"] = [each.file for group in chosen for each in group]
             seen["added"] = self._rewrite(opened, chosen, name, along)
             return Commit(version=None)
@@ -193,12 +199,12 @@ class IcebergOperations(TableOperations):
         )  # fmt: skip
 
     def _groups(
-        self, table: "Table", partitions: Sequence[str] | None, target_bytes: int, *, everything: bool
+        self, table: "Table", partitions: Sequence[str] | None, target_bytes: int, pack: Packing | None
     ) -> "list[list[FileScanTask]]":
-        """Returns the files to be rewritten together: what compaction gains by, or whole partitions."""
+        """Return the files to be rewritten together: those that are packed, or whole partitions without a packing."""
         tasks = self._table.files(table, partitions)
-        if not everything:
-            return bins(tasks, lambda each: (_partition(each), each.file.file_size_in_bytes), target_bytes)
+        if pack is not None:
+            return bins(tasks, lambda each: (_partition(each), each.file.file_size_in_bytes), target_bytes, pack)
         groups: dict[str | None, list[FileScanTask]] = {}
         for each in tasks:
             groups.setdefault(_partition(each), []).append(each)

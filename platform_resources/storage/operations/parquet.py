@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from platform_resources.errors import UnsupportedOperation
 from platform_resources.storage.formats.parquet import ParquetFormat
-from platform_resources.storage.operations.base import LiveFile, TableOperations
+from platform_resources.storage.operations.base import LiveFile, Packing, TableOperations
 from platform_resources.storage.operations.records import DEFAULT_KEEP, TARGET_BYTES
 
 
@@ -24,6 +24,7 @@ class ParquetOperations(TableOperations):
         partitions: Sequence[str] | None = None,  # noqa: ARG002
         target_bytes: int = TARGET_BYTES,  # noqa: ARG002
         dry_run: bool = False,  # noqa: ARG002
+        pack: Packing | None = None,  # noqa: ARG002
     ) -> NoReturn:
         """Raises UnsupportedOperation: a reader could see rows twice, or not at all."""
         self._refuse("cannot replace many files in one step")
