@@ -209,7 +209,7 @@ class S3Settings(Identity):
     def pyiceberg_properties(self) -> dict[str, str]:
         """Returns the FileIO properties of pyiceberg; credentials that expire are those of this moment.
 
-        Its PyArrow FileIO takes no KMS key; `storage/formats/iceberg_io` writes in its stead.
+        Its PyArrow FileIO takes no KMS key; `vendor/pyiceberg_s3` writes in its stead.
         """
         keys = self._keys()
         said = {

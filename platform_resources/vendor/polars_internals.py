@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def scan_parquet_by_field_id(
     arrow: "pa.Schema", uris: Sequence[str], options: dict[str, Any] | None, *, include_file_paths: str | None = None
 ) -> pl.LazyFrame:
-    """Return the rows of Parquet files, their columns found by the field ids in an Arrow schema, as `scan_iceberg` does.
+    """Return the rows of Parquet files, their columns found by field ids as `scan_iceberg` does.
 
     Args:
         arrow: the columns, each with its `PARQUET:field_id`.

@@ -1,13 +1,13 @@
-"""What is used of pyiceberg beyond its public face: schemas as `create_table` makes them, and updates without a method."""
+"""What is used of pyiceberg beyond its public face: the schema of Arrow columns, and one update without a method."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.schema import Schema
     from pyiceberg.table import Transaction
 
-_FORMAT_VERSION = 2
+_FORMAT_VERSION: Final = 2
 
 
 def schema_of(arrow: "pa.Schema") -> "Schema":

@@ -67,6 +67,7 @@ SURFACES = {
         "Batch", "Cursor", "LandedFile", "Landing", "Malformed", "SourceAdapter", "SourceContext", "Unit",
         "UnreadableUnit", "digest", "open_source",
     ],
+    "platform_resources.vendor": [],
     "platform_resources.storage": ["Commit", "Lake", "TableSpec", "Write"],
     "platform_assets": [],
     "platform_assets.domains": [],

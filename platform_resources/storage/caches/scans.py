@@ -22,6 +22,7 @@ from platform_resources.settings import S3Settings
 from platform_resources.storage.caches.fills import Fill, Part
 from platform_resources.storage.caches.snapshot import FILES, Snapshot, Source, key_of
 from platform_resources.storage.caches.tiered import Cache, lacking, width
+from platform_resources.vendor.polars_internals import skip_batch_predicate
 
 _ROWS = "__platform_rows"  # a column that costs nothing; the count of rows asks for the first one
 _LARGEST_SHARE = 2
@@ -169,7 +170,7 @@ class CachedScan:
         looked = [] if predicate is None else [name for name in predicate.meta.root_names() if name in schema]
         if predicate is None or not set(labels) & set(looked):
             return files
-        skip = predicate._skip_batch_predicate({name: schema[name] for name in looked})  # noqa: SLF001 - Polars' own way
+        skip = skip_batch_predicate(predicate, {name: schema[name] for name in looked})
         if skip is None:
             return files
         bounds = [each for name in dict.fromkeys(looked) for each in _bounds(name, schema[name], known=name in labels)]

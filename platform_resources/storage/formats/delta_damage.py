@@ -12,6 +12,7 @@ from platform_resources.errors import TableDamaged
 from platform_resources.storage.damage import BRING_BACK, Lost, damaged, first_lost, is_json, newest_whole, restorable
 from platform_resources.storage.folder import Entry, Folder
 from platform_resources.storage.table import TableSpec
+from platform_resources.vendor.deltalake_internals import storage_options_of
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -127,5 +128,5 @@ def _earlier(table: "DeltaTable") -> list[str]:
 def _at(table: "DeltaTable", version: int, there: Mapping[str, int]) -> Lost | None:
     from deltalake import DeltaTable
 
-    options = table._storage_options  # noqa: SLF001 - what it was opened with
+    options = dict(storage_options_of(table)) or None
     return _of_version(DeltaTable(table.table_uri, version=version, storage_options=options), there)

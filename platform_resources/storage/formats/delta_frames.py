@@ -14,6 +14,7 @@ import polars as pl
 from platform_resources.errors import UnreadableTable
 from platform_resources.storage import columns
 from platform_resources.storage.table import Rows
+from platform_resources.vendor.deltalake_internals import storage_options_of
 
 if TYPE_CHECKING:
     from arro3.core import RecordBatchReader
@@ -28,7 +29,7 @@ _BATCH_ROWS = 1 << 17
 def scanned(table: "DeltaTable") -> pl.LazyFrame:
     """Returns the rows as stored; Polars takes the table's own options, but a number where delta-rs has text."""
     refuse_features(table.table_uri, table)
-    retries = (table._storage_options or {}).get("max_retries")  # noqa: SLF001 - where Polars looks, too
+    retries = storage_options_of(table).get("max_retries")
     return pl.scan_delta(table, storage_options={"max_retries": int(retries)} if retries else None)
 
 

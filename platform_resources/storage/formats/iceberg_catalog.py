@@ -106,10 +106,10 @@ def identifier(settings: Settings, spec: TableSpec) -> tuple[str, str]:
 
 def _io_properties(settings: Settings) -> dict[str, str]:
     if not settings.lake.startswith("s3://"):
-        return {"py-io-impl": "platform_resources.storage.formats.iceberg_files.WholeFileIO"}
-    retries = f"platform_resources.storage.formats.iceberg_retries.attempts_{settings.s3.attempts}"
+        return {"py-io-impl": "platform_resources.vendor.pyiceberg_files.WholeFileIO"}
+    retries = f"platform_resources.vendor.pyiceberg_retries.attempts_{settings.s3.attempts}"
     return {
-        "py-io-impl": "platform_resources.storage.formats.iceberg_io.S3FileIO",
+        "py-io-impl": "platform_resources.vendor.pyiceberg_s3.S3FileIO",
         "s3.retry-strategy-impl": retries,
         "platform.s3-attempts": str(settings.s3.attempts),
         "platform.s3-timeout": f"{settings.s3.timeout_seconds:g}",

@@ -16,6 +16,7 @@ import polars as pl
 from platform_resources.storage.folder import Folder
 from platform_resources.storage.formats.iceberg_frames import iceberg_schema, logical_schema, write_files
 from platform_resources.storage.transactions import WriteGuard
+from platform_resources.vendor.pyiceberg_internals import set_current_schema
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -67,9 +68,7 @@ def commit(transaction: "Transaction", folder: Folder, change: Change) -> list["
     if change.schema is not None:
         change_schema(transaction, change.schema)
     if change.schema_id is not None:
-        from pyiceberg.table.update import SetCurrentSchemaUpdate
-
-        transaction._stage((SetCurrentSchemaUpdate.model_validate({"schema-id": change.schema_id}),))  # noqa: SLF001 - the only door to it
+        set_current_schema(transaction, change.schema_id)
     if change.properties:
         transaction.set_properties(dict(change.properties))
     metadata = transaction.table_metadata

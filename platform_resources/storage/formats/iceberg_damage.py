@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from platform_resources.errors import TableDamaged
 from platform_resources.storage.damage import Lost, first_lost, newest_whole, restorable
 from platform_resources.storage.folder import Folder
-from platform_resources.storage.formats.avro import is_whole
 from platform_resources.storage.table import TableSpec
+from platform_resources.vendor.avro_files import is_whole
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

@@ -15,11 +15,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from polars.io.scan_options.cast_options import ScanCastOptions
 
 from platform_resources.storage import columns
 from platform_resources.storage.folder import Folder
 from platform_resources.storage.parts import by_partition, each_written
+from platform_resources.vendor.polars_internals import scan_parquet_by_field_id
+from platform_resources.vendor.pyiceberg_internals import schema_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,15 +40,12 @@ _GROUP_ROWS = 1 << 20
 
 def iceberg_schema(schema: pl.Schema) -> "Schema":
     """Returns the Iceberg schema of logical columns; its field ids are provisional until a table takes it."""
-    from pyiceberg.catalog import Catalog
-    from pyiceberg.schema import assign_fresh_schema_ids
-
     marks = columns.marks(schema, columns.ICEBERG)
     arrow = to_physical(pl.DataFrame(schema=schema)).to_arrow().schema
     for position, field in enumerate(arrow):
         if field.name in marks:
             arrow = arrow.set(position, field.with_metadata({"doc": _DTYPE + marks[field.name]}))
-    return assign_fresh_schema_ids(Catalog._convert_schema_if_needed(arrow, 2))  # noqa: SLF001 - what create_table calls
+    return schema_of(arrow)
 
 
 def widened(schema: "Schema", frame: pl.DataFrame) -> pl.Schema | None:
@@ -113,19 +111,7 @@ def scan_files(
     from pyiceberg.io.pyarrow import schema_to_pyarrow
 
     arrow = schema_to_pyarrow(schema)
-    return pl.scan_parquet(
-        list(uris),
-        schema=pl.DataFrame(arrow.empty_table()).schema,
-        glob=False,
-        cast_options=ScanCastOptions._default_iceberg(),  # noqa: SLF001 - what scan_iceberg passes
-        missing_columns="insert",
-        extra_columns="ignore",
-        hive_partitioning=False,
-        storage_options=options,
-        credential_provider=None,
-        include_file_paths=include_file_paths,
-        _column_mapping=("iceberg-column-mapping", arrow, None),
-    )
+    return scan_parquet_by_field_id(arrow, uris, options, include_file_paths=include_file_paths)
 
 
 def write_files(

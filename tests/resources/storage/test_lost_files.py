@@ -14,12 +14,12 @@ from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 from platform_resources.storage.folder import Folder, folder_at
 from platform_resources.storage.formats import FORMATS
-from platform_resources.storage.formats.avro import is_whole
 from platform_resources.storage.formats.iceberg import IcebergFormat
 from platform_resources.storage.io_manager import LakeIOManager
 from platform_resources.storage.operations.delta import DeltaOperations
 from platform_resources.storage.operations.iceberg import IcebergOperations
 from platform_resources.storage.table import Format, TableSpec
+from platform_resources.vendor.avro_files import is_whole
 
 DAMAGE = ("gone", "cut off", "empty")
 LEFT = [("x", 0), ("x", 1), ("x", 2), ("y", 1), ("y", 2), ("y", 3)]

@@ -18,7 +18,9 @@ def field(name: str, number: int) -> pa.Field:
 
 def test_polars_finds_a_renamed_column_by_its_field_id(tmp_path: Path) -> None:
     pq.write_table(pa.table({"old": [1, 2]}, schema=pa.schema([field("old", 7)])), tmp_path / "a.parquet")
-    rows = scan_parquet_by_field_id(pa.schema([field("new", 7), field("later", 8)]), [str(tmp_path / "a.parquet")], None)
+    rows = scan_parquet_by_field_id(
+        pa.schema([field("new", 7), field("later", 8)]), [str(tmp_path / "a.parquet")], None
+    )
     assert rows.collect().to_dict(as_series=False) == {"new": [1, 2], "later": [None, None]}
 
 

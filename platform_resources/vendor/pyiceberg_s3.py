@@ -13,7 +13,7 @@ from obstore.store import S3Store
 from pyiceberg.io.pyarrow import PyArrowFile
 
 from platform_resources.s3 import bucket_and_key
-from platform_resources.storage.formats.iceberg_files import WholeFileIO
+from platform_resources.vendor.pyiceberg_files import WholeFileIO
 
 ATTEMPTS, TIMEOUT = "platform.s3-attempts", "platform.s3-timeout"
 """The properties that hand the settings on; the others are pyiceberg's own."""

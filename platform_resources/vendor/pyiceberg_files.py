@@ -9,7 +9,7 @@ from typing import Any
 
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 
-from platform_resources.storage.formats.avro import is_whole
+from platform_resources.vendor.avro_files import is_whole
 
 
 class _Manifest(PyArrowFile):
