@@ -128,6 +128,7 @@ class Settings:
             "PLATFORM_ICEBERG_CATALOG": self.iceberg,
             "PLATFORM_BROKER": self.broker,
             "PLATFORM_BROKER_OPTIONS": self.broker_options,
+            "PLATFORM_TOPIC_PREFIX": self.topic_prefix,
             "PLATFORM_CACHE": cache.folder or "off",
             "PLATFORM_CACHE_BYTES": str(cache.limit_bytes),
             "PLATFORM_CACHE_MEMORY_BYTES": str(cache.memory_bytes),
