@@ -213,7 +213,8 @@ def test_settings_say_themselves_as_variables():
     full = {name: "7" for name in VARIABLES if "BYTES" in name or name.endswith(("ATTEMPTS", "TIMEOUT"))}
     full |= {"PLATFORM_STATE": "/s", "PLATFORM_LAKE": "s3://b/lake", "PLATFORM_LANDING": "/in", "PLATFORM_CACHE": "/c",
              "PLATFORM_ENVIRONMENT": "staging", "PLATFORM_ICEBERG_CATALOG": "postgresql://u:p@h/d",
-             "PLATFORM_PRICES": "/p", "PLATFORM_BROKER": "kafka://h:1", "PLATFORM_BROKER_OPTIONS": "/o", "PLATFORM_TOPIC_PREFIX": "t.",
+             "PLATFORM_PRICES": "/p", "PLATFORM_BROKER": "kafka://h:1", "PLATFORM_BROKER_OPTIONS": "/o",
+             "PLATFORM_TOPIC_PREFIX": "t.",
              "PLATFORM_DATABASE_SHOP": "sqlite:////x",
              "PLATFORM_S3_ENDPOINT": "http://a,http://b", "PLATFORM_S3_EXTERNAL_ID": "e", "PLATFORM_S3_KMS_KEY": "k",
              "PLATFORM_S3_PATH_STYLE": "false", "PLATFORM_S3_ROLE": "r", "PLATFORM_S3_STS_ENDPOINT": "http://sts",
