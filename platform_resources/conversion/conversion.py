@@ -246,7 +246,7 @@ def _refuse_other_count(work: _Work, rows: Rows, tally: Tally) -> None:
     Raises:
         duckdb.Error: DuckDB gave more or fewer rows of a text than its bytes hold, so that another way is to be tried.
         NotVerified: There is no other way.
-        ConversionError: Not one record could be read.
+        ConversionError: Not one record could be read, or more were set aside than may be.
     """
     import duckdb
 
@@ -258,8 +258,26 @@ def _refuse_other_count(work: _Work, rows: Rows, tally: Tally) -> None:
             f"{tally.rows:,} rows were written, and the source has {rows.total:,}",
             fix="report it, and try another format",
         )
-    if not tally.rows and work.rejects.first:
-        line, reason = work.rejects.first
+    _refuse_malformed(work, tally.rows)
+
+
+def _refuse_malformed(work: _Work, rows: int) -> None:
+    """Return where a record could be read, and no larger share of them was set aside than may be.
+
+    Raises:
+        ConversionError: Nothing is to be published.
+    """
+    share, count = work.options.malformed, work.rejects.count
+    if work.rejects.first is None:
+        return
+    line, reason = work.rejects.first
+    if share is not None and count > share * (rows + count):
+        raise ConversionError(
+            work.source,
+            f"{count:,} of its {rows + count:,} records cannot be read; the first, on line {line:,}: {reason}",
+            fix="send it again, or let more of it be set aside with --malformed",
+        )
+    if not rows:
         raise ConversionError(
             work.source,
             f"none of its {work.rejects.count:,} records can be read; the first, on line {line:,}: {reason}",

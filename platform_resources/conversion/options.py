@@ -18,6 +18,8 @@ class Options:
         header: Whether the first record of a CSV source names its columns.
         as_text: All columns of a CSV source stay texts.
         sheet: Of a workbook; the first one.
+        header_row: The row of a workbook that names the columns, from 1.
+        malformed: The share of rows that may be set aside, from 0 to 1; beyond it nothing is written. Any for None.
         overwrite: Whether what stands under the target's name may be replaced.
         rejects: Where malformed rows go; beside the target.
         memory_bytes: All memory the process may have; the settings' by default.
@@ -32,6 +34,8 @@ class Options:
     header: bool | None = None
     as_text: bool = False
     sheet: str | None = None
+    header_row: int = 1
+    malformed: float | None = None
     overwrite: bool = False
     rejects: str | None = None
     memory_bytes: int | None = None

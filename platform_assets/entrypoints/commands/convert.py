@@ -52,6 +52,11 @@ def convert(  # noqa: PLR0913, PLR0917 - Typer makes an option of each thing tha
     ] = None,
     text: Annotated[bool, typer.Option("--text", help="Leave all columns of a CSV file texts.")] = False,
     sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook; the first without.")] = None,
+    header_row: Annotated[int, typer.Option(min=1, help="Row of a workbook that names the columns.")] = 1,
+    malformed: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of malformed rows beyond which all is refused; none without."),
+    ] = None,
     rejects: Annotated[str | None, typer.Option(help="Where malformed rows go; TARGET.rejects.jsonl without.")] = None,
     memory: Annotated[
         str | None, typer.Option(help="Memory to stay within, such as 800MB or 2GiB; PLATFORM_MEMORY_BYTES without.")
@@ -71,8 +76,8 @@ def convert(  # noqa: PLR0913, PLR0917 - Typer makes an option of each thing tha
 
     options = Options(
         to=to, compression=compression, encoding=encoding, delimiter=delimiter, header=header, as_text=text,
-        sheet=sheet, overwrite=overwrite, rejects=rejects, memory_bytes=_bytes(memory),
-        verify=_verify(verify),
+        sheet=sheet, header_row=header_row, malformed=malformed, overwrite=overwrite, rejects=rejects,
+        memory_bytes=_bytes(memory), verify=_verify(verify),
     )  # fmt: skip
     conform = None if contract is None else _conform(context.obj, contract)
     with _progress(source) as progress:

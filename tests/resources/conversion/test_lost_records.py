@@ -15,15 +15,15 @@ from platform_resources.readers import counting
 from platform_resources.readers.dialect import Dialect
 from platform_resources.settings import Settings
 
-Run = Callable[[str, bytes], tuple[Conversion, list[tuple[object, ...]]]]
+Run = Callable[..., tuple[Conversion, list[tuple[object, ...]]]]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    def made(name: str, content: bytes) -> tuple[Conversion, list[tuple[object, ...]]]:
+    def made(name: str, content: bytes, **said: object) -> tuple[Conversion, list[tuple[object, ...]]]:
         (tmp_path / name).write_bytes(content)
         settings = Settings.from_environment({"PLATFORM_STATE": str(tmp_path)})
-        found = convert(str(tmp_path / name), str(tmp_path / "out.parquet"), settings=settings, options=Options())
+        found = convert(str(tmp_path / name), str(tmp_path / "out.parquet"), settings=settings, options=Options(**said))  # type: ignore[arg-type]
         return found, pl.read_parquet(tmp_path / "out.parquet").rows()
 
     return made
@@ -69,6 +69,14 @@ def test_every_record_of_an_odd_file_is_there(name: str, content: bytes, rows: l
 def test_a_header_of_another_width_than_all_its_rows_is_refused(content: bytes, run: Run) -> None:
     with pytest.raises(ConversionError, match="none of its 2 records can be read; the first, on line 2: 2 fields"):
         run("a.csv", content)
+
+
+def test_more_malformed_rows_than_may_be_set_aside_refuse_the_file(run: Run, tmp_path: Path) -> None:
+    content = b"a,b\n" + b"1,2\n" * 8 + b"3\n4\n"
+    with pytest.raises(ConversionError, match="2 of its 10 records cannot be read; the first, on line 10: 1 fields"):
+        run("a.csv", content, malformed=0.1)
+    assert not (tmp_path / "out.parquet").exists()
+    assert run("a.csv", content, malformed=0.2)[0].rejected == 2
 
 
 def test_a_malformed_object_over_lines_is_set_aside_and_those_around_it_stay(run: Run, tmp_path: Path) -> None:
