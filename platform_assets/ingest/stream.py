@@ -49,7 +49,7 @@ class MicroBatch:
     """What became of some messages of one partition.
 
     Attributes:
-        rows: Valid rows with provenance; on one key the last message's.
+        rows: Valid rows with provenance; where the table merges, on one key the last message's.
         refused: Envelopes, whose positions are offsets.
         results: What each rule found.
         read: Messages that came.
@@ -250,7 +250,9 @@ def judge_messages(
         for result in part.results:
             results[result.rule.id] = _add_up(results.get(result.rule.id), result)
     rows = pl.concat([part.rows for part in parts if part.rows.width])
-    unique = rows.unique(list(dataset.key), keep="last", maintain_order=True) if dataset.key else rows
+    # An append keeps each message: which of them share a micro-batch is chance, and must not show in the table.
+    is_merged = bool(dataset.key) and dataset.store.mode == "merge"
+    unique = rows.unique(list(dataset.key), keep="last", maintain_order=True) if is_merged else rows
     refused = pl.concat([part.refused for part in parts])
     return MicroBatch(unique, refused, tuple(results.values()), len(batch), rows.height - unique.height)
 

@@ -37,6 +37,8 @@ _PRESENCE = {
     "reconnect.backoff.max.ms": 300,  # else up to 10 s before a client is back
 }
 _SECONDS = 30.0
+_LARGEST_MESSAGE = 1_000_000
+"""What librdkafka admits where nothing else is set."""
 
 
 class KafkaBroker(Broker):
@@ -138,7 +140,8 @@ class KafkaBroker(Broker):
                 self._producer.poll(0.1)
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
-                    raise MessageTooLarge(topic, len(value or b""), 0) from error
+                    limit = int(self._common.get("message.max.bytes", _LARGEST_MESSAGE))
+                    raise MessageTooLarge(topic, len(value or b""), limit) from error
                 raise
             else:
                 return

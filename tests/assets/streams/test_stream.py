@@ -192,6 +192,16 @@ def test_the_last_message_of_a_key_stands_whether_they_come_together_or_apart(la
     assert worker.tally.superseded == 1
 
 
+def test_an_append_keeps_each_message_whichever_micro_batch_it_comes_in(lake: Lake, broker: LogBroker) -> None:
+    dataset = _dataset()
+    worker = _worker(lake, dataset, broker)
+    broker.produce("clicks", [_click(1), _click(1)])
+    worker.step()
+    broker.produce("clicks", [_click(1)])
+    worker.step()
+    assert _numbers(lake, dataset) == [1, 1, 1]
+
+
 def test_messages_that_pretend_to_be_several_are_not_taken_for_rows(lake: Lake, broker: LogBroker) -> None:
     dataset = _dataset()
     worker = _worker(lake, dataset, broker)
