@@ -65,7 +65,9 @@ def describe(result: RuleResult) -> str:
     if result.passed:
         return result.rule.label
     if result.failed:
-        return f"{result.rule.label}: {result.failed:,} of {result.total:,} rows do not ({result.rate:.3%})"
+        return f"{result.rule.label}: {result.failed:,} of {result.total:,} rows do not ({result.rate:.3%})" + (
+            f"; {result.reason}" if result.reason else ""
+        )
     return f"{result.rule.label}: {result.reason or 'it does not hold'}"
 
 

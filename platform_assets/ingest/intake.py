@@ -14,9 +14,14 @@ from platform_core.errors import ShapeError
 from platform_core.ingest import row_hash
 from platform_core.quality import Conformed, Judgement, RuleResult, conform, envelopes, judge
 from platform_core.quality.envelope import ENVELOPE, whole_input, with_malformed
+from platform_core.quality.unreadable import unreadable_values
 
 _POSITION = "_position"
 _FACTS = {SOURCE: pl.String, INGEST: pl.String, _POSITION: pl.Int64}
+
+
+_REASONS = 5
+"""So many unreadable values are told of in a check."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +111,11 @@ def take_in(  # noqa: PLR0913 - one keyword per fact about the ingest
                     run_id=run_id, at=at)
         for each in unfit
     ]  # fmt: skip
+    noted = _noted_columns(dataset, fit)
     return Intake(
         valid=_stamped(dataset, verdict, facts, at),
         refused=pl.concat([pl.DataFrame(schema=ENVELOPE), *refused]),
-        results=tuple(_with_shape(result, unfit, _noted_columns(dataset, fit)) for result in verdict.results),
+        results=tuple(_with_values(_with_shape(result, unfit, noted), dataset, fit) for result in verdict.results),
         sources=sources,
         unreadable=tuple(each.given.source for each in unfit),
         came=rows_by_source(facts),
@@ -227,6 +233,15 @@ def _noted_columns(dataset: Dataset, fit: Sequence[tuple[Input, Conformed]]) -> 
         return ""
     names = dict.fromkeys(name for _, typed in fit for name in typed.ignored)
     return f"left out, for the contract does not name them: {', '.join(names)}." if names else ""
+
+
+def _with_values(result: RuleResult, dataset: Dataset, fit: Sequence[tuple[Input, Conformed]]) -> RuleResult:
+    """The `types` rule's result with the first unreadable value of each column, and why; the others as they are."""
+    if result.passed or not getattr(result.rule, "on_input", False):
+        return result
+    pairs = [(given.raw, typed.unreadable) for given, typed in fit if given.raw is not None]
+    reasons = dict.fromkeys(reason for raw, flags in pairs for reason in unreadable_values(raw, flags, dataset))
+    return replace(result, reason=" ".join(list(reasons)[:_REASONS]))
 
 
 def _with_shape(result: RuleResult, unfit: Sequence[_Unfit], noted: str) -> RuleResult:

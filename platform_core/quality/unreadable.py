@@ -1,0 +1,58 @@
+"""Why a value cannot be read as its column's type: the column, the value, and what was expected."""
+
+import re
+from collections.abc import Iterator
+
+import polars as pl
+
+from platform_core.contracts.columns import Column
+from platform_core.contracts.dataset import Dataset
+from platform_core.privacy.masking import MASK
+
+_SHOWN = 40
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+")
+_DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
+
+
+def why_unreadable(column: Column, value: object) -> str:
+    """The reason in one sentence; a value of personal data is masked, and a long one cut."""
+    text = str(value)
+    shown = MASK if column.pii else repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")
+    return f"{column.name}: {shown} {_reason(text.strip(), column.dtype)}"
+
+
+def unreadable_values(raw: pl.DataFrame, unreadable: pl.DataFrame, dataset: Dataset) -> Iterator[str]:
+    """The first value of each column that could not be read, with the reason.
+
+    Args:
+        raw: The rows as they came.
+        unreadable: From `conform`: where a value could not be read.
+        dataset: The contract.
+    """
+    for column in dataset.columns:
+        if column.name in raw.columns and unreadable[column.name].any():
+            place = unreadable[column.name].arg_max()
+            yield why_unreadable(column, raw[column.name][place or 0])
+
+
+def _reason(text: str, dtype: pl.DataType) -> str:  # noqa: PLR0911 - one sentence a type
+    if isinstance(dtype, pl.Datetime):
+        if _INSTANT.fullmatch(text):
+            return "has no zone; UtcTimestamp wants one, such as 2024-03-03T09:00:00Z."
+        return "is no instant; UtcTimestamp wants 2024-03-03T09:00:00Z, or +01:00 for Z."
+    if dtype == pl.Date:
+        return "is no day; Day wants 2024-03-03."
+    if dtype == pl.Time:
+        return "is no time of day; 09:00:00 is wanted."
+    if dtype == pl.Boolean:
+        return "is neither true nor false; true, yes, y, t, 1 and their opposites are read."
+    if isinstance(dtype, pl.Decimal) and _DECIMAL.fullmatch(text):
+        return f"does not fit {dtype.precision or 38} digits with {dtype.scale} places."
+    if dtype.is_integer() and _DECIMAL.fullmatch(text):
+        return "has places; a whole number is wanted." if "." in text else f"lies beyond {dtype}."
+    if isinstance(dtype, pl.Enum):
+        return f"is none of {', '.join(dtype.categories)}."
+    if dtype.is_numeric():
+        kind = "whole number" if dtype.is_integer() else "number"
+        return f"is no {kind}; digits and a point are wanted, without signs of currency or thousands."
+    return f"is no {dtype}."
