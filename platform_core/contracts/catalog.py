@@ -8,7 +8,6 @@ from platform_core.contracts.dataset import Dataset, Transform
 from platform_core.contracts.problems import problems_in, unreadable
 from platform_core.contracts.reach import readers_of_all
 from platform_core.contracts.ruleset import rules_of
-from platform_core.contracts.sources import Files
 from platform_core.errors import ContractError, Problem
 from platform_core.rules import ReferenceRule
 
@@ -75,8 +74,8 @@ def _patterns(datasets: tuple[Dataset, ...]) -> Iterator[Problem]:
     """Datasets of one domain that would take the same files."""
     takers: dict[tuple[str, str], dict[str, Dataset]] = {}
     for dataset in datasets:
-        if isinstance(dataset.source, Files):
-            takers.setdefault((dataset.domain, dataset.source.pattern), {})[dataset.name] = dataset
+        if dataset.source is not None and dataset.source.claims:
+            takers.setdefault((dataset.domain, dataset.source.claims), {})[dataset.name] = dataset
     for (_, pattern), named in takers.items():
         for name in named if len(named) > 1 else ():
             others = ", ".join(other for other in named if other != name)

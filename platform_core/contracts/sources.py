@@ -83,6 +83,11 @@ class Source:
         return self.null_values
 
     @property
+    def claims(self) -> str:
+        """What no other dataset of its domain may read too; empty where others may."""
+        return ""
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """The record as plain values, for its adapter."""
         return {option.name: getattr(self, option.name) for option in fields(self)}
@@ -156,6 +161,11 @@ class Files(Source):
     zone: str | None = field(default=None, kw_only=True)
     path_columns: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
     missing_columns: str = field(default="null", kw_only=True)
+
+    @property
+    def claims(self) -> str:
+        """The glob."""
+        return self.pattern
 
     @property
     def reads(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 import polars as pl
 
-from platform_core.contracts import Catalog, Dataset, Files, Generated, ReferenceRule, Transform, rules_of
+from platform_core.contracts import Catalog, Dataset, ReferenceRule, Transform, rules_of
 from platform_core.lineage.graph import WHOLE, ColumnEdge, Edge, Lineage, Node, Unknown
 from platform_core.lineage.plans import UnreadablePlan, plan_columns
 
@@ -49,11 +49,10 @@ def _promises(dataset: Dataset) -> Iterator[str]:
 
 def source_name(dataset: Dataset) -> str:
     """Return the name of what a dataset is loaded from."""
-    if isinstance(dataset.source, Files):
-        return f"files:{dataset.domain}/{dataset.source.pattern}"
-    if isinstance(dataset.source, Generated):
-        return f"generated:{dataset.name}"
-    return f"{type(dataset.source).__name__.lower()}:{dataset.name}"
+    if dataset.source is None:
+        return f"nothing:{dataset.name}"
+    claimed = dataset.source.claims
+    return f"{dataset.source.title}:{dataset.domain}/{claimed}" if claimed else f"{dataset.source.title}:{dataset.name}"
 
 
 def _load(dataset: Dataset) -> Lineage:
