@@ -13,6 +13,7 @@ from platform_resources.errors import InvalidRows, InvalidTableSpec
 from platform_resources.settings import Settings
 from platform_resources.storage.batches import Frames, SpooledRows, gathered
 from platform_resources.storage.caches import Cache, open_cache
+from platform_resources.storage.capabilities import require
 from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.merge import check_key, present_keys
@@ -178,6 +179,7 @@ class Lake:
             ColumnNotFound: the table has no such column.
             InvalidRows: the rows would belong to no partition.
         """
+        require(spec, "update")
         part = spec.partition_column
         if part is not None and part in values and not (values[part] and isinstance(values[part], str)):
             raise InvalidRows(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from inspect import getmembers, isfunction
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from platform_resources.errors import (
     ColumnNotFound,
@@ -16,6 +16,7 @@ from platform_resources.errors import (
     VersionNotFound,
 )
 from platform_resources.settings import Settings
+from platform_resources.storage.capabilities import LACKING, require
 from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.operations.records import (
     DEFAULT_KEEP,
@@ -27,7 +28,7 @@ from platform_resources.storage.operations.records import (
     TableStatistics,
     TableVersion,
 )
-from platform_resources.storage.table import TableSpec
+from platform_resources.storage.table import Format, TableSpec
 
 File = TypeVar("File")
 Packing = Callable[[Sequence[int], int], list[list[int]]]
@@ -47,11 +48,16 @@ class LiveFile(NamedTuple):
 class TableOperations(ABC):
     """The operations on one table; each is one commit at most, and refuses what would break a running reader."""
 
+    format_name: ClassVar[Format]
+
     def __init_subclass__(cls) -> None:
-        """Lets every public method, a format's own and those below, say what goes wrong in our words."""
+        """Let every public method say what goes wrong in our words; one that the format lacks need not be written."""
         for name, method in getmembers(cls, isfunction):
             if not name.startswith("_") and not hasattr(method, _TOLD):
-                setattr(cls, name, _telling(method))
+                door = _telling(method)
+                if name in LACKING[cls.format_name]:
+                    door.__isabstractmethod__ = False  # type: ignore[attr-defined]  # what ABCMeta looks at
+                setattr(cls, name, door)
 
     packing: Packing | None = None
     """How the format's engine packs files by itself; None where whoever compacts may say it."""
@@ -219,6 +225,7 @@ class TableOperations(ABC):
 def _telling(operation: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(operation)
     def telling(self: TableOperations, *given: Any, **named: Any) -> Any:
+        require(self.spec, operation.__name__)
         with FORMATS[self.spec.format](self.spec, self.location, self.settings).telling():
             return operation(self, *given, **named)
 

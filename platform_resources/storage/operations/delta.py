@@ -41,6 +41,7 @@ _OWN = {"timestamp", "operation", "operationParameters", "readVersion", "engineI
 class DeltaOperations(TableOperations):
     """A Delta table's history, files and upkeep."""
 
+    format_name = "delta"
     packing = staticmethod(pack_in_order)
 
     def history(self, limit: int | None = None) -> list[TableVersion]:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 class IcebergOperations(TableOperations):
     """An Iceberg table's history, files and upkeep."""
 
+    format_name = "iceberg"
+
     def history(self, limit: int | None = None) -> list[TableVersion]:
         """Returns the snapshots that are not expired, newest first."""
         snapshots = sorted(self._open().snapshots(), key=lambda each: each.sequence_number or 0, reverse=True)
