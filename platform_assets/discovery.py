@@ -4,14 +4,17 @@ Dagster is not imported here: declarations do not need it, and an asset written 
 """
 
 import importlib
+import importlib.util
 import pkgutil
 import sys
+import traceback
 from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from platform_core.contracts import Catalog, Dataset, Transform, catalog_of
-from platform_core.errors import CoreError
+from platform_core.contracts.problems import problems_in
+from platform_core.errors import ContractError, CoreError, Problem
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -35,10 +38,13 @@ def discover(package: str) -> Catalog:
         ContractError: With every problem of every declaration.
         PackageNotFound: There is no such package.
     """
-    modules = list(_modules(package))
+    broken: list[Problem] = []
+    modules = list(_modules(package, broken))
     datasets = {id(each): each for module in modules for each in vars(module).values() if isinstance(each, Dataset)}
     makers = {id(each): each for module in modules for each in vars(module).values() if isinstance(each, Transform)}
-    return catalog_of(datasets.values(), makers.values())
+    if not broken:
+        return catalog_of(datasets.values(), makers.values())
+    raise ContractError([*broken, *(each for dataset in datasets.values() for each in problems_in(dataset))])
 
 
 def by_hand(package: str) -> "list[dg.AssetsDefinition]":
@@ -57,11 +63,27 @@ def by_hand(package: str) -> "list[dg.AssetsDefinition]":
     return list(assets.values())
 
 
-def _modules(package: str) -> Iterator[ModuleType]:
+def _modules(package: str, broken: list[Problem] | None = None) -> Iterator[ModuleType]:
+    """The modules below a package; one that cannot be imported is noted in `broken`, where that is given."""
     root = _root(package)
     yield root
-    for found in pkgutil.walk_packages(getattr(root, "__path__", []), f"{package}."):
-        yield importlib.import_module(found.name)
+    for found in pkgutil.walk_packages(getattr(root, "__path__", []), f"{package}.", onerror=lambda _: None):
+        try:
+            yield importlib.import_module(found.name)
+        except Exception as error:
+            if broken is None:
+                raise
+            broken.append(_import_problem(found.name, error))
+
+
+def _import_problem(name: str, error: Exception) -> Problem:
+    """The problem of a module that raises as it is imported, with the last line of it that ran."""
+    spec = importlib.util.find_spec(name)
+    file = spec.origin if spec is not None and spec.origin else name
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    line = error.lineno if isinstance(error, SyntaxError) else next(reversed(lines), None)
+    place = f"{file}, line {line}" if line else file
+    return Problem(name, place, f"cannot be imported: {type(error).__name__}: {error}.", "correct that line.")
 
 
 def _root(package: str) -> ModuleType:
