@@ -21,10 +21,13 @@ from platform_core.quality import Beside, RuleResult, beyond_key, envelopes
 from platform_core.quality.envelope import ENVELOPE
 from platform_core.quality.judge import SAMPLE
 from platform_core.quality.uniqueness import KEY_RULE
-from platform_resources.sources import Batch, UnreadableUnit
+from platform_resources.sources import Batch, Malformed, UnreadableUnit
 
 SHARE = 16
 """The part of the memory limit that a file may have and still be judged whole: its rows take several times as much."""
+
+ROW_BYTES = 4096
+"""What a row may take while it is judged: its text, its typed values, where it came from, a verdict for each rule."""
 
 _POSITION = "\0position"
 _PREVIEW = 8
@@ -134,10 +137,9 @@ def _judged(
     files: list[Path] = []
     hashes: list[Hashes] = []
     height = 0
-    for batch in read():
-        raw = store.with_fixes(records_of(batch, dataset), given.source, given.ingest_id, first=batch.first_record)
-        malformed = {record.record: record for record in batch.malformed}
-        piece = replace(given, raw=raw, batches=None, first=batch.first_record, malformed=malformed)
+    for records, first, malformed in _slices(read(), dataset, store.lake.settings.memory_bytes // ROW_BYTES):
+        raw = store.with_fixes(records, given.source, given.ingest_id, first=first)
+        piece = replace(given, raw=raw, batches=None, first=first, malformed=malformed)
         part = take_in(
             dataset, [piece], references, run_id=run_id, at=at, residents=lambda *_: Beside(), measures=[],
             hashes_keys=True,
@@ -157,6 +159,17 @@ def _judged(
     if repeated.len():
         whole = _with_repeated(dataset, whole, given, read, repeated, run_id=run_id, at=at)
     return LargeIntake(whole, rows)
+
+
+def _slices(
+    batches: Iterator[Batch], dataset: Dataset, most_rows: int
+) -> Iterator[tuple[pl.DataFrame, int, Mapping[int, Malformed]]]:
+    """Give the records of the batches in pieces of some rows, with the number of the first and what is malformed."""
+    for batch in batches:
+        malformed = {record.record: record for record in batch.malformed}
+        records = records_of(batch, dataset)
+        for start in range(0, max(records.height, 1), max(most_rows, 1)):
+            yield records[start : start + max(most_rows, 1)], batch.first_record + start, malformed
 
 
 def _repeated(hashes: Sequence[Hashes], files: Sequence[Path], dataset: Dataset) -> tuple[pl.Series, pl.Series]:
