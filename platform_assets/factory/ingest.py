@@ -14,6 +14,7 @@ from platform_assets.factory.policy import refuse_if_unfit, state_of_checks
 from platform_assets.factory.specs import asset_of, dependency
 from platform_assets.ingest.ingest import Ingest, Run, ingest, large_bytes
 from platform_assets.ingest.inputs import Input, adapter_for, take_inputs
+from platform_assets.ingest.metrics import record_metrics
 from platform_assets.ingest.references import load_references
 from platform_assets.ingest.replay import REPLAY_TAG, replayed_source
 from platform_assets.ingest.state import IngestState
@@ -66,7 +67,10 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
             yield from refuse_if_unfit(dataset, done[-1].intake.results)
             yield dg.Output(None, metadata=ingest_metadata(lake, done, partitions=_partitions(context, dataset)))
             yield from _elsewhere(context, done)
-            yield from check_results(dataset, state_of_checks(lake, dataset, done[-1].intake.results))
+            results = state_of_checks(lake, dataset, done[-1].intake.results)
+            rows = pl.concat([each.intake.rows for each in done])
+            record_metrics(lake, dataset, rows, results, run_id=context.run.run_id, at=datetime.now(UTC))
+            yield from check_results(dataset, results)
 
     return asset_of(dataset, body, deps=[dependency(catalog[name], dataset) for name in above], output_required=False)
 

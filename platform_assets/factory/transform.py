@@ -19,6 +19,7 @@ from platform_assets.factory.wider import is_wider, of_run
 from platform_assets.ingest.existing_rows import after_transform
 from platform_assets.ingest.inputs import Input
 from platform_assets.ingest.intake import take_in
+from platform_assets.ingest.metrics import record_metrics
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.references import load_references
 from platform_assets.ingest.stored import as_declared
@@ -99,7 +100,9 @@ def transform_asset(
             TableVerdicts(lake, dataset).renew(
                 references, partitions=partitions, warned=intake.warned, places=partitions or [WHOLE]
             )
-            yield from check_results(dataset, state_of_checks(lake, dataset, intake.results))
+            results = state_of_checks(lake, dataset, intake.results)
+            record_metrics(lake, dataset, intake.rows, results, run_id=context.run.run_id, at=datetime.now(UTC))
+            yield from check_results(dataset, results)
 
     return asset_of(
         dataset,

@@ -1,0 +1,64 @@
+"""`platform backtest`: what a rule would have said of what is stored."""
+
+# ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
+
+import runpy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from platform_assets.entrypoints.options import DatasetName, Json
+
+if TYPE_CHECKING:
+    from platform_core.quality.backtest import Verdict
+
+commands = typer.Typer()
+
+
+@commands.command()
+def backtest(
+    context: typer.Context,
+    rule: Annotated[str, typer.Argument(help="Id of a rule of the dataset, or of one in the file of --rules.")],
+    name: DatasetName,
+    rules: Annotated[
+        Path | None, typer.Option(help="Python file with a list SUGGESTED of rules, as platform suggest writes it.")
+    ] = None,
+    versions: Annotated[bool, typer.Option("--versions", help="Versions of the table, not partitions.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with a plot to this file.")] = None,
+    json: Json = False,
+) -> None:
+    """Judges each partition, or version, of a table by one rule: when it would have fired, and on how many rows."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.entrypoints.screen import print_json, screen, table
+    from platform_assets.operations.datasets import find_dataset
+    from platform_assets.operations.quality import backtest_of
+    from platform_core.quality.html import document, grid, line
+
+    location = open_location(context.obj)
+    proposed = runpy.run_path(str(rules))["SUGGESTED"] if rules else ()
+    found = backtest_of(location, find_dataset(location.catalog, name), rule, versions=versions, proposed=proposed)
+    rows = [
+        [each.label, f"{each.rows:,}", f"{each.failed:,}", "-" if each.value is None else f"{each.value:.4g}",
+         "fires" if each.fired else "holds", f"{each.quarantined:,}"]
+        for each in found
+    ]  # fmt: skip
+    headings = ["PARTITION", "ROWS", "FAILED", "VALUE", "VERDICT", "SET ASIDE"]
+    if html is not None and found:
+        values = [float(each.failed) if each.value is None else each.value for each in found]
+        plot = line(values, found[0].label, found[-1].label, label=rule)
+        html.write_text(document(f"{rule} on {name}", _told(found), [plot, grid(headings, rows)]), encoding="utf-8")
+    if json:
+        print_json(found)
+        return
+    made = table(*headings, numbers=("ROWS", "FAILED", "VALUE", "SET ASIDE"))
+    for row in rows:
+        made.add_row(*row)
+    screen().print(made)
+    screen().print(_told(found))
+
+
+def _told(found: "Sequence[Verdict]") -> str:
+    fired = sum(each.fired for each in found)
+    return f"would have fired {fired} of {len(found)} times"

@@ -1,0 +1,74 @@
+"""`platform quality history | failures`: quality over time, and what to tell whoever sent bad rows."""
+
+# ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from platform_assets.entrypoints.options import DatasetName, Json
+
+commands = typer.Typer(name="quality", help="How good datasets are, over time and for others.", no_args_is_help=True)
+
+
+@commands.command()
+def history(
+    context: typer.Context,
+    name: DatasetName,
+    column: Annotated[str | None, typer.Option(help="Only this column.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Only this metric, such as null_rate.")] = None,
+    json: Json = False,
+) -> None:
+    """Shows what each run measured, and the score by dimension."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.entrypoints.screen import print_json, screen, table
+    from platform_assets.operations.datasets import find_dataset
+    from platform_assets.operations.quality import quality_history
+
+    location = open_location(context.obj)
+    found = quality_history(location, find_dataset(location.catalog, name), column=column, metric=metric)
+    if json:
+        print_json(found)
+        return
+    made = table("AT", "PARTITION", "COLUMN", "METRIC", "VALUE", "", numbers=("VALUE",), fixed=("METRIC",))
+    for each in found.measurements:
+        mark, at = "[yellow]high[/]" if each.high else "", f"{each.at:%Y-%m-%d %H:%M:%S}"
+        made.add_row(at, each.partition, each.column, each.metric, f"{each.value:,.4g}", mark)
+    console = screen()
+    console.print(made)
+    if found.score.total is not None:
+        parts = " + ".join(f"{part} {value:.1f}" for part, value in found.score.dimensions.items())
+        console.print(f"score {found.score.total:.1f} = ({parts}) / {len(found.score.dimensions)}")
+
+
+@commands.command()
+def failures(
+    context: typer.Context,
+    name: DatasetName,
+    source: Annotated[str | None, typer.Option(help="Only the rows of this file.")] = None,
+    for_supplier: Annotated[
+        Path | None, typer.Option("--for-supplier", help="Write the report for whoever sent the file: .csv or .html.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Lists the rows set aside by file, row and rule, in the words of whoever sent them; personal data is masked."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.entrypoints.screen import print_json, screen, table
+    from platform_assets.operations.datasets import find_dataset
+    from platform_assets.operations.quality import supplier_failures
+    from platform_assets.operations.supplier_report import supplier_csv, supplier_page
+
+    location = open_location(context.obj)
+    found = supplier_failures(location, find_dataset(location.catalog, name), source=source)
+    if for_supplier is not None:
+        is_page = for_supplier.suffix == ".html"
+        for_supplier.write_text(supplier_page(name, found) if is_page else supplier_csv(found), encoding="utf-8")
+    if json:
+        print_json(found)
+        return
+    made = table("FILE", "ROW", "RULE", "VALUES", numbers=("ROW",))
+    for each in found:
+        values = ", ".join(f"{column} {value}" for column, value in each.values.items())
+        made.add_row(each.source, "-" if each.row is None else f"{each.row:,}", each.sentence, values)
+    screen().print(made)

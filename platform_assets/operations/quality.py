@@ -1,0 +1,179 @@
+"""Quality over time and for others: history and score of a dataset, backtests, and what to tell a supplier."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from platform_assets.ingest import table_spec
+from platform_assets.ingest.metrics import read_metrics
+from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest.references import load_references
+from platform_assets.location import CodeLocation
+from platform_assets.operations.errors import UnknownName
+from platform_core.contracts import Dataset, Rule, rules_of
+from platform_core.privacy.masking import masked_record
+from platform_core.quality.backtest import Verdict, backtest
+from platform_core.quality.metrics import THRESHOLDS, JudgedRule, Score, score
+
+_RULE = "rule:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One measurement; `high` where it is beyond its threshold."""
+
+    at: datetime
+    run_id: str
+    partition: str
+    column: str
+    metric: str
+    value: float
+    high: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityHistory:
+    """What was measured of a dataset, oldest first, and its score now."""
+
+    name: str
+    score: Score
+    measurements: Sequence[Measurement]
+
+
+def quality_history(
+    location: CodeLocation, dataset: Dataset, *, column: str | None = None, metric: str | None = None
+) -> QualityHistory:
+    """Tell what was measured of a dataset, run after run."""
+    measured = read_metrics(location.lake, dataset)
+    wanted = measured.filter(
+        pl.lit(value=True) if column is None else pl.col("column") == column,
+        pl.lit(value=True) if metric is None else pl.col("metric") == metric,
+    )
+    rows = [
+        Measurement(**row, high=row["value"] > THRESHOLDS.get(row["metric"], float("inf")))
+        for row in wanted.iter_rows(named=True)
+    ]
+    return QualityHistory(name=dataset.name, score=_score(dataset, measured), measurements=tuple(rows))
+
+
+def _score(dataset: Dataset, measured: pl.DataFrame) -> Score:
+    """Score a dataset by the newest value of each rule, the worst of its partitions."""
+    rules = {rule.id: rule for rule in rules_of(dataset)}
+    latest = (
+        measured.filter(pl.col("metric").str.starts_with(_RULE))
+        .sort("at")
+        .group_by("metric", "partition", maintain_order=True)
+        .agg(pl.col("value").last())
+    )
+    worst: dict[str, float] = {}
+    for name, _, value in latest.iter_rows():
+        rule = rules.get(name.removeprefix(_RULE))
+        if rule is not None:
+            worst[rule.id] = min(worst.get(rule.id, 1.0), _kept(rule, value))
+    judged = [
+        JudgedRule(dimension=rules[rule_id].dimension, severity=rules[rule_id].severity, kept=kept)
+        for rule_id, kept in worst.items()
+    ]
+    return score(judged)
+
+
+def _kept(rule: Rule, value: float) -> float:
+    """Return the share of rows that keep a rule; of a rule on the whole, whether it holds."""
+    least, most = getattr(rule, "at_least", None), getattr(rule, "at_most", None)
+    coverage = getattr(rule, "coverage", None)
+    if coverage is not None and coverage < 1:
+        return float(value >= coverage)
+    if least is None and most is None:
+        return 1 - value
+    return float((least is None or value >= least) and (most is None or value <= most))
+
+
+def backtest_of(
+    location: CodeLocation, dataset: Dataset, rule_id: str, *, versions: bool = False, proposed: Sequence[Rule] = ()
+) -> list[Verdict]:
+    """Judge what is stored by one rule: each partition, or each version of the table that can still be read.
+
+    Args:
+        location: The datasets and their lake.
+        dataset: The one to judge.
+        rule_id: Of a rule of the dataset, or of one proposed.
+        versions: Versions instead of partitions.
+        proposed: Rules that the dataset does not have yet.
+
+    Raises:
+        UnknownName: There is no such rule.
+        TableNotFound: The dataset was never filled.
+    """
+    known = {rule.id: rule for rule in (*rules_of(dataset), *proposed)}
+    if rule_id not in known:
+        raise UnknownName("rule", rule_id, known, where=f"{dataset.name}: ")
+    frames = _versions(location, dataset) if versions else _partitions(location, dataset)
+    references = load_references(location.lake, location.catalog, dataset)
+    return list(backtest(known[rule_id], dataset, frames, references))
+
+
+def _partitions(location: CodeLocation, dataset: Dataset) -> Iterator[tuple[str, pl.DataFrame]]:
+    spec = table_spec(dataset)
+    names = [column.name for column in dataset.columns]
+    if dataset.partitions is None:
+        yield "all", location.lake.read(spec, columns=names)
+        return
+    stored = dataset.partitions.column
+    keys = location.lake.read(spec, columns=[stored])[stored].unique().sort()
+    for key in keys:
+        yield key, location.lake.read(spec, partitions=[key], columns=names)
+
+
+def _versions(location: CodeLocation, dataset: Dataset) -> Iterator[tuple[str, pl.DataFrame]]:
+    spec = table_spec(dataset)
+    names = [column.name for column in dataset.columns]
+    for version in reversed(location.lake.operations(spec).history()):
+        yield f"version {version.version}", location.lake.read(spec, version=version.version, columns=names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """One rule that one row of a supplier's file breaks; personal data is masked."""
+
+    source: str
+    row: int | None
+    rule: str
+    sentence: str
+    columns: Sequence[str]
+    values: Mapping[str, Any]
+
+
+def supplier_failures(location: CodeLocation, dataset: Dataset, *, source: str | None = None) -> list[Failure]:
+    """List the rows that are set aside as whoever sent them knows them: his file, his row, the rule in a sentence.
+
+    Raises:
+        UnknownName: No row of such a file is set aside.
+    """
+    envelopes = QuarantineStore(location.lake, dataset).envelopes(decision="open")
+    names = envelopes["source"].unique().sort().to_list()
+    if source is not None and source not in names:
+        raise UnknownName("file with rows set aside", source, names, where=f"{dataset.name}: ")
+    rows = envelopes.sort("source", "position").filter(
+        pl.lit(value=True) if source is None else pl.col("source") == source
+    )
+    return [failure for row in rows.iter_rows(named=True) for failure in _failures(dataset, row)]
+
+
+def _failures(dataset: Dataset, row: Mapping[str, Any]) -> Iterator[Failure]:
+    rules = {rule.id: rule for rule in rules_of(dataset)}
+    payload = masked_record(json.loads(row["payload"]), dataset.columns) if row["payload"] else {}
+    for rule_id in row["rules"]:
+        rule = rules.get(rule_id)
+        columns = tuple(rule.columns) if rule else ()
+        yield Failure(
+            source=row["source"],
+            row=row["position"],
+            rule=rule_id,
+            sentence=rule.label if rule else row["reason"],
+            columns=columns,
+            values={name: payload.get(name) for name in columns},
+        )

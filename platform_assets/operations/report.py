@@ -1,0 +1,134 @@
+"""A static site over everything that is known: for the platform and for each dataset. It opens from disk."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from html import escape
+from pathlib import Path
+
+import polars as pl
+
+from platform_assets.ingest import table_spec
+from platform_assets.ingest.metrics import read_metrics
+from platform_assets.location import CodeLocation
+from platform_assets.operations.dataset_facts import Page
+from platform_assets.operations.datasets import describe_dataset, list_datasets
+from platform_assets.operations.profiles import profile_of, rows_of
+from platform_assets.operations.quality import quality_history
+from platform_core.contracts import Dataset
+from platform_core.lineage import Lineage
+from platform_core.lineage.declared import lineage_of
+from platform_core.quality.html import document, grid, line
+from platform_core.quality.profile_page import profile_sections, summary
+
+_RUNS = 60
+
+
+def write_report(location: CodeLocation, folder: Path, now: datetime, *, profiles: bool = True) -> Path:
+    """Write the site and return its first page.
+
+    Args:
+        location: What to report on.
+        folder: Where; pages of the same names are replaced.
+        now: When.
+        profiles: Whether tables are read for a profile; history and verdicts are told in any case.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lineage = lineage_of(location.catalog)
+    for dataset in location.catalog.datasets.values():
+        page = document(dataset.name, _lead(dataset), _sections(location, dataset, lineage, now, profiles=profiles))
+        (folder / _file(dataset.name)).write_text(page, encoding="utf-8")
+    index = folder / "index.html"
+    index.write_text(document("Data platform", f"{now:%Y-%m-%d %H:%M} UTC", _index(location, now)), encoding="utf-8")
+    return index
+
+
+def _file(name: str) -> str:
+    return f"{name.replace('/', '.')}.html"
+
+
+def _link(name: str) -> str:
+    return f'<a href="{escape(_file(name), quote=True)}">{escape(name)}</a>'
+
+
+def _lead(dataset: Dataset) -> str:
+    return f"{dataset.about} Version {dataset.version}, owned by {dataset.owner}."
+
+
+def _index(location: CodeLocation, now: datetime) -> Iterator[str]:
+    lines = [each for each in list_datasets(location, None, now) if each.name in location.catalog.datasets]
+    scores = {each.name: quality_history(location, location.catalog[each.name], metric="").score for each in lines}
+    failed = sum(each.checks.failed for each in lines)
+    aside = sum(each.quarantine_open or 0 for each in lines)
+    yield f"<p>{len(lines)} datasets, {failed} failed checks, {aside} rows set aside.</p>"
+    yield '<div class="scroll"><table><thead><tr><th>dataset</th><th>owner</th><th class="n">rows</th>'
+    yield '<th class="n">passed</th><th class="n">warned</th><th class="n">failed</th><th class="n">set aside</th>'
+    yield '<th>fresh</th><th class="n">score</th></tr></thead><tbody>'
+    for each in lines:
+        total = scores[each.name].total
+        mark = "bad" if each.checks.failed else "warn" if each.checks.warned else "good"
+        rows = "-" if each.rows is None else f"{each.rows:,}"
+        yield (
+            f"<tr><td>{_link(each.name)}</td><td>{escape(each.owner)}</td><td class='n'>{rows}</td>"
+            f"<td class='n'>{each.checks.passed}</td><td class='n'>{each.checks.warned}</td>"
+            f"<td class='n {mark}'>{each.checks.failed}</td><td class='n'>{each.quarantine_open or 0}</td>"
+            f"<td>{escape(each.freshness.state)}</td><td class='n'>{'-' if total is None else f'{total:.1f}'}</td></tr>"
+        )
+    yield "</tbody></table></div>"
+
+
+def _sections(
+    location: CodeLocation, dataset: Dataset, lineage: Lineage, now: datetime, *, profiles: bool
+) -> Iterator[str]:
+    page = describe_dataset(location, dataset.name, now)
+    yield '<p><a href="index.html">All datasets</a></p>'
+    yield from _contract(page)
+    yield from _history(location, dataset)
+    yield from _lineage(location, dataset, lineage)
+    if profiles and location.lake.exists(table_spec(dataset)):
+        with rows_of(dataset.name, location.catalog, location.lake) as rows:
+            measured = profile_of(rows, approximate=True)
+        yield f"<h2>Profile</h2><p>{escape(summary(measured))}</p>"
+        yield from profile_sections(measured)
+
+
+def _contract(page: Page) -> Iterator[str]:
+    yield "<h2>Contract</h2>"
+    yield grid(["column", "type", "null", "unit", "personal data", "meaning"], [
+        [each.name, each.type, "yes" if each.nullable else "no", each.unit, each.pii, each.description]
+        for each in page.columns
+    ])  # fmt: skip
+    yield "<h2>Rules</h2>"
+    yield grid(["rule", "severity", "dimension", "last verdict", "says"], [
+        [each.label, each.severity, each.dimension, each.status, each.told] for each in page.rules
+    ])  # fmt: skip
+    if page.quarantine is not None:
+        aside = page.quarantine
+        yield f"<p>Set aside: {aside.open} open, {aside.replayed} replayed, {aside.discarded} discarded.</p>"
+
+
+def _history(location: CodeLocation, dataset: Dataset) -> Iterator[str]:
+    measured = read_metrics(location.lake, dataset)
+    if measured.is_empty():
+        return
+    score = quality_history(location, dataset, metric="").score
+    yield "<h2>Quality over time</h2>"
+    if score.total is not None:
+        parts = ", ".join(f"{name} {value:.1f}" for name, value in score.dimensions.items())
+        yield f"<p>Score {score.total:.1f} of 100: the mean of {escape(parts)}.</p>"
+    by_run = measured.group_by("run_id", "metric", "column", maintain_order=True)
+    runs = by_run.agg(pl.col("value").mean(), pl.col("at").first())
+    for metric in ("row_count", "null_rate", "outlier_rate", "duplicate_rate"):
+        for (column,), part in runs.filter(pl.col("metric") == metric).group_by("column", maintain_order=True):
+            values = part["value"].to_list()[-_RUNS:]
+            if len(set(values)) > 1:
+                title = f"{metric.replace('_', ' ')} {column}".strip()
+                first, last = (f"{part['at'][place]:%m-%d %H:%M}" for place in (-len(values), -1))
+                yield f"<h3>{escape(title)}</h3>{line(values, first, last, label=title)}"
+
+
+def _lineage(location: CodeLocation, dataset: Dataset, lineage: Lineage) -> Iterator[str]:
+    yield "<h2>Lineage</h2>"
+    known = location.catalog.datasets
+    for title, names in (("Made of", lineage.upstream(dataset.name)), ("Read by", lineage.downstream(dataset.name))):
+        links = [_link(name) if name in known else escape(name) for name in names]
+        yield f"<p>{title}: {', '.join(links) or 'nothing'}</p>"

@@ -1,0 +1,260 @@
+"""Great Expectations suites (1.x, JSON) as rules, and rules as a suite.
+
+An expectation with a counterpart becomes a rule on the same rows; the others are named, none is dropped without a word.
+Severities: `critical` is an error, `warning` and `info` are warnings; a suite of before severities fails on any.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from platform_core.contracts import Dataset, Rule, complete, expression, measure, rules_of, unique, volume
+from platform_core.rules import Severity, Unique, id_of
+from platform_core.rules.bounds import InRange
+from platform_core.rules.completeness import Complete
+from platform_core.rules.sets import IsIn, NotIn
+from platform_core.rules.texts import Length, Matches
+from platform_core.rules.volume import Volume
+
+_META = "platform_rule"
+Terms = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ImportedSuite:
+    """Rules of a suite, and the expectations that have no counterpart."""
+
+    name: str
+    rules: Sequence[Rule]
+    left_out: Sequence[str]
+
+
+def from_suite(suite: Mapping[str, Any]) -> ImportedSuite:
+    """Return the rules of a suite."""
+    rules, left_out = list[Rule](), []
+    for place, expectation in enumerate(suite.get("expectations", ())):
+        kind = str(expectation.get("type") or expectation.get("expectation_type"))
+        terms = {name: value for name, value in expectation.get("kwargs", {}).items() if value is not None}
+        build = _IMPORTED.get(kind)
+        rule = build(_Given(kind, terms, _severity(expectation), place)) if build else None
+        if rule is None:
+            left_out.append(f"{kind} {terms.get('column', '')}".strip())
+        else:
+            rules.append(rule)
+    return ImportedSuite(str(suite.get("name") or suite.get("expectation_suite_name") or "suite"), rules, left_out)
+
+
+def _severity(expectation: Mapping[str, Any]) -> Severity:
+    return "warn" if expectation.get("severity") in ("warning", "info") else "error"
+
+
+@dataclass(frozen=True)
+class _Given:
+    """An expectation as it came."""
+
+    kind: str
+    terms: Terms
+    severity: Severity
+    place: int
+
+    @property
+    def column(self) -> str:
+        """The column it speaks of."""
+        return str(self.terms["column"])
+
+    @property
+    def whole(self) -> bool:
+        """Whether every row must keep it; `mostly` allows for some that do not."""
+        return float(self.terms.get("mostly", 1.0)) >= 1.0
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """What every rule takes from it."""
+        return {"severity": self.severity}
+
+    def named(self, suffix: str) -> str:
+        """The id of a rule on its column."""
+        return id_of([self.column] if "column" in self.terms else [], suffix).strip("_")
+
+    def share(self, holds: pl.Expr, suffix: str) -> Rule:
+        """A rule that so many of the rows with a value keep the condition."""
+        mostly = float(self.terms["mostly"])
+        return measure(
+            self.named(f"{suffix}_mostly"), holds.mean(), at_least=mostly, severity=self.severity, over="table"
+        )
+
+
+def _not_null(given: _Given) -> Rule:
+    mostly = float(given.terms.get("mostly", 1.0))
+    return complete(given.column, at_least=mostly, severity=given.severity, over="table")
+
+
+def _null(given: _Given) -> Rule:
+    condition = pl.col(given.column).is_null()
+    return expression(given.named("null"), condition, severity=given.severity)
+
+
+def _in_set(given: _Given) -> Rule:
+    values = tuple(given.terms["value_set"])
+    if not given.whole:
+        return given.share(pl.col(given.column).is_in(list(values)), "isin")
+    return IsIn(columns=(given.column,), allowed_values=values, **given.common)
+
+
+def _not_in_set(given: _Given) -> Rule:
+    values = tuple(given.terms["value_set"])
+    return NotIn(columns=(given.column,), forbidden_values=values, **given.common)
+
+
+def _between(given: _Given) -> Rule | None:
+    low, high = given.terms.get("min_value"), given.terms.get("max_value")
+    value = pl.col(given.column)
+    condition = pl.lit(value=True)
+    if low is not None:
+        condition = condition & (value > low if given.terms.get("strict_min") else value >= low)
+    if high is not None:
+        condition = condition & (value < high if given.terms.get("strict_max") else value <= high)
+    if low is None and high is None:
+        return None
+    if not given.whole:
+        return given.share(condition, "between")
+    return expression(given.named("between"), condition, severity=given.severity)
+
+
+def _matches(given: _Given) -> Rule:
+    """Great Expectations searches anywhere in the text."""
+    condition = pl.col(given.column).str.contains(str(given.terms["regex"]))
+    if not given.whole:
+        return given.share(condition, "regex")
+    return expression(given.named("regex"), condition, severity=given.severity)
+
+
+def _lengths(given: _Given) -> Rule:
+    terms: dict[str, Any] = {"min_value": given.terms.get("min_value"), "max_value": given.terms.get("max_value")}
+    exact = given.terms.get("value")
+    terms |= {"exact_value": exact} if exact is not None else {}
+    return Length(columns=(given.column,), **terms, **given.common)
+
+
+def _unique(given: _Given) -> Rule:
+    return unique(given.column, severity=given.severity)
+
+
+def _compound(given: _Given) -> Rule:
+    return unique(*map(str, given.terms["column_list"]), severity=given.severity)
+
+
+def _rows(given: _Given) -> Rule:
+    exact = given.terms.get("value")
+    low, high = given.terms.get("min_value", exact), given.terms.get("max_value", exact)
+    return volume(at_least=low, at_most=high, severity=given.severity, over="table")
+
+
+def _pair(given: _Given) -> Rule:
+    one, other = (pl.col(str(given.terms[name])) for name in ("column_A", "column_B"))
+    condition = one >= other if given.terms.get("or_equal") else one > other
+    name = id_of([str(given.terms["column_A"])], f"above_{given.terms['column_B']}")
+    return expression(name, condition, severity=given.severity)
+
+
+def _equal_pair(given: _Given) -> Rule:
+    names = [str(given.terms[name]) for name in ("column_A", "column_B")]
+    condition = pl.col(names[0]) == pl.col(names[1])
+    return expression(id_of(names, "equal"), condition, severity=given.severity)
+
+
+def _aggregate(suffix: str, of: Callable[[pl.Expr], pl.Expr]) -> Callable[[_Given], Rule]:
+    def build(given: _Given) -> Rule:
+        low, high = given.terms.get("min_value"), given.terms.get("max_value")
+        return measure(given.named(suffix), of(pl.col(given.column)), at_least=low, at_most=high,
+                       severity=given.severity, over="table")  # fmt: skip
+
+    return build
+
+
+def _distinct(value: pl.Expr) -> pl.Expr:
+    return value.drop_nulls().n_unique()
+
+
+_IMPORTED: Mapping[str, Callable[[_Given], Rule | None]] = {
+    "expect_column_values_to_not_be_null": _not_null,
+    "expect_column_values_to_be_null": _null,
+    "expect_column_values_to_be_in_set": _in_set,
+    "expect_column_values_to_not_be_in_set": _not_in_set,
+    "expect_column_values_to_be_between": _between,
+    "expect_column_values_to_match_regex": _matches,
+    "expect_column_value_lengths_to_be_between": _lengths,
+    "expect_column_value_lengths_to_equal": _lengths,
+    "expect_column_values_to_be_unique": _unique,
+    "expect_compound_columns_to_be_unique": _compound,
+    "expect_table_row_count_to_be_between": _rows,
+    "expect_table_row_count_to_equal": _rows,
+    "expect_column_pair_values_a_to_be_greater_than_b": _pair,
+    "expect_column_pair_values_to_be_equal": _equal_pair,
+    "expect_column_mean_to_be_between": _aggregate("mean", pl.Expr.mean),
+    "expect_column_median_to_be_between": _aggregate("median", pl.Expr.median),
+    "expect_column_min_to_be_between": _aggregate("min", pl.Expr.min),
+    "expect_column_max_to_be_between": _aggregate("max", pl.Expr.max),
+    "expect_column_sum_to_be_between": _aggregate("sum", pl.Expr.sum),
+    "expect_column_stdev_to_be_between": _aggregate("stdev", pl.Expr.std),
+    "expect_column_unique_value_count_to_be_between": _aggregate("distinct", _distinct),
+}  # fmt: skip
+
+
+def to_suite(dataset: Dataset) -> tuple[dict[str, Any], list[str]]:
+    """Return the rules of a dataset as a suite, and the ids of those that have no counterpart."""
+    expectations, left_out = [], []
+    for rule in rules_of(dataset):
+        exported = list(_exported(rule))
+        expectations += [
+            {"type": kind, "kwargs": dict(terms), "severity": "critical" if rule.severity == "error" else "warning",
+             "meta": {_META: rule.id}, "description": rule.label}
+            for kind, terms in exported
+        ]  # fmt: skip
+        if not exported and rule.kind not in ("types", "columns", "schema"):
+            left_out.append(rule.id)
+    columns = {"column_list": [column.name for column in dataset.columns]}
+    expectations.insert(0, {"type": "expect_table_columns_to_match_ordered_list", "kwargs": columns,
+                            "severity": "critical", "meta": {_META: "schema"}})  # fmt: skip
+    return {
+        "name": dataset.name.replace("/", "."),
+        "expectations": expectations,
+        "meta": {"contract": dataset.version},
+    }, left_out
+
+
+def _exported(rule: Rule) -> Iterator[tuple[str, Terms]]:  # noqa: C901 - a case for each expectation
+    column = rule.columns[0] if rule.columns else None
+    if rule.kind == "not_null":
+        yield "expect_column_values_to_not_be_null", {"column": column}
+    elif isinstance(rule, Complete):
+        yield "expect_column_values_to_not_be_null", {"column": column, "mostly": rule.at_least}
+    elif isinstance(rule, Unique) and len(rule.columns) == 1:
+        yield "expect_column_values_to_be_unique", {"column": column}
+    elif isinstance(rule, Unique):
+        yield "expect_compound_columns_to_be_unique", {"column_list": list(rule.columns)}
+    elif isinstance(rule, IsIn):
+        yield "expect_column_values_to_be_in_set", {"column": column, "value_set": list(rule.allowed_values)}
+    elif isinstance(rule, NotIn):
+        yield "expect_column_values_to_not_be_in_set", {"column": column, "value_set": list(rule.forbidden_values)}
+    elif isinstance(rule, Matches):
+        pattern = str(getattr(rule.pattern, "pattern", rule.pattern))
+        anchored = pattern if pattern.startswith("^") else f"^(?:{pattern})"
+        yield "expect_column_values_to_match_regex", {"column": column, "regex": anchored}
+    elif isinstance(rule, Length):
+        terms = {"column": column, "min_value": rule.least, "max_value": rule.most}
+        yield "expect_column_value_lengths_to_be_between", terms
+    elif isinstance(rule, Volume):
+        yield "expect_table_row_count_to_be_between", {"min_value": rule.at_least, "max_value": rule.at_most}
+    elif isinstance(rule, InRange):
+        yield "expect_column_values_to_be_between", {
+            "column": column, "min_value": rule.min_value, "max_value": rule.max_value,
+            "strict_min": not rule.include_min, "strict_max": not rule.include_max,
+        }  # fmt: skip
+    elif rule.kind in ("ge", "gt", "le", "lt"):
+        end = "min" if rule.kind in ("ge", "gt") else "max"
+        bound = getattr(rule, f"{end}_value")
+        strict = {f"strict_{end}": True} if rule.kind in ("gt", "lt") else {}
+        yield "expect_column_values_to_be_between", {"column": column, f"{end}_value": bound, **strict}

@@ -1,0 +1,134 @@
+"""What is measured of each write and kept: rates by column and partition, the value of every rule, and a score.
+
+Rates need no value, so that personal data has them like any other column.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from platform_core.contracts import Dataset
+from platform_core.quality.results import RuleResult
+
+METRICS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "at": pl.Datetime("us", "UTC"),
+    "run_id": pl.String,
+    "partition": pl.String,
+    "column": pl.String,
+    "metric": pl.String,
+    "value": pl.Float64,
+}
+"""One row a measurement; `partition` and `column` are empty where the metric is of the whole."""
+
+THRESHOLDS: Mapping[str, float] = {"null_rate": 0.05, "duplicate_rate": 0.01, "outlier_rate": 0.10}
+"""Above these a rate is shown as high, where the contract says nothing else."""
+
+_FENCE = 1.5
+_RULE = "rule:"
+
+
+def metrics_of(
+    dataset: Dataset, rows: pl.DataFrame, results: Sequence[RuleResult], *, run_id: str, at: datetime
+) -> pl.DataFrame:
+    """Measure what a run wrote.
+
+    Args:
+        dataset: The contract.
+        rows: The rows written, with the partition column where there are partitions.
+        results: The verdicts of the run; a row rule's value is the share of rows that break it.
+        run_id: Of the run.
+        at: When.
+
+    Returns:
+        Rows of `METRICS`: `row_count`, `null_rate`, `outlier_rate` (beyond 1.5 times the distance of the quartiles) by
+        partition and column, `duplicate_rate` (rows that repeat another's key) by partition, `rule:<id>`.
+    """
+    long = [_by_partition(dataset, rows), _of_rules(results)]
+    return (
+        pl.concat(long)
+        .with_columns(pl.lit(at).cast(METRICS["at"]).alias("at"), pl.lit(run_id).alias("run_id"))
+        .select(pl.col(name).cast(dtype) for name, dtype in METRICS.items())
+    )
+
+
+def _by_partition(dataset: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
+    partition = dataset.partitions.column if dataset.partitions else None
+    key = pl.col(partition) if partition in rows.columns else pl.lit("")
+    names = [column.name for column in dataset.columns if column.name in rows.columns]
+    numbers = [name for name in names if rows.schema[name].is_numeric()]
+    keyed = [name for name in dataset.key if name in rows.columns]
+    found = rows.group_by(key.alias("partition")).agg(
+        pl.len().cast(pl.Float64).alias(":row_count"),
+        *([(1 - pl.struct(keyed).n_unique() / pl.len()).alias(":duplicate_rate")] if keyed else []),
+        *(pl.col(name).is_null().mean().alias(f"{name}:null_rate") for name in names),
+        *(_outliers(name).alias(f"{name}:outlier_rate") for name in numbers),
+    )
+    return (
+        found.unpivot(index="partition", variable_name="name", value_name="value")
+        .with_columns(
+            pl.col("name").str.replace(r":[^:]*$", "").alias("column"),
+            pl.col("name").str.extract(r":([^:]*)$").alias("metric"),
+        )
+        .filter(pl.col("value").is_not_null())
+        .select("partition", "column", "metric", "value")
+    )
+
+
+def _outliers(name: str) -> pl.Expr:
+    value = pl.col(name).cast(pl.Float64).drop_nulls()
+    low, high = value.quantile(0.25), value.quantile(0.75)
+    return ((value < low - _FENCE * (high - low)) | (value > high + _FENCE * (high - low))).mean()
+
+
+def _of_rules(results: Sequence[RuleResult]) -> pl.DataFrame:
+    rows = [
+        (partition, "", f"{_RULE}{result.rule.id}", float(value))
+        for result in results
+        for partition, value in (result.partitions or {"": _whole(result)}).items()
+    ]
+    return pl.DataFrame(
+        rows,
+        schema={"partition": pl.String, "column": pl.String, "metric": pl.String, "value": pl.Float64},
+        orient="row",
+    )
+
+
+def _whole(result: RuleResult) -> float:
+    return result.rate if result.value is None else result.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How good a dataset is, 0 to 100.
+
+    Attributes:
+        total: The mean of the dimensions; None where no rule was judged.
+        dimensions: For each, 100 times the mean over its rules of the share of rows that keep the rule; a rule on the
+            whole counts 1 where it holds and 0 where it does not. A rule that warns counts half.
+    """
+
+    total: float | None
+    dimensions: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedRule:
+    """A rule's dimension and severity, and how much of the rows keeps it."""
+
+    dimension: str
+    severity: str
+    kept: float
+
+
+def score(rules: Sequence[JudgedRule]) -> Score:
+    """Score a dataset by its rules."""
+    sums: dict[str, tuple[float, float]] = {}
+    for rule in rules:
+        weight = 0.5 if rule.severity == "warn" else 1.0
+        kept, weights = sums.get(rule.dimension, (0.0, 0.0))
+        sums[rule.dimension] = kept + weight * rule.kept, weights + weight
+    dimensions = {name: 100 * kept / weights for name, (kept, weights) in sorted(sums.items())}
+    total = sum(dimensions.values()) / len(dimensions) if dimensions else None
+    return Score(total=total, dimensions=dimensions)

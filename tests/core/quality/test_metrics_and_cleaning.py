@@ -1,0 +1,148 @@
+"""Metrics, score, promises, backtests, cleaning and suites say what is right on frames that fit in the head."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from platform_core.contracts import DataFrameModel, Dataset, Field, UtcTimestamp, complete, monthly, rules_of, volume
+from platform_core.interchange.expectations import from_suite, to_suite
+from platform_core.quality import judge
+from platform_core.quality.backtest import backtest
+from platform_core.quality.clean import Cleaned
+from platform_core.quality.metrics import JudgedRule, metrics_of, score
+from platform_core.quality.promises import freshness_promise
+
+NOW = datetime(2024, 3, 1, tzinfo=UTC)
+
+
+class Sold(DataFrameModel):
+    id: int = Field(ge=1)
+    price: float = Field(nullable=True)
+    mail: str = Field(nullable=True, pii="email")
+    at: UtcTimestamp
+
+
+SOLD = Dataset(
+    "shop/sold",
+    Sold,
+    owner="team:shop",
+    version="1.0.0",
+    key=("id",),
+    partitions=monthly("2024-01", on="at"),
+    rules=[complete("price", at_least=0.5), volume(at_least=3)],
+)
+
+
+def sold(*prices: float | None, month: int = 1) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"id": range(1, len(prices) + 1), "price": prices, "mail": ["canary@leak.example"] * len(prices),
+         "at": [datetime(2024, month, 2, tzinfo=UTC)] * len(prices)},
+        schema={column.name: column.dtype for column in SOLD.columns},
+    )  # fmt: skip
+
+
+def test_a_run_measures_rates_by_partition_and_every_rule_and_no_value_of_personal_data() -> None:
+    rows = pl.concat([sold(1, 2, 3, 2, None, 100), sold(5, month=2)])
+    judged = judge(rows, SOLD, {})
+    stored = rows.with_columns(SOLD.partitions.key())  # type: ignore[union-attr]  # it has some
+    measured = metrics_of(SOLD, stored, judged.results, run_id="r", at=NOW)
+    values = {(row["partition"], row["column"], row["metric"]): row["value"] for row in measured.to_dicts()}
+    assert values["2024-01", "", "row_count"] == 6
+    assert values["2024-01", "price", "null_rate"] == pytest.approx(1 / 6)
+    assert values["2024-01", "price", "outlier_rate"] == pytest.approx(1 / 5)
+    assert values["2024-02", "", "row_count"] == 1
+    assert ("", "", "rule:id_ge") in values
+    assert "canary" not in measured.write_csv()
+
+
+def test_a_score_is_the_mean_of_dimensions_and_a_warning_counts_half() -> None:
+    found = score([
+        JudgedRule(dimension="a", severity="error", kept=1.0), JudgedRule(dimension="a", severity="warn", kept=0.4),
+        JudgedRule(dimension="b", severity="error", kept=0.5),
+    ])  # fmt: skip
+    assert found.dimensions == pytest.approx({"a": 80.0, "b": 50.0})
+    assert found.total == pytest.approx(65.0)
+    assert score([]).total is None
+
+
+def test_freshness_is_the_share_of_the_window_and_the_burn_its_use_of_the_budget() -> None:
+    day = timedelta(days=1)
+    filled = [NOW - 10 * day, NOW - 8 * day, NOW - 6 * day]
+    kept = freshness_promise(filled, 2 * day, NOW, 10 * day, target=0.5)
+    assert (kept.measured, kept.burn, kept.kept) == (pytest.approx(0.6), pytest.approx(0.8), True)
+    assert freshness_promise(filled, day, NOW, 10 * day, target=0.5).kept is False
+    assert freshness_promise([], day, NOW, day, target=None).kept is None
+
+
+def test_a_backtest_tells_when_a_rule_would_have_fired_and_what_it_would_have_set_aside() -> None:
+    frames = [("jan", sold(1, 2, 3)), ("feb", sold(1)), ("mar", sold(None, None, 1, 1))]
+    by_volume = list(backtest(volume(at_least=3), SOLD, frames, {}))
+    assert [(each.label, each.rows, each.fired, each.value) for each in by_volume] == [
+        ("jan", 3, False, 3), ("feb", 1, True, 1), ("mar", 4, False, 4),
+    ]  # fmt: skip
+    rule = next(rule for rule in rules_of(SOLD) if rule.id == "id_ge")
+    bad = sold(1, 2).with_columns(id=pl.Series([0, 5]))
+    assert [(each.failed, each.quarantined) for each in backtest(rule, SOLD, [("x", bad)], {})] == [(1, 1)]
+
+
+def test_cleaning_counts_what_it_changed_and_leaves_its_input() -> None:
+    frame = pl.DataFrame({
+        "k": [1, 1, 2, 3, 4, 5], "n": [10, 10, None, 12, 11, 900], "f": [1.0, 1.0, float("nan"), 3.0, 3.0, 3.0],
+        "mail": [" Ada@X.org", " Ada@X.org", "no", "b@y.de", None, "c@z.io"],
+        "day": ["2024-01-02", "2024-01-02", "03/04/2024", "?", None, "2024-05-06"],
+    })  # fmt: skip
+    cleaned = (
+        Cleaned(frame).without_duplicates().without_outliers("n").imputed("n", "median").imputed("f", "mode")
+        .with_email("mail").with_dates("day", ["%Y-%m-%d", "%d/%m/%Y"])
+    )  # fmt: skip
+    assert dict(cleaned.changes) == {
+        "duplicates dropped": 1, "n outliers nulled": 1, "n imputed by median": 2, "f imputed by mode": 1,
+        "mail e-mail addresses normalised": 2, "day dates unreadable": 1,
+    }  # fmt: skip
+    assert cleaned.frame["n"].to_list() == [10, 11, 12, 11, 11]
+    assert cleaned.frame["mail"].to_list() == ["ada@x.org", None, "b@y.de", None, "c@z.io"]
+    assert str(cleaned.frame["day"][1]) == "2024-04-03"
+    assert frame.height == 6
+
+
+@pytest.mark.parametrize("how", ["mean", "median", "mode", "forward"])
+def test_imputing_a_column_without_a_value_changes_nothing(how: str) -> None:
+    frame = pl.DataFrame({"x": [None, None]}, schema={"x": pl.Int64})
+    assert Cleaned(frame).imputed("x", how).frame.equals(frame)  # type: ignore[arg-type]  # one of four words
+
+
+SUITE = {
+    "name": "sold",
+    "expectations": [
+        {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "price", "mostly": 0.9},
+         "severity": "warning"},
+        {"type": "expect_column_values_to_be_between", "kwargs": {"column": "id", "min_value": 1, "strict_max": True,
+                                                                  "max_value": 9}},
+        {"type": "expect_column_values_to_match_regex", "kwargs": {"column": "mail", "regex": "@"}},
+        {"type": "expect_table_row_count_to_equal", "kwargs": {"value": 2}},
+        {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "price", "max_value": 3}},
+        {"type": "expect_column_kl_divergence_to_be_less_than", "kwargs": {"column": "price"}},
+    ],
+}  # fmt: skip
+
+
+def test_a_suite_becomes_rules_that_judge_alike_and_names_what_it_left_out() -> None:
+    imported = from_suite(SUITE)
+    assert imported.left_out == ["expect_column_kl_divergence_to_be_less_than price"]
+    dataset = Dataset("shop/sold", Sold, owner="team:shop", version="1.0.0", rules=imported.rules)
+    red = {result.rule.id for result in judge(sold(1, None, 9), dataset, {}).results if not result.passed}
+    assert red == set(), "rules over the table are judged once it is written"
+    bad = sold(1, 2).with_columns(id=pl.Series([1, 9]), mail=pl.Series(["x", None]))
+    red = {result.rule.id for result in judge(bad, dataset, {}).results if not result.passed}
+    assert red == {"id_between", "mail_regex"}
+
+
+def test_rules_go_out_as_a_suite_with_their_severities() -> None:
+    suite, left_out = to_suite(SOLD)
+    kinds = {each["meta"]["platform_rule"]: (each["type"], each["severity"]) for each in suite["expectations"]}
+    assert kinds["price_complete"] == ("expect_column_values_to_not_be_null", "warning")
+    assert kinds["id_ge"] == ("expect_column_values_to_be_between", "critical")
+    assert left_out == ["partition"]
+    assert from_suite(json.loads(json.dumps(suite))).left_out == ["expect_table_columns_to_match_ordered_list"]
