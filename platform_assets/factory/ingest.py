@@ -68,7 +68,7 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
             yield dg.Output(None, metadata=ingest_metadata(lake, done, partitions=_partitions(context, dataset)))
             yield from _elsewhere(context, done)
             results = state_of_checks(lake, dataset, done[-1].intake.results)
-            rows = pl.concat([each.intake.rows for each in done])
+            rows = pl.concat([each.intake.valid for each in done])
             record_metrics(lake, dataset, rows, results, run_id=context.run.run_id, at=datetime.now(UTC))
             yield from check_results(dataset, results)
 

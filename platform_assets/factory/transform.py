@@ -101,7 +101,7 @@ def transform_asset(
                 references, partitions=partitions, warned=intake.warned, places=partitions or [WHOLE]
             )
             results = state_of_checks(lake, dataset, intake.results)
-            record_metrics(lake, dataset, intake.rows, results, run_id=context.run.run_id, at=datetime.now(UTC))
+            record_metrics(lake, dataset, intake.valid, results, run_id=context.run.run_id, at=datetime.now(UTC))
             yield from check_results(dataset, results)
 
     return asset_of(
