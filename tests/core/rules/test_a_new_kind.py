@@ -1,11 +1,15 @@
 """A kind of rule is one class: one that no module of the product has heard of is judged, drawn, broken and exported."""
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
+import pytest
 
+import platform_core
 from platform_core.contracts import DataFrameModel, Dataset, Field, Generated, catalog_of, rules_of
 from platform_core.contracts.dbt import dbt_sources
 from platform_core.quality import judge
@@ -61,3 +65,10 @@ def test_it_is_a_dbt_test() -> None:
     column = dbt_sources([NAMES])["sources"][0]["tables"][0]["columns"][0]
     (test,) = column["data_tests"]
     assert test["rows_hold"]["arguments"] == {"condition": '"name" = reverse("name")'}
+
+
+@pytest.mark.parametrize("room", ["contracts", "quality", "synthetic"])
+def test_no_other_room_asks_which_kind_a_rule_is(room: str) -> None:
+    modules = Path(platform_core.__path__[0], room).rglob("*.py")
+    asking = [path.name for path in modules if re.search(r"(rule|other|broken)\.kind\b", path.read_text())]
+    assert asking == []
