@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from platform_core import contracts
 from platform_core.contracts import Column, Dataset, Rule, rules_of
 from platform_core.interchange.values import NotPortable, field_value, plain
 from platform_core.quality.suggested_code import annotation
@@ -50,13 +51,6 @@ def _records(dataset: Dataset) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-_WORDS = (
-    "DataFrameModel", "Dataset", "Day", "Delta", "Field", "Files", "Generated", "Iceberg", "Parquet", "Partitions",
-    "Quarantine", "Retention", "Sla", "UtcTimestamp", "complete", "expression", "measure", "references", "unique",
-    "volume",
-)  # fmt: skip
-
-
 def _record(value: Any) -> str:
     """Return a record as a call that makes it, without what is its default."""
     if not is_dataclass(value) or isinstance(value, type):
@@ -75,7 +69,7 @@ def _imports(body: str) -> Iterator[str]:
         yield "import polars as pl"
     yield ""
     code = re.sub(r'"(?:[^"\\]|\\.)*"', "", body)
-    used = [word for word in _WORDS if re.search(rf"\b{word}\b", code)]
+    used = [word for word in sorted(contracts.__all__) if re.search(rf"\b{word}\b", code)]
     yield f"from platform_core.contracts import {', '.join(used)}"
 
 
@@ -132,6 +126,8 @@ def _rule_lines(rule: Rule) -> Iterator[str]:
     rest = ", ".join(f"{name}={value!r}" for name, value in terms.items() if name not in expressions and name != "to")
     if rule.kind in ("expression", "measure"):
         (code,) = expressions.values()
+        text = terms.get("text")
+        code, rest = (_text(str(text)), "") if text else (code, rest)
         arguments = [_text(rule.id), code, rest, f"label={_text(rule.label)}", severity]
     elif rule.kind == "references":
         assert isinstance(rule, ReferenceRule)  # noqa: S101 - its kind says so; for the checker
