@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from platform_assets.ingest.stored import as_declared
-from platform_assets.ingest.tables import HASH, INGEST, INGESTED_AT, SOURCE, SUPERSEDED_ID, superseded_spec
+from platform_assets.ingest.tables import HASH, INGEST, INGESTED_AT, SOURCE, SUPERSEDED_ID, superseded_spec, table_spec
 from platform_core.contracts import Dataset
 from platform_core.ingest import row_hash
 from platform_resources.storage import Lake
@@ -41,6 +41,12 @@ class SupersededRows:
         """List the ids of all rows of some sources."""
         rows = self._scan(partitions=sources).select(SUPERSEDED_ID).collect()
         return rows.to_series().to_list()
+
+    def also_standing(self) -> pl.Series:
+        """List the ids of rows that stand in the table as well: a run that died before it took them away left them."""
+        place = [SOURCE, *self.dataset.key]
+        table = as_declared(self.lake.scan(table_spec(self.dataset)), self.dataset, beside=[SOURCE]).select(place)
+        return self.identify(self._scan().select(place).join(table, on=place, how="semi").collect())
 
     def identify(self, rows: pl.DataFrame) -> pl.Series:
         """Compute the ids under which rows are kept, from their sources and keys: 128 bits, as text."""

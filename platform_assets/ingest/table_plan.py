@@ -104,7 +104,7 @@ def plan_large_table(
         partition_counts=counts,
         replaced=(source,) if spec.replaces else (),
         overtaken=plan.overtaken,
-        dropped=() if kept is None else _dropped(kept, plan.overtaken, plan.restored, [source]),
+        dropped=() if kept is None else _dropped(state, kept, plan.overtaken, plan.restored, [source]),
         given_way=given_way[SOURCE],
         restored=plan.restored[SOURCE],
         partitions=frozenset(counts) | vanished | _partitions(dataset, plan.written, given_way),
@@ -154,7 +154,7 @@ def plan_table(
         written=plan.written,
         replaced=tuple(replaced) if spec.replaces else (),
         overtaken=plan.overtaken,
-        dropped=() if kept is None else _dropped(kept, plan.overtaken, plan.restored, replaced),
+        dropped=() if kept is None else _dropped(state, kept, plan.overtaken, plan.restored, replaced),
         given_way=given_way[SOURCE],
         restored=plan.restored[SOURCE],
         partitions=_partitions(dataset, changed, vanished, given_way),
@@ -199,12 +199,17 @@ def _others(state: IngestState, valid: pl.DataFrame, replaced: Sequence[str]) ->
 
 
 def _dropped(
-    kept: SupersededRows, overtaken: pl.DataFrame, restored: pl.DataFrame, replaced: Sequence[str]
+    state: IngestState, kept: SupersededRows, overtaken: pl.DataFrame, restored: pl.DataFrame, replaced: Sequence[str]
 ) -> tuple[str, ...]:
-    """List the rows kept aside that are no longer to be: those that stand again, and what replaced sources had."""
+    """List the rows kept aside that are no longer to be: those that stand again, and what replaced sources had.
+
+    After a run that died before it took such rows away, all that stand in the table are among them.
+    """
     if not kept.exist():
         return ()
     stale = set(kept.ids_of(replaced)) | set(kept.identify(restored))
+    if not state.is_settled and state.lake.exists(table_spec(state.dataset)):
+        stale |= set(kept.also_standing())
     return tuple(sorted(stale - set(kept.identify(overtaken))))
 
 
