@@ -14,8 +14,8 @@ from platform_assets.operations.instance import open_instance
 from platform_core.privacy.masking import MASK
 from platform_resources.errors import UnsupportedOperation
 from platform_resources.storage import TableSpec
+from platform_resources.storage.formats.iceberg import IcebergFormat
 from platform_resources.storage.operations import TableOperations
-from platform_resources.storage.operations.iceberg import IcebergOperations
 
 Which = Literal["table", "quarantine", "ingests"]
 _LENGTH = re.compile(r"(\d{1,5})\s*([dh])")
@@ -117,7 +117,7 @@ def read_rows(location: CodeLocation, name: str, which: Which, choice: RowChoice
 def register_table(location: CodeLocation, name: str) -> str:
     """The version of an Iceberg table that its catalogue knows from now on."""
     table = table_operations(location, name, "table")
-    if not isinstance(table, IcebergOperations):
+    if not isinstance(table, IcebergFormat):
         raise UnsupportedOperation(
             table.spec.path, f"{table.spec.format} needs no catalogue", fix="read it: its log lies beside its rows"
         )

@@ -13,11 +13,10 @@ from platform_resources.errors import InvalidRows, InvalidTableSpec
 from platform_resources.settings import Settings
 from platform_resources.storage.batches import Frames, SpooledRows, gathered
 from platform_resources.storage.caches import Cache, open_cache
-from platform_resources.storage.capabilities import require
 from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.merge import check_key, present_keys
-from platform_resources.storage.operations import OPERATIONS, TableOperations
+from platform_resources.storage.operations import TableOperations
 from platform_resources.storage.table import Commit, Rows, TableSpec
 from platform_resources.storage.transactions import ANY, ExpectedPosition, Transaction, WriteGuard
 
@@ -178,8 +177,9 @@ class Lake:
         Raises:
             ColumnNotFound: the table has no such column.
             InvalidRows: the rows would belong to no partition.
+            UnsupportedOperation: the format cannot change rows.
         """
-        require(spec, "update")
+        self._table(spec).refuse_lacking("update")
         part = spec.partition_column
         if part is not None and part in values and not (values[part] and isinstance(values[part], str)):
             raise InvalidRows(
@@ -194,13 +194,16 @@ class Lake:
 
         Raises:
             ColumnNotFound: the table has no such column.
+            UnsupportedOperation: the column is not the partition's, and the format can delete whole partitions only.
         """
+        if column != spec.partition_column:
+            self._table(spec).refuse_lacking("delete_rows")
         with self.telling(spec):
             return self._table(spec).delete(column, ids)
 
     def operations(self, spec: TableSpec) -> TableOperations:
         """Returns what can be done to a table besides reading and writing rows: history, upkeep, restoring."""
-        return OPERATIONS[spec.format](spec, self.location(spec), self.settings)
+        return self._table(spec)
 
     @contextmanager
     def telling(self, *specs: TableSpec) -> Iterator[None]:
@@ -224,6 +227,8 @@ class Lake:
             raise ValueError("name a version or an instant, not both")
         if partitions is not None and spec.partition_column is None:
             raise InvalidTableSpec(spec.path, "has no partitions to choose from", fix="declare partition_column")
+        if version is not None:
+            self._table(spec).refuse_lacking("history")
         return version if at is None else self.operations(spec).version_at(at)
 
     def _table(self, spec: TableSpec) -> TableFormat:

@@ -1,38 +1,66 @@
 """What every table format promises; the behaviour suite in tests/resources/storage runs over all of them."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from functools import wraps
+from inspect import getmembers, isfunction
+from typing import Any, ClassVar
 
 import polars as pl
 
-from platform_resources.errors import ColumnNotFound, InvalidTableSpec, TableDamaged, TableNotFound
+from platform_resources.errors import (
+    ColumnNotFound,
+    InvalidTableSpec,
+    TableDamaged,
+    TableNotFound,
+    UnsupportedOperation,
+)
 from platform_resources.settings import Settings
 from platform_resources.storage.caches import Cache
 from platform_resources.storage.caches.scans import MOST_FILES, CachedScan
 from platform_resources.storage.caches.snapshot import Source
 from platform_resources.storage.folder import folder_at
+from platform_resources.storage.operations.interface import TableOperations
+from platform_resources.storage.operations.records import Operation
 from platform_resources.storage.refusals import told
-from platform_resources.storage.table import Commit, Format, Rows, TableSpec
+from platform_resources.storage.table import Commit, Rows, TableSpec
 
-MARKERS: Mapping[Format, str] = {"delta": "_delta_log", "iceberg": "metadata", "parquet": "_schema"}
-"""The folder within a table's place that tells its format."""
+_TRANSLATED = "_translates_errors"
 
 
-class TableFormat(ABC):
+class TableFormat(TableOperations):
     """One table in one format; stateless, so two of them are two writers."""
+
+    marker: ClassVar[str]
+    """The folder within a table's place that tells its format."""
+    lacking: ClassVar[Mapping[Operation, str]] = {}
+    """The operations that the format lacks, and why; no method need be written for one of them."""
+
+    def __init_subclass__(cls) -> None:
+        """Let each operation refuse what the format lacks, and say in our words what goes wrong.
+
+        An operation is every public method that is not of this class: the lake does the same for those that read and
+        write rows. One that the format lacks need not be written.
+        """
+        for name, method in getmembers(cls, isfunction):
+            is_operation = not name.startswith("_") and name not in vars(TableFormat)
+            if (is_operation or name in cls.lacking) and not hasattr(method, _TRANSLATED):
+                guarded = _guarded(method)
+                if name in cls.lacking:
+                    guarded.__isabstractmethod__ = False  # type: ignore[attr-defined]  # what ABCMeta looks at
+                setattr(cls, name, guarded)
 
     def __init__(self, spec: TableSpec, location: str, settings: Settings) -> None:
         self.spec, self.location, self.settings, self.s3 = spec, location, settings, settings.s3
 
     @abstractmethod
     def exists(self) -> bool:
-        """Returns whether anything was ever written."""
+        """Ask whether anything was ever written."""
 
     @abstractmethod
     def version(self) -> str | None:
-        """Returns what changes with every commit, or None when there is no table."""
+        """Read what changes with every commit; None when there is no table."""
 
     @abstractmethod
     def position(self, app_id: str) -> int | None:
@@ -40,23 +68,26 @@ class TableFormat(ABC):
 
     @abstractmethod
     def _scan(self, partitions: Sequence[str] | None, version: str | int | None) -> pl.LazyFrame:
-        """Returns the rows of some partitions, or of all for None; raises TableNotFound."""
+        """Read the rows of some partitions lazily, of all for None; raises TableNotFound."""
 
     @abstractmethod
     def write(self, rows: Rows) -> Commit:
-        """Returns the commit that did what the spec's mode says."""
+        """Do what the spec's mode says, in one commit."""
 
     @abstractmethod
     def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> Commit:
-        """Returns the commit that set columns of the rows whose `column` has one of the values."""
+        """Set columns of the rows whose `column` has one of the values."""
 
     @abstractmethod
     def delete(self, column: str, values: Sequence[Any]) -> Commit:
-        """Returns the commit that removed the rows whose `column` has one of the values."""
+        """Remove the rows whose `column` has one of the values.
+
+        A format that lacks `delete_rows` is asked for whole partitions only.
+        """
 
     @abstractmethod
     def damage(self) -> TableDamaged | None:
-        """Returns which file the latest version lacks, or None; asked for when a read has failed."""
+        """Find which file the latest version lacks; None where it is whole. Asked for when a read has failed."""
 
     def scan(
         self,
@@ -66,7 +97,7 @@ class TableFormat(ABC):
         version: str | int | None,
         cache: Cache | None = None,
     ) -> pl.LazyFrame:
-        """Returns the rows lazily; those of the latest version through the cache, where there is one.
+        """Read the rows lazily; those of the latest version through the cache, where there is one.
 
         Raises:
             TableNotFound: nothing was ever written.
@@ -84,15 +115,29 @@ class TableFormat(ABC):
         version: str | int | None,
         cache: Cache | None = None,
     ) -> pl.DataFrame:
-        """Returns the same rows in memory; those that are kept without a query."""
+        """Read the same rows into memory; those that the cache holds take no query."""
         kept = self._cached(cache, partitions, version)
         if kept is None:
             return self.scan(partitions=partitions, columns=columns, version=version).collect()
         names = kept.snapshot.schema.names()
         return kept.frame(names if columns is None else self._checked(columns, names))
 
+    def refuse_lacking(self, operation: str) -> None:
+        """Refuse an operation that the table's format lacks.
+
+        Raises:
+            UnsupportedOperation: the format lacks it; the message says why, and which formats have it.
+        """
+        why = {str(name): reason for name, reason in self.lacking.items()}.get(operation)
+        if why is not None:
+            raise UnsupportedOperation(
+                self.spec.path,
+                f"plain {self.spec.format.capitalize()} {why}",
+                fix="declare store=Delta(...) or store=Iceberg(...)",
+            )
+
     def telling(self) -> AbstractContextManager[None]:
-        """Returns a context that tells in our words what goes wrong with the table."""
+        """Open a context that tells in our words what goes wrong with the table."""
         return told(self.spec.path, self.location, self.s3, self.damage)
 
     def _snapshot(
@@ -100,7 +145,7 @@ class TableFormat(ABC):
         cache: Cache,  # noqa: ARG002 - what a format does that has one
         partitions: Sequence[str] | None,  # noqa: ARG002
     ) -> Source | None:
-        """Returns the latest snapshot and how its rows are read; None where a cache cannot help.
+        """Take the latest snapshot and how its rows are read; None where a cache cannot help.
 
         The snapshot is the latest at the time of the call: what is remembered of it was compared with the table's.
         """
@@ -109,7 +154,7 @@ class TableFormat(ABC):
     def _cached(
         self, cache: Cache | None, partitions: Sequence[str] | None, version: str | int | None
     ) -> CachedScan | None:
-        """Returns the rows that the cache can help with; None without one, and for an earlier version."""
+        """Find the rows that the cache can help with; None without one, and for an earlier version."""
         if cache is None or version is not None:
             return None
         found = self._snapshot(cache, partitions)
@@ -118,16 +163,18 @@ class TableFormat(ABC):
         return CachedScan(cache, found, self.s3)
 
     def _only(self, frame: pl.LazyFrame, partitions: Sequence[str] | None) -> pl.LazyFrame:
-        """Returns the rows of some partitions; the filter prunes files before any is opened."""
+        """Choose the rows of some partitions; the filter prunes files before any is opened."""
         if partitions is None:
             return frame
         return frame.filter(pl.col(str(self.spec.partition_column)).is_in(list(map(str, partitions))))
 
     def _refuse_other_format(self) -> None:
         """Refuse a place where a table of another format lies: its rows would be read with ours, or lost from sight."""
+        from platform_resources.storage.formats import FORMATS  # noqa: PLC0415 - it names the formats built on this
+
         folder = folder_at(self.location, self.s3)
-        for name, marker in MARKERS.items():
-            if name != self.spec.format and folder.entries(marker):
+        for name, other in FORMATS.items():
+            if name != self.spec.format and folder.entries(other.marker):
                 raise InvalidTableSpec(
                     self.spec.path,
                     f"is a table of format {name} at {self.location}, its spec says {self.spec.format};"
@@ -143,3 +190,14 @@ class TableFormat(ABC):
         if missing := [name for name in columns if name not in available]:
             raise ColumnNotFound(self.spec.path, missing, available)
         return list(columns)
+
+
+def _guarded(operation: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(operation)
+    def guarded(self: TableFormat, *arguments: Any, **named: Any) -> Any:
+        self.refuse_lacking(operation.__name__)
+        with self.telling():
+            return operation(self, *arguments, **named)
+
+    setattr(guarded, _TRANSLATED, True)
+    return guarded

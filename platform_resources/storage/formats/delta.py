@@ -6,7 +6,9 @@ id and a conflict only from the version that this object has seen.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -35,33 +37,56 @@ from platform_resources.storage.formats.delta_limits import (
 )
 from platform_resources.storage.formats.delta_merge import DeltaMerge, SpooledDeltaMerge, change_rows
 from platform_resources.storage.formats.delta_snapshot import last_commit, taken
+from platform_resources.storage.operations.layout import LiveFile, Packing, pack_in_order, packed
+from platform_resources.storage.operations.records import (
+    DEFAULT_KEEP,
+    TARGET_BYTES,
+    ZORDER,
+    OperationName,
+    OperationResult,
+    TableVersion,
+)
 from platform_resources.storage.table import Commit, Rows
 
 if TYPE_CHECKING:
     from arro3.core import RecordBatchReader
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
 
 _GROUP_ROWS = 1 << 17
 """Rows that delta-rs holds for each partition of a large write: of its own million, twelve partitions took 1.2 GB."""
+_HOUR = timedelta(hours=1)
+_LOG = "_delta_log"
+_RETENTION = "delta.logRetentionDuration"
+_ROWS_ADDED = ("num_added_rows", "num_target_rows_inserted", "numOutputRows")
+_ROWS_UPDATED = "num_target_rows_updated"
+_ROWS_DELETED = ("num_target_rows_deleted", "num_deleted_rows")
+_FILES_ADDED = ("num_added_files", "num_target_files_added", "numFilesAdded", "num_restored_file")
+_FILES_REMOVED = ("num_removed_files", "num_target_files_removed", "numFilesRemoved", "num_removed_file")
+_OWN = {"timestamp", "operation", "operationParameters", "readVersion", "engineInfo", "operationMetrics",
+        "clientVersion", "version", "isolationLevel", "isBlindAppend", "userId", "userName", "inCommitTimestamp",
+        "txnId", "userMetadata"}  # fmt: skip
 
 
 class DeltaFormat(TableFormat):
-    """A Delta table on disk or S3."""
+    """A Delta table on disk or S3: its rows, history, files and upkeep."""
+
+    marker = _LOG
+    packing = staticmethod(pack_in_order)
 
     def exists(self) -> bool:
         """Returns whether the table has a log."""
         from deltalake import DeltaTable
 
-        return DeltaTable.is_deltatable(self.location, self.options)
+        return DeltaTable.is_deltatable(self.location, self._options)
 
     def version(self) -> str | None:
         """Returns the number of the latest commit."""
-        table = self.opened()
+        table = self._opened()
         return None if table is None else str(table.version())
 
     def position(self, app_id: str) -> int | None:
         """Return the number of a stream's last write; None where it wrote nothing."""
-        table = self.opened()
+        table = self._opened()
         return None if table is None else table.transaction_version(app_id)
 
     def write(self, rows: Rows) -> Commit:
@@ -84,18 +109,18 @@ class DeltaFormat(TableFormat):
         return retried(
             attempt,
             table=self.spec.path,
-            snapshot=self.opened,
+            snapshot=self._opened,
             version=lambda table: None if table is None else table.version(),
             errors=(DeltaError,),
         )
 
-    def opened(self) -> "DeltaTable | None":
+    def _opened(self) -> "DeltaTable | None":
         """Returns the latest snapshot, or None; asking whether there is one first would cost S3 another listing."""
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
         try:
-            table = DeltaTable(self.location, storage_options=self.options)
+            table = DeltaTable(self.location, storage_options=self._options)
         except TableNotFoundError:
             return None
         refuse_features(self.spec.path, table)
@@ -103,12 +128,19 @@ class DeltaFormat(TableFormat):
             refuse_empty(self.spec, self._folder, table)
         return table
 
+    def _existing(self) -> "DeltaTable":
+        """Open the latest snapshot; raises TableNotFound."""
+        table = self._opened()
+        if table is None:
+            raise self._not_found()
+        return table
+
     def damage(self) -> TableDamaged | None:
         """Returns which file the latest version lacks, or None."""
         from deltalake.exceptions import DeltaError
 
         try:
-            table = self.opened()
+            table = self._opened()
         except DeltaError:
             table = None
         return damage(self.spec, self._folder, table)
@@ -118,16 +150,14 @@ class DeltaFormat(TableFormat):
         return folder_at(self.location, self.s3)
 
     @property
-    def options(self) -> dict[str, str] | None:
+    def _options(self) -> dict[str, str] | None:
         """The storage options of delta-rs; None on disk."""
         return self.s3.delta_options() if self.location.startswith("s3://") else None
 
     def _scan(self, partitions: Sequence[str] | None, version: str | int | None) -> pl.LazyFrame:
-        table = self.opened()
-        if table is None:
-            raise self._not_found()
+        table = self._existing()
         if version is not None:
-            self.travel(table, str(version))
+            self._travel(table, str(version))
         return self._only(restored(table), partitions)
 
     def _snapshot(self, cache: Cache, partitions: Sequence[str] | None) -> Source | None:
@@ -148,13 +178,13 @@ class DeltaFormat(TableFormat):
             return known
         if last is not None:
             refuse_empty_object(self.spec, self._folder, *last)
-        table = self.opened()
+        table = self._opened()
         found = taken(table, self.location, last[1]) if table is not None and last is not None else None
         if found is not None and last_commit(cache, self.location, found) == last == (found.version, found.proof):
             cache.remember(self.location, found)  # the commit was the last before and after the log was read
         return found
 
-    def travel(self, table: "DeltaTable", version: str) -> None:
+    def _travel(self, table: "DeltaTable", version: str) -> None:
         """Returns when the snapshot is that of an earlier version; raises VersionNotFound."""
         from deltalake.exceptions import DeltaError
 
@@ -166,7 +196,7 @@ class DeltaFormat(TableFormat):
             raise self._lacks(version) from error
 
     def _lacks(self, version: str) -> VersionNotFound:
-        table = self.opened()  # one that failed to load a version is of no use any more
+        table = self._opened()  # one that failed to load a version is of no use any more
         known = [] if table is None else [str(each["version"]) for each in table.history()]
         return VersionNotFound(self.spec.path, version, known=(known[-1], known[0]) if known else None)
 
@@ -201,11 +231,11 @@ class DeltaFormat(TableFormat):
             self._source(rows, frame),
             mode="error",
             partition_by=by,
-            storage_options=self.options,
+            storage_options=self._options,
             **_writing(rows),
             commit_properties=properties(rows, None, retries=0),
         )
-        table = DeltaTable(self.location, version=0, storage_options=self.options)
+        table = DeltaTable(self.location, version=0, storage_options=self._options)
         return self._commit(table, rows_written=rows.height)
 
     def _refuse_unsafe(self) -> None:
@@ -295,7 +325,7 @@ class DeltaFormat(TableFormat):
 
     def _commit(self, table: "DeltaTable", *, rows_written: int, rows_deleted: int = 0) -> Commit:
         """Returns the record of the table's own last commit, read from its log."""
-        log = self._folder.read(f"_delta_log/{table.version():020}.json")
+        log = self._folder.read(f"{_LOG}/{table.version():020}.json")
         actions = [json.loads(line) for line in log.splitlines() if line.strip()]
         added = [action["add"] for action in actions if "add" in action]
         column = self.spec.partition_column
@@ -310,6 +340,182 @@ class DeltaFormat(TableFormat):
             partitions=tuple(sorted(value for value in values if value is not None)),
         )
 
+    def history(self, limit: int | None = None) -> list[TableVersion]:
+        """Returns the commits in the log, newest first."""
+        return [_version(each) for each in self._existing().history(limit)]
+
+    def compact(
+        self,
+        *,
+        partitions: Sequence[str] | None = None,
+        target_bytes: int = TARGET_BYTES,
+        dry_run: bool = False,
+        pack: Packing | None = None,  # noqa: ARG002 - delta-rs has its own way
+    ) -> OperationResult:
+        """Returns the commit that packed small files together."""
+        self._check_partitions(partitions)
+        if dry_run:
+            return self._expected("compact", partitions, target_bytes)
+        return self._rewritten(
+            "compact",
+            lambda table: table.optimize.compact(partition_filters=self._filters(partitions), target_size=target_bytes),
+        )
+
+    def zorder(
+        self, columns: Sequence[str], *, partitions: Sequence[str] | None = None, dry_run: bool = False
+    ) -> OperationResult:
+        """Returns the commit that wrote all files of the partitions anew, along a Z-order curve."""
+        self._check_partitions(partitions)
+        self._check_order(columns, [field.name for field in self._existing().schema().fields])
+        if dry_run:
+            _, live = self._live()
+            chosen = [each for each in live if partitions is None or each.partition in partitions]
+            return self._result(
+                "zorder", changed=bool(chosen), dry_run=True,
+                files_removed=len(chosen), files_added=len({each.partition for each in chosen}),
+                bytes_removed=sum(each.size_bytes for each in chosen),
+                bytes_added=sum(each.size_bytes for each in chosen),
+            )  # fmt: skip
+        return self._rewritten(
+            "zorder",
+            lambda table: table.optimize.z_order(
+                list(columns),
+                partition_filters=self._filters(partitions),
+                target_size=TARGET_BYTES,
+                commit_properties=_ordered_by(columns),
+            ),
+        )
+
+    def vacuum(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
+        """Returns the files that were deleted; the retention is rounded up to whole hours."""
+        keep = self._checked_keep(keep)
+        table, hours = self._existing(), -(-keep // _HOUR)
+        sizes = {each.name: each.size_bytes for each in self._folder.entries()}
+        found = table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True)
+        if found and not dry_run:
+            found = table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
+        return self._result(
+            "vacuum", changed=bool(found), dry_run=dry_run, table=table,
+            files_removed=len(found), files=tuple(sorted(found)),
+            bytes_removed=sum(sizes.get(name) or sizes.get(unquote(name), 0) for name in found),
+        )  # fmt: skip
+
+    def expire(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
+        """Returns the versions whose entries left the log.
+
+        The first version that stays gets a checkpoint, so that it and all later ones can still be read. The retention
+        becomes the table's own property, by which delta-rs tidies the log from then on.
+        """
+        keep = self._checked_keep(keep)
+        until = datetime.now(UTC) - keep
+        known = [each for each in self.history() if each.at < until][1:]
+        if not known or dry_run:
+            return self._result("expire", changed=bool(known), dry_run=dry_run, versions_removed=_oldest_first(known))
+        before = {each.version for each in self.history()}
+        self._forget(int(known[0].version) + 1, keep)
+        after = {each.version for each in self.history()}
+        gone = tuple(sorted(before - after, key=int))
+        return self._result("expire", changed=bool(gone), dry_run=False, versions_removed=gone)
+
+    def restore(
+        self, version: str | int | None = None, *, at: datetime | None = None, dry_run: bool = True
+    ) -> OperationResult:
+        """Returns the commit that made the version current again, columns included."""
+        wanted = self._wanted(version, at)
+        latest, earlier = self._existing(), self._opened_at(wanted)
+        now, then = self._sizes(latest), self._sizes(earlier)
+        gone, back = now.keys() - then.keys(), then.keys() - now.keys()
+        changed = bool(gone or back) or latest.schema() != earlier.schema()
+        if not dry_run and changed:
+            self._refuse_vacuumed(back, wanted)
+            self._restore(int(wanted))
+        return self._result(
+            "restore", changed=changed, dry_run=dry_run, restored=wanted,
+            files_removed=len(gone), bytes_removed=sum(now[name] for name in gone),
+            files_added=len(back), bytes_added=sum(then[name] for name in back),
+        )  # fmt: skip
+
+    def _opened_at(self, version: str) -> "DeltaTable":
+        table = self._existing()
+        self._travel(table, version)
+        return table
+
+    def _live(self) -> tuple[str, Sequence[LiveFile]]:
+        table = self._existing()
+        actions = pl.DataFrame(table.get_add_actions(flatten=True))
+        column = f"partition.{self.spec.partition_column}"
+        rows = actions["num_records"] if "num_records" in actions.columns else [None] * actions.height
+        parts = actions[column] if column in actions.columns else [None] * actions.height
+        return str(table.version()), [LiveFile(*each) for each in zip(parts, actions["size_bytes"], rows, strict=True)]
+
+    def _filters(self, partitions: Sequence[str] | None) -> list[tuple[str, str, Any]] | None:
+        return None if partitions is None else [(str(self.spec.partition_column), "in", list(partitions))]
+
+    def _expected(self, name: OperationName, partitions: Sequence[str] | None, target_bytes: int) -> OperationResult:
+        version, live = self._live()
+        removed, added, size = packed(live, partitions=partitions, target_bytes=target_bytes)
+        return OperationResult(
+            table=self.spec.path, operation=name, dry_run=True, changed=removed > 0, version=version,
+            files_removed=removed, files_added=added, bytes_removed=size, bytes_added=size,
+        )  # fmt: skip
+
+    def _rewritten(self, name: OperationName, rewrite: Any) -> OperationResult:
+        """Returns what delta-rs says of a rewriting; another writer's commit in between starts it anew."""
+        from deltalake.exceptions import DeltaError
+
+        table, metrics = retried(
+            lambda table: (table, rewrite(table)),
+            table=self.spec.path,
+            snapshot=self._existing,
+            version=lambda table: table.version(),
+            errors=(DeltaError,),
+        )
+        removed, added = json.loads(metrics["filesRemoved"]), json.loads(metrics["filesAdded"])
+        return self._result(
+            name, changed=metrics["numFilesRemoved"] + metrics["numFilesAdded"] > 0, dry_run=False, table=table,
+            files_removed=metrics["numFilesRemoved"], files_added=metrics["numFilesAdded"],
+            bytes_removed=removed["totalSize"], bytes_added=added["totalSize"],
+        )  # fmt: skip
+
+    def _forget(self, first: int, keep: timedelta) -> None:
+        from deltalake import DeltaTable
+
+        table = self._existing()
+        wanted = f"interval {keep // timedelta(seconds=1)} seconds"
+        if table.metadata().configuration.get(_RETENTION) != wanted:
+            table.alter.set_table_properties({_RETENTION: wanted})
+        options = self._options
+        DeltaTable(self.location, version=first, storage_options=options).create_checkpoint()
+        DeltaTable(self.location, storage_options=options).cleanup_metadata()
+
+    def _sizes(self, table: "DeltaTable") -> dict[str, int]:
+        actions = pl.DataFrame(table.get_add_actions(flatten=True))
+        return dict(zip(actions["path"], actions["size_bytes"], strict=True))
+
+    def _refuse_vacuumed(self, names: set[str], version: str) -> None:
+        there = {each.name for each in self._folder.entries()}
+        if [name for name in names if name not in there and unquote(name) not in there]:
+            raise VersionNotFound(self.spec.path, version, vacuumed=True)
+
+    def _restore(self, version: int) -> None:
+        from deltalake.exceptions import DeltaError
+
+        retried(
+            lambda table: table.restore(version),
+            table=self.spec.path,
+            snapshot=self._existing,
+            version=lambda table: table.version(),
+            errors=(DeltaError,),
+        )
+
+    def _result(
+        self, name: OperationName, *, changed: bool, dry_run: bool, table: "DeltaTable | None" = None, **facts: Any
+    ) -> OperationResult:
+        version = (table or self._existing()).version()
+        return OperationResult(
+            table=self.spec.path, operation=name, dry_run=dry_run, changed=changed, version=str(version), **facts
+        )
+
 
 def _writing(rows: Rows) -> dict[str, Any]:
     """Return how files are written, as arguments of delta-rs; none for rows in memory."""
@@ -317,3 +523,34 @@ def _writing(rows: Rows) -> dict[str, Any]:
 
     spooled = WriterProperties(max_row_group_size=_GROUP_ROWS, compression="SNAPPY")
     return {} if rows.spool is None else {"writer_properties": spooled}
+
+
+def _ordered_by(columns: Sequence[str]) -> "CommitProperties":
+    """Returns what a Z-order says of itself in the log, because delta-rs does not say by which columns it was."""
+    from deltalake import CommitProperties
+
+    return CommitProperties(custom_metadata={ZORDER: json.dumps(list(columns))})
+
+
+def _version(entry: Mapping[str, Any]) -> TableVersion:
+    metrics = entry.get("operationMetrics") or {}
+    added, updated = _first(metrics, _ROWS_ADDED), _first(metrics, (_ROWS_UPDATED,))
+    return TableVersion(
+        version=str(entry["version"]),
+        at=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
+        operation=str(entry.get("operation", "")).lower(),
+        rows_added=added if updated is None else (added or 0) + updated,
+        rows_deleted=_first(metrics, _ROWS_DELETED),
+        files_added=_first(metrics, _FILES_ADDED),
+        files_removed=_first(metrics, _FILES_REMOVED),
+        said={name: str(value) for name, value in entry.items() if name not in _OWN},
+    )
+
+
+def _first(metrics: Mapping[str, Any], names: Sequence[str]) -> int | None:
+    found = next((metrics[name] for name in names if metrics.get(name) is not None), None)
+    return None if found is None else int(found)
+
+
+def _oldest_first(versions: Sequence[TableVersion]) -> tuple[str, ...]:
+    return tuple(each.version for each in reversed(versions))

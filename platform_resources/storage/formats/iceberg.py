@@ -1,8 +1,10 @@
 """Tables in Apache Iceberg, through pyiceberg: every write is one snapshot, and two writers lose nothing."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ from platform_resources.storage import columns
 from platform_resources.storage.caches import Cache
 from platform_resources.storage.caches.snapshot import Snapshot, Source
 from platform_resources.storage.conflicts import retried
+from platform_resources.storage.damage import is_json
 from platform_resources.storage.folder import Folder, folder_at
 from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.formats.delta_limits import refuse_case, refuse_lossy, refuse_other_partitioning
@@ -35,72 +38,91 @@ from platform_resources.storage.formats.iceberg_catalog import (
     open_catalogue,
 )
 from platform_resources.storage.formats.iceberg_commit import (
+    FORGOTTEN,
     OPERATION,
     PROPERTIES,
+    SAID,
     Change,
     commit,
+    digest_of,
+    discarding,
     known_number,
     position_of,
     properties_of,
+    remembered,
     rows_of,
     summary_of,
     table_parts,
+    transaction_of,
     version_of,
 )
-from platform_resources.storage.formats.iceberg_damage import damage
+from platform_resources.storage.formats.iceberg_damage import damage, unreadable
 from platform_resources.storage.formats.iceberg_frames import (
     iceberg_schema,
     logical_schema,
     read_files,
     scanned,
     widened,
+    write_files,
 )
 from platform_resources.storage.formats.iceberg_refusals import told
 from platform_resources.storage.formats.iceberg_snapshot import read_kept, taken
 from platform_resources.storage.merge import compared_columns, plan_merge, touched_partitions
+from platform_resources.storage.operations.layout import LiveFile, Packing, bins, pack_in_order, zordered
+from platform_resources.storage.operations.records import (
+    DEFAULT_KEEP,
+    TARGET_BYTES,
+    ZORDER,
+    OperationName,
+    OperationResult,
+    TableVersion,
+)
 from platform_resources.storage.table import Commit, Rows
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.sql import SqlCatalog
-    from pyiceberg.manifest import DataFile
+    from pyiceberg.manifest import DataFile, ManifestFile
     from pyiceberg.table import FileScanTask, Table
+    from pyiceberg.table.snapshots import Snapshot as TableSnapshot
 
 _FILE = "\0file"
 _KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 
 class IcebergFormat(TableFormat):
-    """An Iceberg table on disk or S3."""
+    """An Iceberg table on disk or S3: its rows, history, files and upkeep."""
+
+    marker = "metadata"
 
     def exists(self) -> bool:
         """Returns whether the catalogue knows the table."""
-        return self.opened() is not None
+        return self._opened() is not None
 
     def version(self) -> str | None:
         """Returns the id of the current snapshot."""
-        table = self.opened()
+        table = self._opened()
         return None if table is None else version_of(table)
 
     def position(self, app_id: str) -> int | None:
         """Return the number of a stream's last write; None where it wrote nothing."""
-        table = self.opened()
+        table = self._opened()
         return None if table is None else position_of(table, app_id)
 
     def write(self, rows: Rows) -> Commit:
         """Returns the commit; on a conflict the write starts again from a fresh snapshot."""
         for frame in rows.frames():
             refuse_lossy(self.spec, frame)
-        return self.retried(lambda table: self._write(table, rows))
+        return self._retried(lambda table: self._write(table, rows))
 
     def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> Commit:
         """Returns the commit that set columns of some rows."""
-        return self.retried(lambda table: self._change(table, column, values, changes))
+        return self._retried(lambda table: self._change(table, column, values, changes))
 
     def delete(self, column: str, values: Sequence[Any]) -> Commit:
         """Returns the commit that removed some rows."""
-        return self.retried(lambda table: self._change(table, column, values, None))
+        return self._retried(lambda table: self._change(table, column, values, None))
 
-    def opened(self) -> "Table | None":
+    def _opened(self) -> "Table | None":
         """Returns the table as it is now, or None; pyiceberg's own retries are off, whoever made it.
 
         Raises:
@@ -112,14 +134,14 @@ class IcebergFormat(TableFormat):
         if not catalogue_exists(self.settings):
             return None
         try:
-            table = self.catalogue.load_table(self.identifier)
+            table = self._catalogue.load_table(self._identifier)
         except NoSuchTableError:
             return None
         except FileNotFoundError as error:
-            self.folder.entries("metadata")  # S3 answers a HEAD with 404 also where it only refuses the credentials
-            raise MetadataLost(self.spec.path, str(metadata_location(self.catalogue, self.identifier))) from error
+            self._folder.entries("metadata")  # S3 answers a HEAD with 404 also where it only refuses the credentials
+            raise MetadataLost(self.spec.path, str(metadata_location(self._catalogue, self._identifier))) from error
         except ValidationError as error:
-            place = str(metadata_location(self.catalogue, self.identifier))
+            place = str(metadata_location(self._catalogue, self._identifier))
             raise MetadataLost(self.spec.path, place, there=True) from error
         if table.location() != self.location:
             raise InvalidTableSpec(
@@ -130,10 +152,19 @@ class IcebergFormat(TableFormat):
         table.metadata.properties["commit.retry.num-retries"] = "0"
         return table
 
+    def _existing(self) -> "Table":
+        """Open the table as it is now; raises TableNotFound."""
+        return self._required(self._opened())
+
+    def _required(self, table: "Table | None") -> "Table":
+        if table is None:
+            raise self._not_found()
+        return table
+
     def damage(self) -> TableDamaged | None:
         """Returns which file the latest snapshot lacks, or None."""
-        table = self.opened()
-        return None if table is None else damage(self.spec, self.folder, table, table.current_snapshot())
+        table = self._opened()
+        return None if table is None else damage(self.spec, self._folder, table, table.current_snapshot())
 
     @contextmanager
     def telling(self) -> Iterator[None]:
@@ -141,44 +172,44 @@ class IcebergFormat(TableFormat):
         with super().telling(), told(self.spec, catalogue_url(self.settings)):
             yield
 
-    def retried(self, attempt: "Callable[[Table | None], Commit]") -> Commit:
+    def _retried(self, attempt: "Callable[[Table | None], Commit]") -> Commit:
         """Returns what an attempt returns; one that lost to another writer is made again on a fresh snapshot."""
         from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError, ValidationException
 
         return retried(
             attempt,
             table=self.spec.path,
-            snapshot=self.opened,
+            snapshot=self._opened,
             version=lambda table: None if table is None else table.metadata_location,
             errors=(CommitFailedException, TableAlreadyExistsError, ValidationException, FileNotFoundError),
         )
 
-    def rows_at(self, table: "Table", version: str | int | None = None) -> pl.LazyFrame:
+    def _rows_at(self, table: "Table", version: str | int | None = None) -> pl.LazyFrame:
         """Returns the rows of a version, or of the latest; raises VersionNotFound."""
-        return scanned(table, self._options, None if version is None else self.snapshot_id(table, str(version)))
+        return scanned(table, self._options, None if version is None else self._snapshot_id(table, str(version)))
 
-    def snapshot_id(self, table: "Table", version: str) -> int:
+    def _snapshot_id(self, table: "Table", version: str) -> int:
         """Returns the id of a snapshot; raises VersionNotFound."""
         if not (version.isascii() and version.isdigit()) or table.snapshot_by_id(int(version)) is None:
             raise VersionNotFound(self.spec.path, version)
         return int(version)
 
-    def commit(self, table: "Table", change: Change) -> "list[DataFile]":
+    def _commit(self, table: "Table", change: Change) -> "list[DataFile]":
         """Returns the data files that came with one commit on the table as it was opened."""
-        return commit(table.transaction(), self.folder, change)
+        return commit(table.transaction(), self._folder, change)
 
     @cached_property
-    def catalogue(self) -> "SqlCatalog":
+    def _catalogue(self) -> "SqlCatalog":
         """The catalogue, by a connection of this object's own."""
         return open_catalogue(self.settings)
 
     @property
-    def identifier(self) -> tuple[str, str]:
+    def _identifier(self) -> tuple[str, str]:
         """What the catalogue calls the table."""
         return identifier(self.settings, self.spec)
 
     @property
-    def folder(self) -> Folder:
+    def _folder(self) -> Folder:
         """Where the table's files lie."""
         return folder_at(self.location, self.s3)
 
@@ -191,10 +222,8 @@ class IcebergFormat(TableFormat):
         return {**self.s3.polars_options(), **keys}
 
     def _scan(self, partitions: Sequence[str] | None, version: str | int | None) -> pl.LazyFrame:
-        table = self.opened()
-        if table is None:
-            raise self._not_found()
-        return self._only(self.rows_at(table, version), partitions)
+        table = self._existing()
+        return self._only(self._rows_at(table, version), partitions)
 
     def _snapshot(self, cache: Cache, partitions: Sequence[str] | None) -> Source | None:
         found, column = self._latest(cache), self.spec.partition_column
@@ -217,9 +246,9 @@ class IcebergFormat(TableFormat):
         """
         own = self.settings.iceberg is None
         place = (
-            metadata_in_file(self.settings, self.identifier)
+            metadata_in_file(self.settings, self._identifier)
             if own
-            else metadata_location(self.catalogue, self.identifier)
+            else metadata_location(self._catalogue, self._identifier)
         )
         if place is None:
             return None
@@ -227,7 +256,7 @@ class IcebergFormat(TableFormat):
         proof, known = cache.remote.etag(place), cache.recall(self.location)
         if known is not None and (known.version, known.proof) == (place, proof):
             return known
-        table = self.opened() if proof is not None else None
+        table = self._opened() if proof is not None else None
         if table is None or table.metadata_location != place:
             return None  # it is gone, or somebody was faster: read without a cache
         found = taken(table, str(proof), self.spec.partition_column)
@@ -239,7 +268,7 @@ class IcebergFormat(TableFormat):
         """Returns the table as its metadata file says it, whatever was committed since."""
         from pyiceberg.table import StaticTable
 
-        return StaticTable.from_metadata(known.version, self.catalogue.properties)
+        return StaticTable.from_metadata(known.version, self._catalogue.properties)
 
     def _write(self, table: "Table | None", rows: Rows) -> Commit:
         if table is None:
@@ -263,23 +292,23 @@ class IcebergFormat(TableFormat):
             raise ColumnNotFound(self.spec.path, missing, frame.columns)
         schema = iceberg_schema(frame.schema)
         parts: dict[str, Any] = table_parts(schema, self.spec.partition_column, self.spec.sort_by)
-        creation = self.catalogue.create_table_transaction(
-            self.identifier,
+        creation = self._catalogue.create_table_transaction(
+            self._identifier,
             schema,
             location=self.location,
             properties={**PROPERTIES, **properties_of(rows.guard)},
             **parts,
         )
         said = summary_of(rows.guard, rows.commit_metadata)
-        added = commit(creation, self.folder, Change(add=self._frames(rows, frame), said=said))
-        self.folder.write(MARKER, b"the Iceberg catalogue knows this table\n")
-        return self._done(self._reopened(), added, rows_written=rows.height)
+        added = commit(creation, self._folder, Change(add=self._frames(rows, frame), said=said))
+        self._folder.write(MARKER, b"the Iceberg catalogue knows this table\n")
+        return self._done(self._existing(), added, rows_written=rows.height)
 
     def _refuse_lost_catalogue(self) -> None:
         from pyiceberg.exceptions import TableAlreadyExistsError
 
-        if any(each.name == MARKER for each in self.folder.entries("metadata")):
-            if self.opened() is not None:
+        if any(each.name == MARKER for each in self._folder.entries("metadata")):
+            if self._opened() is not None:
                 raise TableAlreadyExistsError(self.spec.path)
             raise CatalogueLost(self.spec.path, self.location)
 
@@ -297,18 +326,18 @@ class IcebergFormat(TableFormat):
             if renewed and frame.schema != logical_schema(table.schema())
             else widened(table.schema(), frame)
         )
-        gone = [each.file for each in self.files(table, rows.partitions)]
+        gone = [each.file for each in self._tasks(table, rows.partitions)]
         change = Change(remove=gone, add=self._frames(rows, frame), schema=schema)
         return self._committed(table, rows, change, written=rows.height)
 
     def _merge(self, table: "Table", rows: Rows) -> Commit:
         """Returns the commit of the rows that differ, or no commit when none do; files without such rows stay."""
         frame = self._fitted(table, rows.frame)
-        known = self.rows_at(table)
+        known = self._rows_at(table)
         wanted = list(dict.fromkeys([*self.spec.key, *compared_columns(self.spec, frame.columns)]))
         keys = frame if rows.spool is None else rows.spool.lazily_fitted(frame.schema).select(wanted).collect()
         touched = touched_partitions(self.spec, known, keys, replace_values=rows.replace_values)
-        tasks = self.files(table, touched)
+        tasks = self._tasks(table, touched)
         there = logical_schema(table.schema()).names()
         current = self._by_file(table, tasks, [name for name in wanted if name in there])
         plan = plan_merge(self.spec, keys, current.drop(_FILE), replace_values=rows.replace_values)
@@ -317,7 +346,7 @@ class IcebergFormat(TableFormat):
         key = list(self.spec.key)
         changed = pl.concat([plan.upserts.select(key), plan.deletes.select(key)])
         hit = sorted(current.join(changed, on=key, how="semi")[_FILE].unique())
-        kept = self.read(table, [tasks[place] for place in hit]).join(changed, on=key, how="anti")
+        kept = self._read(table, [tasks[place] for place in hit]).join(changed, on=key, how="anti")
         add: Iterator[pl.DataFrame]
         if rows.spool is None:
             add = iter([self._sorted(pl.concat([kept, plan.upserts], how="diagonal").select(frame.columns))])
@@ -339,7 +368,7 @@ class IcebergFormat(TableFormat):
         """Returns the commit that changed the rows, or deleted them where there are no changes."""
         if table is None:
             return Commit(version=None, changed=False)
-        schema, tasks = logical_schema(table.schema()), self.files(table)
+        schema, tasks = logical_schema(table.schema()), self._tasks(table)
         self._checked([column, *(changes or {})], schema.names())
         wanted = pl.Series(column, list(values), dtype=schema[column])
         found = self._by_file(table, tasks, [column]).filter(pl.col(column).is_in(wanted.implode()))
@@ -348,16 +377,16 @@ class IcebergFormat(TableFormat):
         hit = [tasks[place] for place in sorted(found[_FILE].unique())]
         concerned = pl.col(column).is_in(wanted.implode()).fill_null(value=False)
         if changes is None:
-            kept = self.read(table, hit).filter(~concerned)
+            kept = self._read(table, hit).filter(~concerned)
         else:
             new = [pl.when(concerned).then(pl.lit(value, dtype=schema[name])).otherwise(pl.col(name)).alias(name)
                    for name, value in changes.items()]  # fmt: skip
-            kept = self.read(table, hit).with_columns(new)
-        added = self.commit(table, Change(remove=[each.file for each in hit], add=[self._sorted(kept)]))
+            kept = self._read(table, hit).with_columns(new)
+        added = self._commit(table, Change(remove=[each.file for each in hit], add=[self._sorted(kept)]))
         written, deleted = (0, found.height) if changes is None else (found.height, 0)
-        return self._done(self._reopened(), added, rows_written=written, rows_deleted=deleted)
+        return self._done(self._existing(), added, rows_written=written, rows_deleted=deleted)
 
-    def files(self, table: "Table", partitions: Sequence[str] | None = None) -> "list[FileScanTask]":
+    def _tasks(self, table: "Table", partitions: Sequence[str] | None = None) -> "list[FileScanTask]":
         """Returns the current snapshot's data files in some partitions, or all of them for None."""
         if table.current_snapshot() is None:
             return []
@@ -367,7 +396,9 @@ class IcebergFormat(TableFormat):
         wanted = set(map(str, partitions))
         return [each for each in tasks if str(each.file.partition[0]) in wanted]
 
-    def read(self, table: "Table", tasks: "Sequence[FileScanTask]", names: Sequence[str] | None = None) -> pl.DataFrame:
+    def _read(
+        self, table: "Table", tasks: "Sequence[FileScanTask]", names: Sequence[str] | None = None
+    ) -> pl.DataFrame:
         """Returns the rows of some data files, or some columns of them.
 
         Raises:
@@ -384,21 +415,21 @@ class IcebergFormat(TableFormat):
 
     def _by_file(self, table: "Table", tasks: "Sequence[FileScanTask]", names: Sequence[str]) -> pl.DataFrame:
         """Returns some columns of some files, and in a further one the place of the row's file among them."""
-        read = [self.read(table, [task], names).with_columns(pl.lit(n).alias(_FILE)) for n, task in enumerate(tasks)]
-        return pl.concat([self.read(table, [], names).with_columns(pl.lit(0).alias(_FILE)), *read])
+        read = [self._read(table, [task], names).with_columns(pl.lit(n).alias(_FILE)) for n, task in enumerate(tasks)]
+        return pl.concat([self._read(table, [], names).with_columns(pl.lit(0).alias(_FILE)), *read])
 
     def _committed(self, table: "Table", rows: Rows, change: Change, *, written: int, deleted: int = 0) -> Commit:
         named = {OPERATION: "merge"} if self.spec.mode == "merge" else {}  # to Iceberg it is an overwrite
         said = {**named, **summary_of(rows.guard, rows.commit_metadata)}
-        added = self.commit(table, replace(change, said=said, properties=properties_of(rows.guard)))
-        return self._done(self._reopened(), added, rows_written=written, rows_deleted=deleted)
+        added = self._commit(table, replace(change, said=said, properties=properties_of(rows.guard)))
+        return self._done(self._existing(), added, rows_written=written, rows_deleted=deleted)
 
     def _noted(self, table: "Table", rows: Rows) -> Commit:
         """Commit nothing but the transaction of a write without rows; where it has none, nothing at all."""
         if rows.guard.transaction is None:
             return _unchanged(table)
         self._committed(table, rows, Change(), written=0)
-        return _unchanged(self._reopened())
+        return _unchanged(self._existing())
 
     def _frames(self, rows: Rows, fitted: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Yield the fitted rows, or the spooled ones in their columns; those of each file are sorted."""
@@ -412,12 +443,6 @@ class IcebergFormat(TableFormat):
         refuse_case(self.spec, fitted)  # a new column beside one that the table has
         return fitted
 
-    def _reopened(self) -> "Table":
-        table = self.opened()
-        if table is None:
-            raise self._not_found()
-        return table
-
     def _done(self, table: "Table", added: "Sequence[DataFile]", *, rows_written: int, rows_deleted: int = 0) -> Commit:
         values = {str(each.partition[0]) for each in added} if self.spec.partition_column else set()
         return Commit(
@@ -430,6 +455,294 @@ class IcebergFormat(TableFormat):
             partitions=tuple(sorted(values)),
         )
 
+    def history(self, limit: int | None = None) -> list[TableVersion]:
+        """Returns the snapshots that are not expired, newest first."""
+        snapshots = sorted(self._existing().snapshots(), key=lambda each: each.sequence_number or 0, reverse=True)
+        return [_version(each) for each in snapshots[:limit]]
+
+    def compact(
+        self,
+        *,
+        partitions: Sequence[str] | None = None,
+        target_bytes: int = TARGET_BYTES,
+        dry_run: bool = False,
+        pack: Packing | None = None,
+    ) -> OperationResult:
+        """Returns the commit that packed small files together, sorted where the table has a sort order."""
+        return self._rewritten("compact", partitions, target_bytes, (), dry_run=dry_run, pack=pack or pack_in_order)
+
+    def zorder(
+        self, columns: Sequence[str], *, partitions: Sequence[str] | None = None, dry_run: bool = False
+    ) -> OperationResult:
+        """Returns the commit that wrote all files of the partitions anew, along a Z-order curve."""
+        self._check_order(columns, logical_schema(self._existing().schema()).names())
+        return self._rewritten("zorder", partitions, TARGET_BYTES, tuple(columns), dry_run=dry_run)
+
+    def vacuum(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
+        """Returns the files that were deleted: older than `keep`, and named by no snapshot that is left.
+
+        Snapshots are what `expire` forgets; their files go here.
+        """
+        keep = self._checked_keep(keep)
+        table = self._existing()
+        folder, needed, until = self._folder, _needed(table), datetime.now(UTC) - keep
+        there = [each for each in folder.entries() if folder.uri(each.name) not in needed and each.name != MARKER]
+        gone = [each for each in [*there, *folder.leftovers()] if each.modified < until]
+        if not dry_run:
+            for each in gone:
+                folder.remove(each.name)
+        return self._result(
+            "vacuum", table, changed=bool(gone), dry_run=dry_run, files_removed=len(gone),
+            bytes_removed=sum(each.size_bytes for each in gone), files=tuple(each.name for each in gone),
+        )  # fmt: skip
+
+    def expire(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
+        """Returns the snapshots that were forgotten; their transactions are remembered, their files go by a vacuum."""
+        keep = self._checked_keep(keep)
+        table = self._existing()
+        until = datetime.now(UTC) - keep
+        old = [each for each in self.history() if each.at < until][1:]
+        protected = {str(ref.snapshot_id) for ref in table.metadata.refs.values()}
+        gone = [each.version for each in reversed(old) if each.version not in protected]
+        if gone and not dry_run:
+            self._retried(lambda current: _forget(self._required(current), set(map(int, gone))))
+        return self._result("expire", table, changed=bool(gone), dry_run=dry_run, versions_removed=tuple(gone))
+
+    def restore(
+        self, version: str | int | None = None, *, at: datetime | None = None, dry_run: bool = True
+    ) -> OperationResult:
+        """Returns the commit that made the version's rows current again; columns added since are null in them."""
+        wanted = self._wanted(version, at)
+        table = self._existing()
+        if doomed := self._doomed(table, wanted):
+            return self._gone_back(table, wanted, doomed, dry_run=dry_run)
+        gone, back = self._difference(table, wanted)
+        changed = bool(gone or back) or self._snapshot_of(table, wanted).schema_id != table.metadata.current_schema_id
+        if changed and not dry_run:
+            self._retried(lambda current: self._restore(self._required(current), wanted))
+        return self._result(
+            "restore", table, changed=changed, dry_run=dry_run, restored=wanted,
+            files_removed=len(gone), bytes_removed=_size(gone),
+            files_added=len(back), bytes_added=_size(back),
+        )  # fmt: skip
+
+    def register(self) -> str:
+        """Returns the version of a table that the catalogue had lost, read from the newest metadata in its folder.
+
+        A table whose metadata is not where the catalogue says is lost too, and is forgotten first.
+
+        Raises:
+            InvalidTableSpec: the catalogue knows the table.
+            TableNotFound: no metadata lies there; the next write makes the table anew.
+        """
+        try:
+            if self.exists():
+                raise InvalidTableSpec(self.spec.path, "is in the catalogue already", fix="read it")
+        except MetadataLost:
+            self._catalogue.drop_table(self._identifier)
+        newest = self._newest_metadata()
+        if newest is None:
+            self._folder.remove(MARKER)
+            raise self._not_found()
+        catalogue, (namespace, _) = self._catalogue, self._identifier
+        catalogue.create_namespace_if_not_exists(namespace)
+        table = catalogue.register_table(self._identifier, self._folder.uri(newest))
+        snapshot = table.current_snapshot()
+        return str(snapshot.snapshot_id) if snapshot else ""
+
+    def _newest_metadata(self) -> str | None:
+        """Returns the youngest metadata file that is whole."""
+        folder = self._folder
+        found = [each.name for each in folder.entries("metadata") if each.name.endswith(".metadata.json")]
+        found.sort(key=lambda name: int(name.rpartition("/")[2].partition("-")[0]), reverse=True)
+        return next((name for name in found if is_json(folder.read(name))), None)
+
+    def _live(self) -> tuple[str | None, Sequence[LiveFile]]:
+        table = self._existing()
+        snapshot = table.current_snapshot()
+        live = [LiveFile(_partition(each), each.file.file_size_in_bytes, each.file.record_count)
+                for each in self._tasks(table)]  # fmt: skip
+        return (str(snapshot.snapshot_id) if snapshot else None), live
+
+    def _rewritten(
+        self,
+        name: OperationName,
+        partitions: Sequence[str] | None,
+        target_bytes: int,
+        along: tuple[str, ...],
+        *,
+        dry_run: bool,
+        pack: Packing = pack_in_order,
+    ) -> OperationResult:
+        """Returns the one commit that replaced groups of files by as many rows in fewer files."""
+        self._check_partitions(partitions)
+        table = self._existing()
+        groups = self._groups(table, partitions, target_bytes, None if along else pack)
+        if not groups or dry_run:
+            removed = [each.file for group in groups for each in group]
+            size = _size(removed)
+            return self._result(
+                name, table, changed=bool(groups), dry_run=dry_run, files_removed=len(removed),
+                files_added=len(groups), bytes_removed=size, bytes_added=size,
+            )  # fmt: skip
+        seen: dict[str, list[DataFile]] = {}
+
+        def attempt(current: "Table | None") -> Commit:
+            opened = self._required(current)
+            chosen = self._groups(opened, partitions, target_bytes, None if along else pack)
+            seen["removed"] = [each.file for group in chosen for each in group]
+            seen["added"] = self._rewrite(opened, chosen, name, along)
+            return Commit(version=None)
+
+        self._retried(attempt)
+        return self._result(
+            name, self._existing(), changed=True, dry_run=False,
+            files_removed=len(seen["removed"]), bytes_removed=_size(seen["removed"]),
+            files_added=len(seen["added"]), bytes_added=_size(seen["added"]),
+        )  # fmt: skip
+
+    def _groups(
+        self, table: "Table", partitions: Sequence[str] | None, target_bytes: int, pack: Packing | None
+    ) -> "list[list[FileScanTask]]":
+        """Return the files to be rewritten together: those that are packed, or whole partitions without a packing."""
+        tasks = self._tasks(table, partitions)
+        if pack is not None:
+            return bins(tasks, lambda each: (_partition(each), each.file.file_size_in_bytes), target_bytes, pack)
+        groups: dict[str | None, list[FileScanTask]] = {}
+        for each in tasks:
+            groups.setdefault(_partition(each), []).append(each)
+        return list(groups.values())
+
+    def _rewrite(
+        self, table: "Table", groups: "list[list[FileScanTask]]", name: OperationName, along: Sequence[str]
+    ) -> "list[DataFile]":
+        """Returns the new files of one commit; a group at a time is held in memory."""
+        added = list[Any]()
+        with discarding(self._folder, added):
+            for group in groups:
+                frame = self._read(table, group)
+                ordered = zordered(frame, along) if along else frame.sort(self.spec.sort_by, maintain_order=True)
+                files = max(1, round(_size([each.file for each in group]) / TARGET_BYTES))
+                added += write_files(
+                    table.metadata, self._folder, ordered if along or self.spec.sort_by else frame, files=files
+                )
+            order = {f"{SAID}{ZORDER}": json.dumps(list(along))} if along else {}
+            change = Change(
+                remove=[each.file for group in groups for each in group], files=added, said={OPERATION: name, **order}
+            )
+            return self._commit(table, change)
+
+    def _restore(self, table: "Table", wanted: str) -> Commit:
+        gone, back = self._difference(table, wanted)
+        schema_id = self._snapshot_of(table, wanted).schema_id
+        change = Change(
+            remove=gone,
+            files=back,
+            schema_id=None if schema_id == table.metadata.current_schema_id else schema_id,
+            said={OPERATION: "restore", f"{SAID}restored": wanted},
+        )
+        self._commit(table, change)
+        return Commit(version=None)
+
+    def _doomed(self, table: "Table", wanted: str) -> set[int]:
+        """Returns the snapshots that cannot be read, where the current one is of them and the wanted one is not."""
+        lost = unreadable(table, self._folder)
+        return lost if self._snapshot_id(table, wanted) not in lost else set()
+
+    def _gone_back(self, table: "Table", wanted: str, doomed: set[int], *, dry_run: bool) -> OperationResult:
+        """Returns the commit that made the wanted snapshot itself current, and forgot those that cannot be read."""
+
+        def attempt(current: "Table | None") -> Commit:
+            known = self._required(current)
+            known.manage_snapshots().set_current_snapshot(int(wanted)).commit()
+            return _forget(self._existing(), doomed)
+
+        if not dry_run:
+            self._retried(attempt)
+        back = list(table.scan(snapshot_id=int(wanted)).plan_files())
+        return self._result(
+            "restore", table, changed=True, dry_run=dry_run, restored=wanted, files_added=len(back),
+            bytes_added=_size([each.file for each in back]), versions_removed=tuple(map(str, sorted(doomed))),
+        )  # fmt: skip
+
+    def _difference(self, table: "Table", wanted: str) -> "tuple[list[DataFile], list[DataFile]]":
+        """Returns the files that a restoring takes out, and those that it brings back."""
+        tasks = list(table.scan(snapshot_id=self._snapshot_id(table, wanted)).plan_files())
+        now = self._tasks(table)
+        if any(each.delete_files for each in [*tasks, *now]):
+            raise UnsupportedOperation(
+                self.spec.path, "another engine has deleted single rows in it", fix="restore it with that engine"
+            )
+        then = {each.file.file_path: each.file for each in tasks}
+        there = {each.file.file_path: each.file for each in now}
+        gone = [file for path, file in there.items() if path not in then]
+        return gone, [file for path, file in then.items() if path not in there]
+
+    def _snapshot_of(self, table: "Table", version: str) -> "TableSnapshot":
+        snapshot_id = self._snapshot_id(table, version)
+        return next(each for each in table.snapshots() if each.snapshot_id == snapshot_id)
+
+    def _result(
+        self, name: OperationName, table: "Table", *, changed: bool, dry_run: bool, **facts: Any
+    ) -> OperationResult:
+        snapshot = (table if dry_run or not changed else self._existing()).current_snapshot()
+        return OperationResult(
+            table=self.spec.path, operation=name, dry_run=dry_run, changed=changed,
+            version=str(snapshot.snapshot_id) if snapshot else None, **facts,
+        )  # fmt: skip
+
 
 def _unchanged(table: "Table") -> Commit:
     return Commit(version=version_of(table), changed=False, rows_total=rows_of(table))
+
+
+def _forget(table: "Table", ids: set[int]) -> Commit:
+    """Returns once the snapshots are gone from the metadata, and their transactions are kept there as digests."""
+    from pyiceberg.table.update.snapshot import ExpireSnapshots
+
+    transactions = [transaction_of(each.summary) for each in table.snapshots() if each.snapshot_id in ids]
+    digests = [digest_of(each) for each in transactions if each is not None]
+    transaction = table.transaction()
+    if digests:
+        transaction.set_properties({FORGOTTEN: json.dumps([*remembered(table), *digests])})
+    ExpireSnapshots(transaction).by_ids(sorted(ids)).commit()
+    transaction.commit_transaction()
+    return Commit(version=None)
+
+
+def _needed(table: "Table") -> set[str]:
+    """Returns the addresses of all files that the metadata, or a snapshot in it, names."""
+    found = {table.metadata_location, *(each.metadata_file for each in table.metadata.metadata_log)}
+    found |= {each.statistics_path for each in table.metadata.statistics}
+    manifests: dict[str, ManifestFile] = {}
+    for snapshot in table.snapshots():
+        found.add(snapshot.manifest_list)
+        manifests |= {each.manifest_path: each for each in snapshot.manifests(table.io)}
+    for path, manifest in manifests.items():
+        found.add(path)
+        found |= {each.data_file.file_path for each in manifest.fetch_manifest_entry(table.io, discard_deleted=True)}
+    return found
+
+
+def _version(snapshot: "TableSnapshot") -> TableVersion:
+    facts = snapshot.summary.additional_properties if snapshot.summary else {}
+    own = str(snapshot.summary.operation.value) if snapshot.summary else ""
+    return TableVersion(
+        version=str(snapshot.snapshot_id),
+        at=datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC),
+        operation=facts.get(OPERATION, own),
+        rows_added=int(facts.get("added-records", 0)),
+        rows_deleted=int(facts.get("deleted-records", 0)),
+        files_added=int(facts.get("added-data-files", 0)),
+        files_removed=int(facts.get("deleted-data-files", 0)),
+        said={name.removeprefix(SAID): value for name, value in facts.items() if name.startswith(SAID)},
+    )
+
+
+def _partition(task: "FileScanTask") -> str | None:
+    record = task.file.partition
+    return str(record[0]) if len(record) else None
+
+
+def _size(files: "Sequence[DataFile]") -> int:
+    return sum(each.file_size_in_bytes for each in files)

@@ -22,29 +22,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 import polars as pl
 from filelock import FileLock
 
-from platform_resources.errors import TableDamaged, TableNotFound, UnsupportedOperation
+from platform_resources.errors import TableDamaged, TableNotFound
 from platform_resources.storage import columns
 from platform_resources.storage.caches import Cache
 from platform_resources.storage.caches.snapshot import FILES, Snapshot, Source, key_of
+from platform_resources.storage.damage import BRING_BACK, Lost, damaged, is_json
 from platform_resources.storage.folder import LONGEST_NAME, Entry, Folder, file_name, folder_at
 from platform_resources.storage.formats.base import TableFormat
-from platform_resources.storage.formats.parquet_damage import SCHEMAS, damage
+from platform_resources.storage.operations.layout import LiveFile
+from platform_resources.storage.operations.records import Operation
 from platform_resources.storage.parts import by_partition, each_written
 from platform_resources.storage.table import Commit, Rows
 from platform_resources.storage.transactions import WriteGuard
 
-_DATA, _SCHEMAS, _TRANSACTIONS = "data.parquet", SCHEMAS, "_transactions"
+_DATA, _SCHEMAS, _TRANSACTIONS = "data.parquet", "_schema", "_transactions"
 _OWN = (f"{_SCHEMAS}/", f"{_TRANSACTIONS}/")
 _DIGITS = 20
 _NAMED = 1
 """The number of a transaction that has only a name."""
 _LISTED_ONE_BY_ONE = 16
+_MANY_FILES = "cannot replace many files in one step"
+_NO_VERSIONS = "keeps no earlier versions"
+_AGAIN = f"{BRING_BACK}; or overwrite what it held: materialise {{}} again"
 
 
 @dataclass
@@ -57,7 +62,19 @@ class _Done:
 
 
 class ParquetFormat(TableFormat):
-    """Parquet files in a folder on disk or S3."""
+    """Parquet files in a folder on disk or S3; without a log, its files can be counted, and little else."""
+
+    marker = _SCHEMAS
+    lacking: ClassVar[Mapping[Operation, str]] = {
+        "update": "cannot change rows in one step",
+        "delete_rows": "cannot delete rows other than whole partitions",
+        "history": _NO_VERSIONS,
+        "compact": _MANY_FILES,
+        "zorder": _MANY_FILES,
+        "vacuum": "has no log that says which files are needed",
+        "expire": _NO_VERSIONS,
+        "restore": _NO_VERSIONS,
+    }
 
     def exists(self) -> bool:
         """Returns whether a write was ever finished."""
@@ -139,46 +156,32 @@ class ParquetFormat(TableFormat):
             partitions=() if labels is None else tuple(labels.unique().sort()),
         )
 
-    def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> NoReturn:  # noqa: ARG002 - the family's signature
-        """Raises UnsupportedOperation: files cannot be changed in one step."""
-        self._refuse("update")
-
-    def delete(self, column: str, values: Sequence[Any]) -> Commit:
-        """Returns the commit that removed whole partitions, one after the other: they are folders of their own.
+    def delete(self, column: str, values: Sequence[Any]) -> Commit:  # noqa: ARG002 - the partition's: other rows are lacking
+        """Remove whole partitions, one after the other: they are folders of their own.
 
         What an overwrite left goes last in its folder, for as long as it is there the parts beside it are not read.
-
-        Raises:
-            UnsupportedOperation: the column is not the partition's; files cannot be changed in one step.
         """
-        if self.spec.partition_column is None or column != self.spec.partition_column:
-            self._refuse("deletion")
         doomed = self._listed([str(each) for each in values])
         for each in sorted(doomed, key=lambda entry: (entry.name.rpartition("/")[0], entry.name.endswith(_DATA))):
             self._folder.remove(each.name)
         return Commit(version=self.version(), changed=bool(doomed), partitions=tuple(map(str, values)))
 
-    def _refuse(self, what: str) -> NoReturn:
-        raise UnsupportedOperation(
-            self.spec.path, f"{what} of rows in Parquet cannot be atomic", fix="declare store=Delta(...)"
-        )
+    def _live(self) -> tuple[str | None, Sequence[LiveFile]]:
+        if not self.exists():
+            raise self._not_found()
+        live = [LiveFile(_label(entry.name), entry.size_bytes, None) for entry in self._holding()]
+        return self.version(), live
 
     @cached_property
     def _folder(self) -> Folder:
         return folder_at(self.location, self.s3)
 
-    def _scan(self, partitions: Sequence[str] | None, version: str | int | None) -> pl.LazyFrame:
-        if version is not None:
-            raise UnsupportedOperation(
-                self.spec.path,
-                "plain Parquet keeps no earlier versions",
-                fix="declare store=Delta(...) or store=Iceberg(...), or read the latest",
-            )
+    def _scan(self, partitions: Sequence[str] | None, version: str | int | None) -> pl.LazyFrame:  # noqa: ARG002 - it has one
         schema = self._schema()
         if schema is None:
             self._refuse_other_format()
-            raise TableNotFound(self.spec.path, self.location, begun=bool(self.live()))
-        files = [self._folder.uri(each.name) for each in self.live(partitions)]
+            raise TableNotFound(self.spec.path, self.location, begun=bool(self._holding()))
+        files = [self._folder.uri(each.name) for each in self._holding(partitions)]
         if not files:
             return pl.LazyFrame(schema=schema)
         return pl.scan_parquet(
@@ -192,8 +195,21 @@ class ParquetFormat(TableFormat):
         )
 
     def damage(self) -> TableDamaged | None:
-        """Returns which file is not what was written, or None; one that is gone nobody misses."""
-        return damage(self.spec, self._folder, self.live(), self._options)
+        """Find a list of columns or a data file that is empty or cut off; no list says which files there should be."""
+        for entry in self._folder.entries(_SCHEMAS):
+            if not is_json(self._folder.read(entry.name)):
+                lost = Lost("list of columns", self._folder.uri(entry.name), "is empty or cut off")
+                fix = f"{BRING_BACK}; or delete it, and write any rows with all columns"
+                return damaged(self.spec.path, lost, fix=fix)
+        for entry in self._holding():
+            place = self._folder.uri(entry.name)
+            try:
+                pl.scan_parquet(place, glob=False, hive_partitioning=False, **self._options).collect_schema()
+            except (pl.exceptions.PolarsError, OSError):
+                lost = Lost("data file", place, f"of {entry.size_bytes:,} bytes is cut off or no Parquet")
+                label = entry.name.rpartition("/")[0].partition("=")[2]
+                return damaged(self.spec.path, lost, fix=_AGAIN.format(f"partition {label}" if label else "it"))
+        return None
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -207,7 +223,7 @@ class ParquetFormat(TableFormat):
         self._folder = cache.remote.folder(self.location)
         declared = None if partitions is None else self._folder.entries(_SCHEMAS)
         listed, column = self._listed(partitions), self.spec.partition_column
-        schema, live = self._schema(listed if declared is None else declared, cache), self._live(listed)
+        schema, live = self._schema(listed if declared is None else declared, cache), self._unhidden(listed)
         labels = [_partition_in(each.name) for each in live] if column else []
         cache.counters.add(revalidations=1)
         if schema is None or None in labels:
@@ -230,11 +246,11 @@ class ParquetFormat(TableFormat):
         )
         return Source(found, lambda: self._scan(partitions, None))
 
-    def live(self, partitions: Sequence[str] | None = None) -> list[Entry]:
+    def _holding(self, partitions: Sequence[str] | None = None) -> list[Entry]:
         """Returns the files that hold the table's rows: in each folder the overwritten one, or all parts."""
-        return self._live(self._listed(partitions))
+        return self._unhidden(self._listed(partitions))
 
-    def _live(self, listed: list[Entry]) -> list[Entry]:
+    def _unhidden(self, listed: list[Entry]) -> list[Entry]:
         by_folder: dict[str, list[Entry]] = {}
         for each in listed:
             head, _, name = each.name.rpartition("/")
@@ -372,3 +388,9 @@ def _partition_in(name: str) -> str | None:
     """Returns the partition that the folder of a file names; None where the name was too long and is a digest."""
     told = name.rpartition("/")[0].partition("=")[2]
     return unquote(told) if len(told) <= LONGEST_NAME else None
+
+
+def _label(name: str) -> str | None:
+    """Read the partition from the folder of a file, a digest where the name was too long; None without a folder."""
+    folder, _, _ = name.rpartition("/")
+    return unquote(folder.partition("=")[2]) if folder else None

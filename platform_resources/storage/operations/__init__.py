@@ -1,12 +1,7 @@
-"""History, statistics and upkeep of tables; a format's operations are a file here and a line below."""
+"""History, statistics and upkeep of tables: what every format is asked for, and what it answers."""
 
-from collections.abc import Callable
-
-from platform_resources.settings import Settings
-from platform_resources.storage.operations.base import LiveFile, TableOperations
-from platform_resources.storage.operations.delta import DeltaOperations
-from platform_resources.storage.operations.iceberg import IcebergOperations
-from platform_resources.storage.operations.parquet import ParquetOperations
+from platform_resources.storage.operations.interface import TableOperations
+from platform_resources.storage.operations.layout import LiveFile
 from platform_resources.storage.operations.records import (
     DEFAULT_KEEP,
     MINIMUM_KEEP,
@@ -18,15 +13,8 @@ from platform_resources.storage.operations.records import (
     TableStatistics,
     TableVersion,
 )
-from platform_resources.storage.table import Format, TableSpec
-
-OPERATIONS: dict[Format, Callable[[TableSpec, str, Settings], TableOperations]] = {
-    "delta": DeltaOperations,
-    "iceberg": IcebergOperations,
-    "parquet": ParquetOperations,
-}
 
 __all__ = [
-    "DEFAULT_KEEP", "MINIMUM_KEEP", "OPERATIONS", "SMALL_BYTES", "TARGET_BYTES", "ZORDER", "LiveFile",
-    "OperationResult", "PartitionStatistics", "TableOperations", "TableStatistics", "TableVersion",
+    "DEFAULT_KEEP", "MINIMUM_KEEP", "SMALL_BYTES", "TARGET_BYTES", "ZORDER", "LiveFile", "OperationResult",
+    "PartitionStatistics", "TableOperations", "TableStatistics", "TableVersion",
 ]  # fmt: skip

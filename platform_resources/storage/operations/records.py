@@ -18,6 +18,8 @@ ZORDER = "zorder"
 """The word beside a commit that names the columns of a Z-order, as a JSON list."""
 
 OperationName = Literal["compact", "zorder", "vacuum", "expire", "restore"]
+Operation = Literal["update", "delete_rows", "history", "compact", "zorder", "vacuum", "expire", "restore"]
+"""What a format may lack; to delete rows is to delete other ones than those of whole partitions."""
 
 
 @dataclass(frozen=True, kw_only=True)

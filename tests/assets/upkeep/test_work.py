@@ -153,7 +153,7 @@ def test_a_partition_of_plain_parquet_goes_whole_and_rows_of_it_do_not(tmp_path:
     every = pl.DataFrame({"id": [0, 1, 2], "_partition": NAMES})
     for spec in (appended, replaced, appended):  # parts, a file that supersedes them, and parts beside it
         lake.write(spec, every)
-    with pytest.raises(UnsupportedOperation, match=r"deletion of rows .* Fix: declare store=Delta"):
+    with pytest.raises(UnsupportedOperation, match=r"cannot delete rows .* Fix: declare store=Delta"):
         lake.delete(replaced, "id", [1])
     assert lake.delete(replaced, "_partition", NAMES[:2]).changed
     assert lake.scan(replaced).collect()["_partition"].to_list() == [NAMES[2]]

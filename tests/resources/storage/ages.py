@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_resources.storage import Lake, TableSpec
-from platform_resources.storage.formats.iceberg import IcebergFormat
+from platform_resources.storage.formats.iceberg_catalog import identifier, open_catalogue
 
 _DELTA = {"commitInfo": "timestamp", "remove": "deletionTimestamp", "add": "modificationTime"}
 
@@ -28,8 +28,7 @@ def age(lake: Lake, spec: TableSpec, by: timedelta) -> None:
 
 def _age_snapshots(lake: Lake, spec: TableSpec, milliseconds: int) -> None:
     """Moves the snapshots in the metadata that the catalogue names."""
-    table = IcebergFormat(spec, lake.location(spec), lake.settings).opened()
-    assert table is not None
+    table = open_catalogue(lake.settings).load_table(identifier(lake.settings, spec))
     path = Path(table.metadata_location)
     known = json.loads(path.read_text())
     for each in [*known["snapshots"], *known["snapshot-log"], *known["metadata-log"], known]:

@@ -13,8 +13,8 @@ from platform_resources.errors import CatalogueLost, ColumnNotFound, InvalidTabl
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake, TableSpec
 from platform_resources.storage.folder import folder_at
+from platform_resources.storage.formats.iceberg import IcebergFormat
 from platform_resources.storage.formats.iceberg_catalog import catalogue_url
-from platform_resources.storage.operations.iceberg import IcebergOperations
 from tests.resources.storage.test_writers import race
 from tests.resources.storage.writers import COMMITS, TABLES
 from tests.servers import no_postgres, postgres_server
@@ -54,7 +54,7 @@ def test_a_lost_catalogue_is_found_again_from_the_metadata_in_the_lake(lake: Lak
     last = lake.write(SPEC, ROWS.head(1), partitions=["jan"])
     Path(catalogue_url(lake.settings).removeprefix("sqlite:///").partition("?")[0]).unlink()
     table = lake.operations(SPEC)
-    assert isinstance(table, IcebergOperations)
+    assert isinstance(table, IcebergFormat)
     assert table.register() == last.version
     assert sorted(lake.scan(SPEC).collect()["id"]) == [2, 3]
     lake.write(SPEC, ROWS)
@@ -89,7 +89,7 @@ def test_a_table_goes_back_to_the_newest_metadata_that_is_left(lake: Lake) -> No
     lake.write(SPEC, ROWS.head(1), partitions=["jan"])
     lose(lake, metadata(lake)[-1:])
     table = lake.operations(SPEC)
-    assert isinstance(table, IcebergOperations)
+    assert isinstance(table, IcebergFormat)
     assert table.register() == first.version
     assert sorted(lake.scan(SPEC).collect()["id"]) == [1, 2, 3]
     lake.write(SPEC, ROWS.head(1), partitions=["jan"])
@@ -102,7 +102,7 @@ def test_a_table_whose_metadata_is_all_gone_is_forgotten_and_made_anew(lake: Lak
     folder = folder_at(lake.location(SPEC), lake.settings.s3)
     lose(lake, [each.name for each in folder.entries()] if all_of_it else metadata(lake))
     table = lake.operations(SPEC)
-    assert isinstance(table, IcebergOperations)
+    assert isinstance(table, IcebergFormat)
     with pytest.raises(TableNotFound):
         table.register()
     assert not lake.exists(SPEC)

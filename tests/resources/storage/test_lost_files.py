@@ -13,11 +13,10 @@ from platform_resources.errors import MetadataLost, TableDamaged, TableNotFound
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 from platform_resources.storage.folder import Folder, folder_at
-from platform_resources.storage.formats import FORMATS
+from platform_resources.storage.formats.delta import DeltaFormat
 from platform_resources.storage.formats.iceberg import IcebergFormat
+from platform_resources.storage.formats.iceberg_catalog import identifier, open_catalogue
 from platform_resources.storage.io_manager import LakeIOManager
-from platform_resources.storage.operations.delta import DeltaOperations
-from platform_resources.storage.operations.iceberg import IcebergOperations
 from platform_resources.storage.table import Format, TableSpec
 from platform_resources.vendor.avro_files import is_whole
 
@@ -55,10 +54,7 @@ def file_of(lake: Lake, spec: TableSpec, kind: str) -> str:
         return next(name for name in names if "p=z" in name)
     if kind == "log":
         return max(name for name in names if name.endswith(".json"))
-    table = FORMATS["iceberg"](spec, lake.location(spec), lake.settings)
-    assert isinstance(table, IcebergFormat)
-    opened = table.opened()
-    assert opened is not None
+    opened = open_catalogue(lake.settings).load_table(identifier(lake.settings, spec))
     snapshot = opened.current_snapshot()
     assert snapshot is not None
     place = snapshot.manifest_list if kind == "list" else opened.metadata_location
@@ -172,7 +168,7 @@ def test_metadata_that_is_cut_off_is_named_and_registering_goes_back(lake: Lake,
     with pytest.raises(MetadataLost, match=r"that is empty or cut off. Fix: .*platform table register"):
         rows_of(lake, spec)
     operations = lake.operations(spec)
-    assert isinstance(operations, IcebergOperations)
+    assert isinstance(operations, IcebergFormat)
     operations.register()
     assert rows_of(lake, spec) == LEFT
 
@@ -237,9 +233,9 @@ def header_bytes(content: bytes) -> int:
 
 
 def test_an_operation_that_nobody_listed_says_in_our_words_what_is_lost(tmp_path: Path) -> None:
-    class Counting(DeltaOperations):
+    class Counting(DeltaFormat):
         def counted(self) -> int:
-            return pl.read_parquet(self._open().file_uris()).height
+            return pl.read_parquet(self._existing().file_uris()).height
 
     lake = Lake(Settings.from_environment({"PLATFORM_STATE": str(tmp_path)}))
     spec = filled(lake, "delta")

@@ -1,23 +1,18 @@
 """What can be done to a table besides reading and writing rows; the same words for every format."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import wraps
-from inspect import getmembers, isfunction
-from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from platform_resources.errors import (
     ColumnNotFound,
     InvalidTableSpec,
     RetentionTooShort,
-    TableNotFound,
     UnsupportedOperation,
     VersionNotFound,
 )
 from platform_resources.settings import Settings
-from platform_resources.storage.capabilities import LACKING, require
-from platform_resources.storage.formats import FORMATS
+from platform_resources.storage.operations.layout import LiveFile, Packing
 from platform_resources.storage.operations.records import (
     DEFAULT_KEEP,
     MINIMUM_KEEP,
@@ -28,46 +23,24 @@ from platform_resources.storage.operations.records import (
     TableStatistics,
     TableVersion,
 )
-from platform_resources.storage.table import Format, TableSpec
+from platform_resources.storage.table import TableSpec
 
-File = TypeVar("File")
-Packing = Callable[[Sequence[int], int], list[list[int]]]
-"""From the sizes of a partition's files and the target: which of them become one file, by their places in the list."""
-_TOLD = "_told"
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
-
-
-class LiveFile(NamedTuple):
-    """A data file of the latest version."""
-
-    partition: str | None
-    size_bytes: int
-    rows: int | None
 
 
 class TableOperations(ABC):
     """The operations on one table; each is one commit at most, and refuses what would break a running reader."""
 
-    format_name: ClassVar[Format]
-
-    def __init_subclass__(cls) -> None:
-        """Let every public method say what goes wrong in our words; one that the format lacks need not be written."""
-        for name, method in getmembers(cls, isfunction):
-            if not name.startswith("_") and not hasattr(method, _TOLD):
-                door = _telling(method)
-                if name in LACKING[cls.format_name]:
-                    door.__isabstractmethod__ = False  # type: ignore[attr-defined]  # what ABCMeta looks at
-                setattr(cls, name, door)
-
     packing: Packing | None = None
     """How the format's engine packs files by itself; None where whoever compacts may say it."""
 
-    def __init__(self, spec: TableSpec, location: str, settings: Settings) -> None:
-        self.spec, self.location, self.settings = spec, location, settings
+    spec: TableSpec
+    location: str
+    settings: Settings
 
     @abstractmethod
     def history(self, limit: int | None = None) -> list[TableVersion]:
-        """Returns the versions that can still be named, newest first.
+        """List the versions that can still be named, newest first.
 
         Raises:
             TableNotFound: nothing was ever written.
@@ -76,7 +49,7 @@ class TableOperations(ABC):
 
     @abstractmethod
     def _live(self) -> tuple[str | None, Sequence[LiveFile]]:
-        """Returns the latest version and its files; raises TableNotFound."""
+        """Read the latest version and its files; raises TableNotFound."""
 
     @abstractmethod
     def compact(
@@ -87,7 +60,7 @@ class TableOperations(ABC):
         dry_run: bool = False,
         pack: Packing | None = None,
     ) -> OperationResult:
-        """Returns the commit that packed small files into larger ones; the rows stay, and so do earlier versions.
+        """Pack small files into larger ones in one commit; the rows stay, and so do earlier versions.
 
         Args:
             partitions: only these; None for all.
@@ -100,7 +73,7 @@ class TableOperations(ABC):
     def zorder(
         self, columns: Sequence[str], *, partitions: Sequence[str] | None = None, dry_run: bool = False
     ) -> OperationResult:
-        """Returns the commit that wrote the rows anew so that rows near in all of the columns lie near one another.
+        """Write the rows anew in one commit, so that rows near in all of the columns lie near one another.
 
         Raises:
             ColumnNotFound: the table has no such column.
@@ -109,7 +82,7 @@ class TableOperations(ABC):
 
     @abstractmethod
     def vacuum(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
-        """Returns what was deleted: files that no version younger than `keep` needs, and what killed writers left.
+        """Delete files that no version younger than `keep` needs, and what killed writers left.
 
         Raises:
             RetentionTooShort: `keep` is below what a running reader needs.
@@ -117,7 +90,7 @@ class TableOperations(ABC):
 
     @abstractmethod
     def expire(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
-        """Returns the versions older than `keep` that were forgotten; the latest always stays.
+        """Forget the versions older than `keep`; the latest always stays.
 
         Raises:
             RetentionTooShort: `keep` is below what a running reader needs.
@@ -127,7 +100,7 @@ class TableOperations(ABC):
     def restore(
         self, version: str | int | None = None, *, at: datetime | None = None, dry_run: bool = True
     ) -> OperationResult:
-        """Returns the commit that made an earlier version's rows current again; it is a version itself.
+        """Make an earlier version's rows current again by a commit, which is a version itself.
 
         Args:
             version: the version, or
@@ -139,7 +112,7 @@ class TableOperations(ABC):
         """
 
     def files(self) -> Sequence[LiveFile]:
-        """Returns the data files of the latest version; reads no data.
+        """List the data files of the latest version; reads no data.
 
         Raises:
             TableNotFound: nothing was ever written.
@@ -147,7 +120,7 @@ class TableOperations(ABC):
         return self._live()[1]
 
     def statistics(self, *, small_below_bytes: int = SMALL_BYTES) -> TableStatistics:
-        """Returns files, sizes and rows of the latest version, by partition; reads no data.
+        """Count files, sizes and rows of the latest version, by partition; reads no data.
 
         Raises:
             TableNotFound: nothing was ever written.
@@ -171,7 +144,7 @@ class TableOperations(ABC):
         )
 
     def version_at(self, at: datetime) -> str:
-        """Returns the version that was the latest at an instant, which counts itself.
+        """Find the version that was the latest at an instant, which counts itself.
 
         Raises:
             VersionNotFound: the table is younger, or does not remember.
@@ -192,7 +165,7 @@ class TableOperations(ABC):
             )
 
     def _check_order(self, columns: Sequence[str], available: Sequence[str]) -> None:
-        """Raises ColumnNotFound, and UnsupportedOperation for an order by nothing or by what is alike in a file."""
+        """Refuse columns that are not there, and an order by nothing or by what is alike in a file."""
         if missing := [name for name in columns if name not in available]:
             raise ColumnNotFound(self.spec.path, missing, available)
         if not columns:
@@ -207,79 +180,20 @@ class TableOperations(ABC):
             )
 
     def _wanted(self, version: str | int | None, at: datetime | None) -> str:
-        """Returns the version that is meant."""
+        """Find the version that is meant."""
         if (version is None) == (at is None):
             raise ValueError("name a version or an instant, one of them")
         return str(version) if at is None else self.version_at(at)
 
     def _checked_keep(self, keep: timedelta) -> timedelta:
-        """Returns how long to keep, no longer than there are dates; raises RetentionTooShort."""
+        """Shorten the time to keep to as long as there are dates; raises RetentionTooShort."""
         if keep < MINIMUM_KEEP:
             raise RetentionTooShort(self.spec.path, keep=keep, minimum=MINIMUM_KEEP)
         return min(keep, datetime.now(UTC) - _EARLIEST)
 
-    def _not_found(self) -> TableNotFound:
-        return TableNotFound(self.spec.path, self.location)
-
-
-def _telling(operation: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(operation)
-    def telling(self: TableOperations, *given: Any, **named: Any) -> Any:
-        require(self.spec, operation.__name__)
-        with FORMATS[self.spec.format](self.spec, self.location, self.settings).telling():
-            return operation(self, *given, **named)
-
-    setattr(telling, _TOLD, True)
-    return telling
-
-
-def pack_in_order(sizes: Sequence[int], target_bytes: int) -> list[list[int]]:
-    """Put files together in the order in which they come, as delta-rs does; those of the target's size stay alone.
-
-    >>> pack_in_order([50, 100, 50, 50], 128)
-    [[0], [1], [2, 3]]
-    """
-    groups: list[list[int]] = []
-    filled = 0
-    for place, size in enumerate(sizes):
-        if size >= target_bytes:
-            continue
-        if not groups or filled + size > target_bytes:
-            groups.append([])
-            filled = 0
-        groups[-1].append(place)
-        filled += size
-    return groups
-
-
-def packed(live: Iterable[LiveFile], *, partitions: Sequence[str] | None, target_bytes: int) -> tuple[int, int, int]:
-    """Returns how many files a compaction would remove, how many it would add instead, and their bytes."""
-    chosen = [each for each in live if partitions is None or each.partition in partitions]
-    found = bins(chosen, lambda each: (each.partition, each.size_bytes), target_bytes)
-    return sum(map(len, found)), len(found), sum(each.size_bytes for group in found for each in group)
-
-
-def bins(
-    files: Iterable[File],
-    facts: Callable[[File], tuple[str | None, int]],
-    target_bytes: int,
-    pack: Packing = pack_in_order,
-) -> list[list[File]]:
-    """Return the groups of files that are worth being made one: of one partition, and more than one each."""
-    by_partition: dict[str | None, list[tuple[File, int]]] = {}
-    for file in files:
-        partition, size = facts(file)
-        by_partition.setdefault(partition, []).append((file, size))
-    return [
-        [members[place][0] for place in group]
-        for _, members in sorted(by_partition.items(), key=lambda item: item[0] or "")
-        for group in pack([size for _, size in members], target_bytes)
-        if len(group) > 1
-    ]
-
 
 def total(values: Iterable[int | None]) -> int | None:
-    """Returns the sum, or None where one of the values is not known."""
+    """Add the values up; None where one of the values is not known."""
     known = list(values)
     return None if None in known else sum(value for value in known if value is not None)
 
