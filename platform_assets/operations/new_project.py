@@ -68,6 +68,12 @@ concurrency:
   runs:
     max_concurrent_runs: 2
 
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config:
+    dequeue_interval_seconds: 1   # Dagster's own is 5: so long would a run wait that nothing holds up
+
 # A run whose process died is tried again; a run that failed by itself is not, for it would fail again.
 run_retries:
   enabled: true

@@ -18,6 +18,7 @@ from platform_core.contracts import DataFrameModel, Dataset, Delta, catalog_of
 from platform_core.errors import ContractError
 from platform_resources.engines.dbt import DbtError
 from platform_resources.engines.duckdb import DuckDBFile
+from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 from tests.assets import flights_world as world
 
@@ -39,8 +40,7 @@ def lake(built: tuple[Lake, dg.ExecuteInProcessResult], tmp_path: Path) -> Lake:
     """A copy of that world to change."""
     settings = built[0].settings
     shutil.copytree(settings.state, tmp_path / "state")
-    state = str(tmp_path / "state")
-    return Lake(replace(settings, state=state, lake=f"{state}/lake", landing=f"{state}/landing"))
+    return Lake(Settings.from_environment({"PLATFORM_STATE": str(tmp_path / "state")}))
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ class TestGraph:
     ) -> None:
         found = {each.check_name: each for each in built[1].get_asset_check_evaluations()}["source_flights_flights"]
         assert found.asset_key == dg.AssetKey(["flights", "stg_flights"])
-        assert found.description == "46 of 46 tests of flights/flights pass"
+        assert found.description == "47 of 47 tests of flights/flights pass"
 
     def test_a_model_is_an_asset_like_any_other(self, built: tuple[Lake, object]) -> None:
         spec = world.dbt(built[0]).get_asset_spec(dg.AssetKey(["flights", "delay_by_carrier"]))

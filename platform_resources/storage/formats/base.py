@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
-from inspect import getmembers, isfunction
+from inspect import getattr_static, getmembers, isfunction
 from typing import Any, ClassVar
 
 import polars as pl
@@ -44,7 +44,8 @@ class TableFormat(TableOperations):
         write rows. One that the format lacks need not be written.
         """
         for name, method in getmembers(cls, isfunction):
-            is_operation = not name.startswith("_") and name not in vars(TableFormat)
+            is_static = isinstance(getattr_static(cls, name), staticmethod)
+            is_operation = not is_static and not name.startswith("_") and name not in vars(TableFormat)
             if (is_operation or name in cls.lacking) and not hasattr(method, _TRANSLATED):
                 guarded = _guarded(method)
                 if name in cls.lacking:

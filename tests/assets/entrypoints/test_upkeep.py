@@ -24,7 +24,7 @@ def test_a_plan_is_shown_and_applied_once(shell: Shell) -> None:
     assert "compact 10 → 1 files" in shell("upkeep", "apply")
     assert files(shell.world) == 1
     again = shell.json("upkeep", "apply", "--table", SALES)
-    assert [each["told"] for each in again["tables"]] == ["nothing", "nothing"]
+    assert {each["told"] for each in again["tables"]} == {"nothing"}
 
 
 def test_a_lake_without_tables_needs_nothing(shell: Shell) -> None:
