@@ -29,14 +29,14 @@ from platform_resources.storage.formats.delta_frames import (
     streamed,
     within,
 )
-from platform_resources.storage.formats.delta_limits import (
+from platform_resources.storage.formats.delta_merge import DeltaMerge, SpooledDeltaMerge, change_rows
+from platform_resources.storage.formats.delta_snapshot import last_commit, taken
+from platform_resources.storage.formats.limits import (
     refuse_case,
     refuse_columnless,
     refuse_other_partitioning,
     refuse_unfit,
 )
-from platform_resources.storage.formats.delta_merge import DeltaMerge, SpooledDeltaMerge, change_rows
-from platform_resources.storage.formats.delta_snapshot import last_commit, taken
 from platform_resources.storage.operations.layout import LiveFile, Packing, pack_in_order, packed
 from platform_resources.storage.operations.records import (
     DEFAULT_KEEP,

@@ -27,7 +27,6 @@ from platform_resources.storage.conflicts import retried
 from platform_resources.storage.damage import is_json
 from platform_resources.storage.folder import Folder, folder_at
 from platform_resources.storage.formats.base import TableFormat
-from platform_resources.storage.formats.delta_limits import refuse_case, refuse_lossy, refuse_other_partitioning
 from platform_resources.storage.formats.iceberg_catalog import (
     MARKER,
     catalogue_exists,
@@ -36,27 +35,25 @@ from platform_resources.storage.formats.iceberg_catalog import (
     metadata_in_file,
     metadata_location,
     open_catalogue,
+    translate_catalogue_errors,
 )
 from platform_resources.storage.formats.iceberg_commit import (
-    FORGOTTEN,
     OPERATION,
     PROPERTIES,
     SAID,
     Change,
     commit,
-    digest_of,
     discarding,
+    forget_snapshots,
     known_number,
     position_of,
     properties_of,
-    remembered,
     rows_of,
     summary_of,
     table_parts,
-    transaction_of,
     version_of,
 )
-from platform_resources.storage.formats.iceberg_damage import damage, unreadable
+from platform_resources.storage.formats.iceberg_files import damage, needed_files, unreadable
 from platform_resources.storage.formats.iceberg_frames import (
     iceberg_schema,
     logical_schema,
@@ -65,8 +62,8 @@ from platform_resources.storage.formats.iceberg_frames import (
     widened,
     write_files,
 )
-from platform_resources.storage.formats.iceberg_refusals import told
 from platform_resources.storage.formats.iceberg_snapshot import read_kept, taken
+from platform_resources.storage.formats.limits import refuse_case, refuse_lossy, refuse_other_partitioning
 from platform_resources.storage.merge import compared_columns, plan_merge, touched_partitions
 from platform_resources.storage.operations.layout import LiveFile, Packing, bins, pack_in_order, zordered
 from platform_resources.storage.operations.records import (
@@ -81,7 +78,7 @@ from platform_resources.storage.table import Commit, Rows
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.sql import SqlCatalog
-    from pyiceberg.manifest import DataFile, ManifestFile
+    from pyiceberg.manifest import DataFile
     from pyiceberg.table import FileScanTask, Table
     from pyiceberg.table.snapshots import Snapshot as TableSnapshot
 
@@ -169,7 +166,7 @@ class IcebergFormat(TableFormat):
     @contextmanager
     def telling(self) -> Iterator[None]:
         """Returns a context that tells in our words what goes wrong with the table, or with the catalogue."""
-        with super().telling(), told(self.spec, catalogue_url(self.settings)):
+        with super().telling(), translate_catalogue_errors(self.spec, catalogue_url(self.settings)):
             yield
 
     def _retried(self, attempt: "Callable[[Table | None], Commit]") -> Commit:
@@ -485,7 +482,7 @@ class IcebergFormat(TableFormat):
         """
         keep = self._checked_keep(keep)
         table = self._existing()
-        folder, needed, until = self._folder, _needed(table), datetime.now(UTC) - keep
+        folder, needed, until = self._folder, needed_files(table), datetime.now(UTC) - keep
         there = [each for each in folder.entries() if folder.uri(each.name) not in needed and each.name != MARKER]
         gone = [each for each in [*there, *folder.leftovers()] if each.modified < until]
         if not dry_run:
@@ -505,7 +502,7 @@ class IcebergFormat(TableFormat):
         protected = {str(ref.snapshot_id) for ref in table.metadata.refs.values()}
         gone = [each.version for each in reversed(old) if each.version not in protected]
         if gone and not dry_run:
-            self._retried(lambda current: _forget(self._required(current), set(map(int, gone))))
+            self._retried(lambda current: forget_snapshots(self._required(current), set(map(int, gone))))
         return self._result("expire", table, changed=bool(gone), dry_run=dry_run, versions_removed=tuple(gone))
 
     def restore(
@@ -655,7 +652,7 @@ class IcebergFormat(TableFormat):
         def attempt(current: "Table | None") -> Commit:
             known = self._required(current)
             known.manage_snapshots().set_current_snapshot(int(wanted)).commit()
-            return _forget(self._existing(), doomed)
+            return forget_snapshots(self._existing(), doomed)
 
         if not dry_run:
             self._retried(attempt)
@@ -694,34 +691,6 @@ class IcebergFormat(TableFormat):
 
 def _unchanged(table: "Table") -> Commit:
     return Commit(version=version_of(table), changed=False, rows_total=rows_of(table))
-
-
-def _forget(table: "Table", ids: set[int]) -> Commit:
-    """Returns once the snapshots are gone from the metadata, and their transactions are kept there as digests."""
-    from pyiceberg.table.update.snapshot import ExpireSnapshots
-
-    transactions = [transaction_of(each.summary) for each in table.snapshots() if each.snapshot_id in ids]
-    digests = [digest_of(each) for each in transactions if each is not None]
-    transaction = table.transaction()
-    if digests:
-        transaction.set_properties({FORGOTTEN: json.dumps([*remembered(table), *digests])})
-    ExpireSnapshots(transaction).by_ids(sorted(ids)).commit()
-    transaction.commit_transaction()
-    return Commit(version=None)
-
-
-def _needed(table: "Table") -> set[str]:
-    """Returns the addresses of all files that the metadata, or a snapshot in it, names."""
-    found = {table.metadata_location, *(each.metadata_file for each in table.metadata.metadata_log)}
-    found |= {each.statistics_path for each in table.metadata.statistics}
-    manifests: dict[str, ManifestFile] = {}
-    for snapshot in table.snapshots():
-        found.add(snapshot.manifest_list)
-        manifests |= {each.manifest_path: each for each in snapshot.manifests(table.io)}
-    for path, manifest in manifests.items():
-        found.add(path)
-        found |= {each.data_file.file_path for each in manifest.fetch_manifest_entry(table.io, discard_deleted=True)}
-    return found
 
 
 def _version(snapshot: "TableSnapshot") -> TableVersion:

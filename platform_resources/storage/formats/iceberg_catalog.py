@@ -7,15 +7,18 @@ catalogue knows it is refused rather than made anew.
 
 import hashlib
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from platform_resources.errors import TableForbidden, TableUnavailable
 from platform_resources.settings import Settings
 from platform_resources.storage.table import TableSpec
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.sql import SqlCatalog
+    from sqlalchemy.exc import DBAPIError
 
 NAME = "platform"
 MARKER = "metadata/in-catalogue"
@@ -24,6 +27,10 @@ _WAIT_SECONDS = 60
 _RACES = 5
 _LATEST = """select metadata_location from iceberg_tables
 where catalog_name = ? and table_namespace = ? and table_name = ?"""
+_REFUSED = ("authentication failed", "no password supplied", "pg_hba.conf", "permission denied", "role ", "readonly",
+            "read-only")  # fmt: skip
+_MISSING = ("database ", "does not exist")
+_UNSURE = "whether a commit that was under way arrived is known by writing it again"
 
 
 def catalogue_url(settings: Settings) -> str:
@@ -96,7 +103,8 @@ def catalogue_exists(settings: Settings) -> bool:
 def identifier(settings: Settings, spec: TableSpec) -> tuple[str, str]:
     """Returns namespace and name: the environment and the path, their dots encoded because a dot parts levels.
 
-    >>> from platform_resources.settings import Settings
+    >>> from platform_resources.errors import TableForbidden, TableUnavailable
+    from platform_resources.settings import Settings
     >>> identifier(Settings(state="", lake="", landing=""), TableSpec(path="flights/planes/v1"))
     ('development.flights.planes', 'v1')
     """
@@ -115,3 +123,67 @@ def _io_properties(settings: Settings) -> dict[str, str]:
         "platform.s3-timeout": f"{settings.s3.timeout_seconds:g}",
         **settings.s3.pyiceberg_properties(),
     }
+
+
+@contextmanager
+def translate_catalogue_errors(spec: TableSpec, url: str) -> Iterator[None]:
+    """Say in our words, and without the password, what the catalogue's database says; other errors pass.
+
+    Args:
+        spec: the table, for the message.
+        url: the catalogue's, of which the host and the database are named.
+
+    Raises:
+        TableForbidden: it does not let us in, or there is no such database.
+        TableUnavailable: it cannot be reached, or the connection was lost; transient.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not type(error).__module__.startswith("sqlalchemy"):
+            raise
+        from sqlalchemy.exc import DBAPIError
+
+        if not isinstance(error, DBAPIError):
+            raise
+        raise _explained(error, spec, url) from error
+
+
+def _explained(error: "DBAPIError", spec: TableSpec, url: str) -> TableForbidden | TableUnavailable:
+    where, why = f"the Iceberg catalogue {_database(url)}", _reason(error, url)
+    if all(word in why for word in _MISSING) and "role" not in why:
+        return TableForbidden(
+            spec.path, f"{where} is not there: {why}", fix="create it, or correct PLATFORM_ICEBERG_CATALOG"
+        )
+    if any(word in why for word in _REFUSED):
+        return TableForbidden(
+            spec.path,
+            f"{where} does not let us in: {why}",
+            fix="correct the user and password in PLATFORM_ICEBERG_CATALOG, or what the user may do",
+        )
+    return TableUnavailable(
+        spec.path,
+        f"{where} cannot be used: {why}",
+        fix=f"start it, or correct PLATFORM_ICEBERG_CATALOG, and try again: {_UNSURE}",
+    )
+
+
+def _database(url: str) -> str:
+    """Name host and database, or the file of SQLite."""
+    from sqlalchemy import make_url
+
+    made = make_url(url)
+    if made.get_backend_name() == "sqlite":
+        return str(made.database)
+    host = made.host or made.query.get("host") or "localhost"
+    return f"{host}{f':{made.port}' if made.port else ''}/{made.database}"
+
+
+def _reason(error: "DBAPIError", url: str) -> str:
+    """Read what the database said, in a line, without the statement and without the password."""
+    from sqlalchemy import make_url
+
+    said = " ".join(str(error.orig).split()) or type(error).__name__
+    said = said.rpartition("FATAL: ")[2].partition(" Is the server running")[0].strip().rstrip(".?")
+    secret = make_url(url).password
+    return said.replace(str(secret), "…") if secret else said

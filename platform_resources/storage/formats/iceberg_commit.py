@@ -15,6 +15,7 @@ import polars as pl
 
 from platform_resources.storage.folder import Folder
 from platform_resources.storage.formats.iceberg_frames import iceberg_schema, logical_schema, write_files
+from platform_resources.storage.table import Commit
 from platform_resources.storage.transactions import WriteGuard
 from platform_resources.vendor.pyiceberg_internals import set_current_schema
 
@@ -202,3 +203,17 @@ def rows_of(table: "Table") -> int | None:
     found = table.current_snapshot()
     told = found.summary.additional_properties.get("total-records") if found and found.summary else None
     return None if told is None else int(told)
+
+
+def forget_snapshots(table: "Table", ids: set[int]) -> Commit:
+    """Take the snapshots out of the metadata, and keep their transactions there as digests."""
+    from pyiceberg.table.update.snapshot import ExpireSnapshots
+
+    transactions = [transaction_of(snapshot.summary) for snapshot in table.snapshots() if snapshot.snapshot_id in ids]
+    digests = [digest_of(name) for name in transactions if name is not None]
+    transaction = table.transaction()
+    if digests:
+        transaction.set_properties({FORGOTTEN: json.dumps([*remembered(table), *digests])})
+    ExpireSnapshots(transaction).by_ids(sorted(ids)).commit()
+    transaction.commit_transaction()
+    return Commit(version=None)

@@ -1,4 +1,4 @@
-"""What an Iceberg table lacks: the list of a snapshot's manifests, a manifest, or a data file that one names."""
+"""The files that an Iceberg table names, and which of them it lacks: a list of manifests, a manifest, a data file."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -10,12 +10,13 @@ from platform_resources.storage.table import TableSpec
 from platform_resources.vendor.avro_files import is_whole
 
 if TYPE_CHECKING:
+    from pyiceberg.manifest import ManifestFile
     from pyiceberg.table import Table
     from pyiceberg.table.snapshots import Snapshot
 
 
 def damage(spec: TableSpec, folder: Folder, table: "Table", snapshot: "Snapshot | None") -> TableDamaged | None:
-    """Returns what is wrong with a snapshot that cannot be read, or None."""
+    """Find what is wrong with a snapshot that cannot be read; None where it is whole."""
     if snapshot is None:
         return None
     there = {folder.uri(each.name): each.size_bytes for each in folder.entries()}
@@ -29,7 +30,7 @@ def damage(spec: TableSpec, folder: Folder, table: "Table", snapshot: "Snapshot 
 
 
 def unreadable(table: "Table", folder: Folder) -> set[int]:
-    """Returns the snapshots whose manifests, or lists of them, are gone or cut off; none where the current is whole.
+    """Find the snapshots whose manifests, or lists of them, are gone or cut off; none where the current is whole.
 
     Data files are not looked at.
     """
@@ -41,13 +42,29 @@ def unreadable(table: "Table", folder: Folder) -> set[int]:
 
 
 def lost_of(table: "Table", snapshot: "Snapshot", folder: Folder, there: Mapping[str, int]) -> Lost | None:
-    """Returns the first file that a snapshot lacks, of those that lie in the table's folder."""
+    """Find the first file that a snapshot lacks, of those that lie in the table's folder."""
     lost = _of_metadata(table, snapshot, folder, there)
     if lost is not None:
         return lost
     tasks = table.scan(snapshot_id=snapshot.snapshot_id).plan_files()
     found = ((each.file.file_path, each.file.file_size_in_bytes, _partition(each.file.partition)) for each in tasks)
     return first_lost((each for each in found if _within(folder, each[0])), there, "data file")
+
+
+def needed_files(table: "Table") -> set[str]:
+    """List the addresses of all files that the metadata, or a snapshot in it, names."""
+    addresses = {table.metadata_location, *(entry.metadata_file for entry in table.metadata.metadata_log)}
+    addresses |= {entry.statistics_path for entry in table.metadata.statistics}
+    manifests: dict[str, ManifestFile] = {}
+    for snapshot in table.snapshots():
+        addresses.add(snapshot.manifest_list)
+        manifests |= {manifest.manifest_path: manifest for manifest in snapshot.manifests(table.io)}
+    for path, manifest in manifests.items():
+        addresses.add(path)
+        addresses |= {
+            entry.data_file.file_path for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+        }
+    return addresses
 
 
 def _of_metadata(table: "Table", snapshot: "Snapshot", folder: Folder, there: Mapping[str, int]) -> Lost | None:

@@ -1,4 +1,4 @@
-"""What Delta, or delta-rs 1.6.6, cannot keep; refused before anything is written, with the fix.
+"""What Delta (delta-rs 1.6.6) or Iceberg cannot keep; refused before anything is written, with the fix.
 
 Without these the vendor fails in the middle of a write, with words about its own insides, or loses something silently.
 """
@@ -18,7 +18,7 @@ _NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
 
 def refuse_unfit(spec: TableSpec, frame: pl.DataFrame) -> None:
-    """Returns nothing.
+    """Refuse rows that delta-rs cannot write.
 
     Raises:
         UnsupportedType: two columns differ by case alone, or nanoseconds would be lost.
@@ -29,13 +29,13 @@ def refuse_unfit(spec: TableSpec, frame: pl.DataFrame) -> None:
 
 
 def refuse_lossy(spec: TableSpec, frame: pl.DataFrame) -> None:
-    """Returns nothing; raises UnsupportedType for what neither Delta nor Iceberg keeps: case alone, nanoseconds."""
+    """Refuse what neither Delta nor Iceberg keeps, case alone and nanoseconds; raises UnsupportedType."""
     refuse_case(spec, frame)
     _refuse_lost_nanoseconds(spec, frame)
 
 
 def refuse_columnless(spec: TableSpec, frame: pl.DataFrame) -> None:
-    """Returns nothing; raises UnsupportedOperation for a new table without columns, or with its partition's alone."""
+    """Refuse a new table without columns, or with its partition's alone; raises UnsupportedOperation."""
     if not [name for name in frame.columns if name != spec.partition_column]:
         raise UnsupportedOperation(
             spec.path, "a Delta table needs a column besides its partition column", fix="add another column"
@@ -43,7 +43,7 @@ def refuse_columnless(spec: TableSpec, frame: pl.DataFrame) -> None:
 
 
 def refuse_other_partitioning(spec: TableSpec, there: Sequence[str]) -> None:
-    """Returns nothing; raises InvalidTableSpec when the table is partitioned by another column than its spec says."""
+    """Refuse a table that is partitioned by another column than its spec says; raises InvalidTableSpec."""
     ours = [spec.partition_column] if spec.partition_column else []
     if list(there) != ours:
         raise InvalidTableSpec(
@@ -54,7 +54,7 @@ def refuse_other_partitioning(spec: TableSpec, there: Sequence[str]) -> None:
 
 
 def refuse_case(spec: TableSpec, frame: pl.DataFrame) -> None:
-    """Returns nothing; raises UnsupportedType for two columns whose names differ by case alone."""
+    """Refuse two columns whose names differ by case alone; raises UnsupportedType."""
     seen: dict[str, str] = {}
     for name in frame.columns:
         other = seen.setdefault(name.lower(), name)
