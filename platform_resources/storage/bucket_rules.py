@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from platform_resources.errors import ResourceError
 from platform_resources.settings import S3Settings
+from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.table import TableSpec
 
 MOST_RULES = 1000
@@ -178,15 +179,11 @@ class BucketRules:
 
 
 def data_prefixes(spec: TableSpec) -> tuple[str, ...]:
-    """Returns what the names of a table's data files begin with, and those of its log and metadata do not."""
-    if below := _BELOW.get(spec.format):
-        return (below,)
-    if spec.partition_column is not None:
-        return (f"{spec.partition_column}=",)
-    return ("part-",) if spec.format == "delta" else ("data.parquet", "part-")
-
-
-_BELOW: Mapping[str, str] = {"iceberg": "data/"}
+    """List what the names of a table's data files begin with, and those of its log and metadata do not."""
+    stored_as = FORMATS[spec.format]
+    if stored_as.data_folder:
+        return (stored_as.data_folder,)
+    return stored_as.data_names if spec.partition_column is None else (f"{spec.partition_column}=",)
 
 
 def _id(owner: str, name: str) -> str:

@@ -34,6 +34,10 @@ class TableFormat(TableOperations):
 
     marker: ClassVar[str]
     """The folder within a table's place that tells its format."""
+    data_folder: ClassVar[str] = ""
+    """The folder within the place that holds all data files; empty where they lie in folders of their partitions."""
+    data_names: ClassVar[tuple[str, ...]] = ("part-",)
+    """What the names of data files begin with in a table without partitions."""
     lacking: ClassVar[Mapping[Operation, str]] = {}
     """The operations that the format lacks, and why; no method need be written for one of them."""
 

@@ -74,13 +74,13 @@ class DeltaFormat(TableFormat):
     packing = staticmethod(pack_in_order)
 
     def exists(self) -> bool:
-        """Returns whether the table has a log."""
+        """Ask whether the table has a log."""
         from deltalake import DeltaTable
 
         return DeltaTable.is_deltatable(self.location, self._options)
 
     def version(self) -> str | None:
-        """Returns the number of the latest commit."""
+        """Read the number of the latest commit."""
         table = self._opened()
         return None if table is None else str(table.version())
 
@@ -90,17 +90,17 @@ class DeltaFormat(TableFormat):
         return None if table is None else table.transaction_version(app_id)
 
     def write(self, rows: Rows) -> Commit:
-        """Returns the commit; on a conflict the write starts again from a fresh snapshot."""
+        """Write the rows in one commit; on a conflict start again from a fresh snapshot."""
         for frame in rows.frames():
             refuse_unfit(self.spec, frame)
         return self._retried(lambda table: self._write(table, rows))
 
     def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> Commit:
-        """Returns the commit that set columns of some rows."""
+        """Set columns of some rows in one commit."""
         return self._retried(lambda table: self._update(table, column, values, changes))
 
     def delete(self, column: str, values: Sequence[Any]) -> Commit:
-        """Returns the commit that removed some rows."""
+        """Remove some rows in one commit."""
         return self._retried(lambda table: self._update(table, column, values, None))
 
     def _retried(self, attempt: "Callable[[DeltaTable | None], Commit]") -> Commit:
@@ -115,7 +115,7 @@ class DeltaFormat(TableFormat):
         )
 
     def _opened(self) -> "DeltaTable | None":
-        """Returns the latest snapshot, or None; asking whether there is one first would cost S3 another listing."""
+        """Open the latest snapshot, or None; asking first whether there is one would cost S3 another listing."""
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
@@ -136,7 +136,7 @@ class DeltaFormat(TableFormat):
         return table
 
     def damage(self) -> TableDamaged | None:
-        """Returns which file the latest version lacks, or None."""
+        """Find which file the latest version lacks; None where it is whole."""
         from deltalake.exceptions import DeltaError
 
         try:
@@ -171,7 +171,7 @@ class DeltaFormat(TableFormat):
         return Source(found, lambda: self._scan(partitions, version))
 
     def _latest(self, cache: Cache) -> Snapshot | None:
-        """Returns the latest snapshot: the one remembered, if its commit is still the last, or else as the log says."""
+        """Find the latest snapshot: the one remembered, if its commit is still the last, or else as the log says."""
         known = cache.recall(self.location)
         last = last_commit(cache, self.location, known)
         if known is not None and last == (known.version, known.proof):
@@ -185,7 +185,7 @@ class DeltaFormat(TableFormat):
         return found
 
     def _travel(self, table: "DeltaTable", version: str) -> None:
-        """Returns when the snapshot is that of an earlier version; raises VersionNotFound."""
+        """Turn the open snapshot to an earlier version; raises VersionNotFound."""
         from deltalake.exceptions import DeltaError
 
         try:
@@ -214,7 +214,7 @@ class DeltaFormat(TableFormat):
         return {"overwrite": self._overwrite, "append": self._append, "merge": self._merge}[self.spec.mode](table, rows)
 
     def _create(self, rows: Rows) -> Commit:
-        """Returns the commit that made the table and put the rows in, in one.
+        """Make the table and put the rows in, in one commit.
 
         Without retries of its own: delta-rs 1.6.6 moves a creation that came second to version 1, checking neither
         transaction nor rows, and a file written by two processes would be there twice.
@@ -239,7 +239,7 @@ class DeltaFormat(TableFormat):
         return self._commit(table, rows_written=rows.height)
 
     def _refuse_unsafe(self) -> None:
-        """Raises UnsafeBucket where the doctor found that commits to the lake's bucket get lost."""
+        """Refuse, with UnsafeBucket, where the doctor found that commits to the lake's bucket get lost."""
         if self.location.startswith("s3://"):
             from platform_resources.storage.objects.safety import refuse_unsafe  # noqa: PLC0415 - on S3 only
 
@@ -261,7 +261,7 @@ class DeltaFormat(TableFormat):
         return self._commit(table, rows_written=rows.height)
 
     def _overwrite(self, table: "DeltaTable", rows: Rows) -> Commit:
-        """Returns the commit that replaced the partitions, or the whole table when none are named."""
+        """Replace the partitions in one commit, or the whole table when none are named."""
         from deltalake import write_deltalake
 
         whole = rows.partitions is None
@@ -279,7 +279,7 @@ class DeltaFormat(TableFormat):
         return self._commit(table, rows_written=rows.height)
 
     def _merge(self, table: "DeltaTable", rows: Rows) -> Commit:
-        """Returns the commit of the rows that differ, or no commit when none do."""
+        """Commit the rows that differ, or nothing when none do."""
         fitted = self._fitted(table, rows.frame)
         done = (DeltaMerge if rows.spool is None else SpooledDeltaMerge)(self.spec, table, fitted, rows).run()
         if done.is_empty:
@@ -289,7 +289,7 @@ class DeltaFormat(TableFormat):
     def _update(
         self, table: "DeltaTable | None", column: str, values: Sequence[Any], changes: Mapping[str, Any] | None
     ) -> Commit:
-        """Returns the commit that changed the rows, or deleted them where there are no changes."""
+        """Change the rows in one commit, or delete them where there are no changes."""
         if table is None:
             return Commit(version=None, changed=False)
         self._checked([column, *(changes or {})], restored(table).collect_schema().names())
@@ -324,7 +324,7 @@ class DeltaFormat(TableFormat):
         return Commit(version=str(table.version()), changed=False, rows_total=table.count())
 
     def _commit(self, table: "DeltaTable", *, rows_written: int, rows_deleted: int = 0) -> Commit:
-        """Returns the record of the table's own last commit, read from its log."""
+        """Read the record of the table's own last commit from its log."""
         log = self._folder.read(f"{_LOG}/{table.version():020}.json")
         actions = [json.loads(line) for line in log.splitlines() if line.strip()]
         added = [action["add"] for action in actions if "add" in action]
@@ -341,7 +341,7 @@ class DeltaFormat(TableFormat):
         )
 
     def history(self, limit: int | None = None) -> list[TableVersion]:
-        """Returns the commits in the log, newest first."""
+        """List the commits in the log, newest first."""
         return [_version(each) for each in self._existing().history(limit)]
 
     def compact(
@@ -352,7 +352,7 @@ class DeltaFormat(TableFormat):
         dry_run: bool = False,
         pack: Packing | None = None,  # noqa: ARG002 - delta-rs has its own way
     ) -> OperationResult:
-        """Returns the commit that packed small files together."""
+        """Pack small files together in one commit."""
         self._check_partitions(partitions)
         if dry_run:
             return self._expected("compact", partitions, target_bytes)
@@ -364,7 +364,7 @@ class DeltaFormat(TableFormat):
     def zorder(
         self, columns: Sequence[str], *, partitions: Sequence[str] | None = None, dry_run: bool = False
     ) -> OperationResult:
-        """Returns the commit that wrote all files of the partitions anew, along a Z-order curve."""
+        """Write all files of the partitions anew in one commit, along a Z-order curve."""
         self._check_partitions(partitions)
         self._check_order(columns, [field.name for field in self._existing().schema().fields])
         if dry_run:
@@ -387,7 +387,7 @@ class DeltaFormat(TableFormat):
         )
 
     def vacuum(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
-        """Returns the files that were deleted; the retention is rounded up to whole hours."""
+        """Delete what no kept version needs; the retention is rounded up to whole hours."""
         keep = self._checked_keep(keep)
         table, hours = self._existing(), -(-keep // _HOUR)
         sizes = {each.name: each.size_bytes for each in self._folder.entries()}
@@ -401,7 +401,7 @@ class DeltaFormat(TableFormat):
         )  # fmt: skip
 
     def expire(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
-        """Returns the versions whose entries left the log.
+        """Take the entries of old versions out of the log.
 
         The first version that stays gets a checkpoint, so that it and all later ones can still be read. The retention
         becomes the table's own property, by which delta-rs tidies the log from then on.
@@ -420,7 +420,7 @@ class DeltaFormat(TableFormat):
     def restore(
         self, version: str | int | None = None, *, at: datetime | None = None, dry_run: bool = True
     ) -> OperationResult:
-        """Returns the commit that made the version current again, columns included."""
+        """Make the version current again in one commit, columns included."""
         wanted = self._wanted(version, at)
         latest, earlier = self._existing(), self._opened_at(wanted)
         now, then = self._sizes(latest), self._sizes(earlier)
@@ -460,7 +460,7 @@ class DeltaFormat(TableFormat):
         )  # fmt: skip
 
     def _rewritten(self, name: OperationName, rewrite: Any) -> OperationResult:
-        """Returns what delta-rs says of a rewriting; another writer's commit in between starts it anew."""
+        """Rewrite files by delta-rs; another writer's commit in between starts it anew."""
         from deltalake.exceptions import DeltaError
 
         table, metrics = retried(
@@ -526,7 +526,7 @@ def _writing(rows: Rows) -> dict[str, Any]:
 
 
 def _ordered_by(columns: Sequence[str]) -> "CommitProperties":
-    """Returns what a Z-order says of itself in the log, because delta-rs does not say by which columns it was."""
+    """Note in the log what a Z-order says of itself, because delta-rs does not say by which columns it was."""
     from deltalake import CommitProperties
 
     return CommitProperties(custom_metadata={ZORDER: json.dumps(list(columns))})

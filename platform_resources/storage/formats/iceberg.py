@@ -90,13 +90,14 @@ class IcebergFormat(TableFormat):
     """An Iceberg table on disk or S3: its rows, history, files and upkeep."""
 
     marker = "metadata"
+    data_folder = "data/"
 
     def exists(self) -> bool:
-        """Returns whether the catalogue knows the table."""
+        """Ask whether the catalogue knows the table."""
         return self._opened() is not None
 
     def version(self) -> str | None:
-        """Returns the id of the current snapshot."""
+        """Read the id of the current snapshot."""
         table = self._opened()
         return None if table is None else version_of(table)
 
@@ -106,21 +107,21 @@ class IcebergFormat(TableFormat):
         return None if table is None else position_of(table, app_id)
 
     def write(self, rows: Rows) -> Commit:
-        """Returns the commit; on a conflict the write starts again from a fresh snapshot."""
+        """Write the rows in one commit; on a conflict start again from a fresh snapshot."""
         for frame in rows.frames():
             refuse_lossy(self.spec, frame)
         return self._retried(lambda table: self._write(table, rows))
 
     def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> Commit:
-        """Returns the commit that set columns of some rows."""
+        """Set columns of some rows in one commit."""
         return self._retried(lambda table: self._change(table, column, values, changes))
 
     def delete(self, column: str, values: Sequence[Any]) -> Commit:
-        """Returns the commit that removed some rows."""
+        """Remove some rows in one commit."""
         return self._retried(lambda table: self._change(table, column, values, None))
 
     def _opened(self) -> "Table | None":
-        """Returns the table as it is now, or None; pyiceberg's own retries are off, whoever made it.
+        """Open the table as it is now; None where there is none. pyiceberg's own retries are off, whoever made it.
 
         Raises:
             InvalidTableSpec: the catalogue is another lake's.
@@ -159,18 +160,18 @@ class IcebergFormat(TableFormat):
         return table
 
     def damage(self) -> TableDamaged | None:
-        """Returns which file the latest snapshot lacks, or None."""
+        """Find which file the latest snapshot lacks; None where it is whole."""
         table = self._opened()
         return None if table is None else damage(self.spec, self._folder, table, table.current_snapshot())
 
     @contextmanager
     def telling(self) -> Iterator[None]:
-        """Returns a context that tells in our words what goes wrong with the table, or with the catalogue."""
+        """Open a context that tells in our words what goes wrong with the table, or with the catalogue."""
         with super().telling(), translate_catalogue_errors(self.spec, catalogue_url(self.settings)):
             yield
 
     def _retried(self, attempt: "Callable[[Table | None], Commit]") -> Commit:
-        """Returns what an attempt returns; one that lost to another writer is made again on a fresh snapshot."""
+        """Make an attempt and return its result; one that lost to another writer is made again on a fresh snapshot."""
         from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError, ValidationException
 
         return retried(
@@ -182,17 +183,17 @@ class IcebergFormat(TableFormat):
         )
 
     def _rows_at(self, table: "Table", version: str | int | None = None) -> pl.LazyFrame:
-        """Returns the rows of a version, or of the latest; raises VersionNotFound."""
+        """Read the rows of a version, or of the latest; raises VersionNotFound."""
         return scanned(table, self._options, None if version is None else self._snapshot_id(table, str(version)))
 
     def _snapshot_id(self, table: "Table", version: str) -> int:
-        """Returns the id of a snapshot; raises VersionNotFound."""
+        """Read the id of a snapshot; raises VersionNotFound."""
         if not (version.isascii() and version.isdigit()) or table.snapshot_by_id(int(version)) is None:
             raise VersionNotFound(self.spec.path, version)
         return int(version)
 
     def _commit(self, table: "Table", change: Change) -> "list[DataFile]":
-        """Returns the data files that came with one commit on the table as it was opened."""
+        """Make one commit on the table as it was opened, and return the data files that came with it."""
         return commit(table.transaction(), self._folder, change)
 
     @cached_property
@@ -236,7 +237,7 @@ class IcebergFormat(TableFormat):
         )
 
     def _latest(self, cache: Cache) -> Snapshot | None:
-        """Returns the latest snapshot: the one remembered, if the catalogue and S3 still say its metadata, or anew.
+        """Find the latest snapshot: the one remembered, if the catalogue and S3 still say its metadata, or anew.
 
         The catalogue says the version; the metadata file is asked for too, so that a table whose files are gone, or may
         not be read any more, is not read from the cache.
@@ -262,7 +263,7 @@ class IcebergFormat(TableFormat):
         return found
 
     def _as_of(self, known: Snapshot) -> "Table":
-        """Returns the table as its metadata file says it, whatever was committed since."""
+        """Open the table as its metadata file says it, whatever was committed since."""
         from pyiceberg.table import StaticTable
 
         return StaticTable.from_metadata(known.version, self._catalogue.properties)
@@ -281,7 +282,7 @@ class IcebergFormat(TableFormat):
         return {"overwrite": self._overwrite, "append": self._append, "merge": self._merge}[self.spec.mode](table, rows)
 
     def _create(self, rows: Rows) -> Commit:
-        """Returns the commit that made the table and put the rows in, in one."""
+        """Make the table and put the rows in, in one commit."""
         self._refuse_other_format()
         self._refuse_lost_catalogue()
         frame = columns.fit(self.spec.path, rows.frame, None, "refuse")
@@ -315,7 +316,7 @@ class IcebergFormat(TableFormat):
         return self._committed(table, rows, change, written=rows.height)
 
     def _overwrite(self, table: "Table", rows: Rows) -> Commit:
-        """Returns the commit that replaced the partitions, or the whole table when none are named."""
+        """Replace the partitions in one commit, or the whole table when none are named."""
         renewed = rows.partitions is None and self.spec.schema_evolution == "add"
         frame = columns.fit(self.spec.path, rows.frame, None, "add") if renewed else self._fitted(table, rows.frame)
         schema = (
@@ -328,7 +329,7 @@ class IcebergFormat(TableFormat):
         return self._committed(table, rows, change, written=rows.height)
 
     def _merge(self, table: "Table", rows: Rows) -> Commit:
-        """Returns the commit of the rows that differ, or no commit when none do; files without such rows stay."""
+        """Commit the rows that differ, or nothing when none do; files without such rows stay."""
         frame = self._fitted(table, rows.frame)
         known = self._rows_at(table)
         wanted = list(dict.fromkeys([*self.spec.key, *compared_columns(self.spec, frame.columns)]))
@@ -362,7 +363,7 @@ class IcebergFormat(TableFormat):
     def _change(
         self, table: "Table | None", column: str, values: Sequence[Any], changes: Mapping[str, Any] | None
     ) -> Commit:
-        """Returns the commit that changed the rows, or deleted them where there are no changes."""
+        """Change the rows in one commit, or delete them where there are no changes."""
         if table is None:
             return Commit(version=None, changed=False)
         schema, tasks = logical_schema(table.schema()), self._tasks(table)
@@ -384,7 +385,7 @@ class IcebergFormat(TableFormat):
         return self._done(self._existing(), added, rows_written=written, rows_deleted=deleted)
 
     def _tasks(self, table: "Table", partitions: Sequence[str] | None = None) -> "list[FileScanTask]":
-        """Returns the current snapshot's data files in some partitions, or all of them for None."""
+        """List the current snapshot's data files in some partitions, all of them for None."""
         if table.current_snapshot() is None:
             return []
         tasks = list(table.scan().plan_files())
@@ -396,7 +397,7 @@ class IcebergFormat(TableFormat):
     def _read(
         self, table: "Table", tasks: "Sequence[FileScanTask]", names: Sequence[str] | None = None
     ) -> pl.DataFrame:
-        """Returns the rows of some data files, or some columns of them.
+        """Read the rows of some data files, or some columns of them.
 
         Raises:
             UnsupportedOperation: another engine has deleted single rows of a file, which would come back.
@@ -411,7 +412,7 @@ class IcebergFormat(TableFormat):
         return read_files(table, tasks, names, self._options)
 
     def _by_file(self, table: "Table", tasks: "Sequence[FileScanTask]", names: Sequence[str]) -> pl.DataFrame:
-        """Returns some columns of some files, and in a further one the place of the row's file among them."""
+        """Read some columns of some files, and in a further one the place of the row's file among them."""
         read = [self._read(table, [task], names).with_columns(pl.lit(n).alias(_FILE)) for n, task in enumerate(tasks)]
         return pl.concat([self._read(table, [], names).with_columns(pl.lit(0).alias(_FILE)), *read])
 
@@ -453,7 +454,7 @@ class IcebergFormat(TableFormat):
         )
 
     def history(self, limit: int | None = None) -> list[TableVersion]:
-        """Returns the snapshots that are not expired, newest first."""
+        """List the snapshots that are not expired, newest first."""
         snapshots = sorted(self._existing().snapshots(), key=lambda each: each.sequence_number or 0, reverse=True)
         return [_version(each) for each in snapshots[:limit]]
 
@@ -465,18 +466,18 @@ class IcebergFormat(TableFormat):
         dry_run: bool = False,
         pack: Packing | None = None,
     ) -> OperationResult:
-        """Returns the commit that packed small files together, sorted where the table has a sort order."""
+        """Pack small files together in one commit, sorted where the table has a sort order."""
         return self._rewritten("compact", partitions, target_bytes, (), dry_run=dry_run, pack=pack or pack_in_order)
 
     def zorder(
         self, columns: Sequence[str], *, partitions: Sequence[str] | None = None, dry_run: bool = False
     ) -> OperationResult:
-        """Returns the commit that wrote all files of the partitions anew, along a Z-order curve."""
+        """Write all files of the partitions anew in one commit, along a Z-order curve."""
         self._check_order(columns, logical_schema(self._existing().schema()).names())
         return self._rewritten("zorder", partitions, TARGET_BYTES, tuple(columns), dry_run=dry_run)
 
     def vacuum(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
-        """Returns the files that were deleted: older than `keep`, and named by no snapshot that is left.
+        """Delete the files that are older than `keep`, and named by no snapshot that is left.
 
         Snapshots are what `expire` forgets; their files go here.
         """
@@ -494,7 +495,7 @@ class IcebergFormat(TableFormat):
         )  # fmt: skip
 
     def expire(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
-        """Returns the snapshots that were forgotten; their transactions are remembered, their files go by a vacuum."""
+        """Forget old snapshots; their transactions are remembered, their files go by a vacuum."""
         keep = self._checked_keep(keep)
         table = self._existing()
         until = datetime.now(UTC) - keep
@@ -508,7 +509,7 @@ class IcebergFormat(TableFormat):
     def restore(
         self, version: str | int | None = None, *, at: datetime | None = None, dry_run: bool = True
     ) -> OperationResult:
-        """Returns the commit that made the version's rows current again; columns added since are null in them."""
+        """Make the version's rows current again in one commit; columns added since are null in them."""
         wanted = self._wanted(version, at)
         table = self._existing()
         if doomed := self._doomed(table, wanted):
@@ -524,7 +525,7 @@ class IcebergFormat(TableFormat):
         )  # fmt: skip
 
     def register(self) -> str:
-        """Returns the version of a table that the catalogue had lost, read from the newest metadata in its folder.
+        """Enter a table that the catalogue had lost, by the newest metadata in its folder, and return its version.
 
         A table whose metadata is not where the catalogue says is lost too, and is forgotten first.
 
@@ -548,7 +549,7 @@ class IcebergFormat(TableFormat):
         return str(snapshot.snapshot_id) if snapshot else ""
 
     def _newest_metadata(self) -> str | None:
-        """Returns the youngest metadata file that is whole."""
+        """Find the youngest metadata file that is whole."""
         folder = self._folder
         found = [each.name for each in folder.entries("metadata") if each.name.endswith(".metadata.json")]
         found.sort(key=lambda name: int(name.rpartition("/")[2].partition("-")[0]), reverse=True)
@@ -571,7 +572,7 @@ class IcebergFormat(TableFormat):
         dry_run: bool,
         pack: Packing = pack_in_order,
     ) -> OperationResult:
-        """Returns the one commit that replaced groups of files by as many rows in fewer files."""
+        """Replace groups of files by as many rows in fewer files, in one commit."""
         self._check_partitions(partitions)
         table = self._existing()
         groups = self._groups(table, partitions, target_bytes, None if along else pack)
@@ -613,7 +614,7 @@ class IcebergFormat(TableFormat):
     def _rewrite(
         self, table: "Table", groups: "list[list[FileScanTask]]", name: OperationName, along: Sequence[str]
     ) -> "list[DataFile]":
-        """Returns the new files of one commit; a group at a time is held in memory."""
+        """Rewrite groups of files in one commit, and return the new ones; a group at a time is held in memory."""
         added = list[Any]()
         with discarding(self._folder, added):
             for group in groups:
@@ -642,12 +643,12 @@ class IcebergFormat(TableFormat):
         return Commit(version=None)
 
     def _doomed(self, table: "Table", wanted: str) -> set[int]:
-        """Returns the snapshots that cannot be read, where the current one is of them and the wanted one is not."""
+        """Find the snapshots that cannot be read, where the current one is of them and the wanted one is not."""
         lost = unreadable(table, self._folder)
         return lost if self._snapshot_id(table, wanted) not in lost else set()
 
     def _gone_back(self, table: "Table", wanted: str, doomed: set[int], *, dry_run: bool) -> OperationResult:
-        """Returns the commit that made the wanted snapshot itself current, and forgot those that cannot be read."""
+        """Make the wanted snapshot itself current, and forget those that cannot be read."""
 
         def attempt(current: "Table | None") -> Commit:
             known = self._required(current)
@@ -663,7 +664,7 @@ class IcebergFormat(TableFormat):
         )  # fmt: skip
 
     def _difference(self, table: "Table", wanted: str) -> "tuple[list[DataFile], list[DataFile]]":
-        """Returns the files that a restoring takes out, and those that it brings back."""
+        """Find the files that a restoring takes out, and those that it brings back."""
         tasks = list(table.scan(snapshot_id=self._snapshot_id(table, wanted)).plan_files())
         now = self._tasks(table)
         if any(each.delete_files for each in [*tasks, *now]):

@@ -65,6 +65,7 @@ class ParquetFormat(TableFormat):
     """Parquet files in a folder on disk or S3; without a log, its files can be counted, and little else."""
 
     marker = _SCHEMAS
+    data_names = (_DATA, "part-")
     lacking: ClassVar[Mapping[Operation, str]] = {
         "update": "cannot change rows in one step",
         "delete_rows": "cannot delete rows other than whole partitions",
@@ -77,11 +78,11 @@ class ParquetFormat(TableFormat):
     }
 
     def exists(self) -> bool:
-        """Returns whether a write was ever finished."""
+        """Ask whether a write was ever finished."""
         return bool(self._folder.entries(_SCHEMAS))
 
     def version(self) -> str | None:
-        """Returns a digest of all files' names, sizes and stamps, or None when there is no table."""
+        """Digest all files' names, sizes and stamps; None when there is no table."""
         entries = self._folder.entries()
         if not any(each.name.startswith(f"{_SCHEMAS}/") for each in entries):
             return None
@@ -219,7 +220,7 @@ class ParquetFormat(TableFormat):
         return {"storage_options": self.s3.polars_options(), "credential_provider": self.s3.polars_credentials()}
 
     def _snapshot(self, cache: Cache, partitions: Sequence[str] | None) -> Source | None:
-        """Returns what a listing says; an object's ETag tells one content of a file from the next."""
+        """Take what a listing says; an object's ETag tells one content of a file from the next."""
         self._folder = cache.remote.folder(self.location)
         declared = None if partitions is None else self._folder.entries(_SCHEMAS)
         listed, column = self._listed(partitions), self.spec.partition_column
@@ -247,7 +248,7 @@ class ParquetFormat(TableFormat):
         return Source(found, lambda: self._scan(partitions, None))
 
     def _holding(self, partitions: Sequence[str] | None = None) -> list[Entry]:
-        """Returns the files that hold the table's rows: in each folder the overwritten one, or all parts."""
+        """List the files that hold the table's rows: in each folder the overwritten one, or all parts."""
         return self._unhidden(self._listed(partitions))
 
     def _unhidden(self, listed: list[Entry]) -> list[Entry]:
@@ -286,7 +287,7 @@ class ParquetFormat(TableFormat):
         return done
 
     def _append(self, frame: pl.DataFrame, rows: Rows) -> _Done:
-        """Returns what was added; a part that is there already was written by the same transaction."""
+        """Add the parts; one that is there already was written by the same transaction."""
         name = _part_name(rows.guard)
         if rows.spool is not None:
             return self._published(
@@ -329,7 +330,7 @@ class ParquetFormat(TableFormat):
                 yield self._place(value), frame.clear()
 
     def _published(self, parts: Iterator[tuple[pl.DataFrame | pl.LazyFrame, str]]) -> _Done:
-        """Returns what stands under which names now; a few files are published at once."""
+        """Publish the parts under their names, a few files at once."""
         done = _Done()
         for name, rows, size in each_written(parts, lambda part: self._publish(*part)):
             done.files.append(name)
@@ -349,7 +350,7 @@ class ParquetFormat(TableFormat):
         return name, height, size
 
     def _schema(self, listed: list[Entry] | None = None, cache: Cache | None = None) -> pl.Schema | None:
-        """Returns the columns of all schema files, oldest first, or None when there is no table."""
+        """Read the columns of all schema files, oldest first; None when there is no table."""
         found: dict[str, pl.DataType] = {}
         listed = self._folder.entries(_SCHEMAS) if listed is None else listed
         entries = [each for each in listed if each.name.startswith(f"{_SCHEMAS}/")]
@@ -365,7 +366,7 @@ class ParquetFormat(TableFormat):
         return cache.content(key, lambda: self._folder.read(entry.name))
 
     def _declare(self, ours: pl.Schema, known: pl.Schema | None, *, renewed: bool) -> None:
-        """Returns when readers know the columns; a schema that is known is not written again."""
+        """Let readers know the columns; a schema that is known is not written again."""
         if known is not None and (ours == known if renewed else set(ours) <= set(known)):
             return
         before = self._folder.entries(_SCHEMAS)
@@ -385,7 +386,7 @@ def _part_name(guard: WriteGuard) -> str:
 
 
 def _partition_in(name: str) -> str | None:
-    """Returns the partition that the folder of a file names; None where the name was too long and is a digest."""
+    """Read the partition that the folder of a file names; None where the name was too long and is a digest."""
     told = name.rpartition("/")[0].partition("=")[2]
     return unquote(told) if len(told) <= LONGEST_NAME else None
 
