@@ -116,6 +116,12 @@ def test_a_method_that_is_neither_there_nor_lacking_is_missed_when_the_class_is_
     assert "update" not in str(error.value)
 
 
+def test_a_packing_of_the_class_is_called_as_the_function_it_is(lake: Lake) -> None:
+    packing = lake.operations(TableSpec(path="shop/sales/v1")).packing
+    assert packing is not None
+    assert packing([50, 100, 50, 50], 128) == [[0], [1], [2, 3]]
+
+
 def test_a_place_of_another_format_is_told_apart_by_the_marker_of_the_class(lake: Lake) -> None:
     (Path(lake.location(spec_of())) / MemoryFormat.marker).mkdir(parents=True)
     (Path(lake.location(spec_of())) / MemoryFormat.marker / "rows").write_bytes(b"x")
