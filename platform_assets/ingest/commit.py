@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from platform_assets.ingest.ingest_log import recounted, shifted, unread_rows
+from platform_assets.ingest.ingest_log import StreamLog, recounted, shifted, unread_rows
 from platform_assets.ingest.quarantine import QuarantinePlan
-from platform_assets.ingest.state import STREAM, IngestState
+from platform_assets.ingest.state import IngestState
 from platform_assets.ingest.superseded import SupersededRows
 from platform_assets.ingest.table_plan import TablePlan
 from platform_assets.ingest.tables import ingests_spec, quarantine_spec, table_spec
@@ -43,6 +43,8 @@ class Outcome:
         references: By rule id, the values that rules over the table look up.
         warned: By rule and source, how many rows break a rule of severity `warn`.
         sources: The inputs that were read as a whole.
+        number: Of a micro-batch, the offset behind it, which is the number of its commit. Its log row is added to the
+            one that is there, and the verdicts are renewed by the worker, some micro-batches at once.
     """
 
     run_id: str
@@ -55,6 +57,7 @@ class Outcome:
     references: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     warned: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=WARNED))
     sources: tuple[str, ...] = ()
+    number: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,17 +74,18 @@ def commit(state: IngestState, outcome: Outcome) -> Commit | None:
     Raises:
         PositionMoved: Another writer was first. Read the state again, and decide anew.
     """
-    number = _number(state, outcome)
+    number = _number(state, outcome) if outcome.number is None else outcome.number
     _set_aside(state, outcome, number)
     written = _write(state, outcome, number)
     SupersededRows(state.lake, state.dataset).remove(outcome.table.dropped)
     state.clear(outcome.quarantine)
-    TableVerdicts(state.lake, state.dataset).renew(
-        outcome.references,
-        partitions=_places(state, outcome),
-        warned=outcome.warned,
-        places=outcome.sources,
-    )
+    if outcome.number is None:
+        TableVerdicts(state.lake, state.dataset).renew(
+            outcome.references,
+            partitions=_places(state, outcome),
+            warned=outcome.warned,
+            places=outcome.sources,
+        )
     _log(state, outcome, number, in_table=number if written is not None else state.position.table)
     if outcome.replay is not None and not outcome.replay.envelopes.is_empty():
         state.lake.write(quarantine_spec(state.dataset), outcome.replay.envelopes)
@@ -105,10 +109,12 @@ def _number(state: IngestState, outcome: Outcome) -> int:
 
 
 def _set_aside(state: IngestState, outcome: Outcome, number: int) -> None:
-    if state.dataset.quarantine is not None:
+    if state.dataset.quarantine is not None and outcome.number is not None:  # the table's position is what counts
+        state.add(outcome.quarantine, transaction=(state.stream, number))
+    elif state.dataset.quarantine is not None:
         state.add(
             outcome.quarantine,
-            transaction=(STREAM, number),
+            transaction=(state.stream, number),
             expected_position=state.position.quarantine,
             expected_version=state.position.quarantine_version,
         )
@@ -123,7 +129,7 @@ def _write(state: IngestState, outcome: Outcome, number: int) -> Commit | None:
         table_spec(state.dataset),
         plan.frames,
         partitions=outcome.partitions if table_spec(state.dataset).mode == "overwrite" else None,
-        transaction=(STREAM, number),
+        transaction=(state.stream, number),
         expected_position=state.position.table,
         replace_values=plan.replaced,
         commit_metadata={"run_id": outcome.run_id},
@@ -131,10 +137,17 @@ def _write(state: IngestState, outcome: Outcome, number: int) -> Commit | None:
 
 
 def _log(state: IngestState, outcome: Outcome, number: int, *, in_table: int | None) -> None:
+    if state.dataset.source is not None and state.dataset.source.is_stream:
+        log = state.stream_log or StreamLog(state.lake, state.dataset)
+        if outcome.replay is not None:
+            log.count_replayed(outcome.replay.envelopes, outcome.replay.partitions, commit=in_table)
+        else:
+            log.add(outcome.ingests, before=state.position.table, given_way=outcome.table.given_way)
+        return
     rows = _log_rows(state, outcome).with_columns(commit=pl.lit(in_table, dtype=pl.Int64))
     if not rows.is_empty():
         state.lake.write(
-            ingests_spec(state.dataset), rows, transaction=(STREAM, number), expected_position=state.position.log
+            ingests_spec(state.dataset), rows, transaction=(state.stream, number), expected_position=state.position.log
         )
 
 

@@ -31,12 +31,17 @@ def after_ingest(lake: Lake, dataset: Dataset) -> Residents:
 
 
 def after_replay(lake: Lake, dataset: Dataset) -> Residents:
-    """All rows, for a replay adds to what its sources brought."""
+    """All rows, for a replay adds to what its sources brought; an appended row takes no other one's key."""
     return lambda frame, _: Beside(
         rows=_staying(lake, dataset, frame, ()),
-        taken=_taken(lake, dataset, frame),
+        taken=_taken(lake, dataset, frame) if dataset.store.mode != "append" else None,
         held=_held(dataset, frame, lambda: _stored(lake, dataset)),
     )
+
+
+def after_messages(lake: Lake, dataset: Dataset) -> Residents:
+    """All rows, as far as uniqueness beyond the key looks at them; whatever is measured is measured on the table."""
+    return lambda frame, _: Beside(held=_held(dataset, frame, lambda: _stored(lake, dataset)))
 
 
 def after_transform(lake: Lake, dataset: Dataset, partitions: Sequence[str] | None) -> Residents:

@@ -23,7 +23,7 @@ from platform_assets.ingest.inputs import Input
 from platform_assets.ingest.intake import Intake, rows_by_source, take_in
 from platform_assets.ingest.large import SHARE, can_be_judged_in_batches, take_in_batches
 from platform_assets.ingest.quarantine import QuarantinePlan
-from platform_assets.ingest.replay import close_replayed
+from platform_assets.ingest.replay import close_replayed, replayed_messages
 from platform_assets.ingest.state import IngestState, read_state
 from platform_assets.ingest.table_plan import TablePlan, plan_large_table, plan_table
 from platform_assets.ingest.tables import SOURCE
@@ -90,7 +90,9 @@ def judge_inputs(
     intake = take_in(
         dataset, ordered, references, run_id=run_id, at=at, residents=existing, measures=stopping_rules(dataset)
     )
-    table = plan_table(state, intake.valid, replaced=() if replays else intake.sources, arrivals=arrivals)
+    is_stream = dataset.source is not None and dataset.source.is_stream
+    valid = replayed_messages(state, ordered, intake) if replays and is_stream else intake.valid
+    table = plan_table(state, valid, replaced=() if replays else intake.sources, arrivals=arrivals)
     column = dataset.partitions.column if dataset.partitions else None
     outcome = Outcome(
         run_id=run_id,

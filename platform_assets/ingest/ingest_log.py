@@ -1,15 +1,19 @@
 """The log of inputs: for each, its latest version, its place in the order of arrival, and counts that add up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import polars as pl
 
 from platform_assets.ingest.inputs import Input
-from platform_assets.ingest.quarantine import INGESTS
-from platform_assets.ingest.tables import SOURCE, table_spec
+from platform_assets.ingest.quarantine import INGESTS, QuarantineStore
+from platform_assets.ingest.tables import INGEST, SOURCE, ingests_spec, table_spec
 from platform_core.contracts import Dataset
+from platform_core.quality.envelope import ENVELOPE
+from platform_resources.errors import PositionMoved
 from platform_resources.storage import Lake
+
+_ATTEMPTS = 20
 
 
 def log_of(
@@ -96,3 +100,147 @@ def recounted(log: pl.DataFrame, lake: Lake, dataset: Dataset) -> pl.DataFrame:
         .with_columns(valid=valid, superseded=pl.col("rows") - pl.col("quarantined") - valid)
         .select(list(INGESTS))
     )
+
+
+class StreamLog:
+    """The log of a topic: one row a partition, whose counts add up over its micro-batches.
+
+    A row counts the messages before its `position`. Where that is not where the table was before a micro-batch, a
+    worker died between the two, or another writer was there: the row is counted anew from table and quarantine.
+    """
+
+    def __init__(self, lake: Lake, dataset: Dataset) -> None:
+        """Read nothing yet."""
+        self._lake, self._dataset = lake, dataset
+        self._version: str | None = None
+        self._rows = pl.DataFrame(schema=INGESTS)
+
+    def add(self, batch: pl.DataFrame, *, before: int | None, given_way: pl.Series) -> None:
+        """Add what a micro-batch brought.
+
+        Args:
+            batch: Its row, as `log_of` makes it.
+            before: The offset where the table was before; None for a table that had no message of the partition.
+            given_way: The source of each row of the table that gave way.
+        """
+        source = batch["source"][0]
+
+        def advanced(log: pl.DataFrame) -> pl.DataFrame:
+            mine = log.filter(pl.col("source") == source)
+            if before is not None and mine["position"].to_list() != [str(before)]:
+                merges = table_spec(self._dataset).mode == "merge"
+                log = self._recounted(_moved_to(log, batch, before, counts_offsets=merges))
+            return shifted(_summed(log, batch), overtaken=given_way, restored=pl.Series(dtype=pl.String))
+
+        self._change(advanced)
+
+    def count_replayed(
+        self, envelopes: pl.DataFrame, partitions: Mapping[str, set[str]], *, commit: int | None
+    ) -> None:
+        """Count the sources of replayed envelopes anew.
+
+        Args:
+            envelopes: As the replay leaves them; they are not committed yet.
+            partitions: By source, those that the rows went to.
+            commit: The number of the table's commit.
+        """
+        sources = envelopes["source"].unique().to_list()
+
+        def recounted_rows(log: pl.DataFrame) -> pl.DataFrame:
+            rows = self._recounted(log.filter(pl.col("source").is_in(sources)), decided=envelopes)
+            unions = [
+                sorted({*(known or ()), *partitions.get(source, ())})
+                for source, known in rows.select("source", "partitions").iter_rows()
+            ]
+            return rows.with_columns(
+                pl.Series("partitions", unions, dtype=pl.List(pl.String)), commit=pl.lit(commit, dtype=pl.Int64)
+            )
+
+        self._change(recounted_rows)
+
+    def _change(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        """Commit changed rows, and again where another writer was first."""
+        spec = ingests_spec(self._dataset)
+        for attempt in range(1, _ATTEMPTS + 1):
+            version = self._lake.version(spec)
+            if version != self._version or version is None:
+                self._rows = QuarantineStore(self._lake, self._dataset).ingests()
+                self._version = version
+            rows = change(self._rows)
+            if rows.is_empty():
+                return
+            try:
+                written = self._lake.write(spec, rows, expected_version=version)
+            except PositionMoved:
+                if attempt == _ATTEMPTS:
+                    raise
+                continue
+            others = self._rows.join(rows, on="source", how="anti", maintain_order="left")
+            self._rows, self._version = pl.concat([others, rows]), written.version
+            return
+
+    def _recounted(self, log: pl.DataFrame, *, decided: pl.DataFrame | None = None) -> pl.DataFrame:
+        """Count the rows of the table and the envelopes that lie before each position.
+
+        An appended row stays, so that there are at least as many messages; where rows are merged the others gave way.
+        """
+        store = QuarantineStore(self._lake, self._dataset)
+        places = log.select("source", pl.col("position").cast(pl.Int64).alias("_end"))
+        rows = pl.DataFrame(schema={"source": pl.String, "offset": pl.Int64})
+        if self._lake.exists(table_spec(self._dataset)):
+            offset = pl.col(INGEST).cast(pl.Int64, strict=False).alias("offset")
+            stored = self._lake.scan(table_spec(self._dataset), columns=[SOURCE, INGEST])
+            rows = stored.select(pl.col(SOURCE).alias("source"), offset).collect()
+        envelopes = store.envelopes() if self._dataset.quarantine else pl.DataFrame(schema=ENVELOPE)
+        if decided is not None:
+            ids = decided["quarantine_id"].to_list()
+            envelopes = pl.concat([envelopes.filter(~pl.col("quarantine_id").is_in(ids)), decided])
+        waiting = envelopes.filter(pl.col("decision") != "replayed").select(
+            "source", pl.col("position").alias("offset")
+        )
+        counted = log
+        for name, found in (("_valid", rows), ("_waiting", waiting)):
+            before = found.join(places, on="source").filter(pl.col("offset") < pl.col("_end"))
+            count = before.group_by("source").agg(pl.len().cast(pl.Int64).alias(name))
+            counted = counted.join(count, on="source", how="left", maintain_order="left")
+        valid, quarantined = pl.col("_valid").fill_null(0), pl.col("_waiting").fill_null(0)
+        return (
+            counted.with_columns(
+                rows=pl.max_horizontal("rows", valid + quarantined), valid=valid, quarantined=quarantined
+            )
+            .with_columns(superseded=pl.col("rows") - pl.col("valid") - pl.col("quarantined"))
+            .select(list(INGESTS))
+        )
+
+
+def _moved_to(log: pl.DataFrame, batch: pl.DataFrame, position: int, *, counts_offsets: bool) -> pl.DataFrame:
+    """Give the log with the batch's source at a position, its rows not counted yet.
+
+    Of merged messages nobody knows afterwards how many there were: as many as offsets, where the broker left none out.
+    """
+    mine = log.filter(pl.col("source") == batch["source"][0])
+    others = log.filter(pl.col("source") != batch["source"][0])
+    if mine.is_empty():
+        mine = batch.with_columns(rows=pl.lit(0, pl.Int64), partitions=pl.lit(None, INGESTS["partitions"]))
+    elif counts_offsets:
+        passed = pl.lit(position, pl.Int64) - pl.col("position").cast(pl.Int64)
+        mine = mine.with_columns(rows=pl.col("rows") + pl.max_horizontal(pl.lit(0, pl.Int64), passed))
+    return pl.concat([others, mine.with_columns(position=pl.lit(str(position)))])
+
+
+def _summed(log: pl.DataFrame, batch: pl.DataFrame) -> pl.DataFrame:
+    """Add a batch's counts to the row of its source; what else the row says is the batch's."""
+    mine = log.filter(pl.col("source") == batch["source"][0])
+    if mine.is_empty():
+        return pl.concat([log, batch])
+    both = pl.concat([mine, batch])
+    counts = [both[name].sum() for name in ("rows", "valid", "quarantined", "superseded")]
+    partitions = both["partitions"].explode().drop_nulls().unique().sort()
+    row = batch.with_columns(
+        *(pl.lit(count, pl.Int64).alias(name) for name, count in
+          zip(("rows", "valid", "quarantined", "superseded"), counts, strict=True)),
+        pl.Series("partitions", [partitions.to_list()], dtype=pl.List(pl.String)),
+        arrival=mine["arrival"],
+        commit=mine["commit"],
+    )  # fmt: skip
+    return pl.concat([log.filter(pl.col("source") != batch["source"][0]), row.select(list(INGESTS))])

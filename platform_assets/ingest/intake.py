@@ -120,7 +120,7 @@ def take_in(  # noqa: PLR0913 - one keyword per fact about the ingest
         unreadable=tuple(each.given.source for each in unfit),
         came=rows_by_source(facts),
         quarantined=rows_by_source(facts.filter(verdict.refused)),
-        warned=_warned(dataset, verdict, facts),
+        warned=count_warned(dataset, verdict, facts),
         positions=facts.filter(~verdict.refused)[_POSITION],
         key_hashes=frame.select(pl.struct(dataset.key).hash(seed=3)).to_series()
         if hashes_keys and dataset.key
@@ -177,7 +177,7 @@ def _stamped(dataset: Dataset, verdict: Judgement, facts: pl.DataFrame, at: date
     return stamped.with_columns(dataset.partitions.key()) if dataset.partitions else stamped
 
 
-def _warned(dataset: Dataset, verdict: Judgement, facts: pl.DataFrame) -> pl.DataFrame:
+def count_warned(dataset: Dataset, verdict: Judgement, facts: pl.DataFrame) -> pl.DataFrame:
     """Count the valid rows that break a rule of severity `warn`, by their source; of a transform, by partition."""
     rules = [rule.id for rule in rules_of(dataset) if rule.severity == "warn" and rule.id in verdict.fails.columns]
     if dataset.source is not None:

@@ -104,6 +104,11 @@ class QuarantineStore:
             closed=earlier.filter(took_effect)["quarantine_id"].to_list(),
         )
 
+    def plan_messages(self, envelopes: pl.DataFrame) -> "QuarantinePlan":
+        """Decide the same for messages: they replace none, and one that comes again is known by its offset."""
+        again = self.envelopes(ids=envelopes["quarantine_id"].to_list())
+        return QuarantinePlan(succession(envelopes, again)[0])
+
     def with_fixes(self, raw: pl.DataFrame, source: str, ingest_id: str, *, first: int = 1) -> pl.DataFrame:
         """The raw rows of a source with people's fixes of refused rows; all columns become text if one applies.
 

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import polars as pl
 
+from platform_assets.ingest.ingest_log import StreamLog
 from platform_assets.ingest.quarantine import INGESTS, QuarantineStore
 from platform_assets.ingest.tables import ingests_spec, quarantine_spec, table_spec
 from platform_core.contracts import Dataset
@@ -32,10 +33,19 @@ class Position:
 
 @dataclass(frozen=True)
 class IngestState(QuarantineStore):
-    """A quarantine and a log as they were when a run began; a person's decision since then is not seen."""
+    """A quarantine and a log as they were when a run began; a person's decision since then is not seen.
+
+    Attributes:
+        position: Where the dataset stands.
+        frames: The quarantine and the log.
+        stream: The name under which the tables remember the number of a commit.
+        stream_log: The log of a worker, which is read again only where another writer was there.
+    """
 
     position: Position
     frames: Mapping[str, pl.DataFrame]
+    stream: str = STREAM
+    stream_log: StreamLog | None = None
 
     @cached_property
     def logged(self) -> dict[str, tuple[str, int]]:
@@ -78,6 +88,24 @@ def read_state(lake: Lake, dataset: Dataset) -> IngestState:
         "ingests": store.ingests() if position.log or lake.exists(ingests_spec(dataset)) else _no_log(),
     }
     return IngestState(lake, dataset, position, frames)
+
+
+def read_stream_state(lake: Lake, dataset: Dataset, *, source: str, stream: str, log: StreamLog) -> IngestState:
+    """Read where one partition of a topic stands; a worker does so when it is given the partition.
+
+    Of the quarantine only those envelopes are read whose messages come again, because a worker died before their rows
+    were in the table: so what people decided on them since then stays.
+    """
+    table = lake.position(table_spec(dataset), stream)
+    envelopes = pl.DataFrame(schema=ENVELOPE)
+    if dataset.quarantine:
+        set_aside, behind = lake.position(quarantine_spec(dataset), stream), 0 if table is None else table
+        if set_aside is not None and set_aside > behind:
+            mine = (pl.col("source") == source) & (pl.col("position") >= behind)
+            envelopes = QuarantineStore(lake, dataset).envelopes().filter(mine)
+    position = Position(table=table, log=None, quarantine=None, quarantine_version=None)
+    frames = {"quarantine": envelopes, "ingests": _no_log()}
+    return IngestState(lake, dataset, position, frames, stream, log)
 
 
 def _no_log() -> pl.DataFrame:

@@ -1,9 +1,9 @@
 """A stream taken in without Dagster: micro-batches through the rules of a contract, each message once.
 
-A micro-batch is what one partition of the topic has. Its refused rows are committed to the quarantine first, under ids
-made of partition and offset; then its valid rows, with the offset behind it in the same commit. A worker that dies
-between the two reads the messages again, writes the same envelopes, and then the rows. Where another worker was first,
-the table refuses the commit, and the position is read again.
+A micro-batch is what one partition of the topic has. It is committed as files are, by `commit`: its refused rows to the
+quarantine, under ids made of partition and offset; then its valid rows, with the offset behind it in the same commit;
+then the log. A worker that dies in between reads the messages again from where the table is, and counts the log anew.
+Where another worker was first, the table refuses the commit, and the position is read again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,14 +13,24 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from platform_assets.ingest.commit import Outcome, commit
+from platform_assets.ingest.existing_rows import Residents, after_messages
+from platform_assets.ingest.ingest_log import StreamLog, log_of
+from platform_assets.ingest.inputs import Input
+from platform_assets.ingest.intake import count_warned
+from platform_assets.ingest.quarantine import QuarantinePlan
 from platform_assets.ingest.references import load_references
-from platform_assets.ingest.tables import HASH, INGEST, INGESTED_AT, SOURCE, quarantine_spec, table_spec
+from platform_assets.ingest.state import IngestState, read_stream_state
+from platform_assets.ingest.table_plan import TablePlan, plan_messages
+from platform_assets.ingest.tables import HASH, INGEST, INGESTED_AT, SOURCE, table_spec
+from platform_assets.ingest.verdicts import WARNED, TableVerdicts
 from platform_core.contracts import Catalog, Dataset, rules_of
 from platform_core.contracts.sources import Topic
 from platform_core.errors import CoreError
 from platform_core.ingest import row_hash
-from platform_core.quality import RuleResult, conform, envelopes, judge
+from platform_core.quality import Beside, RuleResult, conform, envelopes, judge
 from platform_core.quality.envelope import ENVELOPE
+from platform_core.quality.judge import is_measured
 from platform_resources.brokers import Batch, Broker, Consumer, TopicSettings
 from platform_resources.brokers.decoding import Decoded, decode_json
 from platform_resources.brokers.errors import PartitionLost
@@ -49,18 +59,18 @@ class MicroBatch:
     """What became of some messages of one partition.
 
     Attributes:
-        rows: Valid rows with provenance; where the table merges, on one key the last message's.
+        rows: Valid rows with provenance.
         refused: Envelopes, whose positions are offsets.
         results: What each rule found.
         read: Messages that came.
-        superseded: Valid rows that a later message of the batch writes anew.
+        warned: By rule of severity `warn` and partition of the topic, how many valid rows break it.
     """
 
     rows: pl.DataFrame
     refused: pl.DataFrame
     results: tuple[RuleResult, ...]
     read: int
-    superseded: int
+    warned: pl.DataFrame
 
 
 @dataclass
@@ -85,15 +95,14 @@ class Tally:
     partitions: set[str] = field(default_factory=set)
     results: dict[str, RuleResult] = field(default_factory=dict)
 
-    def add(self, batch: MicroBatch, partition_column: str | None) -> None:
+    def add(self, batch: MicroBatch, table: TablePlan) -> None:
         """Count a micro-batch that was committed."""
         self.read += batch.read
-        self.valid += batch.rows.height
+        self.valid += table.written.height
         self.quarantined += batch.refused.height
-        self.superseded += batch.superseded
+        self.superseded += batch.rows.height - table.written.height
         self.commits += 1
-        if partition_column is not None:
-            self.partitions |= set(batch.rows[partition_column].unique())
+        self.partitions |= table.partitions
         for result in batch.results:
             self.results[result.rule.id] = _add_up(self.results.get(result.rule.id), result)
 
@@ -117,7 +126,10 @@ class StreamWorker:
         self.topic = topic_name(lake, dataset)
         self.tally = Tally()
         self._references: tuple[datetime, Mapping[str, pl.DataFrame]] | None = None
-        self._positions: dict[int, int | None] = {}
+        self._log = StreamLog(lake, dataset)
+        self._states: dict[int, IngestState] = {}
+        self._touched: set[str] | None = None
+        self._warned = [pl.DataFrame(schema=WARNED)]
         self._unannounced: set[int] = set()
         create_topic(broker, lake, dataset)
         self._consumer: Consumer = broker.consumer(group_of(dataset.name), self.topic, start=self._start)
@@ -145,22 +157,39 @@ class StreamWorker:
         tally, self.tally = self.tally, Tally()
         return tally
 
+    def renew_verdicts(self) -> None:
+        """Measure what was taken in since this was last called; the first time, all of the table.
+
+        For a worker before this one may have died behind a micro-batch whose rows were not measured yet.
+        """
+        dataset, partitions = self._dataset, None
+        if dataset.partitions is not None:
+            is_first = self._touched is None and any(map(is_measured, rules_of(dataset)))
+            partitions = sorted(self._all_partitions() if is_first else self._touched or ())
+        warned = pl.concat(self._warned)
+        TableVerdicts(self._lake, dataset).add_warnings(self._load_references(), partitions=partitions, warned=warned)
+        self._touched, self._warned = set(), [pl.DataFrame(schema=WARNED)]
+
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
 
     def _start(self, topic: str, partition: int) -> int | None:
         del topic
-        position = self._lake.position(table_spec(self._dataset), _stream_id(self.topic, partition))
-        self._positions[partition] = position
         self._unannounced.add(partition)
-        return position
+        return self._read_state(partition).position.table
+
+    def _read_state(self, partition: int) -> IngestState:
+        source, stream = f"{self.topic}/{partition}", _stream_id(self.topic, partition)
+        state = read_stream_state(self._lake, self._dataset, source=source, stream=stream, log=self._log)
+        self._states[partition] = state
+        return state
 
     def _announce(self) -> None:
         """Bring the group's position to the table's, which is ahead where a worker died between the two."""
         owned = {partition for _, partition in self._consumer.assignment()}
         for partition in sorted(self._unannounced & owned):
-            position = self._positions[partition]
+            position = self._states[partition].position.table
             if position is not None:
                 self._commit(partition, position)
         self._unannounced -= owned
@@ -170,30 +199,34 @@ class StreamWorker:
             self._consumer.commit(self.topic, {partition: position})
 
     def _take_in(self, batch: Batch) -> int:
-        micro = judge_messages(self._dataset, batch, self._load_references(), run_id=self._run_id, at=self._clock())
-        spec, stream = table_spec(self._dataset), _stream_id(self.topic, batch.partition)
+        state, at = self._states.get(batch.partition) or self._read_state(batch.partition), self._clock()
+        beside = after_messages(self._lake, self._dataset)
+        micro = judge_messages(self._dataset, batch, self._load_references(), beside=beside, run_id=self._run_id, at=at)
         if self._dataset.quarantine is None and micro.refused.height:
             first = micro.refused.row(0, named=True)
             raise StreamRefused(self._dataset.name, self.topic, batch.partition, first["position"], first["reason"])
-        if micro.refused.height:
-            self._lake.write(quarantine_spec(self._dataset), micro.refused, transaction=(stream, batch.next_offset))
+        outcome = plan_micro_batch(state, batch, micro, run_id=self._run_id, at=at)
         try:
-            self._lake.write(
-                spec,
-                micro.rows,
-                transaction=(stream, batch.next_offset),
-                expected_position=self._positions.get(batch.partition),
-                commit_metadata={"run_id": self._run_id, "topic": f"{self.topic}/{batch.partition}"},
-            )
+            commit(state, outcome)
         except PositionMoved:
             position = self._start(self.topic, batch.partition)
             first_kept = self._broker.bounds(self.topic)[batch.partition][0]
             self._consumer.seek(self.topic, batch.partition, first_kept if position is None else position)
             return 0
-        self._positions[batch.partition] = self._lake.position(spec, stream)
-        self.tally.add(micro, spec.partition_column)
+        self._states[batch.partition] = replace(state, position=replace(state.position, table=batch.next_offset))
+        self.tally.add(micro, outcome.table)
+        self._warned.append(micro.warned)
+        if self._touched is not None:
+            self._touched |= outcome.table.partitions
         self._commit(batch.partition, batch.next_offset)
         return len(batch)
+
+    def _all_partitions(self) -> set[str]:
+        spec = table_spec(self._dataset)
+        if spec.partition_column is None or not self._lake.exists(spec):
+            return set()
+        column = self._lake.scan(spec, columns=[spec.partition_column]).select(spec.partition_column)
+        return set(column.unique().collect().to_series().drop_nulls())
 
     def _load_references(self) -> Mapping[str, pl.DataFrame]:
         """Return the values that rules look up, as they were at most ten seconds ago."""
@@ -209,9 +242,10 @@ def topic_of(dataset: Dataset) -> Topic:
     Raises:
         TypeError: Its source is none.
     """
-    if not isinstance(dataset.source, Topic):
+    topic = None if dataset.source is None else dataset.source.stream
+    if topic is None:
         raise TypeError(f"{dataset.name} is no stream")
-    return dataset.source
+    return topic
 
 
 def topic_name(lake: Lake, dataset: Dataset) -> str:
@@ -234,27 +268,71 @@ def read_positions(lake: Lake, dataset: Dataset, partitions: Sequence[int]) -> d
     return {partition: lake.position(spec, _stream_id(topic, partition)) for partition in partitions}
 
 
+def plan_micro_batch(state: IngestState, batch: Batch, judged: MicroBatch, *, run_id: str, at: datetime) -> Outcome:
+    """Decide what a judged micro-batch changes; nothing is written.
+
+    Args:
+        state: Where its partition of the topic stands.
+        batch: Its messages.
+        judged: The verdict on them.
+        run_id: Of the worker, or of the run.
+        at: The instant of the run, in UTC.
+    """
+    dataset, source, column = state.dataset, _source(batch), table_spec(state.dataset).partition_column
+    table = plan_messages(state, judged.rows)
+    counts = {"rows": judged.read, "valid": table.written.height, "quarantined": judged.refused.height}
+    end = str(batch.next_offset)
+    return Outcome(
+        run_id=run_id,
+        quarantine=QuarantinePlan(judged.refused)
+        if dataset.quarantine is None
+        else state.plan_messages(judged.refused),
+        table=table,
+        ingests=log_of(
+            [Input(source, _ingest_id(batch), end, position=end)],
+            {name: {source: count} for name, count in counts.items()},
+            arrivals={},
+            partitions={} if column is None else {source: table.written[column].unique().sort().to_list()},
+            run_id=run_id,
+            at=at,
+        ),
+        number=batch.next_offset,
+    )
+
+
 def judge_messages(
-    dataset: Dataset, batch: Batch, references: Mapping[str, pl.DataFrame], *, run_id: str, at: datetime
+    dataset: Dataset,
+    batch: Batch,
+    references: Mapping[str, pl.DataFrame],
+    *,
+    run_id: str,
+    at: datetime,
+    beside: Residents | None = None,
 ) -> MicroBatch:
     """Decode, conform and judge messages; nothing is written.
 
     Where the rules cannot be computed on the batch, it is halved until the message that is to blame stands alone.
+
+    Args:
+        dataset: The contract.
+        batch: The messages.
+        references: By rule id, as `judge` takes them.
+        run_id: Of the worker, or of the run.
+        at: The instant, in UTC.
+        beside: What the table has that bears on the verdict; None for nothing.
     """
     source = topic_of(dataset)
     decoded = decode_json(batch, [column.name for column in dataset.columns], extra=source.extra_columns)
     parts = [_poison(dataset, batch, decoded.poison, run_id=run_id, at=at)] if decoded.poison else []
-    parts += _judge_or_halve(dataset, batch, decoded, references, run_id=run_id, at=at)
+    residents = beside or (lambda _, __: Beside())
+    parts += _judge_or_halve(dataset, batch, decoded, references, residents, run_id=run_id, at=at)
     results: dict[str, RuleResult] = {}
     for part in parts:
         for result in part.results:
             results[result.rule.id] = _add_up(results.get(result.rule.id), result)
     rows = pl.concat([part.rows for part in parts if part.rows.width])
-    # An append keeps each message: which of them share a micro-batch is chance, and must not show in the table.
-    is_merged = bool(dataset.key) and dataset.store.mode == "merge"
-    unique = rows.unique(list(dataset.key), keep="last", maintain_order=True) if is_merged else rows
-    refused = pl.concat([part.refused for part in parts])
-    return MicroBatch(unique, refused, tuple(results.values()), len(batch), rows.height - unique.height)
+    refused, warned = pl.concat([part.refused for part in parts]), pl.concat([part.warned for part in parts])
+    return MicroBatch(rows, refused, tuple(results.values()), len(batch), warned)
 
 
 def _judge_or_halve(
@@ -262,12 +340,13 @@ def _judge_or_halve(
     batch: Batch,
     decoded: Decoded,
     references: Mapping[str, pl.DataFrame],
+    residents: Residents,
     *,
     run_id: str,
     at: datetime,
 ) -> list[MicroBatch]:
     try:
-        return [_judge(dataset, batch, decoded, references, run_id=run_id, at=at)]
+        return [_judge(dataset, batch, decoded, references, residents, run_id=run_id, at=at)]
     except CoreError as error:
         height = decoded.rows.height
         if height == 0:
@@ -275,7 +354,7 @@ def _judge_or_halve(
         if height == 1:
             poison = {int(decoded.offsets[0]): f"no rule can be computed on it: {type(error).__name__}"}
             nothing = replace(decoded, rows=decoded.rows.clear(), offsets=decoded.offsets.clear())
-            alone = _judge(dataset, batch, nothing, references, run_id=run_id, at=at)
+            alone = _judge(dataset, batch, nothing, references, residents, run_id=run_id, at=at)
             return [_poison(dataset, batch, poison, run_id=run_id, at=at), alone]
         middle = height // 2
         halves = [
@@ -285,7 +364,7 @@ def _judge_or_halve(
         return [
             judged
             for half in halves
-            for judged in _judge_or_halve(dataset, batch, half, references, run_id=run_id, at=at)
+            for judged in _judge_or_halve(dataset, batch, half, references, residents, run_id=run_id, at=at)
         ]
 
 
@@ -294,6 +373,7 @@ def _judge(
     batch: Batch,
     decoded: Decoded,
     references: Mapping[str, pl.DataFrame],
+    residents: Residents,
     *,
     run_id: str,
     at: datetime,
@@ -301,7 +381,16 @@ def _judge(
     typed = conform(decoded.rows, dataset)
     # Each message is an input of its own: a key may come again, and the last one stands.
     within = decoded.offsets.cast(pl.String).alias(SOURCE)
-    verdict = judge(typed.frame, dataset, references, unreadable=typed.unreadable, within=within)
+    verdict = judge(
+        typed.frame,
+        dataset,
+        references,
+        unreadable=typed.unreadable,
+        within=within,
+        beside=residents(typed.frame, ()),
+        now=at,
+        measures=(),
+    )
     bad = verdict.refused
     stamped = verdict.valid.with_columns(
         pl.lit(_source(batch)).alias(SOURCE),
@@ -327,7 +416,9 @@ def _judge(
         at=at,
         partitions=homes,
     )
-    return MicroBatch(stamped, refused, verdict.results, decoded.rows.height, 0)
+    facts = pl.DataFrame({SOURCE: pl.repeat(_source(batch), bad.len(), dtype=pl.String, eager=True)})
+    warned = count_warned(dataset, verdict, facts)
+    return MicroBatch(stamped, refused, verdict.results, decoded.rows.height, warned)
 
 
 def _poison(dataset: Dataset, batch: Batch, poison: Mapping[int, str], *, run_id: str, at: datetime) -> MicroBatch:
@@ -350,7 +441,7 @@ def _poison(dataset: Dataset, batch: Batch, poison: Mapping[int, str], *, run_id
     result = RuleResult(
         schema, passed=False, failed=len(offsets), total=len(offsets), reason=f"{len(offsets)} messages are no rows"
     )
-    return MicroBatch(pl.DataFrame(), refused.select(list(ENVELOPE)), (result,), 0, 0)
+    return MicroBatch(pl.DataFrame(), refused.select(list(ENVELOPE)), (result,), 0, pl.DataFrame(schema=WARNED))
 
 
 def _row_hash(dataset: Dataset) -> pl.Expr:
@@ -371,8 +462,8 @@ def _stream_id(topic: str, partition: int) -> str:
 
 
 def _add_up(known: RuleResult | None, result: RuleResult) -> RuleResult:
-    """Return the verdict over both; of a rule that measures, the later."""
-    if known is None or result.value is not None:
+    """Return the verdict over both."""
+    if known is None:
         return result
     failed, total = known.failed + result.failed, known.total + result.total
     passed = known.passed and result.passed

@@ -134,6 +134,8 @@ def plan_table(
         arrivals: By source of the run, the place of its content in the order of arrival.
     """
     dataset, spec = state.dataset, table_spec(state.dataset)
+    if spec.mode == "append" and dataset.source is not None and dataset.source.is_stream:
+        return TablePlan(written=valid)
     if not dataset.key or spec.mode != "merge" or dataset.source is None:
         rows = valid.unique(list(dataset.key), keep="last", maintain_order=True) if dataset.key else valid
         return TablePlan(written=rows)
@@ -161,6 +163,25 @@ def plan_table(
         is_changed=bool(changed.height or mine.join(plan.written, on=key, how="anti").height)
         or not state.lake.exists(spec),  # what lies below reads a table without rows, but not one that is not there
     )
+
+
+def plan_messages(state: IngestState, valid: pl.DataFrame) -> TablePlan:
+    """Decide the same for a micro-batch: where the table merges, the last message of a key stands, else each.
+
+    The table changes in any case, for it remembers the offset. Of its rows only keys and sources are read.
+    """
+    dataset, spec = state.dataset, table_spec(state.dataset)
+    if spec.mode != "merge":
+        return TablePlan(written=valid, partitions=_partitions(dataset, valid))
+    written = valid.unique(list(dataset.key), keep="last", maintain_order=True)
+    names = [*dataset.key, SOURCE, *([spec.partition_column] if spec.partition_column else [])]
+    given_way = written.clear().select(names)
+    if written.height and state.lake.exists(spec):
+        partitions = written[spec.partition_column].unique().to_list() if spec.partition_from_key else None  # type: ignore[index]
+        beside = [name for name in names if name not in dataset.key]
+        rows = as_declared(state.lake.scan(spec, partitions=partitions), dataset, beside=beside).select(names)
+        given_way = rows.join(written.lazy().select(dataset.key), on=list(dataset.key), how="semi").collect()
+    return TablePlan(written=written, given_way=given_way[SOURCE], partitions=_partitions(dataset, written, given_way))
 
 
 def _is_outrun(arrivals: Mapping[str, int], numbers: Mapping[str, int]) -> bool:

@@ -64,6 +64,17 @@ class TableVerdicts:
         if not renewed.is_empty():
             self.lake.write(verdicts_spec(self.dataset), renewed)
 
+    def add_warnings(
+        self, references: Mapping[str, pl.DataFrame], *, partitions: Sequence[str] | None, warned: pl.DataFrame
+    ) -> None:
+        """Measure places anew, and add warnings of rows that came beside those that were there."""
+        places = warned["place"].unique().to_list()
+        before = (
+            self._stored().filter(pl.col("place").is_in(places), pl.col("failed").is_not_null()).select(list(WARNED))
+        )
+        both = pl.concat([before, warned]).group_by("rule", "place").agg(pl.col("failed").sum())
+        self.renew(references, partitions=partitions, warned=both, places=places)
+
     def results(self, judged: Sequence[RuleResult], *, now: datetime) -> list[RuleResult]:
         """Give one result a rule, in the contract's order, over the whole table and what waits in quarantine.
 
@@ -121,15 +132,18 @@ class TableVerdicts:
         )
 
     def _kept(self, now: datetime) -> pl.DataFrame:
-        spec = verdicts_spec(self.dataset)
-        if not self.lake.exists(spec):
-            return pl.DataFrame(schema=VERDICTS)
-        kept = self.lake.scan(spec).select(list(VERDICTS)).collect()
+        kept = self._stored()
         partitions, retention = self.dataset.partitions, self.dataset.retention
         if partitions is None or retention is None or retention.keep is None:
             return kept
         first = (now - retention.keep).strftime(partitions.format)
         return kept.filter(pl.col("value").is_null() | (pl.col("place") >= first))
+
+    def _stored(self) -> pl.DataFrame:
+        spec = verdicts_spec(self.dataset)
+        if not self.lake.exists(spec):
+            return pl.DataFrame(schema=VERDICTS)
+        return self.lake.scan(spec).select(list(VERDICTS)).collect()
 
 
 def _row_verdict(

@@ -116,7 +116,8 @@ def replay_envelopes(location: CodeLocation, name: str, ids: Sequence[str], *, w
 
 def _refuse_unreplayable(dataset: Dataset) -> None:
     refuse_derived_dataset(dataset)
-    if dataset.store.mode != "merge":
+    is_stream = dataset.source is not None and dataset.source.is_stream  # a message is known by its offset
+    if dataset.store.mode != "merge" and not is_stream:
         raise RequestError(
             f"{dataset.name}: is stored by {dataset.store.mode}, so a replayed row cannot be merged into it. "
             "Fix: declare store=Delta(mode='merge'), or materialise the dataset again."

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from platform_assets.ingest.stream import create_topic, topic_name
+from platform_assets.ingest.stream import create_topic, topic_name, topic_of
 from platform_assets.location import CodeLocation
 from platform_assets.operations.datasets import find_dataset
 from platform_assets.operations.errors import RequestError, UnknownName
@@ -71,8 +71,7 @@ def send_file(location: CodeLocation, topic: str, file: Path) -> int:
     """
     if not file.is_file():
         raise RequestError(f"there is no file {str(file)!r}. Fix: name a file of JSON lines.")
-    declared = next((each.source for each in _readers(location, topic)), None)
-    source = declared if isinstance(declared, Topic) else Topic(topic)
+    source = next((topic_of(reader) for reader in _readers(location, topic)), Topic(topic))
     name = location.settings.topic_prefix + topic
     with _opened(location) as broker:
         if name not in broker.topics():
@@ -122,7 +121,7 @@ def certify_stream(
 
 def _readers(location: CodeLocation, topic: str) -> list[Dataset]:
     streams = choose_streams(location, [], all_streams=True)
-    return [each for each in streams if isinstance(each.source, Topic) and each.source.topic == topic]
+    return [dataset for dataset in streams if topic_of(dataset).topic == topic]
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import dagster as dg
 
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
-from platform_assets.factory.policy import table_results
+from platform_assets.factory.policy import state_of_checks
 from platform_assets.factory.stream import stream_metadata
 from platform_assets.ingest.stream import StreamWorker, Tally, read_positions, topic_name
 from platform_core.contracts import Catalog, Dataset
@@ -170,6 +170,7 @@ def _report_all(
         if not tally.read:
             continue
         _count(totals[name], tally)
+        worker.renew_verdicts()
         if instance is not None:
             report_stream(instance, lake, catalog[name], tally)
         tell(
@@ -181,7 +182,7 @@ def _report_all(
 def report_stream(instance: dg.DagsterInstance, lake: Lake, dataset: Dataset, tally: Tally) -> None:
     """Report a stretch of a stream: one materialisation, a partition each where there are any, and each check."""
     key = asset_key(dataset.name)
-    for result in check_results(dataset, [*tally.results.values(), *table_results(lake, dataset)]):
+    for result in check_results(dataset, state_of_checks(lake, dataset, [*tally.results.values()])):
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
                 asset_key=key,

@@ -72,6 +72,11 @@ class Source:
         return ""
 
     @property
+    def stream(self) -> "Topic | None":
+        """The topic that a worker takes in; None for a source that has an end."""
+        return None
+
+    @property
     def spelling(self) -> Spelling:
         """How its names and texts are written."""
         return AS_IS
@@ -246,7 +251,7 @@ class Topic(Source):
     """Messages of a topic; which broker keeps it is a setting.
 
     A micro-batch is judged by the rules like a file. Rows and offsets are written in one commit, so that each message
-    is taken in once. Rules over several rows (`unique`, measures over a partition) judge a micro-batch at a time.
+    is taken in once. `unique` holds against the rows that the table has; measures judge the table.
 
     Attributes:
         topic: Its name at the broker.
@@ -271,6 +276,11 @@ class Topic(Source):
     def reads(self) -> str:
         """The topic."""
         return self.topic
+
+    @property
+    def stream(self) -> "Topic":
+        """The record itself."""
+        return self
 
     def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
         """Find what is wrong: micro-batches are added to a table, they never take its place."""

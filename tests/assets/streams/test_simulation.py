@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.stream import StreamWorker
 from platform_assets.ingest.tables import INGEST, SOURCE, quarantine_spec, table_spec
 from platform_core.contracts import DataFrameModel, Dataset, Delta, Field, Quarantine, Topic, catalog_of
@@ -111,6 +112,8 @@ def _simulate(seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple
 
 def _expect_each_once(seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent, found = _simulate(seed, folder, monkeypatch)
+    log = QuarantineStore(Lake(Settings.from_environment({"PLATFORM_STATE": str(folder)})), _CLICKS).ingests()
+    assert (log["rows"].sum(), (log["valid"] + log["quarantined"]).sum()) == (sent, sent)
     ends = {source: max(offset for name, offset in found if name == source) + 1 for source, _ in found}
     assert sorted(found) == sorted((source, offset) for source, end in ends.items() for offset in range(end))
     assert len(found) == sent

@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 
 from platform_assets.factory import asset_for, asset_key
+from platform_assets.ingest.ingest_log import StreamLog
 from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest.replay import replay_tag
 from platform_assets.ingest.stream import StreamRefused, StreamWorker, read_positions
-from platform_assets.ingest.tables import quarantine_spec, table_spec
+from platform_assets.ingest.tables import INGEST, SOURCE, quarantine_spec, table_spec
 from platform_assets.operations.stream_certificate import certify
 from platform_assets.operations.stream_events import produce_file, produce_generated
 from platform_assets.operations.streams import Pace, run_streams, stream_states
@@ -42,6 +44,13 @@ class Clicks(DataFrameModel):
     click_id: str = Field()
     n: int = Field(ge=0)
     at: UtcTimestamp = Field()
+
+
+class Seats(DataFrameModel):
+    """One row a booking; a seat is booked once."""
+
+    click_id: str = Field()
+    n: int = Field(unique=True)
 
 
 class Moody(DataFrameModel):
@@ -200,6 +209,74 @@ def test_an_append_keeps_each_message_whichever_micro_batch_it_comes_in(lake: La
     broker.produce("clicks", [_click(1)])
     worker.step()
     assert _numbers(lake, dataset) == [1, 1, 1]
+
+
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_a_value_that_is_unique_comes_once_whichever_micro_batch_it_comes_in(
+    lake: Lake, broker: LogBroker, mode: str
+) -> None:
+    dataset = _dataset(Seats, store=Delta(mode=mode))
+    worker = _worker(lake, dataset, broker)
+    for seat in (1, 2, 1):
+        broker.produce("clicks", [json.dumps({"click_id": f"c{worker.tally.read}", "n": seat}).encode()])
+        worker.step()
+    assert _numbers(lake, dataset) == [1, 2]
+    assert QuarantineStore(lake, dataset).envelopes()["position"].to_list() == [2]
+
+
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_the_log_has_one_row_a_partition_whose_counts_add_up_also_after_a_death(
+    lake: Lake, broker: LogBroker, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = _dataset(store=Delta(mode=mode))
+    worker = _worker(lake, dataset, broker)
+    broker.produce("clicks", [_click(0), _click(1), b"bad"])
+    worker.step()
+    broker.produce("clicks", [_click(1), b"worse"])
+    monkeypatch.setattr(StreamLog, "add", _die)
+    with pytest.raises(KeyboardInterrupt):
+        worker.step()
+    worker.close()
+    monkeypatch.undo()
+    broker.produce("clicks", [_click(1), _click(2)])
+    _worker(lake, dataset, broker).step()
+    (row,) = QuarantineStore(lake, dataset).ingests().to_dicts()
+    valid, superseded = (5, 0) if mode == "append" else (3, 2)
+    assert (row["source"], row["position"], row["rows"], row["quarantined"]) == ("clicks/0", "7", 7, 2)
+    assert (row["valid"], row["superseded"]) == (valid, superseded)
+    assert lake.read(table_spec(dataset)).height == valid
+
+
+def _die(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_envelopes_of_a_stream_are_replayed_once_and_the_worker_goes_on_counting(
+    lake: Lake, broker: LogBroker, mode: str
+) -> None:
+    dataset = _dataset(store=Delta(mode=mode))
+    worker, store = _worker(lake, dataset, broker), QuarantineStore(lake, dataset)
+    broker.produce("clicks", [_click(0), _click(1, n=-1), b"bad"])
+    worker.step()
+    envelopes = store.envelopes().sort("position")
+    store.fix(envelopes["quarantine_id"][0], _click(1).decode())
+    asset, resources = asset_for(_catalog(dataset), dataset), {"lake": lake, "io_manager": LakeIOManager(lake.settings)}
+    for _ in range(2):
+        dg.materialize([asset], resources=resources, tags=replay_tag(None))
+    store.decide(
+        envelopes["quarantine_id"].to_list(), "open"
+    )  # as a replay leaves them that dies before it closes them
+    dg.materialize([asset], resources=resources, tags=replay_tag(None))
+    assert lake.read(table_spec(dataset)).select(SOURCE, INGEST, "n").sort("n").rows() == [
+        ("clicks/0", "0", 0),
+        ("clicks/0", "1", 1),
+    ]
+    assert store.envelopes().sort("position")["decision"].to_list() == ["replayed", "open"]
+    broker.produce("clicks", [_click(2)])
+    worker.step()
+    (row,) = store.ingests().to_dicts()
+    assert (row["rows"], row["valid"], row["quarantined"], row["position"]) == (4, 3, 1, "4")
 
 
 def test_messages_that_pretend_to_be_several_are_not_taken_for_rows(lake: Lake, broker: LogBroker) -> None:
