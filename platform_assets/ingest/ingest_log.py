@@ -123,16 +123,29 @@ class StreamLog:
             before: The offset where the table was before; None for a table that had no message of the partition.
             given_way: The source of each row of the table that gave way.
         """
-        source = batch["source"][0]
 
         def advanced(log: pl.DataFrame) -> pl.DataFrame:
-            mine = log.filter(pl.col("source") == source)
-            if before is not None and mine["position"].to_list() != [str(before)]:
-                merges = table_spec(self._dataset).mode == "merge"
-                log = self._recounted(_moved_to(log, batch, before, counts_offsets=merges))
-            return shifted(_summed(log, batch), overtaken=given_way, restored=pl.Series(dtype=pl.String))
+            settled = log if before is None or _is_at(log, batch, before) else self._settled(log, batch, before)
+            rows = _summed(settled, batch)
+            moved = shifted(rows, overtaken=given_way, restored=pl.Series(dtype=pl.String))
+            return pl.concat([rows.join(moved, on="source", how="anti", maintain_order="left"), moved])
 
         self._change(advanced)
+
+    def settle(self, nothing: pl.DataFrame, *, position: int) -> None:
+        """Count a partition anew where its row is not where the table is: a worker died between the two.
+
+        Args:
+            nothing: The row of a micro-batch without messages.
+            position: The offset where the table is.
+        """
+        self._change(
+            lambda log: log.clear() if _is_at(log, nothing, position) else self._settled(log, nothing, position)
+        )
+
+    def _settled(self, log: pl.DataFrame, batch: pl.DataFrame, position: int) -> pl.DataFrame:
+        merges = table_spec(self._dataset).mode == "merge"
+        return self._recounted(_moved_to(log, batch, position, counts_offsets=merges))
 
     def count_replayed(
         self, envelopes: pl.DataFrame, partitions: Mapping[str, set[str]], *, commit: int | None
@@ -211,6 +224,10 @@ class StreamLog:
             .with_columns(superseded=pl.col("rows") - pl.col("valid") - pl.col("quarantined"))
             .select(list(INGESTS))
         )
+
+
+def _is_at(log: pl.DataFrame, batch: pl.DataFrame, position: int) -> bool:
+    return log.filter(pl.col("source") == batch["source"][0])["position"].to_list() == [str(position)]
 
 
 def _moved_to(log: pl.DataFrame, batch: pl.DataFrame, position: int, *, counts_offsets: bool) -> pl.DataFrame:

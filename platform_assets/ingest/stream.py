@@ -186,11 +186,12 @@ class StreamWorker:
         return state
 
     def _announce(self) -> None:
-        """Bring the group's position to the table's, which is ahead where a worker died between the two."""
+        """Bring the log and the group's position to the table's, which is ahead where a worker died between them."""
         owned = {partition for _, partition in self._consumer.assignment()}
         for partition in sorted(self._unannounced & owned):
             position = self._states[partition].position.table
             if position is not None:
+                self._log.settle(self._empty_row(partition, position), position=position)
                 self._commit(partition, position)
         self._unannounced -= owned
 
@@ -220,6 +221,12 @@ class StreamWorker:
             self._touched |= outcome.table.partitions
         self._commit(batch.partition, batch.next_offset)
         return len(batch)
+
+    def _empty_row(self, partition: int, position: int) -> pl.DataFrame:
+        source = f"{self.topic}/{partition}"
+        given = Input(source, digest(source, b""), str(position), position=str(position))
+        counts: dict[str, dict[str, int]] = {"rows": {}, "valid": {}, "quarantined": {}}
+        return log_of([given], counts, arrivals={}, partitions={}, run_id=self._run_id, at=self._clock())
 
     def _all_partitions(self) -> set[str]:
         spec = table_spec(self._dataset)
