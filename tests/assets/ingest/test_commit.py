@@ -172,8 +172,8 @@ def _done(names: list[str], landed: dict, order: dict, pending: dict) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "histories"),
-    [("delta", 5), pytest.param("delta", 200, marks=pytest.mark.lane),
-     pytest.param("iceberg", 100, marks=pytest.mark.lane)],
+    [("delta", 5), pytest.param("delta", 120, marks=pytest.mark.lane),
+     pytest.param("iceberg", 40, marks=pytest.mark.lane)],
 )  # fmt: skip
 def test_whatever_lands_moves_dies_and_comes_again_each_key_has_the_newest_row(kind: str, histories: int) -> None:
     for seed in range(histories):
