@@ -16,7 +16,7 @@ from platform_assets.ingest.quarantine import QuarantineStore
 from platform_core.contracts import Dataset
 from platform_resources.sources import Batch
 from platform_resources.storage import Lake
-from tests.assets.ingest.worker import land, opened, orders, standing, take_in
+from tests.assets.ingest.worker import opened, orders, standing
 
 
 def as_it_came(draw: random.Random, rows: int) -> pl.DataFrame:
