@@ -100,19 +100,19 @@ def test_a_revised_file_is_merged_without_duplicates_and_its_deleted_row_goes(de
 
 
 BROKEN = {
-    "flights/flights-2014-04.parquet": "parse",
+    "flights/flights-2014-04.parquet": "cut off",
     "flights/flights-2014-05.parquet": "empty",
-    "flights/flights-2014-06.parquet": "tailnum",
+    "flights/flights-2014-06.parquet": "carrier",
     "flights/planes-latin.csv": "not UTF-8",
 }
 GOOD = "flights/flights-2014-07.parquet"
 
 
 def broken_files(dev: Dev) -> dict[str, pl.DataFrame | bytes]:
-    """A truncated file, an empty one, one without a column, one in another encoding."""
+    """A truncated file, an empty one, one without a column that may not be null, one in another encoding."""
     whole = (dev.installation.landing / "flights/flights-2013-04.parquet").read_bytes()
     planes = (dev.installation.landing / "flights/planes.csv").read_text().replace("AIRBUS", "AÏRBUS")
-    other = a_year_later(dev.installation, 6).drop("tailnum")
+    other = a_year_later(dev.installation, 6).drop("carrier")
     return dict(zip(BROKEN, [whole[: len(whole) // 2], b"", other, planes.encode("latin-1")], strict=True))
 
 
