@@ -29,7 +29,8 @@ VARIABLES = {
     "PLATFORM_BROKER_OPTIONS": "JSON file with properties of librdkafka, such as those of SASL; default none",
     "PLATFORM_TOPIC_PREFIX": "put before each topic's name, such as staging-; default none",
     "PLATFORM_PRICES": "JSON file with prices that differ from those of us-east-1; default none",
-    "PLATFORM_DATABASE_NAME": "URL of the database that sources call name: sqlite:////file or postgresql://user@host/db",
+    "PLATFORM_DATABASE_NAME": "URL of the database that sources call name: sqlite:////file or postgresql://user@host/db;"
+    " default the SQLite file <state>/databases/name.db where it exists",
     "PLATFORM_CACHE": "folder of what was read from S3 before, or off; default <state>/cache",
     "PLATFORM_CACHE_BYTES": "size of that folder at most; default 10737418240, which is 10 GiB",
     "PLATFORM_CACHE_MEMORY_BYTES": "what a process keeps open of it at most; default 4294967296, which is 4 GiB",
@@ -148,6 +149,15 @@ class Settings:
             **{f"{DATABASE_PREFIX}{name.upper()}": url for name, url in self.databases.items()},
         }
         return {name: value for name, value in values.items() if value is not None}
+
+    def database_url(self, name: str) -> str | None:
+        """Return where a database lies; without a setting, the SQLite file that stands for it, if it exists."""
+        file = self.database_file(name)
+        return self.databases.get(name) or (f"sqlite:///{file}" if file.is_file() else None)
+
+    def database_file(self, name: str) -> Path:
+        """Return the SQLite file that stands for a database without a setting."""
+        return Path(self.state) / "databases" / f"{name}.db"
 
     @property
     def tables_root(self) -> str:

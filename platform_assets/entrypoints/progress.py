@@ -31,11 +31,15 @@ def catch_up(location: CodeLocation, instance: dg.DagsterInstance, console: Cons
     from platform_assets.operations.history import InstanceHistory
     from platform_assets.operations.overview import overview
 
-    runs = stale_runs(location, instance)
+    unreachable: list[str] = []
+    runs = stale_runs(location, instance, tell=unreachable.append)
+    for message in unreachable:
+        console.print(f"[yellow]{message}[/]", soft_wrap=True)
     steps = _follow(console, runs, location.defs, instance)
     states = overview(location, InstanceHistory(instance))
     console.print(_summary(states, steps, location.settings.tables_root))
-    return bool(runs), all(state.materialised for state in states) and not steps.failed
+    stands = all(state.materialised for state in states) and not steps.failed and not unreachable
+    return bool(runs), stands
 
 
 def progress_console() -> Console:

@@ -11,6 +11,7 @@ from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.specs import partitions_definition
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import landing_sensor
+from platform_assets.operations.polled_sources import source_sensor
 from platform_core.contracts import Catalog, Dataset
 from platform_resources.alerts import Alert, AlertSink
 
@@ -40,11 +41,13 @@ def follow_inputs() -> dg.AutomationCondition[Any]:
 
 
 def automation_for(catalog: Catalog) -> Automation:
-    """Build the sensors and schedules of all datasets: one landing sensor a domain, a schedule for a cron line."""
+    """Build sensors and schedules: a domain has one sensor of files and one of polled sources."""
     datasets = catalog.datasets.values()
     landing = dict.fromkeys(dataset.domain for dataset in datasets if dataset.source and dataset.source.is_watched)
+    polled = dict.fromkeys(dataset.domain for dataset in datasets if dataset.source and dataset.source.polled_every)
     sensors = [
         *(landing_sensor(catalog, domain) for domain in landing),
+        *(source_sensor(catalog, domain) for domain in polled),
         dg.AutomationConditionSensorDefinition(
             "derived_datasets",
             target=dg.AssetSelection.all(),

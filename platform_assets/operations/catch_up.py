@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -20,6 +20,7 @@ from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import run_config, span_tags
 from platform_assets.operations.staleness import Staleness
 from platform_core.contracts import Dataset
+from platform_resources.sources.base import SourceUnreachable
 
 StalePartitions = dict[dg.AssetKey, set[str]]
 """What has to be made: by asset its partitions, none where it has none."""
@@ -34,19 +35,21 @@ class CatchUpRun:
     run_config: Mapping[str, Any] = field(default_factory=dict)
 
 
-def stale_runs(location: CodeLocation, instance: dg.DagsterInstance) -> list[CatchUpRun]:
+def stale_runs(
+    location: CodeLocation, instance: dg.DagsterInstance, *, tell: Callable[[str], None] = lambda _: None
+) -> list[CatchUpRun]:
     """Plan the runs that bring every stale asset up to date, inputs first; none if nothing is stale.
 
     A landed file is new when the ingest log does not know its content. A derived asset is stale when it was never
     materialised, or when an input is stale or was materialised after it; of a partitioned one, by partition. While an
-    input was never made it has to wait.
+    input was never made it has to wait. A source that cannot be reached is told of, and keeps nothing else waiting.
     """
     arrivals = _arrivals(location)
     graph = location.defs.resolve_asset_graph()
     stale: StalePartitions = {}
     for arrival in arrivals:
         stale.setdefault(asset_key(arrival.dataset.name), set()).update(arrival.partitions)
-    for dataset in _with_news(location):
+    for dataset in _with_news(location, tell):
         key = asset_key(dataset.name)
         definition = graph.get(key).partitions_def
         stale[key] = set(definition.get_partition_keys()) if definition else set()
@@ -71,12 +74,17 @@ def _arrivals(location: CodeLocation) -> list[Arrival]:
     return arrivals
 
 
-def _with_news(location: CodeLocation) -> Iterator[Dataset]:
-    """The datasets that no sensor watches and whose source has something that the ingest log does not know."""
+def _with_news(location: CodeLocation, tell: Callable[[str], None]) -> Iterator[Dataset]:
+    """The datasets whose source does not land as files and has something that the ingest log does not know."""
     for dataset in location.catalog.datasets.values():
         if dataset.source and not dataset.source.is_watched:
             cursor = cursor_of(QuarantineStore(location.lake, dataset))
-            if adapter_for(dataset, location.settings).pending(cursor):
+            try:
+                has_news = bool(adapter_for(dataset, location.settings).pending(cursor))
+            except SourceUnreachable as error:
+                tell(f"{dataset.name}: {error}")
+                continue
+            if has_news:
                 yield dataset
 
 

@@ -57,7 +57,7 @@ def discover_tables(
     Raises:
         DatabaseError: No setting names the database, or it cannot be read.
     """
-    engine = open_engine(connection, settings.databases)
+    engine = open_engine(connection, settings)
     with tempfile.TemporaryDirectory(prefix="platform-discover-") as folder:
         for table in engine.tables():
             yield _proposal(engine, table, settings, Path(folder), f"{domain}/{_word(table)}", owner, sample_rows)

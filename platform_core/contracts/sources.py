@@ -77,6 +77,11 @@ class Source:
         return None
 
     @property
+    def polled_every(self) -> timedelta | None:
+        """How long a sensor waits before it asks again whether anything changed; None where none asks."""
+        return None
+
+    @property
     def spelling(self) -> Spelling:
         """How its names and texts are written."""
         return AS_IS
@@ -306,10 +311,10 @@ class Database(Source):
         key: Columns that identify a row; rows of one cursor value come in their order.
         lag: How far behind the highest value rows are read again, for writers that commit late; PostgreSQL needs none.
         zone: The zone of timestamps without one, such as `"Europe/Berlin"`; None leaves them without.
+        every: How long the sensor waits before it asks again whether anything changed; zero leaves it to schedules.
     """
 
     kind: ClassVar[str] = "database"
-    when_empty: ClassVar[str] = "write rows to the table, or do without this run."
 
     connection: str
     table: str | None = field(default=None, kw_only=True)
@@ -318,6 +323,12 @@ class Database(Source):
     key: Sequence[str] = field(default=(), kw_only=True)
     lag: timedelta = field(default=timedelta(0), kw_only=True)
     zone: str | None = field(default=None, kw_only=True)
+    every: timedelta = field(default=timedelta(seconds=30), kw_only=True)
+
+    @property
+    def polled_every(self) -> timedelta | None:
+        """As declared; None for zero."""
+        return self.every or None
 
     @property
     def reads(self) -> str:
@@ -335,8 +346,9 @@ class Database(Source):
             yield "source", "names both a table and a query, or neither.", "give table=... or query=..., one of them."
         if isinstance(self.key, str):
             yield f"source: key {self.key!r}", "is one text.", f"write key=({self.key!r},)."
-        if self.lag < timedelta(0):
-            yield f"source: lag {self.lag}", "is below zero.", "give a timedelta, zero or more."
+        for word, length in {"lag": self.lag, "every": self.every}.items():
+            if length < timedelta(0):
+                yield f"source: {word} {length}", "is below zero.", "give a timedelta, zero or more."
         if store_mode == "append" or (store_mode == "overwrite" and self.cursor is not None):
             fix = "use Delta(mode='merge') or Iceberg(mode='merge'), and a key."
             yield "store", f"is {store_mode!r}, but rows of one cursor value are read again.", fix

@@ -29,6 +29,10 @@ class UnreadableUnit(ResourceError):
         super().__init__(f"{source}: {reason} Fix: send it again under the same name.")
 
 
+class SourceUnreachable(ResourceError):
+    """A source that cannot be asked what it has: a database that is down, an address that does not answer."""
+
+
 @dataclass(frozen=True)
 class Unit:
     """What is taken in as one: a file, a month of generated rows, the rows of a table since a position.
@@ -178,6 +182,13 @@ class SourceAdapter(Protocol):
         Raises:
             UnreadableUnit: Nothing of it can be used.
         """
+
+
+class PolledSource(SourceAdapter, Protocol):
+    """An adapter of a kind that a sensor asks now and then whether anything changed."""
+
+    def probe(self) -> str:
+        """Return a text that is another once anything changed; empty where that cannot be told cheaply."""
 
 
 def open_source(kind: str, options: Mapping[str, Any], context: SourceContext) -> SourceAdapter:

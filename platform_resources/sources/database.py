@@ -57,6 +57,10 @@ class DatabaseTable:
         """Say which table of which database is read."""
         return f"new row in {self.query.name} of the database {self.engine.name}"
 
+    def probe(self) -> str:
+        """Return a text that is another after any change of the database."""
+        return self.engine.probe()
+
     def pending(self, cursor: Cursor) -> Sequence[Unit]:
         """List the load of what came since the cursor's position: one unit, or none where nothing did.
 
@@ -113,4 +117,4 @@ def open_source(options: Mapping[str, Any], context: SourceContext) -> DatabaseT
         lag_seconds=options["lag"].total_seconds(),
         zone=options["zone"],
     )
-    return DatabaseTable(open_engine(options["connection"], context.settings.databases), query, context)
+    return DatabaseTable(open_engine(options["connection"], context.settings), query, context)

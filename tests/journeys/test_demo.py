@@ -14,7 +14,11 @@ MARTS = ("daily_delays", "delay_by_carrier", "delay_by_hour", "delay_by_route")
 
 def lines(told: str) -> dict[str, list[str]]:
     """The cells of each dataset's line, by the dataset's name."""
-    cells = [re.split(r"\s{2,}", line.strip()) for line in told.splitlines() if re.match(r" (flights|commerce)/", line)]
+    cells = [
+        re.split(r"\s{2,}", line.strip())
+        for line in told.splitlines()
+        if re.match(r" (flights|commerce|support)/", line)
+    ]
     return {re.sub(r"/v\d+$", "", row[0]): row[1:] for row in cells if len(row) == len(HEADINGS)}
 
 

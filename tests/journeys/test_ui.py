@@ -53,7 +53,7 @@ def row(page: Page, name: str) -> str:
 
 def test_the_graph_shows_the_domains_as_groups(dev: Dev, page: Page) -> None:
     show(page, dev, "/asset-groups", "Global asset lineage")
-    for group in ("flights", "commerce"):
+    for group in ("flights", "commerce", "support"):
         expect(page.get_by_text(group, exact=True).last).to_be_visible()
 
 

@@ -13,13 +13,14 @@ def demo() -> None:
     from platform_assets.definitions import location
     from platform_assets.entrypoints.progress import catch_up, progress_console
     from platform_assets.operations.instance import open_instance
-    from platform_assets.operations.sample import publish
+    from platform_assets.operations.sample import publish, write_support_desk
     from platform_assets.operations.stream_requests import send_sample
 
     console = progress_console()
     published = publish(location.landing)
     console.print(f"{published} new files published to {location.settings.landing}/flights", soft_wrap=True)
     console.print(f"{send_sample(location, 'commerce/clicks'):,} messages sent to the topic clicks")
+    console.print(f"{write_support_desk(location.settings):,} tickets written to the support desk's database")
     with open_instance(location.settings) as instance:
         was_stale, stands = catch_up(location, instance, console)
     unchanged = "" if was_stale else "Everything was up to date. "

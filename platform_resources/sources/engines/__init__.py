@@ -1,8 +1,8 @@
 """Databases behind one port: SQLite by the standard library, PostgreSQL by psycopg2; one module each."""
 
-from collections.abc import Mapping
 from importlib import import_module
 
+from platform_resources.settings import Settings
 from platform_resources.sources.engines.base import DatabaseEngine, DatabaseError, Query, State
 
 __all__ = ["DatabaseEngine", "DatabaseError", "Query", "State", "open_engine"]
@@ -10,13 +10,13 @@ __all__ = ["DatabaseEngine", "DatabaseError", "Query", "State", "open_engine"]
 _MODULES = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
 
 
-def open_engine(name: str, databases: Mapping[str, str]) -> DatabaseEngine:
-    """Open the database that the settings know under a name.
+def open_engine(name: str, settings: Settings) -> DatabaseEngine:
+    """Open the database that the settings know under a name; without one, the SQLite file of that name in the state.
 
     Raises:
         DatabaseError: There is no such setting, or no engine for its URL.
     """
-    url = databases.get(name)
+    url = settings.database_url(name)
     variable = f"PLATFORM_DATABASE_{name.upper()}"
     if url is None:
         raise DatabaseError(

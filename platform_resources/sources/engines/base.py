@@ -7,13 +7,13 @@ from typing import Protocol
 
 import polars as pl
 
-from platform_resources.errors import ResourceError
+from platform_resources.sources.base import SourceUnreachable
 
 AVERAGE_CELL_BYTES = 24
 FEWEST_ROWS, MOST_ROWS = 500, 50_000
 
 
-class DatabaseError(ResourceError):
+class DatabaseError(SourceUnreachable):
     """A database that cannot be read; `database` is its name in the settings."""
 
     def __init__(self, database: str, reason: str, *, fix: str) -> None:
@@ -79,6 +79,9 @@ class DatabaseEngine(Protocol):
 
     def columns(self, query: Query) -> list[str]:
         """List the columns of a table or query."""
+
+    def probe(self) -> str:
+        """Return a text that is another after any change of the database; it costs no look at a table."""
 
     def state(self, query: Query) -> State:
         """Say how the table stands."""

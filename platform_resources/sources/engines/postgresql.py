@@ -54,6 +54,12 @@ class PostgreSQLDatabase:
         with self._cursor() as cursor:
             return [name for name, _ in self._described(cursor, query)]
 
+    def probe(self) -> str:
+        """Return the snapshot of transactions: whoever writes takes a number, which moves it."""
+        with self._cursor() as cursor:
+            self._run(cursor, "SELECT pg_current_snapshot()::text")
+            return str(cursor.fetchone()[0])
+
     def state(self, query: Query) -> State:
         """Count and measure in one snapshot, which also says which transactions are open.
 

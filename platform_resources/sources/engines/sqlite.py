@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -41,6 +42,12 @@ class SQLiteDatabase:
         """List the columns."""
         with self._connection() as connection:
             return [name for name, *_ in self._run(connection, f"SELECT * FROM {_relation(query)} LIMIT 0").description]
+
+    def probe(self) -> str:
+        """Return the file's own count of changes, and what the file system says of it and of the log beside it."""
+        files = [path for path in (Path(self.path), Path(f"{self.path}-wal")) if path.exists()]
+        stats = [f"{stat.st_ino}:{stat.st_mtime_ns}:{stat.st_size}" for stat in (path.stat() for path in files)]
+        return " ".join([*stats, _changes(files[0]) if files else ""])
 
     def state(self, query: Query) -> State:
         """Count and measure; the fingerprint sees what is added, deleted, or changed together with the cursor."""
@@ -117,6 +124,12 @@ class SQLiteDatabase:
 def open_database(name: str, url: str) -> SQLiteDatabase:
     """Open `sqlite:////absolute/file` or `sqlite:///relative/file`."""
     return SQLiteDatabase(name, unquote(url.removeprefix("sqlite://").removeprefix("/")))
+
+
+def _changes(file: Path) -> str:
+    """Read the counter that each commit of a rollback journal raises (bytes 24 to 28 of the file)."""
+    with file.open("rb") as head:
+        return head.read(28)[24:].hex()
 
 
 def _relation(query: Query) -> str:

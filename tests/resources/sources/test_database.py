@@ -55,6 +55,10 @@ def shop(request, tmp_path):
     return Shop(url, lambda: psycopg2.connect(url.replace("+psycopg2", "")), "%s", zone=" with time zone")
 
 
+def settings_of(**databases):
+    return Settings(state="", lake="", landing="", databases=databases)
+
+
 def source(shop, **words):
     options = {"connection": "shop", "table": "orders", "query": None, "cursor": "at", "key": ("id",), "zone": "UTC"}
     settings = Settings(
@@ -100,6 +104,17 @@ def test_a_row_with_the_cursor_value_of_the_last_one_is_not_missed(shop):
     assert "9" in rows
     shop.add((10, "9", None, "no cursor", True))
     assert "10" in load(source(shop), position)[0]
+
+
+def test_the_probe_stays_until_something_is_written(shop):
+    before = source(shop).probe()
+    load(source(shop))
+    assert source(shop).probe() == before
+    shop.add(FIRST)
+    changed = source(shop).probe()
+    assert changed != before
+    shop.run("update orders set note = 'b'")
+    assert source(shop).probe() != changed
 
 
 def test_positions_sort_as_loads_came(shop):
@@ -178,9 +193,9 @@ def test_postgresql_finds_rows_that_a_long_transaction_commits_late(postgres):
 
 def test_a_database_that_no_setting_names_or_that_cannot_be_read_is_refused_without_its_url():
     with pytest.raises(DatabaseError, match="PLATFORM_DATABASE_SHOP"):
-        open_engine("shop", {})
+        open_engine("shop", settings_of())
     with pytest.raises(DatabaseError, match="'oracle' is no database") as refused:
-        open_engine("shop", {"shop": "oracle://scott:tiger@h/x"})
+        open_engine("shop", settings_of(shop="oracle://scott:tiger@h/x"))
     assert "tiger" not in str(refused.value)
     with pytest.raises(DatabaseError, match="cannot be opened"):
-        open_engine("shop", {"shop": "sqlite:////nowhere/shop.db"}).tables()
+        open_engine("shop", settings_of(shop="sqlite:////nowhere/shop.db")).tables()
