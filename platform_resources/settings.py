@@ -31,6 +31,8 @@ VARIABLES = {
     "PLATFORM_PRICES": "JSON file with prices that differ from those of us-east-1; default none",
     "PLATFORM_DATABASE_NAME": "URL of the database that sources call name: sqlite:////file or postgresql://user@host/db;"
     " default the SQLite file <state>/databases/name.db where it exists",
+    "PLATFORM_SINK_NAME": "URL of the far side that publications call name: redis://…, https://… of a search server or"
+    " a webhook",
     "PLATFORM_CACHE": "folder of what was read from S3 before, or off; default <state>/cache",
     "PLATFORM_CACHE_BYTES": "size of that folder at most; default 10737418240, which is 10 GiB",
     "PLATFORM_CACHE_MEMORY_BYTES": "what a process keeps open of it at most; default 4294967296, which is 4 GiB",
@@ -45,7 +47,8 @@ VARIABLES = {
     "PLATFORM_S3_TIMEOUT": "seconds that a request to S3 may stay unanswered; default 30",
 }
 DATABASE_PREFIX = "PLATFORM_DATABASE_"
-_DATABASE = DATABASE_PREFIX + "[A-Z][A-Z0-9_]*"
+SINK_PREFIX = "PLATFORM_SINK_"
+_NAMED = f"(?:{DATABASE_PREFIX}|{SINK_PREFIX})[A-Z][A-Z0-9_]*"
 _KEYS_APART = "give keys as AWS_* variables, and the address without them"
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -85,6 +88,8 @@ class Settings:
     databases: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """URLs of databases by the names under which sources know them; they may hold passwords and are never shown."""
     topic_prefix: str = ""
+    sinks: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    """URLs of what datasets are published to, by name; they may hold passwords and are never shown."""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -108,11 +113,8 @@ class Settings:
             cache=_cache(given, state),
             broker=_broker(given.get("PLATFORM_BROKER", "log")),
             broker_options=given.get("PLATFORM_BROKER_OPTIONS"),
-            databases={
-                name.removeprefix(DATABASE_PREFIX).lower(): value
-                for name, value in given.items()
-                if name.startswith(DATABASE_PREFIX)
-            },
+            databases=_named(given, DATABASE_PREFIX),
+            sinks=_named(given, SINK_PREFIX),
             topic_prefix=given.get("PLATFORM_TOPIC_PREFIX", ""),
         )
 
@@ -147,6 +149,7 @@ class Settings:
             "AWS_PROFILE": s3.profile,
             "AWS_REGION": s3.region,
             **{f"{DATABASE_PREFIX}{name.upper()}": url for name, url in self.databases.items()},
+            **{f"{SINK_PREFIX}{name.upper()}": url for name, url in self.sinks.items()},
         }
         return {name: value for name, value in values.items() if value is not None}
 
@@ -181,9 +184,14 @@ class Settings:
         return told
 
 
+def _named(given: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """Return the values of the variables that begin so, by the rest of their name in lower case."""
+    return {name.removeprefix(prefix).lower(): value for name, value in given.items() if name.startswith(prefix)}
+
+
 def _refuse_unknown(given: Mapping[str, str]) -> None:
     for name in sorted(given):
-        if name.startswith("PLATFORM_") and name not in VARIABLES and not re.fullmatch(_DATABASE, name):
+        if name.startswith("PLATFORM_") and name not in VARIABLES and not re.fullmatch(_NAMED, name):
             raise SettingsError(name, "is not a setting", allowed=tuple(VARIABLES), fix="correct its name or unset it")
 
 

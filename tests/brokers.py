@@ -96,6 +96,17 @@ def redis_server(folder: Path) -> Iterator[Server]:
     yield from _run(server)
 
 
+@contextlib.contextmanager
+def opensearch_server(folder: Path) -> Iterator[Server]:
+    jars = os.environ.get("OPENSEARCH_JARS")
+    if not jars or not shutil.which("java"):
+        pytest.skip("no OpenSearch: OPENSEARCH_JARS names no folder with its jars (.ci/opensearch FOLDER fills one)")
+    port, transport = _free_port(), _free_port()
+    command = ["java", "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{jars}/*:{jars}/main"]
+    server = Server([*command, "Main", str(folder), str(port), str(transport)], port, folder / "opensearch.log")
+    yield from _run(server)
+
+
 def _run(server: Server) -> Iterator[Server]:
     server.start()
     try:

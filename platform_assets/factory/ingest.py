@@ -15,6 +15,7 @@ from platform_assets.factory.specs import asset_of, dependency
 from platform_assets.ingest.ingest import Ingest, Run, ingest, large_bytes
 from platform_assets.ingest.inputs import Input, adapter_for, take_inputs
 from platform_assets.ingest.metrics import record_metrics
+from platform_assets.ingest.publishing import publish_changes
 from platform_assets.ingest.references import load_references
 from platform_assets.ingest.replay import REPLAY_TAG, replayed_source
 from platform_assets.ingest.state import IngestState
@@ -71,6 +72,7 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
             if all(part.table.rest is None for part in done):  # the rows of a large input are not in memory
                 rows = pl.concat([part.intake.valid for part in done])
                 record_metrics(lake, dataset, rows, results, run_id=context.run.run_id, at=datetime.now(UTC))
+            publish_changes(lake, dataset)
             yield from check_results(dataset, results)
 
     return asset_of(dataset, body, deps=[dependency(catalog[name], dataset) for name in above], output_required=False)

@@ -20,6 +20,7 @@ from platform_assets.ingest.existing_rows import after_transform
 from platform_assets.ingest.inputs import Input
 from platform_assets.ingest.intake import take_in
 from platform_assets.ingest.metrics import record_metrics
+from platform_assets.ingest.publishing import publish_changes
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.references import load_references
 from platform_assets.ingest.stored import as_declared
@@ -102,6 +103,7 @@ def transform_asset(
             )
             results = state_of_checks(lake, dataset, intake.results)
             record_metrics(lake, dataset, intake.valid, results, run_id=context.run.run_id, at=datetime.now(UTC))
+            publish_changes(lake, dataset)
             yield from check_results(dataset, results)
 
     return asset_of(

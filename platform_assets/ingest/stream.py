@@ -18,6 +18,7 @@ from platform_assets.ingest.existing_rows import Residents, after_messages
 from platform_assets.ingest.ingest_log import StreamLog, log_of
 from platform_assets.ingest.inputs import Input
 from platform_assets.ingest.intake import count_warned
+from platform_assets.ingest.publishing import Publisher
 from platform_assets.ingest.quarantine import QuarantinePlan
 from platform_assets.ingest.references import load_references
 from platform_assets.ingest.state import IngestState, read_stream_state
@@ -37,7 +38,7 @@ from platform_resources.brokers.errors import PartitionLost
 from platform_resources.errors import PositionMoved
 from platform_resources.sources import digest
 from platform_resources.sources.topic import group_of
-from platform_resources.storage import Lake
+from platform_resources.storage import Commit, Lake
 
 _SCHEMA_RULE = "schema"
 _OFFSET = "_offset"
@@ -131,6 +132,9 @@ class StreamWorker:
         self._touched: set[str] | None = None
         self._warned = [pl.DataFrame(schema=WARNED)]
         self._unannounced: set[int] = set()
+        self._publisher = Publisher(lake, dataset)
+        self._is_published = False
+        self._unpublished: list[tuple[Commit | None, pl.DataFrame]] = []
         create_topic(broker, lake, dataset)
         self._consumer: Consumer = broker.consumer(group_of(dataset.name), self.topic, start=self._start)
 
@@ -139,10 +143,35 @@ class StreamWorker:
 
         Raises:
             StreamRefused: A message was refused, and there is no quarantine.
+            SinkUnreachable: What was taken in is in the table, and is published when the far side answers.
         """
+        if not self._is_published:  # also behind a far side that did not answer
+            self._publisher.catch_up()
+            self._is_published = True
         batches = self._consumer.poll(max_messages=max_messages, timeout=timeout)
         self._announce()
-        return sum(self._take_in(batch) for batch in batches)
+        taken = 0
+        for number, batch in enumerate(batches):
+            try:
+                taken += self._take_in(batch)
+            except Exception:
+                self._give_back(batches[number:])  # else the next poll would begin behind them
+                raise
+        if taken:
+            self._publish()
+        return taken
+
+    def _give_back(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            with suppress(PartitionLost):
+                self._consumer.seek(self.topic, batch.partition, batch.rows["offset"][0].as_py())
+
+    def _publish(self) -> None:
+        commits, self._unpublished = self._unpublished, []
+        self._is_published = False
+        for commit_, rows in commits:
+            self._publisher.follow(commit_, rows)
+        self._is_published = True
 
     def is_drained(self) -> bool:
         """Tell whether nothing was left when this was asked, also of what other workers take in."""
@@ -169,10 +198,12 @@ class StreamWorker:
         warned = pl.concat(self._warned)
         TableVerdicts(self._lake, dataset).add_warnings(self._load_references(), partitions=partitions, warned=warned)
         self._touched, self._warned = set(), [pl.DataFrame(schema=WARNED)]
+        self._publisher.save()
 
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
+        self._publisher.close()
 
     def _start(self, topic: str, partition: int) -> int | None:
         del topic
@@ -208,7 +239,7 @@ class StreamWorker:
             raise StreamRefused(self._dataset.name, self.topic, batch.partition, first["position"], first["reason"])
         outcome = plan_micro_batch(state, batch, micro, run_id=self._run_id, at=at)
         try:
-            commit(state, outcome)
+            written = commit(state, outcome)
         except PositionMoved:
             position = self._start(self.topic, batch.partition)
             first_kept = self._broker.bounds(self.topic)[batch.partition][0]
@@ -220,6 +251,8 @@ class StreamWorker:
         if self._touched is not None:
             self._touched |= outcome.table.partitions
         self._commit(batch.partition, batch.next_offset)
+        if self._dataset.publish:
+            self._unpublished.append((written, outcome.table.written))
         return len(batch)
 
     def _empty_row(self, partition: int, position: int) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset, Transform
 from platform_core.contracts.model import DataFrameModel, Field
 from platform_core.contracts.partitions import Partitions, daily, hourly, monthly
+from platform_core.contracts.publications import ToRedis, ToSearch, ToStore, ToTopic, ToWebhook
 from platform_core.contracts.retention import Retention
 from platform_core.contracts.ruleset import rules_of
 from platform_core.contracts.sla import Sla
@@ -46,7 +47,8 @@ __all__ = [
     "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day", "Delta", "Field",
     "Files",
     "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "Retention", "RowRule", "Rule",
-    "Sla", "Topic", "Transform", "UtcTimestamp", "catalog_of", "check", "col", "compare", "complete", "daily",
+    "Sla", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic", "Transform",
+    "UtcTimestamp", "catalog_of", "check", "col", "compare", "complete", "daily",
     "dataframe_check", "deviation", "distinct", "expression", "fresh", "hourly", "mean", "measure", "minutes",
     "monthly", "mostly", "no_gaps", "not_future", "only_where", "quantile", "references", "rules_from",
     "rules_of", "share_of", "unique", "volume", "within",

@@ -21,6 +21,7 @@ _EXAMPLES: Mapping[str, str] = {
     "sla": "sla=Sla(availability=0.99)",
     "retention": "retention=Retention(keep=within(days=30))",
     "schedule": 'schedule="0 6 * * *"',
+    "publish": 'publish=[ToTopic("clean_orders")]',
     "owner": 'owner="team:aviation"',
     "version": 'version="1.0.0"',
     "model": "a class that derives from DataFrameModel",

@@ -9,6 +9,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from platform_core.contracts.columns import Column, columns_of
 from platform_core.contracts.model import DataFrameModel
 from platform_core.contracts.partitions import Partitions
+from platform_core.contracts.publications import Publication
 from platform_core.contracts.retention import Retention
 from platform_core.contracts.sla import Sla
 from platform_core.contracts.sources import Source
@@ -40,6 +41,7 @@ class Dataset:
         sla: What is promised beside freshness.
         retention: How long rows and earlier versions are kept; None keeps all rows, and versions for seven days.
         schedule: A cron line, in UTC, by which the dataset is materialised; None leaves it to sensors and upstreams.
+        publish: Where changed rows go besides the table.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Dataset:
     sla: Sla | None = field(default=None, kw_only=True)
     retention: Retention | None = field(default=None, kw_only=True)
     schedule: str | None = field(default=None, kw_only=True)
+    publish: Sequence[Publication] = field(default=(), kw_only=True)
 
     @property
     def domain(self) -> str:

@@ -45,6 +45,7 @@ def problems_in(dataset: Dataset) -> list[Problem]:
         *_key(dataset),
         *_storage(dataset),
         *_rules(dataset),
+        *_publications(dataset),
         *failed_trials(dataset),
     ]
 
@@ -248,6 +249,31 @@ def _storage(dataset: Dataset) -> Iterator[Problem]:
             dataset, f"partitions from {dataset.partitions.start!r}", "is not a key of that grain.",
             f"write it as {dataset.partitions.format!r}.",
         )  # fmt: skip
+
+
+def _publications(dataset: Dataset) -> Iterator[Problem]:
+    """Rows are told apart on the far side by their key, what changed by the table's versions."""
+    targets = Counter(publication.target for publication in dataset.publish)
+    for publication in dataset.publish:
+        culprit = f"publish to {publication.target}"
+        for wrong in wrong_arguments(dataset.name, publication, f"publish={type(publication).__name__}: "):
+            yield wrong
+            return
+        yield from (_problem(dataset, f"publish to {where}", *told) for where, *told in publication.problems())
+        if targets[publication.target] > 1:
+            yield _problem(dataset, culprit, "is declared twice.", "keep one of them.")
+        if not dataset.key:
+            yield _problem(dataset, culprit, "needs a key: by it the far side knows a row.", "declare key=(...).")
+        if dataset.store.format == "parquet":
+            fix = "use Delta or Iceberg."
+            yield _problem(dataset, culprit, "needs earlier versions, and Parquet keeps none.", fix)
+        missing = [name for name in publication.columns if dataset.column(name) is None]
+        if missing:
+            yield _missing(dataset, culprit, missing[0])
+        personal = [column.name for column in dataset.columns if column.pii]
+        if personal and not publication.columns:
+            fix = f"name the columns to publish: columns=[...]; {', '.join(personal)} only where that is meant."
+            yield _problem(dataset, culprit, f"would send personal data: {', '.join(personal)}.", fix)
 
 
 def _tells_partitions(dtype: pl.DataType, grain: Grain) -> bool:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from platform_resources.errors import ResourceError
-from platform_resources.settings import DATABASE_PREFIX, Settings
+from platform_resources.settings import DATABASE_PREFIX, SINK_PREFIX, Settings
 
 if TYPE_CHECKING:
     from dbt_common.events.base_types import EventMsg
@@ -262,14 +262,14 @@ def _variables(settings: Settings) -> dict[str, str]:
 
 
 def _is_secret(variable: str) -> bool:
-    return variable in _SECRETS or variable.startswith((DATABASE_PREFIX, "AWS_"))
+    return variable in _SECRETS or variable.startswith((DATABASE_PREFIX, SINK_PREFIX, "AWS_"))
 
 
 @contextmanager
 def _credentials(settings: Settings) -> Iterator[None]:
     """Put secrets where dbt's plugin looks for them, and nowhere on disk; what stood there before comes back."""
     own = {name: value for name, value in settings.to_environment().items() if _is_secret(name)}
-    names = {*own, *_SECRETS, *_KEYS, *(name for name in os.environ if name.startswith(DATABASE_PREFIX))}
+    names = {*own, *_SECRETS, *_KEYS, *(name for name in os.environ if name.startswith((DATABASE_PREFIX, SINK_PREFIX)))}
     before = {name: os.environ.get(name) for name in names}
     _set_environment({name: own.get(name) for name in names})
     try:

@@ -10,7 +10,8 @@ SURFACES = {
     "platform_core.contracts": [
         "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day", "Delta",
         "Field", "Files", "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule",
-        "Retention", "RowRule", "Rule", "Sla", "Topic", "Transform", "UtcTimestamp", "catalog_of", "check", "col",
+        "Retention", "RowRule", "Rule", "Sla", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
+        "Transform", "UtcTimestamp", "catalog_of", "check", "col",
         "compare", "complete", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh",
         "hourly", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "only_where",
         "quantile", "references", "rules_from", "rules_of", "share_of", "unique", "volume", "within",
@@ -63,6 +64,9 @@ SURFACES = {
     ],
     "platform_resources.engines": [],
     "platform_resources.readers": ["Batch", "Malformed", "ReadOptions", "Reading", "open_records"],
+    "platform_resources.sinks": [
+        "Changes", "Sink", "SinkContext", "SinkError", "SinkRefused", "SinkUnreachable", "open_sink",
+    ],
     "platform_resources.sources": [
         "Batch", "Cursor", "LandedFile", "Landing", "Malformed", "SourceAdapter", "SourceContext", "Unit",
         "UnreadableUnit", "digest", "open_source",

@@ -215,12 +215,12 @@ def test_settings_say_themselves_as_variables():
              "PLATFORM_ENVIRONMENT": "staging", "PLATFORM_ICEBERG_CATALOG": "postgresql://u:p@h/d",
              "PLATFORM_PRICES": "/p", "PLATFORM_BROKER": "kafka://h:1", "PLATFORM_BROKER_OPTIONS": "/o",
              "PLATFORM_TOPIC_PREFIX": "t.",
-             "PLATFORM_DATABASE_SHOP": "sqlite:////x",
+             "PLATFORM_DATABASE_SHOP": "sqlite:////x", "PLATFORM_SINK_SHOP": "redis://u:p@h",
              "PLATFORM_S3_ENDPOINT": "http://a,http://b", "PLATFORM_S3_EXTERNAL_ID": "e", "PLATFORM_S3_KMS_KEY": "k",
              "PLATFORM_S3_PATH_STYLE": "false", "PLATFORM_S3_ROLE": "r", "PLATFORM_S3_STS_ENDPOINT": "http://sts",
              "AWS_ACCESS_KEY_ID": "i", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t", "AWS_PROFILE": "pr",
              "AWS_REGION": "eu-west-1"}  # fmt: skip
-    assert set(VARIABLES) <= {re.sub("DATABASE_SHOP", "DATABASE_NAME", name) for name in full}
+    assert set(VARIABLES) <= {re.sub("_SHOP$", "_NAME", name) for name in full}
     for given in (full, {"PLATFORM_STATE": "/s", "PLATFORM_CACHE": "off"}):
         settings = Settings.from_environment(given)
         assert Settings.from_environment(settings.to_environment()) == settings

@@ -381,3 +381,19 @@ def test_killed_workers_lose_nothing_and_write_nothing_twice(tmp_path: Path) -> 
     found = certify(settings, "platform_assets.domains", clicks, kills=25, seed=1, tell=str)
     assert (found.lost, found.duplicated) == (0, 0)
     assert found.rows + found.quarantined == found.sent > 0
+
+
+def test_what_was_polled_and_not_committed_is_taken_in_by_the_next_step(lake: Lake, broker: LogBroker) -> None:
+    dataset = _dataset()
+    instants = iter([ConnectionError("no network")])
+
+    def clock() -> datetime:
+        for error in instants:
+            raise error
+        return datetime.now(UTC)
+
+    worker = StreamWorker(lake, catalog_of([dataset]), dataset, broker, run_id="r", clock=clock)
+    broker.produce("clicks", [_click(0)])
+    with pytest.raises(ConnectionError):
+        worker.step()
+    assert worker.step() == 1
