@@ -44,11 +44,11 @@ VARIABLES = {
     "PLATFORM_S3_PATH_STYLE": "true or false: bucket in the path of the URL; default true when an endpoint is set",
     "PLATFORM_S3_ROLE": "ARN of a role to assume; its temporary credentials renew themselves",
     "PLATFORM_S3_STS_ENDPOINT": "URL where roles are assumed, if not at AWS",
+    "PLATFORM_SECRET_NAME": "the secret that declarations call name: a token, a key, user:password; default none",
     "PLATFORM_S3_TIMEOUT": "seconds that a request to S3 may stay unanswered; default 30",
 }
-DATABASE_PREFIX = "PLATFORM_DATABASE_"
-SINK_PREFIX = "PLATFORM_SINK_"
-_NAMED = f"(?:{DATABASE_PREFIX}|{SINK_PREFIX})[A-Z][A-Z0-9_]*"
+DATABASE_PREFIX, SECRET_PREFIX, SINK_PREFIX = "PLATFORM_DATABASE_", "PLATFORM_SECRET_", "PLATFORM_SINK_"
+_NAMED = f"(?:{DATABASE_PREFIX}|{SECRET_PREFIX}|{SINK_PREFIX})[A-Z][A-Z0-9_]*"
 _KEYS_APART = "give keys as AWS_* variables, and the address without them"
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -87,6 +87,8 @@ class Settings:
     broker_options: str | None = None
     databases: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """URLs of databases by the names under which sources know them; they may hold passwords and are never shown."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    """What declarations name and never hold: tokens, keys, passwords."""
     topic_prefix: str = ""
     sinks: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """URLs of what datasets are published to, by name; they may hold passwords and are never shown."""
@@ -115,6 +117,7 @@ class Settings:
             broker_options=given.get("PLATFORM_BROKER_OPTIONS"),
             databases=_named(given, DATABASE_PREFIX),
             sinks=_named(given, SINK_PREFIX),
+            secrets=_named(given, SECRET_PREFIX),
             topic_prefix=given.get("PLATFORM_TOPIC_PREFIX", ""),
         )
 
@@ -150,6 +153,7 @@ class Settings:
             "AWS_REGION": s3.region,
             **{f"{DATABASE_PREFIX}{name.upper()}": url for name, url in self.databases.items()},
             **{f"{SINK_PREFIX}{name.upper()}": url for name, url in self.sinks.items()},
+            **{f"{SECRET_PREFIX}{name.upper()}": secret for name, secret in self.secrets.items()},
         }
         return {name: value for name, value in values.items() if value is not None}
 

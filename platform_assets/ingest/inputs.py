@@ -42,6 +42,7 @@ class Input:
         reason: Why not.
         ids: Of the envelopes that the rows were replayed from, in the rows' order.
         position: Where the source goes on behind it; empty where it has no positions.
+        wheres: What a person calls each row's place, by its number from 1; empty where it has no other name.
         malformed: The records that could be no row, by the number, from 1, of the row of nulls that stands for them.
         first: The number of the first of the rows among those of the input, from 1.
         batches: Reads the rows piece by piece, where they are too many for memory; then `raw` is None.
@@ -54,6 +55,7 @@ class Input:
     reason: str = ""
     ids: tuple[str, ...] = ()
     position: str = ""
+    wheres: Mapping[int, str] = field(default_factory=dict)
     malformed: Mapping[int, Malformed] = field(default_factory=dict)
     first: int = 1
     batches: Callable[[], Iterator[Batch]] | None = None
@@ -205,7 +207,18 @@ def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit],
                 for place, name in stray.items()
             }
             raw = raw.select(name for name in raw.columns if name not in stray.values())
-        yield Input(unit.source, unit.ingest_id, unit.stamp, raw, "", tuple(ids), unit.position, malformed)
+        wheres = dict(enumerate((where for batch in batches for where in _wheres(batch)), 1))
+        yield Input(unit.source, unit.ingest_id, unit.stamp, raw, "", tuple(ids), unit.position, wheres, malformed)
+
+
+def _wheres(batch: Batch) -> Iterator[str]:
+    """Yield what a person calls the places of a batch's records, in their order; nothing where they have no name."""
+    if batch.wheres is None:
+        return
+    malformed = {record.record for record in batch.malformed}
+    names = iter(batch.wheres)
+    for number in range(batch.first_record, batch.first_record + batch.rows.height + len(malformed)):
+        yield "" if number in malformed else next(names)
 
 
 def _as_json(raw: pl.DataFrame, place: int) -> str:

@@ -206,7 +206,7 @@ def _envelopes(
     made = envelopes(
         given.raw[[place - given.first for place in position]],
         rules,
-        ["broken: " + "; ".join(labels[rule_id] for rule_id in broken) for broken in rules],
+        [_reason(given, place, broken, labels) for place, broken in zip(position, rules, strict=True)],
         source=given.source,
         ingest_id=given.ingest_id,
         positions=position,
@@ -219,6 +219,11 @@ def _envelopes(
         for at, record in given.malformed.items()
     }
     return with_malformed(made, malformed)
+
+
+def _reason(given: Input, place: int, broken: Sequence[str], labels: Mapping[str, str]) -> str:
+    where = given.wheres.get(place)
+    return f"{where}: " * bool(where) + "broken: " + "; ".join(labels[rule_id] for rule_id in broken)
 
 
 def _rules_at(verdict: Judgement, rows: pl.Series) -> list[list[str]]:

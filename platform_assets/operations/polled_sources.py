@@ -1,13 +1,13 @@
 """The sensor of sources that are asked: databases and addresses, each as often as its declaration says.
 
 A tick first takes the source's cheap probe, and looks at a table or page only when that is another than at the last
-tick. A unit is asked for once; when its run fails, Dagster's retries see to it, and the next change asks anew.
+tick. A unit is asked for once, and once more after a while when no run took it in.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import dagster as dg
@@ -25,6 +25,8 @@ from platform_resources.sources.base import PolledSource, SourceUnreachable
 from platform_resources.storage import Lake
 
 _SECONDS = 5
+_PATIENCE = timedelta(minutes=15)
+"""So long a unit that was asked for may be pending before it is asked for again, for its run may have failed."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class Poll:
     Attributes:
         at: When it was asked last, in ISO 8601; empty for never.
         probe: Its probe then.
-        asked: The ids of the units that runs were asked for.
+        asked: The ids of the units that runs were asked for, and that were still pending.
+        asked_at: When they were, in ISO 8601.
     """
 
     at: str = ""
     probe: str = ""
     asked: tuple[str, ...] = ()
+    asked_at: str = ""
 
     def is_due(self, dataset: Dataset, now: datetime) -> bool:
         """Tell whether the declared time has passed."""
@@ -80,7 +84,7 @@ def poll_sources(
         if not poll.is_due(dataset, now):
             continue
         try:
-            news, poll = _poll(lake, settings, dataset, poll)
+            news, poll = _poll(lake, settings, dataset, poll, now)
         except SourceUnreachable as error:
             unreachable.append(f"{dataset.name}: {error}")
             news, poll = [], replace(poll, probe="")
@@ -89,17 +93,20 @@ def poll_sources(
     return arrivals, replace(cursor, polls=polls), unreachable
 
 
-def _poll(lake: Lake, settings: Settings, dataset: Dataset, poll: Poll) -> tuple[list[Arrival], Poll]:
+def _poll(lake: Lake, settings: Settings, dataset: Dataset, poll: Poll, now: datetime) -> tuple[list[Arrival], Poll]:
     adapter = cast("PolledSource", adapter_for(dataset, settings))
     probe = adapter.probe()
-    if probe and probe == poll.probe:
+    if probe and probe == poll.probe and not poll.asked:
         return [], poll
     reach = Reach(lake, dataset)
     if not reach.is_open:
         return [], poll
-    units = [adapter.identify(unit) for unit in adapter.pending(cursor_of(QuarantineStore(lake, dataset)))]
-    news = [Arrival(dataset, unit, reach.touched(unit, adapter)) for unit in units if unit.ingest_id not in poll.asked]
-    return news, replace(poll, probe=probe, asked=tuple(unit.ingest_id for unit in units))
+    units = adapter.pending(cursor_of(QuarantineStore(lake, dataset)))
+    is_forgotten = bool(poll.asked) and now - datetime.fromisoformat(poll.asked_at) >= _PATIENCE
+    known = () if is_forgotten else poll.asked
+    news = [Arrival(dataset, unit, reach.touched(unit, adapter)) for unit in units if unit.ingest_id not in known]
+    asked_at = now.isoformat() if news else poll.asked_at
+    return news, replace(poll, probe=probe, asked=tuple(unit.ingest_id for unit in units), asked_at=asked_at)
 
 
 def source_sensor(catalog: Catalog, domain: str) -> dg.SensorDefinition:

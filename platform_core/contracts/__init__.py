@@ -3,6 +3,19 @@
 import polars as pl
 from pandera.polars import check, dataframe_check
 
+from platform_core.contracts.addresses import (
+    Auth,
+    Pages,
+    Rest,
+    api_key,
+    basic,
+    bearer,
+    cursor,
+    link,
+    oauth2,
+    offset,
+    page,
+)
 from platform_core.contracts.catalog import Catalog, catalog_of
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset, Transform
@@ -44,12 +57,11 @@ from platform_core.rules import (
 col = pl.col
 
 __all__ = [
-    "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day", "Delta", "Field",
-    "Files",
-    "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "Retention", "RowRule", "Rule",
-    "Sla", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic", "Transform",
-    "UtcTimestamp", "catalog_of", "check", "col", "compare", "complete", "daily",
-    "dataframe_check", "deviation", "distinct", "expression", "fresh", "hourly", "mean", "measure", "minutes",
-    "monthly", "mostly", "no_gaps", "not_future", "only_where", "quantile", "references", "rules_from",
-    "rules_of", "share_of", "unique", "volume", "within",
+    "Auth", "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day", "Delta",
+    "Field", "Files", "Generated", "Iceberg", "Pages", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "Rest",
+    "Retention", "RowRule", "Rule", "Sla", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
+    "Transform", "UtcTimestamp", "api_key", "basic", "bearer", "catalog_of", "check", "col", "compare", "complete",
+    "cursor", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh", "hourly", "link", "mean",
+    "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "oauth2", "offset", "only_where", "page",
+    "quantile", "references", "rules_from", "rules_of", "share_of", "unique", "volume", "within",
 ]  # fmt: skip

@@ -50,6 +50,15 @@ OPTIONS: Mapping[str, str] = {
 EXAMPLES: Mapping[str, str] = {
     "Files": 'Files("orders-*.csv")',
     "Database": 'Database("shop", table="orders", cursor="updated_at", key=["id"])',
+    "Rest": 'Rest("https://api.example.com/orders", records="data", pages=offset(100), auth=bearer("shop"))',
+    "offset": 'offset(100, total="meta.total")',
+    "page": "page(size=100, size_param='per_page')",
+    "cursor": 'cursor("meta.next_cursor")',
+    "link": "link()",
+    "bearer": 'bearer("shop")',
+    "basic": 'basic("shop")',
+    "api_key": 'api_key("shop", header="X-Api-Key")',
+    "oauth2": 'oauth2("shop", "https://login.example.com/token")',
     "Topic": 'Topic("orders")',
     "minutes": "minutes(5)",
     "ToTopic": 'ToTopic("clean_orders")',
@@ -90,7 +99,8 @@ EXAMPLES: Mapping[str, str] = {
 """An example of each function and record that a declaration is made of."""
 
 _MACHINERY = frozenset({
-    "Catalog", "CheckRule", "Column", "DatasetRule", "Partitions", "ReferenceRule", "RowRule", "Rule", "Transform",
+    "Auth", "Catalog", "CheckRule", "Column", "DatasetRule", "Pages", "Partitions", "ReferenceRule", "RowRule", "Rule",
+    "Transform",
 })  # fmt: skip
 """Records that functions make."""
 

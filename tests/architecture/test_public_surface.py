@@ -15,6 +15,7 @@ SURFACES = {
         "compare", "complete", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh",
         "hourly", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "only_where",
         "quantile", "references", "rules_from", "rules_of", "share_of", "unique", "volume", "within",
+        "Auth", "Pages", "Rest", "api_key", "basic", "bearer", "cursor", "link", "oauth2", "offset", "page",
     ],
     "platform_core.anomaly": ["Detector", "describe_detector", "parse_detector", "score_rows", "train_detector"],
     "platform_core.features": [

@@ -216,6 +216,7 @@ def test_settings_say_themselves_as_variables():
              "PLATFORM_PRICES": "/p", "PLATFORM_BROKER": "kafka://h:1", "PLATFORM_BROKER_OPTIONS": "/o",
              "PLATFORM_TOPIC_PREFIX": "t.",
              "PLATFORM_DATABASE_SHOP": "sqlite:////x", "PLATFORM_SINK_SHOP": "redis://u:p@h",
+             "PLATFORM_SECRET_SHOP": "hush",
              "PLATFORM_S3_ENDPOINT": "http://a,http://b", "PLATFORM_S3_EXTERNAL_ID": "e", "PLATFORM_S3_KMS_KEY": "k",
              "PLATFORM_S3_PATH_STYLE": "false", "PLATFORM_S3_ROLE": "r", "PLATFORM_S3_STS_ENDPOINT": "http://sts",
              "AWS_ACCESS_KEY_ID": "i", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t", "AWS_PROFILE": "pr",

@@ -1,0 +1,1 @@
+"""A code location whose dataset is read from an address."""

@@ -1,0 +1,1 @@
+"""Customers, from an address that tests serve."""
