@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from platform_assets.ingest.tables import PROVENANCE
 from platform_assets.location import OPERATION, CodeLocation
+from platform_assets.operations.observed_lineage import observed_lineage
 from platform_core.lineage import Edge, Lineage, Node
 from platform_core.lineage.dbt import dbt_lineage
 from platform_core.lineage.declared import lineage_of
@@ -24,7 +25,7 @@ def location_lineage(location: CodeLocation) -> Lineage:
     models = (
         dbt_lineage(manifest, beside=BESIDE) if (manifest := _compiled_manifest(location.settings)) else Lineage({})
     )
-    return declared.merged(models, _assets(location))
+    return observed_lineage(location, declared.merged(models, _assets(location)))
 
 
 def _assets(location: CodeLocation) -> Lineage:

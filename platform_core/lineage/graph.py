@@ -62,6 +62,8 @@ class ColumnEdge:
     target: str
     target_column: str
     how: How = "value"
+    sure: float = 1.0
+    """From 0 to 1: 1 where it was read, less where it was observed by experiments."""
 
 
 @dataclass(frozen=True, order=True)

@@ -24,7 +24,7 @@ def node_link(lineage: Lineage) -> dict[str, Any]:
         "links": [{"source": edge.source, "target": edge.target, "how": edge.how} for edge in sorted(lineage.edges)],
         "column_links": [
             {"source": edge.source, "source_column": edge.source_column, "target": edge.target,
-             "target_column": edge.target_column, "how": edge.how}
+             "target_column": edge.target_column, "how": edge.how, "sure": edge.sure}
             for edge in sorted(lineage.columns)
         ],
         "unknown": [{"name": each.name, "reason": each.reason} for each in sorted(lineage.unknown)],

@@ -57,6 +57,34 @@ def impact(context: typer.Context, name: Name, depth: Depth = None, as_: As = "t
         _write(graph.part([dataset, *touched.datasets]), as_)
 
 
+@commands.command()
+def observe(
+    context: typer.Context,
+    datasets: Annotated[list[str] | None, typer.Argument(metavar="[DATASET]...", help="All without names.")] = None,
+    json: Json = False,
+) -> None:
+    """Finds the columns of Python transforms by experiment: one value of a small input changes at a time."""
+    from dataclasses import asdict
+
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.entrypoints.screen import print_json, screen, table
+    from platform_assets.operations.observed_lineage import observe_transforms
+
+    observed = list(observe_transforms(open_location(context.obj), datasets or ()))
+    if json:
+        print_json([asdict(each) for each in observed])
+        return
+    console = screen()
+    for each in observed:
+        console.print(f"{each.name}: {each.reason or f'{len(each.edges)} edges, from {each.runs} runs'}", markup=False)
+        if each.edges:
+            rows = table("FROM", "TO", "HOW", "SURE", numbers=("SURE",), fixed=("FROM", "TO"))
+            for edge in each.edges:
+                to = "all rows" if edge.target_column == "*" else edge.target_column
+                rows.add_row(f"{edge.source}.{edge.source_column}", to, edge.how, f"{edge.sure:.1%}")
+            console.print(rows)
+
+
 def _found(package: str, name: str) -> "tuple[Lineage, str, str | None]":
     """Return the lineage, the dataset and the column that a name means.
 

@@ -1,5 +1,6 @@
 """`platform lineage`, and the column lineage that a materialisation carries."""
 
+import os
 from pathlib import Path
 
 import dagster as dg
@@ -38,3 +39,16 @@ def test_a_materialisation_carries_the_lineage_of_its_columns(tmp_path: Path) ->
     assert isinstance(lineage, dg.TableColumnLineage)
     deps = {name: {dep.column_name for dep in found} for name, found in lineage.deps_by_column.items()}
     assert deps["day"] == {"started_at"}
+
+
+def test_columns_of_a_pandas_transform_are_known_once_observed(shell: Shell) -> None:
+    observed = shell.json("lineage", "observe", "shop/takings")[0]
+    assert {edge["source"] for edge in observed["edges"]} == {"shop/sales"}
+    touched = shell.json("lineage", "impact", "shop/sales.price")
+    assert touched["columns"]["shop/takings"]
+    assert touched["unknown"] == {}
+    kept = next(Path(os.environ["PLATFORM_STATE"]).rglob("shop__takings.json"))
+    kept.write_text(kept.read_text().replace(observed["version"], "of other code"))
+    assert (
+        "lineage observe shop/takings" in shell.json("lineage", "impact", "shop/sales.price")["unknown"]["shop/takings"]
+    )

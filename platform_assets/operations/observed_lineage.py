@@ -1,0 +1,207 @@
+"""Column lineage of Python transforms by experiment: made once for a version of the code, kept, and dead with it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+import polars as pl
+
+from platform_assets.location import CodeLocation
+from platform_assets.operations.errors import UnknownName
+from platform_core.contracts import Catalog, Transform
+from platform_core.lineage import ColumnEdge, Lineage, Unknown
+from platform_core.lineage.fingerprint import code_constants, code_version
+from platform_core.lineage.observed import NotObservable, observe
+from platform_core.synthetic import CannotGenerate, world
+from platform_resources.settings import Settings
+from platform_resources.storage.frames import from_polars, kind_of, to_polars
+
+_ROWS = 14
+_SEEDS = (1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservedTransform:
+    """What experiments with one transform showed.
+
+    Attributes:
+        name: Of the dataset that it makes.
+        version: Of the code and of the schemas that were observed.
+        edges: From columns of inputs; empty where there is a reason.
+        runs: How often the function ran.
+        reason: Why nothing could be observed; empty where it could.
+    """
+
+    name: str
+    version: str
+    edges: Sequence[ColumnEdge]
+    runs: int
+    reason: str = ""
+
+
+def observe_transforms(location: CodeLocation, names: Sequence[str]) -> Iterator[ObservedTransform]:
+    """Observe the transforms of these datasets, all without names, and keep what was seen.
+
+    Raises:
+        UnknownName: A name is that of no dataset with a transform.
+    """
+    transforms = location.catalog.transforms
+    for name in names:
+        if name not in transforms:
+            raise UnknownName("dataset with a transform", name, transforms)
+    for name in names or sorted(transforms):
+        observed = observe_transform(location.catalog, transforms[name])
+        path = _path(location.settings, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = {"version": observed.version, "runs": observed.runs, "reason": observed.reason,
+                   "edges": [astuple(edge) for edge in observed.edges]}  # fmt: skip
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(written))
+        draft.replace(path)
+        yield observed
+
+
+def observed_lineage(location: CodeLocation, lineage: Lineage) -> Lineage:
+    """Return the lineage with what was observed of transforms whose code is the same, where nothing better is known."""
+    unknown = {each.name: each for each in lineage.unknown}
+    edges: set[ColumnEdge] = set()
+    for name, transform in location.catalog.transforms.items():
+        if name not in unknown:
+            continue
+        kept = kept_observation(location, name, transform)
+        if kept is None:
+            reason = f"{unknown[name].reason}; `platform lineage observe {name}` finds them by experiment"
+            unknown[name] = Unknown(name, reason)
+        elif kept.reason:
+            unknown[name] = Unknown(name, f"observed, but {kept.reason}")
+        else:
+            edges |= set(kept.edges)
+            del unknown[name]
+    return replace(lineage, columns=lineage.columns | edges, unknown=frozenset(unknown.values()))
+
+
+def kept_observation(location: CodeLocation, name: str, transform: Transform[..., object]) -> ObservedTransform | None:
+    """Return what was observed of a transform as it is now; None where that was never done, or of other code."""
+    try:
+        written = json.loads(_path(location.settings, name).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    if written["version"] != transform_version(location.catalog, transform):
+        return None
+    edges = tuple(ColumnEdge(*edge) for edge in written["edges"])
+    return ObservedTransform(
+        name=name, version=written["version"], edges=edges, runs=written["runs"], reason=written["reason"]
+    )
+
+
+def transform_version(catalog: Catalog, transform: Transform[..., object]) -> str:
+    """Return the version of a transform's code and of the columns that it reads and makes."""
+    read = [transform.input_name(each) for each in transform.parameters]
+    schemas = [
+        (name, [(column.name, str(column.dtype)) for column in catalog[name].columns])
+        for name in (*read, transform.dataset.name)
+        if name in catalog.datasets
+    ]
+    return code_version(transform.function, schemas)
+
+
+def observe_transform(catalog: Catalog, transform: Transform[..., object]) -> ObservedTransform:
+    """Experiment with one transform on generated rows of its inputs."""
+    name, version = transform.dataset.name, transform_version(catalog, transform)
+    edges: dict[tuple[str, ...], ColumnEdge] = {}
+    runs, reason = 0, ""
+    for seed in _SEEDS:
+        try:
+            frames = _inputs(catalog, transform, seed)
+            seen = observe(_runner(transform), frames, name, constants=code_constants(transform.function))
+        except (NotObservable, CannotGenerate) as error:
+            reason = str(error)
+            continue
+        runs += seen.runs
+        for edge in seen.columns:
+            found = replace(edge, source=transform.input_name(edge.source))
+            key = (found.source, found.source_column, found.target_column, found.how)
+            if key not in edges or edges[key].sure < found.sure:
+                edges[key] = found
+    return ObservedTransform(
+        name=name, version=version, edges=tuple(sorted(edges.values())), runs=runs, reason="" if runs else reason
+    )
+
+
+def _inputs(catalog: Catalog, transform: Transform[..., object], seed: int) -> dict[str, pl.DataFrame]:
+    """Generate rows of the inputs that agree with one another, repeat values to group by, and match where joined.
+
+    Raises:
+        NotObservable: An input is declared by no contract.
+        CannotGenerate: For a contract no rows were found.
+    """
+    sources = {each: transform.input_name(each) for each in transform.parameters}
+    foreign = [name for name in sources.values() if name not in catalog.datasets]
+    if foreign:
+        raise NotObservable(f"its input {foreign[0]} has no contract to generate rows from")
+    needed: dict[str, None] = {}
+    waiting = list(sources.values())
+    while waiting:
+        if (name := waiting.pop()) not in needed:
+            needed[name] = None
+            waiting += [rule.dataset for rule in catalog.references_of(catalog[name])]
+    part = Catalog({name: catalog[name] for name in needed}, {})
+    tables = world(part, np.random.default_rng(seed), rows=_ROWS)
+    frames = {each: tables[source] for each, source in sources.items()}
+    frames = {each: _repeated(frame, catalog[sources[each]].key) for each, frame in frames.items()}
+    return _matched(frames)
+
+
+def _repeated(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """Give the last third of the rows the values of the first, but for the last column of the key."""
+    third = frame.height // 3
+    again = [column for column in frame.columns if not key or column != key[-1]]
+    if not third:
+        return frame
+    later = frame[-third:].with_columns(frame[:third].select(again))
+    return pl.concat([frame[:-third], later.select(frame.columns)])
+
+
+def _matched(frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Let columns of one name hold the same values in most rows of each later input, where they share none."""
+    matched: dict[str, pl.DataFrame] = {}
+    for name, frame in frames.items():
+        result = frame
+        for earlier in matched.values():
+            rows = min(earlier.height, result.height) * 2 // 3
+            for column in set(earlier.columns) & set(result.columns):
+                if earlier[column].dtype != result[column].dtype:
+                    continue
+                if set(earlier[column].drop_nulls().to_list()) & set(result[column].drop_nulls().to_list()):
+                    continue
+                values = pl.concat([earlier[column][:rows], result[column][rows:]])
+                result = result.with_columns(values.alias(column))
+        matched[name] = result
+    return matched
+
+
+def _runner(transform: Transform[..., object]) -> Any:
+    hints = {name: hint for name, hint in _hints(transform).items() if name in transform.parameters}
+    kinds = {name: kind_of(hints.get(name, pl.LazyFrame)) or "polars.LazyFrame" for name in transform.parameters}
+
+    def run(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+        made = to_polars(transform(**{name: from_polars(frames[name], kind) for name, kind in kinds.items()}))
+        if made is None:
+            raise NotObservable("it returns no table")
+        return made.collect() if isinstance(made, pl.LazyFrame) else made
+
+    return run
+
+
+def _hints(transform: Transform[..., object]) -> Mapping[str, Any]:
+    try:
+        return get_type_hints(transform.function)
+    except NameError:
+        return {}
+
+
+def _path(settings: Settings, name: str) -> Path:
+    return Path(settings.state) / "lineage" / settings.environment / f"{name.replace('/', '__')}.json"
