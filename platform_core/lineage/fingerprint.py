@@ -86,7 +86,7 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
 def _named(function: Callable[..., object]) -> Iterator[tuple[str, object]]:
     """Yield what the names in a function mean in its module, and in modules of its own package that it names."""
     scope = getattr(function, "__globals__", {})
-    names = dict.fromkeys(name for code in _nested(function.__code__) for name in code.co_names)  # type: ignore[attr-defined]  # judged by the caller
+    names = dict.fromkeys(name for code in _nested(function.__code__) for name in code.co_names)
     for name in names:
         value = scope.get(name, getattr(builtins, name, None))
         if isinstance(value, ModuleType) and value.__name__.split(".")[0] == function.__module__.split(".")[0]:
