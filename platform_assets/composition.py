@@ -11,12 +11,13 @@ import dagster as dg
 from platform_assets.discovery import by_hand
 from platform_assets.factory import asset_for
 from platform_assets.factory.dbt.assets import build_dbt_assets
-from platform_assets.location import CodeLocation
+from platform_assets.location import BRANCH, CodeLocation
 from platform_assets.operations.automation import automation_for, follow_inputs
 from platform_assets.operations.upkeep.asset import upkeep_asset, upkeep_schedules
 from platform_assets.operations.upkeep.tables import kept_tables
 from platform_resources.alerts import AlertJournal
-from platform_resources.settings import Settings
+from platform_resources.settings import Settings, branch_name
+from platform_resources.storage import Lake
 from platform_resources.storage.io_manager import LakeIOManager
 from platform_resources.storage.objects import ObjectStore
 
@@ -62,16 +63,28 @@ def _definitions(location: CodeLocation) -> dg.Definitions:
         assets=[*made, upkeep_asset(lambda: kept_tables(catalog, made))],
         resources={
             **_s3(chosen),
-            "lake": location.lake,
+            "lake": dg.ResourceDefinition(lambda context: lake_of(location, context.run)),
             "objects": ObjectStore(chosen.s3),
             "landing": location.landing,
             "alerts": AlertJournal(chosen),
-            "io_manager": LakeIOManager(location.lake),
+            "io_manager": dg.IOManagerDefinition(lambda context: LakeIOManager(lake_of(location, context.run))),
         },
         sensors=automation.sensors,
         schedules=[*automation.schedules, *upkeep_schedules()],
         executor=dg.in_process_executor,
     )
+
+
+def lake_of(location: CodeLocation, run: "dg.DagsterRun | None") -> Lake:
+    """Return the lake that a run reads and writes: that of the settings, or of the branch that a tag of it names.
+
+    Raises:
+        UnknownBranch: There is no such branch.
+    """
+    name = None if run is None else run.tags.get(BRANCH)
+    lake = location.lake if name is None else location.lake.on_branch(branch_name(BRANCH, name))
+    _ = lake.branch  # now, so that a run in a branch that is not there begins no step
+    return lake
 
 
 def _s3(chosen: Settings) -> dict[str, object]:

@@ -19,6 +19,8 @@ from platform_resources.storage import Lake
 if TYPE_CHECKING:
     import dagster as dg
 
+BRANCH = "platform/branch"
+"""The tag of a run that works in a branch of data."""
 OPERATION = "platform/operation"
 """The tag of an asset that works on the platform itself: no dataset, so that listings and catching up pass it over."""
 

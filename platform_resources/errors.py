@@ -232,6 +232,39 @@ def _hours(length: timedelta) -> str:
     return f"{length.total_seconds() / 3600:g} h"
 
 
+class BranchError(ResourceError):
+    """Something about a branch of data."""
+
+
+class BranchExists(BranchError):
+    """A branch is made under a name that is taken."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"branch {name}: there is one already. Fix: choose another name, or drop it first.")
+
+
+class UnknownBranch(BranchError):
+    """A branch is named that is not there."""
+
+    def __init__(self, name: str, available: Sequence[str]) -> None:
+        self.name, self.available = name, tuple(available)
+        there = f"there are {', '.join(self.available)}" if available else "there are none"
+        super().__init__(f"branch {name}: is not there; {there}. Fix: make it by platform branch new {name}.")
+
+
+class BranchOutdated(BranchError):
+    """A branch is promoted whose tables have changed in the environment since it began."""
+
+    def __init__(self, name: str, tables: Sequence[str]) -> None:
+        self.name, self.tables = name, tuple(tables)
+        super().__init__(
+            f"branch {name}: {', '.join(self.tables)} changed in the environment since the branch began; nothing was "
+            "promoted. Fix: make a new branch, materialise there what this one changed, and promote that; "
+            f"platform branch diff {name} shows what this one changed."
+        )
+
+
 class ObjectError(ResourceError):
     """Something about one object or bucket on S3; `address` is its s3:// address or key."""
 

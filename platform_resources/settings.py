@@ -20,6 +20,7 @@ Environment = Literal["development", "staging", "production"]
 VARIABLES = {
     "PLATFORM_LAKE": "where tables lie: a folder or s3://bucket/prefix; default <state>/lake",
     "PLATFORM_ENVIRONMENT": "development, staging or production; default development",
+    "PLATFORM_BRANCH": "branch of data that is read and written, as platform branch new made it; default none",
     "PLATFORM_STATE": "folder of local state; default .platform in the current folder",
     "PLATFORM_LANDING": "where files land: a folder or s3://bucket/prefix; default <state>/landing",
     "PLATFORM_ICEBERG_CATALOG": "SQLAlchemy URL of the Iceberg catalogue, such as postgresql+psycopg2://host/db;"
@@ -49,6 +50,7 @@ VARIABLES = {
 }
 DATABASE_PREFIX, SECRET_PREFIX, SINK_PREFIX = "PLATFORM_DATABASE_", "PLATFORM_SECRET_", "PLATFORM_SINK_"
 _NAMED = f"(?:{DATABASE_PREFIX}|{SECRET_PREFIX}|{SINK_PREFIX})[A-Z][A-Z0-9_]*"
+_BRANCH = "[a-z0-9][a-z0-9_-]{0,63}"
 _KEYS_APART = "give keys as AWS_* variables, and the address without them"
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -92,6 +94,8 @@ class Settings:
     topic_prefix: str = ""
     sinks: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """URLs of what datasets are published to, by name; they may hold passwords and are never shown."""
+    branch: str | None = None
+    """The branch of data that is read and written; None for the environment's own tables."""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -119,6 +123,7 @@ class Settings:
             sinks=_named(given, SINK_PREFIX),
             secrets=_named(given, SECRET_PREFIX),
             topic_prefix=given.get("PLATFORM_TOPIC_PREFIX", ""),
+            branch=branch_name("PLATFORM_BRANCH", given["PLATFORM_BRANCH"]) if "PLATFORM_BRANCH" in given else None,
         )
 
     def to_environment(self) -> dict[str, str]:
@@ -135,6 +140,7 @@ class Settings:
             "PLATFORM_BROKER": self.broker,
             "PLATFORM_BROKER_OPTIONS": self.broker_options,
             "PLATFORM_TOPIC_PREFIX": self.topic_prefix,
+            "PLATFORM_BRANCH": self.branch,
             "PLATFORM_CACHE": cache.folder or "off",
             "PLATFORM_CACHE_BYTES": str(cache.limit_bytes),
             "PLATFORM_CACHE_MEMORY_BYTES": str(cache.memory_bytes),
@@ -197,6 +203,15 @@ def _refuse_unknown(given: Mapping[str, str]) -> None:
     for name in sorted(given):
         if name.startswith("PLATFORM_") and name not in VARIABLES and not re.fullmatch(_NAMED, name):
             raise SettingsError(name, "is not a setting", allowed=tuple(VARIABLES), fix="correct its name or unset it")
+
+
+def branch_name(variable: str, value: str) -> str:
+    """Return the name of a branch; raises SettingsError where it cannot be the name of a folder."""
+    if not re.fullmatch(_BRANCH, value):
+        problem = f"{value!r} is no name of a branch"
+        fix = "write small letters, digits, - and _, the first a letter or digit"
+        raise SettingsError(variable, problem, allowed=("fix-delays",), fix=fix)
+    return value
 
 
 def _environment(value: str) -> Environment:

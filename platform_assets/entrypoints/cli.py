@@ -6,6 +6,7 @@ Commands are the modules of `commands`; they import what they need when they are
 # ruff: noqa: PLC0415, FBT002 - see above: Dagster alone takes seconds; and Typer makes flags of booleans
 
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ import typer
 
 from platform_assets.entrypoints import commands
 from platform_assets.entrypoints.interrupts import heed_interrupts
+
+_BRANCH = "PLATFORM_BRANCH"
 
 app = typer.Typer(
     name="platform",
@@ -37,11 +40,25 @@ def options(
             help="Root below which datasets are declared, such as my_company.domains; by pyproject.toml without."
         ),
     ] = None,
+    branch: Annotated[
+        str | None, typer.Option(help="Branch of data to work in; PLATFORM_BRANCH, or the environment's own, without.")
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """What datasets there are, how they stand, and what was set aside of them."""
     context.obj = package
     context.meta["debug"] = debug
+    if branch is not None:
+        before = os.environ.get(_BRANCH)
+        os.environ[_BRANCH] = branch  # so that whatever the command starts works in it, too
+        context.call_on_close(lambda: _restore_branch(before))
+
+
+def _restore_branch(before: str | None) -> None:
+    if before is None:
+        os.environ.pop(_BRANCH, None)
+    else:
+        os.environ[_BRANCH] = before
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ anywhere. A worker that knows what its commit wrote, and that the far side stood
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import polars as pl
@@ -54,15 +54,20 @@ class Publisher:
         self._positions: dict[str, str | None] = {}
         self._unsaved: set[str] = set()
 
+    @property
+    def _publications(self) -> Sequence[Publication]:
+        """What is published; from a branch of data nothing leaves the lake."""
+        return self._dataset.publish if self._lake.settings.branch is None else ()
+
     def catch_up(self) -> int:
         """Publish whatever a far side does not have; returns how many rows were put or deleted."""
-        if not self._dataset.publish or not self._lake.exists(table_spec(self._dataset)):
+        if not self._publications or not self._lake.exists(table_spec(self._dataset)):
             return 0
         version = self._lake.version(table_spec(self._dataset))
         if version is None:
             return 0
         counts = 0
-        for publication in self._dataset.publish:
+        for publication in self._publications:
             sink = self._open(publication)
             position = self._positions[publication.target]
             if position == version:
@@ -78,10 +83,10 @@ class Publisher:
             commit: The commit; None where it changed nothing.
             rows: All rows that it wrote; it deleted none.
         """
-        if not self._dataset.publish or commit is None or commit.version is None:
+        if not self._publications or commit is None or commit.version is None:
             return 0
         counts = 0
-        for publication in self._dataset.publish:
+        for publication in self._publications:
             sink = self._open(publication)
             position = self._positions[publication.target]
             if not _is_next(position, commit.version):

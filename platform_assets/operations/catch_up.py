@@ -60,6 +60,11 @@ def stale_runs(
         is_derived = key not in sources and node.is_materializable and OPERATION not in node.tags
         if is_derived and (partitions := staleness.of(key, stale)) is not None:
             stale[key] = partitions
+    return planned_runs(stale, arrivals, graph)
+
+
+def planned_runs(stale: StalePartitions, arrivals: Sequence[Arrival], graph: Any) -> list[CatchUpRun]:
+    """Plan the runs that make what is stale, inputs first."""
     ordered = [key for key in graph.toposorted_asset_keys if key in stale]
     return [run for batch in _batches(ordered, graph) for run in _runs(batch, stale, arrivals, graph)]
 

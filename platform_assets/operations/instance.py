@@ -11,9 +11,17 @@ if TYPE_CHECKING:
     import dagster as dg
 
 
+_BRANCHES = "branches"
+_OF_A_BRANCH = "telemetry: {enabled: false}\n"
+"""A history of its own in SQLite, wherever that of the environment lies."""
+
+
 def dagster_home(settings: Settings) -> Path:
-    """Name the folder of Dagster's instance; it need not be there."""
-    return Path(os.environ.get("DAGSTER_HOME") or Path(settings.state) / "dagster")
+    """Name the folder of Dagster's instance; it need not be there. A branch of data has a history of its own."""
+    home = Path(os.environ.get("DAGSTER_HOME") or Path(settings.state) / "dagster")
+    if home.parent.name == _BRANCHES:  # of a branch, by `platform branch env`
+        home = home.parent.parent
+    return home if settings.branch is None else home / _BRANCHES / settings.branch
 
 
 def open_instance(settings: Settings) -> "dg.DagsterInstance":
@@ -22,6 +30,10 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
 
     home = dagster_home(settings)
     home.mkdir(parents=True, exist_ok=True)
+    if settings.branch is not None:
+        if not (home / "dagster.yaml").exists():
+            (home / "dagster.yaml").write_text(_OF_A_BRANCH)
+        return DagsterInstance.from_config(str(home))
     if not os.environ.get("DAGSTER_HOME"):
         _copy_configuration(home)
         os.environ["DAGSTER_HOME"] = str(home)

@@ -70,7 +70,8 @@ class DbtProject:
     @property
     def home(self) -> Path:
         """The folder of this environment's staged copies."""
-        return Path(self.settings.state) / "dbt" / self.settings.environment
+        branch = "" if self.settings.branch is None else f"~{self.settings.branch}"
+        return Path(self.settings.state) / "dbt" / f"{self.settings.environment}{branch}"
 
     @property
     def database(self) -> Path:

@@ -6,8 +6,10 @@ On disk a file is written beside its place, synced and renamed; on S3 a PUT or a
 import hashlib
 import os
 import re
+import shutil
 import stat
 import tempfile
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -67,6 +69,18 @@ class Folder(ABC):
     def remove(self, name: str) -> None:
         """Returns when the file is gone, also if it was not there."""
 
+    @abstractmethod
+    def lend(self, name: str, to: "Folder", *, replace: bool = False) -> None:
+        """Give another folder the file under the same name, without reading it.
+
+        On disk both name the same bytes; S3 copies an object within itself. A file of that name stays as it is, unless
+        it is to be replaced.
+        """
+
+    @abstractmethod
+    def create(self, name: str, content: bytes) -> bool:
+        """Publish a file under a name that is free; False where it is taken. Of two who try, one is told True."""
+
     def write(self, name: str, content: bytes) -> None:
         """Returns when the content is durable under the name."""
         with self.draft(name) as path:
@@ -118,6 +132,38 @@ class DiskFolder(Folder):
         """Returns when the file is gone, also if it was not there."""
         (self.root / name).unlink(missing_ok=True)
 
+    def lend(self, name: str, to: Folder, *, replace: bool = False) -> None:
+        """Give another folder on the same disk the file by a hard link; one on another disk gets a copy."""
+        source, target = self.root / name, Path(to.uri(name))
+        if target.exists() and not replace:
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
+        try:
+            try:
+                os.link(source, draft)
+            except OSError:  # another disk, or one without links
+                shutil.copyfile(source, draft)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write beside the place, and link there, which fails where there is a file."""
+        place = self.root / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = place.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
+        try:
+            draft.write_bytes(content)
+            _sync(draft)
+            os.link(draft, place)
+            _sync(place.parent)
+        except FileExistsError:
+            return False
+        finally:
+            draft.unlink(missing_ok=True)
+        return True
+
     def _entry(self, path: Path) -> Entry | None:
         """Returns a file, or None for a folder and for a file that another writer has just replaced or removed."""
         try:
@@ -168,6 +214,23 @@ class S3Folder(Folder):
     def remove(self, name: str) -> None:
         """Returns when the object is gone, also if it was not there."""
         self._store.delete(self._key(name))
+
+    def lend(self, name: str, to: Folder, *, replace: bool = False) -> None:
+        """Give another prefix of the bucket the object, which S3 copies by itself."""
+        if not isinstance(to, S3Folder) or to.bucket != self.bucket:
+            raise ValueError("objects are lent within one bucket")
+        if replace or not any(entry.name == name for entry in to.entries(name.rpartition("/")[0])):
+            self._store.copy(self._key(name), to._key(name))  # noqa: SLF001 - another of this class
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Put the object where there is none."""
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        try:
+            self._store.put(self._key(name), content, mode="create")
+        except (AlreadyExistsError, PreconditionError):
+            return False
+        return True
 
     def _key(self, name: str) -> str:
         return "/".join(part for part in (self.prefix, name) if part)

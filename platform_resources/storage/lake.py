@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ import polars as pl
 from platform_resources.errors import InvalidRows, InvalidTableSpec
 from platform_resources.settings import Settings
 from platform_resources.storage.batches import Frames, SpooledRows, gathered
+from platform_resources.storage.branches import Branch, Branches, table_at
 from platform_resources.storage.caches import Cache, open_cache
 from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.formats.base import TableFormat
@@ -36,19 +37,31 @@ class Lake:
         """What was read from S3 before; None where the tables lie on disk, or the settings turn it off."""
         return open_cache(self.settings) if self.settings.lake.startswith("s3://") else None
 
+    @cached_property
+    def branch(self) -> Branch | None:
+        """The branch that is read and written; None for the environment's own tables; raises UnknownBranch."""
+        name = self.settings.branch
+        return None if name is None else Branches(self.settings).open(name)
+
+    def on_branch(self, name: str | None) -> "Lake":
+        """Return the same lake as a branch sees it; None for the environment's own tables."""
+        return self if name == self.settings.branch else Lake(replace(self.settings, branch=name))
+
     def location(self, spec: TableSpec) -> str:
         """Returns the folder or s3:// prefix of a table, whether it is there or not."""
-        return f"{self.settings.tables_root}/{spec.path}"
+        return self._readable(spec)[0].location
 
     def exists(self, spec: TableSpec) -> bool:
         """Returns whether anything was ever written to the table."""
         with self.telling(spec):
-            return self._table(spec).exists()
+            table, pinned = self._readable(spec)
+            return pinned is not None or table.exists()
 
     def version(self, spec: TableSpec) -> str | None:
         """Returns what changes with every commit, or None when there is no table."""
         with self.telling(spec):
-            return self._table(spec).version()
+            table, pinned = self._readable(spec)
+            return table.version() if pinned is None else pinned
 
     def position(self, spec: TableSpec, app_id: str) -> int | None:
         """Return the number of a stream's last write to the table; None where it wrote nothing."""
@@ -58,7 +71,7 @@ class Lake:
     def version_at(self, spec: TableSpec, at: datetime) -> str:
         """Returns the version that was the latest at an instant with a zone; raises VersionNotFound."""
         with self.telling(spec):
-            return self.operations(spec).version_at(at)
+            return self._readable(spec)[0].version_at(at)
 
     def scan(
         self,
@@ -87,8 +100,8 @@ class Lake:
             TableDamaged: a file of the log or the metadata is gone or cut off; `telling` says it of data files too.
         """
         with self.telling(spec):
-            wanted = self._version(spec, partitions, version, at)
-            return self._table(spec).scan(partitions=partitions, columns=columns, version=wanted, cache=self.cache)
+            table, wanted = self._version(spec, partitions, version, at)
+            return table.scan(partitions=partitions, columns=columns, version=wanted, cache=self.cache)
 
     def read(
         self,
@@ -110,8 +123,8 @@ class Lake:
             TableDamaged: a file that the rows need is gone, or is not what was written.
         """
         with self.telling(spec):
-            wanted = self._version(spec, partitions, version, at)
-            return self._table(spec).load(partitions=partitions, columns=columns, version=wanted, cache=self.cache)
+            table, wanted = self._version(spec, partitions, version, at)
+            return table.load(partitions=partitions, columns=columns, version=wanted, cache=self.cache)
 
     def write(  # noqa: PLR0913 - a keyword per fact reads better than a bag
         self,
@@ -179,7 +192,7 @@ class Lake:
             InvalidRows: the rows would belong to no partition.
             UnsupportedOperation: the format cannot change rows.
         """
-        self._table(spec).refuse_lacking("update")
+        self._readable(spec)[0].refuse_lacking("update")
         part = spec.partition_column
         if part is not None and part in values and not (values[part] and isinstance(values[part], str)):
             raise InvalidRows(
@@ -197,13 +210,22 @@ class Lake:
             UnsupportedOperation: the column is not the partition's, and the format can delete whole partitions only.
         """
         if column != spec.partition_column:
-            self._table(spec).refuse_lacking("delete_rows")
+            self._readable(spec)[0].refuse_lacking("delete_rows")
         with self.telling(spec):
             return self._table(spec).delete(column, ids)
 
     def operations(self, spec: TableSpec) -> TableOperations:
-        """Returns what can be done to a table besides reading and writing rows: history, upkeep, restoring."""
-        return self._table(spec)
+        """Returns what can be done to a table besides reading and writing rows: history, upkeep, restoring.
+
+        Upkeep keeps what branches read. In a branch, upkeep of a table that was not materialised there is refused.
+        """
+        table, pinned = self._readable(spec)
+        if self.branch is not None:
+            table.lender = None if pinned is None else self.branch.name
+        else:
+            held = Branches(self.settings).holding(spec.path)
+            table.held = [(pin.version, branch.created_at) for branch, pin in held]
+        return table
 
     @contextmanager
     def telling(self, *specs: TableSpec) -> Iterator[None]:
@@ -216,23 +238,48 @@ class Lake:
         """
         with ExitStack() as all_of_them:
             for spec in specs:
-                all_of_them.enter_context(self._table(spec).telling())
+                all_of_them.enter_context(self._readable(spec)[0].telling())
             yield
 
     def _version(
         self, spec: TableSpec, partitions: Sequence[str] | None, version: str | int | None, at: datetime | None
-    ) -> str | int | None:
-        """Returns the version that was asked for, by its name or an instant; raises where the question is wrong."""
+    ) -> tuple[TableFormat, str | int | None]:
+        """Returns the table and the version that was asked for, by its name or an instant, or that a branch began with.
+
+        Raises where the question is wrong.
+        """
+        table, pinned = self._readable(spec)
         if version is not None and at is not None:
             raise ValueError("name a version or an instant, not both")
         if partitions is not None and spec.partition_column is None:
             raise InvalidTableSpec(spec.path, "has no partitions to choose from", fix="declare partition_column")
         if version is not None:
-            self._table(spec).refuse_lacking("history")
-        return version if at is None else self.operations(spec).version_at(at)
+            table.refuse_lacking("history")
+        if at is not None:
+            version = table.version_at(at)
+        if version is None and "history" not in table.lacking:
+            version = pinned  # before a table without versions changes, its branches get its files
+        return table, version
 
     def _table(self, spec: TableSpec) -> TableFormat:
-        return FORMATS[spec.format](spec, self.location(spec), self.settings)
+        """The table to be written: a branch's own, or the environment's."""
+        branches = Branches(self.settings)
+        if self.branch is not None:
+            branches.begin(self.branch, spec)
+            return table_at(spec, branches.tables_of(self.branch.name))
+        if "history" in FORMATS[spec.format].lacking:
+            for branch, _ in branches.holding(spec.path):
+                branches.begin(branch, spec)
+        return table_at(spec, self.settings)
+
+    def _readable(self, spec: TableSpec) -> tuple[TableFormat, str | None]:
+        """The table to be read, and the version of it that a branch reads where it has none of its own."""
+        if self.branch is None:
+            return table_at(spec, self.settings), None
+        branches, pin = Branches(self.settings), self.branch.pins.get(spec.path)
+        if pin is None or branches.is_begun(self.branch.name, spec.path):
+            return table_at(spec, branches.tables_of(self.branch.name)), None
+        return table_at(spec, branches.settings), pin.version
 
 
 def _check_partitions(spec: TableSpec, frame: pl.DataFrame, partitions: Sequence[str] | None) -> None:

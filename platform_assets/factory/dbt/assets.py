@@ -1,6 +1,6 @@
 """The assets of a dbt project: one step for all models, because they share one DuckDB file with one writer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,12 @@ def build_dbt_assets(
     if staged is None:
         return []
     _refuse_doubles(catalog, models)
-    return [_assets(staged, models, automation)] if models else []
+
+    def staged_for(lake: Lake) -> StagedProject:
+        own = lake.settings.branch == settings.branch  # else a tag of the run names a branch of data
+        return staged if own else staged_models(lake.settings, catalog, project)[0] or staged
+
+    return [_assets(staged_for, models, automation)] if models else []
 
 
 def _refuse_doubles(catalog: Catalog, models: Sequence[Model]) -> None:
@@ -54,7 +59,9 @@ def _refuse_doubles(catalog: Catalog, models: Sequence[Model]) -> None:
 
 
 def _assets(
-    staged: StagedProject, models: Sequence[Model], automation: dg.AutomationCondition[Any] | None
+    staged_for: Callable[[Lake], StagedProject],
+    models: Sequence[Model],
+    automation: dg.AutomationCondition[Any] | None,
 ) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="dbt",
@@ -70,7 +77,7 @@ def _assets(
     ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
         from platform_assets.factory.dbt.build import build_models  # noqa: PLC0415 - imports dbt, for runs alone
 
-        yield from build_models(context, staged, models, lake)
+        yield from build_models(context, staged_for(lake), models, lake)
 
     return build
 

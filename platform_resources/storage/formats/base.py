@@ -1,8 +1,9 @@
 """What every table format promises; the behaviour suite in tests/resources/storage runs over all of them."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import wraps
 from inspect import getattr_static, getmembers, isfunction
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ import polars as pl
 from platform_resources.errors import (
     ColumnNotFound,
     InvalidTableSpec,
+    PositionMoved,
     TableDamaged,
     TableNotFound,
     UnsupportedOperation,
@@ -22,11 +24,12 @@ from platform_resources.storage.caches.scans import MOST_FILES, CachedScan
 from platform_resources.storage.caches.snapshot import Source
 from platform_resources.storage.folder import folder_at
 from platform_resources.storage.operations.interface import TableOperations
-from platform_resources.storage.operations.records import Operation
+from platform_resources.storage.operations.records import Operation, OperationResult
 from platform_resources.storage.refusals import told
 from platform_resources.storage.table import Commit, Rows, TableSpec
 
 _TRANSLATED = "_translates_errors"
+_UPKEEP = ("compact", "zorder", "vacuum", "expire", "restore")
 
 
 class TableFormat(TableOperations):
@@ -58,6 +61,48 @@ class TableFormat(TableOperations):
 
     def __init__(self, spec: TableSpec, location: str, settings: Settings) -> None:
         self.spec, self.location, self.settings, self.s3 = spec, location, settings, settings.s3
+        self.held: Sequence[tuple[str, datetime]] = ()
+        """Versions that branches read, and since when: upkeep keeps their files."""
+        self.lender: str | None = None
+        """The branch that reads the table and has none of its own in its place: upkeep is not the branch's to do."""
+
+    @property
+    def lacking_operations(self) -> Collection[str]:
+        """Names of operations that the format lacks."""
+        return self.lacking.keys()
+
+    def lend(self, version: str, to: "TableFormat") -> None:
+        """Make another table of a version of this one, without reading its rows; done again, it changes nothing.
+
+        Raises:
+            VersionNotFound: The table has no such version.
+        """
+        raise self._lacks_branches(version, to)
+
+    def take(self, other: "TableFormat", since: str | None) -> str:
+        """Make another table's rows this one's, without reading them, and return the version they have here.
+
+        Args:
+            other: Began as this one's version `since`.
+            since: What this one's version must be; None where there must be no table.
+
+        Raises:
+            PositionMoved: The table is not at that version any more.
+        """
+        raise self._lacks_branches(since, other)
+
+    def forget(self) -> None:
+        """Let a catalogue forget the table, whose files stay; nothing to do where the files are the table."""
+
+    def _lacks_branches(self, version: str | None, other: "TableFormat") -> UnsupportedOperation:  # noqa: ARG002
+        return UnsupportedOperation(
+            self.spec.path, f"format {self.spec.format} has no branches", fix="declare store=Delta(...)"
+        )
+
+    def _refuse_moved(self, since: str | None) -> None:
+        """Refuse a table that is not at a version any more."""
+        if (now := self.version()) != since:
+            raise PositionMoved(self.spec.path, "version", expected=since, actual=now)
 
     @abstractmethod
     def exists(self) -> bool:
@@ -201,6 +246,17 @@ def _guarded(operation: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(operation)
     def guarded(self: TableFormat, *arguments: Any, **named: Any) -> Any:
         self.refuse_lacking(operation.__name__)
+        if self.lender is not None and operation.__name__ in _UPKEEP:
+            raise UnsupportedOperation(
+                self.spec.path,
+                f"nothing of it was materialised in branch {self.lender}",
+                fix="do it without the branch",
+            )
+        if self.held and operation.__name__ == "expire":
+            return OperationResult(
+                table=self.spec.path, operation="expire", dry_run=arguments == () and named.get("dry_run", True),
+                changed=False, version=self.version(),
+            )  # fmt: skip
         with self.telling():
             return operation(self, *arguments, **named)
 

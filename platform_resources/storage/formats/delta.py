@@ -12,13 +12,14 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from platform_resources.errors import TableDamaged, VersionNotFound
+from platform_resources.errors import PositionMoved, TableDamaged, VersionNotFound
 from platform_resources.storage import columns
 from platform_resources.storage.caches import Cache
 from platform_resources.storage.caches.snapshot import Snapshot, Source
 from platform_resources.storage.conflicts import retried
 from platform_resources.storage.folder import Folder, folder_at
 from platform_resources.storage.formats.base import TableFormat
+from platform_resources.storage.formats.delta_branch import lend_version, take_commits
 from platform_resources.storage.formats.delta_damage import damage, refuse_empty, refuse_empty_object
 from platform_resources.storage.formats.delta_frames import (
     properties,
@@ -391,9 +392,13 @@ class DeltaFormat(TableFormat):
         keep = self._checked_keep(keep)
         table, hours = self._existing(), -(-keep // _HOUR)
         sizes = {each.name: each.size_bytes for each in self._folder.entries()}
-        found = table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True)
+        read = [int(version) for version, _ in self.held]
+        options: dict[str, Any] = {
+            "retention_hours": hours, "enforce_retention_duration": False, "full": True, "keep_versions": read or None,
+        }  # fmt: skip
+        found = table.vacuum(dry_run=True, **options)
         if found and not dry_run:
-            found = table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
+            found = table.vacuum(dry_run=False, **options)
         return self._result(
             "vacuum", changed=bool(found), dry_run=dry_run, table=table,
             files_removed=len(found), files=tuple(sorted(found)),
@@ -434,6 +439,20 @@ class DeltaFormat(TableFormat):
             files_removed=len(gone), bytes_removed=sum(now[name] for name in gone),
             files_added=len(back), bytes_added=sum(then[name] for name in back),
         )  # fmt: skip
+
+    def lend(self, version: str, to: TableFormat) -> None:
+        """Link the files of the version, and the log up to it, which comes last."""
+        lend_version(self._opened_at(version), self._folder, folder_at(to.location, self.s3))
+
+    def take(self, other: TableFormat, since: str | None) -> str:
+        """Link the other's files, and say what it did since in one commit."""
+        self._refuse_moved(since)
+        version = -1 if since is None else int(since)
+        source, branch = folder_at(other.location, self.s3), str(other.settings.branch)
+        taken_version = take_commits(self._folder, source, version, branch)
+        if taken_version is None:
+            raise PositionMoved(self.spec.path, "version", expected=since, actual=self.version())
+        return taken_version
 
     def _opened_at(self, version: str) -> "DeltaTable":
         table = self._existing()

@@ -1,6 +1,7 @@
 """Tables in Apache Iceberg, through pyiceberg: every write is one snapshot, and two writers lose nothing."""
 
 import json
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +17,7 @@ from platform_resources.errors import (
     ColumnNotFound,
     InvalidTableSpec,
     MetadataLost,
+    PositionMoved,
     TableDamaged,
     UnsupportedOperation,
     VersionNotFound,
@@ -27,10 +29,12 @@ from platform_resources.storage.conflicts import retried
 from platform_resources.storage.damage import is_json
 from platform_resources.storage.folder import Folder, folder_at
 from platform_resources.storage.formats.base import TableFormat
+from platform_resources.storage.formats.iceberg_branch import as_of, brought, metadata_number
 from platform_resources.storage.formats.iceberg_catalog import (
     MARKER,
     catalogue_exists,
     catalogue_url,
+    exchange_metadata,
     identifier,
     metadata_in_file,
     metadata_location,
@@ -523,6 +527,43 @@ class IcebergFormat(TableFormat):
             files_removed=len(gone), bytes_removed=_size(gone),
             files_added=len(back), bytes_added=_size(back),
         )  # fmt: skip
+
+    def lend(self, version: str, to: TableFormat) -> None:
+        """Enter a table into the branch's catalogue whose metadata names this one's files."""
+        if not isinstance(to, IcebergFormat) or to.exists():
+            return
+        table = self._existing()
+        metadata = as_of(table, self._snapshot_id(table, version), location=to.location)
+        to.enter(metadata, before=None)
+
+    def take(self, other: TableFormat, since: str | None) -> str:
+        """Name the other's files, which stay where they are, in this one's metadata, by one change of the catalogue."""
+        self._refuse_moved(since)
+        table = self._opened()
+        theirs = other._existing() if isinstance(other, IcebergFormat) else None  # noqa: SLF001 - another of this class
+        if theirs is None:
+            raise InvalidTableSpec(self.spec.path, "was materialised in another format", fix="declare a new version")
+        if not self.enter(brought(table, theirs, location=self.location), before=table):
+            raise PositionMoved(self.spec.path, "version", expected=since, actual=self.version())
+        return str(self.version())
+
+    def forget(self) -> None:
+        """Let the catalogue forget the table; its files stay."""
+        self._catalogue.drop_table(self._identifier)
+        self._folder.remove(MARKER)
+
+    def enter(self, metadata: Mapping[str, Any], *, before: "Table | None") -> bool:
+        """Write metadata, and let the catalogue name it in the place of what it was; False where that has changed."""
+        number = 0 if before is None else 1 + metadata_number(before.metadata_location)
+        name = f"metadata/{number:05}-{uuid.uuid4()}.metadata.json"
+        self._folder.write(name, json.dumps(metadata).encode())
+        place = self._folder.uri(name)
+        if before is None:
+            self._catalogue.create_namespace_if_not_exists(self._identifier[0])
+            self._catalogue.register_table(self._identifier, place)
+            self._folder.write(MARKER, b"the Iceberg catalogue knows this table\n")
+            return True
+        return exchange_metadata(self._catalogue, self._identifier, before.metadata_location, place)
 
     def register(self) -> str:
         """Enter a table that the catalogue had lost, by the newest metadata in its folder, and return its version.

@@ -79,6 +79,25 @@ def metadata_location(catalogue: "SqlCatalog", name: tuple[str, str]) -> str | N
         return connection.scalar(found)
 
 
+def exchange_metadata(catalogue: "SqlCatalog", name: tuple[str, str], before: str, after: str) -> bool:
+    """Let the catalogue name other metadata of a table; False where it names others than before."""
+    from pyiceberg.catalog.sql import IcebergTables
+    from sqlalchemy import update
+
+    change = (
+        update(IcebergTables)
+        .where(
+            IcebergTables.catalog_name == NAME,
+            IcebergTables.table_namespace == name[0],
+            IcebergTables.table_name == name[1],
+            IcebergTables.metadata_location == before,
+        )
+        .values(metadata_location=after, previous_metadata_location=before)
+    )
+    with catalogue.engine.begin() as connection:
+        return connection.execute(change).rowcount == 1
+
+
 def metadata_in_file(settings: Settings, name: tuple[str, str]) -> str | None:
     """Returns the same from the catalogue that is a file, without opening it, which takes longer than a warm read.
 
@@ -109,7 +128,29 @@ def identifier(settings: Settings, spec: TableSpec) -> tuple[str, str]:
     ('development.flights.planes', 'v1')
     """
     *parents, name = (part.replace("%", "%25").replace(".", "%2E") for part in spec.path.split("/"))
-    return ".".join([settings.environment, *parents]), name
+    return ".".join([_root(settings), *parents]), name
+
+
+def _root(settings: Settings) -> str:
+    """Return the first level of the names of all tables; a branch's are apart where one database knows both."""
+    return settings.environment if settings.branch is None else f"{settings.environment}~{settings.branch}"
+
+
+def forget_branch(settings: Settings) -> None:
+    """Drop what the catalogue knows of a branch: its file, or its entries in the database."""
+    if settings.iceberg is None:
+        for place in _file(settings).parent.glob(f"{_file(settings).name}*"):
+            place.unlink()
+        return
+    from pyiceberg.catalog.sql import IcebergNamespaceProperties, IcebergTables
+    from sqlalchemy import delete
+
+    root = _root(settings).replace("_", r"\_")
+    with open_catalogue(settings).engine.begin() as connection:
+        connection.execute(delete(IcebergTables).where(IcebergTables.table_namespace.like(f"{root}.%", escape="\\")))
+        connection.execute(delete(IcebergNamespaceProperties).where(
+            IcebergNamespaceProperties.namespace.like(f"{root}.%", escape="\\")
+        ))  # fmt: skip
 
 
 def _io_properties(settings: Settings) -> dict[str, str]:

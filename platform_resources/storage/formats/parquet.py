@@ -157,6 +157,27 @@ class ParquetFormat(TableFormat):
             partitions=() if labels is None else tuple(labels.unique().sort()),
         )
 
+    def lend(self, version: str, to: TableFormat) -> None:
+        """Link all files, the lists of columns last; before a table changes that a branch reads, it gets the files."""
+        self._refuse_moved(version)
+        target = folder_at(to.location, self.s3)
+        for entry in sorted(self._folder.entries(), key=lambda entry: entry.name.startswith(f"{_SCHEMAS}/")):
+            self._folder.lend(entry.name, target)
+
+    def take(self, other: TableFormat, since: str | None) -> str:
+        """Link the other's files, one after the other, then remove those that it has not."""
+        source = folder_at(other.location, self.s3)
+        with self._alone():
+            self._refuse_moved(since)
+            before = {entry.name: entry.stamp for entry in self._folder.entries()}
+            brought = sorted(source.entries(), key=lambda entry: entry.name.startswith(f"{_SCHEMAS}/"))
+            for entry in brought:
+                if before.get(entry.name) != entry.stamp:
+                    source.lend(entry.name, self._folder, replace=True)
+            for name in sorted(before.keys() - {entry.name for entry in brought}):
+                self._folder.remove(name)
+        return str(self.version())
+
     def delete(self, column: str, values: Sequence[Any]) -> Commit:  # noqa: ARG002 - the partition's: other rows are lacking
         """Remove whole partitions, one after the other: they are folders of their own.
 

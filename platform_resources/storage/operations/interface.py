@@ -1,7 +1,7 @@
 """What can be done to a table besides reading and writing rows; the same words for every format."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from platform_resources.errors import (
@@ -26,6 +26,8 @@ from platform_resources.storage.operations.records import (
 from platform_resources.storage.table import TableSpec
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
+_MARGIN = timedelta(hours=1)
+"""For clocks that differ, beside what a branch needs."""
 
 
 class TableOperations(ABC):
@@ -37,6 +39,13 @@ class TableOperations(ABC):
     spec: TableSpec
     location: str
     settings: Settings
+    held: Sequence[tuple[str, datetime]]
+    """Versions that branches read, and since when; their files stay whatever is said to keep."""
+
+    @property
+    def lacking_operations(self) -> Collection[str]:
+        """Names of operations that the table's format lacks."""
+        return ()
 
     @abstractmethod
     def history(self, limit: int | None = None) -> list[TableVersion]:
@@ -189,7 +198,8 @@ class TableOperations(ABC):
         """Shorten the time to keep to as long as there are dates; raises RetentionTooShort."""
         if keep < MINIMUM_KEEP:
             raise RetentionTooShort(self.spec.path, keep=keep, minimum=MINIMUM_KEEP)
-        return min(keep, datetime.now(UTC) - _EARLIEST)
+        held = [datetime.now(UTC) - since + _MARGIN for _, since in self.held]
+        return min(max([keep, *held]), datetime.now(UTC) - _EARLIEST)
 
 
 def total(values: Iterable[int | None]) -> int | None:

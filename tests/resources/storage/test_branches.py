@@ -1,0 +1,133 @@
+import os
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from platform_resources.errors import BranchExists, BranchOutdated, SettingsError, UnknownBranch, UnsupportedOperation
+from platform_resources.settings import Settings, branch_name
+from platform_resources.storage import Lake, TableSpec
+from platform_resources.storage.branches import Branches
+
+FORMATS = ["delta", "iceberg", "parquet"]
+
+
+def spec(name, **facts):
+    return TableSpec(path=f"shop/{name}/v1", format=name, partition_column="day", **facts)
+
+
+def rows(days, value):
+    return pl.DataFrame({"id": range(len(days)), "day": days, "value": [value] * len(days)})
+
+
+def values(lake, table):
+    return sorted(lake.scan(table).collect()["value"].to_list())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_branch_reads_what_it_began_with_and_the_environment_what_it_had(lake, name):
+    table = spec(name)
+    lake.write(table, rows(["a", "b"], 1), partitions=["a", "b"])
+    Branches(lake.settings).create("try")
+    branch = lake.on_branch("try")
+    lake.write(table, rows(["b"], 2), partitions=["b"])
+    assert values(branch, table) == [1, 1]
+    branch.write(table, rows(["a"], 3), partitions=["a"])
+    assert values(branch, table) == [1, 3]
+    assert values(lake, table) == [1, 2]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_promoting_makes_the_branch_s_rows_the_environment_s(lake, name):
+    table, new = spec(name), TableSpec(path="shop/new/v1", format=name)
+    lake.write(table, rows(["a", "b"], 1), partitions=["a", "b"])
+    Branches(lake.settings).create("try")
+    branch = lake.on_branch("try")
+    branch.write(table, rows(["a"], 3), partitions=["a"])
+    branch.write(table, rows(["c"], 4), partitions=["c"])
+    branch.write(new, rows(["x"], 5))
+    promoted = Branches(lake.settings).promote("try")
+    assert sorted(each.path for each in promoted) == sorted([table.path, new.path])
+    assert values(lake, table) == [1, 3, 4]
+    assert values(lake, new) == [5]
+    branch = lake.on_branch("try")
+    assert values(branch, table) == [1, 3, 4]
+    lake.write(table, rows(["c"], 6), partitions=["c"])
+    assert values(branch, table) == [1, 3, 4]
+    assert Branches(lake.settings).promote("try") == []
+    Branches(lake.settings).drop("try")
+    assert values(lake, table) == [1, 3, 6]
+    assert values(lake, new) == [5]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_promoting_is_refused_where_the_environment_moved_on(lake, name):
+    table = spec(name)
+    lake.write(table, rows(["a"], 1), partitions=["a"])
+    Branches(lake.settings).create("try")
+    lake.on_branch("try").write(table, rows(["a"], 2), partitions=["a"])
+    lake.write(table, rows(["a"], 3), partitions=["a"])
+    with pytest.raises(BranchOutdated, match=r"shop/\w+/v1 changed in the environment"):
+        Branches(lake.settings).promote("try")
+    assert values(lake, table) == [3]
+
+
+@pytest.mark.parametrize("name", ["delta", "iceberg"])
+def test_upkeep_keeps_the_files_that_a_branch_reads(tmp_path, name, monkeypatch):
+    lake = Lake(Settings(state=str(tmp_path / "state"), lake=str(tmp_path / "lake"), landing=str(tmp_path)))
+    table = spec(name)
+    lake.write(table, rows(["a"], 1), partitions=["a"])
+    Branches(lake.settings).create("try")
+    lake.write(table, rows(["a"], 2), partitions=["a"])
+    monkeypatch.setattr("platform_resources.storage.operations.interface.MINIMUM_KEEP", timedelta(0))
+    monkeypatch.setattr("platform_resources.storage.operations.interface._MARGIN", timedelta(0))
+    for path in (tmp_path / "lake").rglob("*.parquet"):
+        os.utime(path, (0, 0))
+    assert not lake.operations(table).expire(keep=timedelta(0), dry_run=False).changed
+    lake.operations(table).vacuum(keep=timedelta(0), dry_run=False)
+    assert values(lake.on_branch("try"), table) == [1]
+
+
+def test_a_merge_in_a_branch_begins_with_the_rows_and_the_position_of_the_table(lake):
+    table = TableSpec(path="shop/orders/v1", mode="merge", key=("id",))
+    lake.write(table, pl.DataFrame({"id": [1, 2], "value": [1, 1]}), transaction=("topic", 5))
+    Branches(lake.settings).create("try")
+    lake.write(table, pl.DataFrame({"id": [1], "value": [9]}), transaction=("topic", 8))
+    branch = lake.on_branch("try")
+    assert branch.position(table, "topic") == 5
+    branch.write(table, pl.DataFrame({"id": [2, 3], "value": [2, 2]}), transaction=("topic", 6))
+    assert values(branch, table) == [1, 2, 2]
+
+
+def test_a_branch_does_no_upkeep_of_tables_that_are_not_its_own(lake):
+    lake.write(spec("delta"), rows(["a"], 1), partitions=["a"])
+    Branches(lake.settings).create("try")
+    branch = lake.on_branch("try")
+    with pytest.raises(UnsupportedOperation, match="nothing of it was materialised in branch try"):
+        branch.operations(spec("delta")).compact()
+    assert len(branch.operations(spec("delta")).history()) == 1
+
+
+def test_a_branch_that_is_not_there_is_refused_by_name(lake):
+    Branches(lake.settings).create("one")
+    with pytest.raises(UnknownBranch, match="there are one"):
+        lake.on_branch("two").exists(spec("delta"))
+    with pytest.raises(BranchExists):
+        Branches(lake.settings).create("one")
+    with pytest.raises(SettingsError, match="no name of a branch"):
+        branch_name("--branch", "Ä/b")
+
+
+def test_a_branch_of_many_tables_copies_nothing(tmp_path):
+    lake = Lake(Settings(state=str(tmp_path / "state"), lake=str(tmp_path / "lake"), landing=str(tmp_path)))
+    for number in range(30):
+        lake.write(TableSpec(path=f"shop/t{number}/v1"), rows(["a"], 1))
+    before = sum(path.stat().st_size for path in (tmp_path / "lake").rglob("*.parquet"))
+    begun = time.process_time()
+    branch = Branches(lake.settings).create("try")
+    assert time.process_time() - begun < 1
+    assert len(branch.pins) == 30
+    assert sum(path.stat().st_size for path in (tmp_path / "lake").rglob("*.parquet")) == before
+    assert replace(branch, pins={}).kept == ()
