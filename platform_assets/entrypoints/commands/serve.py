@@ -1,4 +1,4 @@
-"""`platform serve metrics`: the state of the platform for a monitoring system."""
+"""`platform serve metrics | push`: the state of the platform for a monitoring system, a door for records."""
 
 # ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
 
@@ -41,6 +41,32 @@ def metrics(
     with ThreadingHTTPServer((host, port), handler_of(Exporter(location, keep_seconds=every))) as server:
         typer.echo(f"http://{host}:{server.server_address[1]}/metrics")
         server.serve_forever()
+
+
+@commands.command()
+def push(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 9465,
+    most_bytes: Annotated[int, typer.Option(min=1, help="Bytes of a body at most.")] = 8 << 20,
+    most_requests: Annotated[int, typer.Option(min=1, help="Requests at work at once.")] = 16,
+    most_lag: Annotated[int, typer.Option(min=0, help="Messages that the worker may be behind.")] = 1_000_000,
+) -> None:
+    """Takes records in at POST /datasets/DOMAIN/DATASET: judged at the door, durable before they are acknowledged."""
+    import uvicorn
+
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.entrypoints.push_gateway import build_gateway
+    from platform_assets.operations.push import PushDesk, ledger_of
+    from platform_resources.brokers import open_broker
+
+    location = open_location(context.obj)
+    desk = PushDesk(location, open_broker(location.settings), ledger_of(location.settings), most_lag)
+    app = build_gateway(desk, most_bytes=most_bytes, most_requests=most_requests)
+    server = uvicorn.Server(uvicorn.Config(app, host, port, log_level="warning", access_log=False))
+    listening = server.config.bind_socket()
+    typer.echo(f"http://{host}:{listening.getsockname()[1]}/datasets/")
+    server.run([listening])
 
 
 def handler_of(exporter: Exporter) -> type[BaseHTTPRequestHandler]:

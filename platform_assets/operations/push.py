@@ -1,0 +1,254 @@
+"""Records that producers push: judged at the door by the dataset's own rules, durable before they are acknowledged.
+
+What is accepted becomes messages of the dataset's topic, and the stream worker commits them as it does all others. A
+record that breaks a rule goes the way that the dataset declares: with a quarantine it is sent on and set aside there,
+without one it is refused. What is no JSON object is refused. This knows no HTTP; the gateway does.
+"""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from platform_assets.ingest.references import load_references
+from platform_assets.ingest.stream import create_topic, judge_messages, topic_name, topic_of
+from platform_assets.location import CodeLocation
+from platform_core.contracts import Dataset
+from platform_resources.brokers import Batch, Broker
+from platform_resources.brokers.base import build_rows
+from platform_resources.settings import Settings
+from platform_resources.sources.push_ledger import PushLedger, Token
+from platform_resources.sources.topic import group_of
+
+MOST_RECORDS = 10_000
+_REFERENCES_SECONDS = 10.0
+_LAG_SECONDS = 1.0
+
+State = Literal["quarantined", "refused"]
+
+
+class Refused(Exception):
+    """A request that is not taken in: the HTTP status that says why, a title, a detail, and how long to wait."""
+
+    def __init__(self, status: int, title: str, detail: str = "", *, retry_after: int = 0) -> None:
+        self.status, self.title, self.detail, self.retry_after = status, title, detail, retry_after
+        super().__init__(f"{title} {detail}")
+
+
+@dataclass(frozen=True)
+class BrokenRecord:
+    """A record that is no valid row: its position in the request from 0, what becomes of it, and why."""
+
+    position: int
+    state: State
+    reason: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a request's records.
+
+    Attributes:
+        accepted: Valid ones, which are durable.
+        quarantined: Durable ones that break a rule and will be set aside.
+        refused: Those of which nothing is kept.
+        records: The broken ones.
+        ends: By partition, the position behind the request's messages.
+        is_repeated: Whether the answer is that of an earlier request of the same key.
+    """
+
+    accepted: int
+    quarantined: int
+    refused: int
+    records: tuple[BrokenRecord, ...]
+    ends: Mapping[int, int]
+    is_repeated: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """The answer as plain values."""
+        return {
+            "accepted": self.accepted,
+            "quarantined": self.quarantined,
+            "refused": self.refused,
+            "records": [vars(record) for record in self.records],
+            "ends": {str(partition): end for partition, end in self.ends.items()},
+        }
+
+
+def ledger_of(settings: Settings) -> PushLedger:
+    """Open the ledger of a state folder."""
+    return PushLedger(Path(settings.state) / "push" / "ledger.db")
+
+
+@dataclass
+class PushDesk:
+    """Takes records in for the datasets of a code location.
+
+    Attributes:
+        location: Whose datasets.
+        broker: Where their topics are.
+        ledger: Who may push, and what was answered.
+        most_lag: Messages that a worker may be behind before producers are asked to wait.
+        clock: The present, in UTC.
+    """
+
+    location: CodeLocation
+    broker: Broker
+    ledger: PushLedger
+    most_lag: int = 1_000_000
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _references: dict[str, tuple[float, Mapping[str, pl.DataFrame]]] = field(default_factory=dict, repr=False)
+    _lags: dict[str, tuple[float, int]] = field(default_factory=dict, repr=False)
+    _working: set[tuple[str, str]] = field(default_factory=set, repr=False)
+
+    def admit(self, token: str, name: str) -> Dataset:
+        """Return the dataset that a token may push to.
+
+        Raises:
+            Refused: 401 for an unknown token, 403 for one of other datasets, 404 for a dataset that takes no messages.
+        """
+        holder: Token | None = self.ledger.token_of(token)
+        if holder is None:
+            raise Refused(401, "Unknown token", "Send Authorization: Bearer with a token of platform push grant.")
+        if not holder.admits(name):
+            raise Refused(403, "Token of other datasets", f"{holder.name} may push to {', '.join(holder.datasets)}.")
+        dataset = self.location.catalog.datasets.get(name)
+        if dataset is None or dataset.source is None or dataset.source.stream is None:
+            raise Refused(404, "No such dataset", f"{name} is no dataset whose source is a topic.")
+        return dataset
+
+    def push(self, dataset: Dataset, records: Sequence[bytes], *, key: str = "", body: bytes = b"") -> Answer:
+        """Judge records and keep the sound ones durably.
+
+        Args:
+            dataset: Whose topic takes them.
+            records: The JSON of each.
+            key: The request's idempotency key; empty for none.
+            body: What came under that key.
+
+        Raises:
+            Refused: Too many records, a key with another body, a request of the same key at work, or pressure.
+        """
+        if not records:
+            raise Refused(400, "No record", "Send a JSON object, a list of them, or one a line.")
+        if len(records) > MOST_RECORDS:
+            raise Refused(413, "Too many records", f"Send at most {MOST_RECORDS:,} at once.")
+        self._refuse_under_pressure(dataset)
+        if not key:
+            return self._judge_and_keep(dataset, records, {})
+        with self._lock:
+            if (dataset.name, key) in self._working:
+                raise Refused(409, "Request at work", "The same Idempotency-Key is being answered.", retry_after=1)
+            self._working.add((dataset.name, key))
+        try:
+            return self._push_once(dataset, records, key, body)
+        finally:
+            with self._lock:
+                self._working.discard((dataset.name, key))
+
+    def _push_once(self, dataset: Dataset, records: Sequence[bytes], key: str, body: bytes) -> Answer:
+        topic = self._topic(dataset)
+        ends = {partition: end for partition, (_, end) in self.broker.bounds(topic).items()}
+        known = self.ledger.begin(dataset.name, key, body, ends, at=self.clock().timestamp())
+        if known is not None and not self.ledger.is_same(known, body):
+            raise Refused(422, "Key of another request", "Send another Idempotency-Key with another body.")
+        if known is not None and known.answer is not None:
+            facts = dict(known.answer)
+            broken = tuple(BrokenRecord(**record) for record in facts.pop("records"))
+            kept = {int(partition): end for partition, end in facts.pop("ends").items()}
+            return Answer(**facts, records=broken, ends=kept, is_repeated=True)
+        try:
+            answer = self._judge_and_keep(dataset, records, {} if known is None else self._found(topic, known.ends))
+        except BaseException:
+            if known is None and not self._found(topic, ends):
+                self.ledger.forget(dataset.name, key)
+            raise
+        self.ledger.end(dataset.name, key, answer.facts())
+        return answer
+
+    def _judge_and_keep(self, dataset: Dataset, records: Sequence[bytes], there: Mapping[bytes, int]) -> Answer:
+        """Judge the records, and produce the sound ones but those that are there already, by their bytes."""
+        topic = self._topic(dataset)
+        at = self.clock()
+        count = len(records)
+        rows = build_rows(range(count), [int(at.timestamp() * 1_000_000)] * count, [None] * count, list(records))
+        judged = judge_messages(
+            dataset, Batch(topic, 0, rows, count), self._load_references(dataset), run_id="push", at=at
+        )
+        poison = {place for place, record in enumerate(records) if not _is_object(record)}
+        broken = tuple(
+            BrokenRecord(place, "refused" if place in poison or dataset.quarantine is None else "quarantined", reason)
+            for place, reason in sorted(judged.refused.select("position", "reason").iter_rows())
+        )
+        refused = {record.position for record in broken if record.state == "refused"}
+        kept, left = [], Counter(there)
+        for place, record in enumerate(records):
+            if place in refused:
+                continue
+            if left[record]:
+                left[record] -= 1
+            else:
+                kept.append(record)
+        with self._lock:
+            ends = self.broker.produce(topic, kept, keys=_keys(dataset, kept)) if kept else {}
+        quarantined = len(broken) - len(refused)
+        return Answer(count - len(broken), quarantined, len(refused), broken, ends)
+
+    def _found(self, topic: str, ends: Mapping[int, int]) -> Counter[bytes]:
+        """Count the messages behind the given ends, by their bytes."""
+        counts: Counter[bytes] = Counter()
+        for partition, end in ends.items():
+            position = end
+            while len(batch := self.broker.read(topic, partition, position, max_messages=50_000, max_bytes=1 << 26)):
+                counts.update(value for value in batch.values() if value is not None)
+                position = batch.next_offset
+        return counts
+
+    def _topic(self, dataset: Dataset) -> str:
+        topic = topic_name(self.location.lake, dataset)
+        if topic not in self._lags:
+            create_topic(self.broker, self.location.lake, dataset)
+            self._lags[topic] = float("-inf"), 0
+        return topic
+
+    def _refuse_under_pressure(self, dataset: Dataset) -> None:
+        topic, now = self._topic(dataset), time.monotonic()
+        asked_at, lag = self._lags[topic]
+        if now - asked_at > _LAG_SECONDS:
+            lag = sum(self.broker.lag(group_of(dataset.name), topic).values())
+            self._lags[topic] = now, lag
+        if lag > self.most_lag:
+            detail = f"{lag:,} messages of {dataset.name} wait for platform stream run."
+            raise Refused(503, "Worker is behind", detail, retry_after=30)
+
+    def _load_references(self, dataset: Dataset) -> Mapping[str, pl.DataFrame]:
+        loaded = self._references.get(dataset.name)
+        now = time.monotonic()
+        if loaded is None or now - loaded[0] > _REFERENCES_SECONDS:
+            loaded = now, load_references(self.location.lake, self.location.catalog, dataset)
+            self._references[dataset.name] = loaded
+        return loaded[1]
+
+
+def _is_object(record: bytes) -> bool:
+    try:
+        return isinstance(json.loads(record), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _keys(dataset: Dataset, records: Sequence[bytes]) -> list[bytes | None] | None:
+    """The messages' keys, by the column that the topic declares; None where it declares none."""
+    column = topic_of(dataset).key
+    if column is None:
+        return None
+    values = [json.loads(record).get(column) for record in records]
+    return [None if value is None else str(value).encode() for value in values]
