@@ -4,17 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
 from platform_assets.ingest import table_spec
 from platform_assets.location import CodeLocation
 from platform_assets.operations.datasets import freshness_of
+from platform_assets.operations.errors import UnknownName
 from platform_assets.operations.history import open_history
 from platform_assets.operations.overview import state_of
 from platform_assets.operations.profiles import Rows
 from platform_core.contracts import Catalog, Dataset, ReferenceRule, rules_of
+from platform_core.contracts.redundancy import implied_rules
 from platform_core.errors import ShapeError
 from platform_core.interchange.compatibility import Comparison, Level, compare
 from platform_core.interchange.odcs import (
@@ -26,6 +28,7 @@ from platform_core.interchange.odcs import (
     plain_document,
     to_odcs,
 )
+from platform_core.interchange.queries import DIALECTS, Dialect, RuleQuery, rule_queries
 from platform_core.quality import conform, judge
 from platform_resources.documents import DocumentExists, odcs_schema, read_document, write_document
 from platform_resources.storage import Lake
@@ -257,3 +260,39 @@ def documents(catalog: Catalog, names: Sequence[str]) -> Iterator[tuple[str, Map
     """Yield the contracts of datasets as documents, by name."""
     for name in names or sorted(catalog.datasets):
         yield name, plain_document(to_odcs(catalog[name]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedRule:
+    """A rule of a contract.
+
+    Attributes:
+        implied_by: Rules that say it already; empty where it says something of its own.
+    """
+
+    id: str
+    severity: str
+    dimension: str
+    label: str
+    implied_by: Sequence[str]
+
+
+def judged_rules(dataset: Dataset) -> list[JudgedRule]:
+    """Return the rules of a dataset, each with the rules that imply it."""
+    implied = {each.rule.id: [rule.id for rule in each.by] for each in implied_rules(dataset)}
+    return [
+        JudgedRule(id=rule.id, severity=rule.severity, dimension=rule.dimension, label=rule.label,
+                   implied_by=implied.get(rule.id, ()))
+        for rule in rules_of(dataset)
+    ]  # fmt: skip
+
+
+def queries_of(dataset: Dataset, dialect: str, table: str | None) -> list[RuleQuery]:
+    """Compile the rules of a dataset to SQL.
+
+    Raises:
+        UnknownName: There is no such dialect.
+    """
+    if dialect not in DIALECTS:
+        raise UnknownName("dialect", dialect, DIALECTS)
+    return rule_queries(dataset, cast("Dialect", dialect), table=table)

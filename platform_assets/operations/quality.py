@@ -1,9 +1,9 @@
 """Quality over time and for others: history and score of a dataset, backtests, and what to tell a supplier."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -14,17 +14,28 @@ from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.references import load_references
 from platform_assets.location import CodeLocation
 from platform_assets.operations.errors import UnknownName
+from platform_assets.operations.history import open_history
+from platform_assets.operations.incidents import marked_periods
+from platform_assets.operations.overview import state_of
 from platform_core.contracts import Dataset, Rule, rules_of
 from platform_core.privacy.masking import masked_record
 from platform_core.quality.backtest import Verdict, backtest
-from platform_core.quality.metrics import THRESHOLDS, JudgedRule, Score, score
+from platform_core.quality.metrics import FRESH_WITHIN, JudgedRule, Score, score, threshold_of, with_expectations
 
 _RULE = "rule:"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One measurement; `high` where it is beyond its threshold."""
+    """One measurement.
+
+    Attributes:
+        high: Whether it is beyond its threshold.
+        low_expected: The least that its own past lets expect; None where too little is known.
+        high_expected: The most.
+        odd: Whether it lies outside of what is expected.
+        left_out: Whether somebody left its period out, so that nothing is learned from it.
+    """
 
     at: datetime
     run_id: str
@@ -33,13 +44,24 @@ class Measurement:
     metric: str
     value: float
     high: bool
+    low_expected: float | None = None
+    high_expected: float | None = None
+    odd: bool = False
+    left_out: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class QualityHistory:
-    """What was measured of a dataset, oldest first, and its score now."""
+    """What was measured of a dataset, oldest first, and its score now.
+
+    Attributes:
+        age_hours: Since it was materialised; None where it never was.
+        age_limit_hours: From here on it is old: as promised, or 24.
+    """
 
     name: str
+    age_hours: float | None
+    age_limit_hours: float
     score: Score
     measurements: Sequence[Measurement]
 
@@ -53,11 +75,39 @@ def quality_history(
         pl.lit(value=True) if column is None else pl.col("column") == column,
         pl.lit(value=True) if metric is None else pl.col("metric") == metric,
     )
+    marks = marked_periods(location.lake, dataset, sorted({*wanted["partition"], *_days(wanted)}))
+    bands = with_expectations(wanted, marks)
     rows = [
-        Measurement(**row, high=row["value"] > THRESHOLDS.get(row["metric"], float("inf")))
-        for row in wanted.iter_rows(named=True)
+        _measurement(dataset, row, band, marks) for row, band in zip(wanted.iter_rows(named=True), bands, strict=True)
     ]
-    return QualityHistory(name=dataset.name, score=_score(dataset, measured), measurements=tuple(rows))
+    limit = dataset.freshness or FRESH_WITHIN
+    with open_history(location.settings) as history:
+        filled_at = state_of(dataset, location.lake, history).materialised_at
+    return QualityHistory(
+        name=dataset.name,
+        score=_score(dataset, measured),
+        measurements=tuple(rows),
+        age_hours=None if filled_at is None else (datetime.now(UTC).timestamp() - filled_at) / 3600,
+        age_limit_hours=limit.total_seconds() / 3600,
+    )
+
+
+def _days(measured: pl.DataFrame) -> list[str]:
+    return measured["at"].dt.strftime("%Y-%m-%d").to_list()
+
+
+def _measurement(
+    dataset: Dataset, row: Mapping[str, Any], band: tuple[float, float] | None, marks: Collection[str]
+) -> Measurement:
+    period = row["partition"] or f"{row['at']:%Y-%m-%d}"
+    return Measurement(
+        **row,
+        high=row["value"] > threshold_of(dataset, row["column"], row["metric"]),
+        low_expected=band[0] if band else None,
+        high_expected=band[1] if band else None,
+        odd=band is not None and not band[0] <= row["value"] <= band[1],
+        left_out=period in marks,
+    )
 
 
 def _score(dataset: Dataset, measured: pl.DataFrame) -> Score:

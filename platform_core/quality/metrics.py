@@ -3,14 +3,16 @@
 Rates need no value, so that personal data has them like any other column.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
-from platform_core.contracts import Dataset
+from platform_core.contracts import Dataset, rules_of
+from platform_core.quality.baselines import Point, Tolerance, expected
 from platform_core.quality.results import RuleResult
+from platform_core.rules.completeness import Complete
 
 METRICS: dict[str, pl.DataType | type[pl.DataType]] = {
     "at": pl.Datetime("us", "UTC"),
@@ -25,8 +27,54 @@ METRICS: dict[str, pl.DataType | type[pl.DataType]] = {
 THRESHOLDS: Mapping[str, float] = {"null_rate": 0.05, "duplicate_rate": 0.01, "outlier_rate": 0.10}
 """Above these a rate is shown as high, where the contract says nothing else."""
 
+FRESH_WITHIN = timedelta(hours=24)
+"""A table older than this is shown as old, where the contract promises nothing."""
+
 _FENCE = 1.5
 _RULE = "rule:"
+
+
+def threshold_of(dataset: Dataset, column: str, metric: str) -> float:
+    """Return above what a rate is high: what a completeness rule lets be missing, else what all have.
+
+    It is infinite for a metric without one.
+    """
+    if metric == "null_rate":
+        shares = [
+            rule.at_least for rule in rules_of(dataset)
+            if isinstance(rule, Complete) and rule.columns == (column,) and rule.at_least is not None
+        ]  # fmt: skip
+        if shares:
+            return 1 - max(shares)
+    return THRESHOLDS.get(metric, float("inf"))
+
+
+def with_expectations(measured: pl.DataFrame, marked: Collection[str] = ()) -> list[tuple[float, float] | None]:
+    """Learn where its own past lets each measurement be, in the rows' order; None where too little is known.
+
+    Of a partition the past is the newest measurement of each earlier partition, else each earlier run.
+
+    Args:
+        measured: Rows of `METRICS`, oldest first.
+        marked: Partitions, or days of runs, that people left out; nothing is learned from them.
+    """
+    series: dict[tuple[str, str], dict[str, Point]] = {}
+    bands: list[tuple[float, float] | None] = []
+    for at, partition, column, metric, value in measured.select(
+        "at", "partition", "column", "metric", "value"
+    ).iter_rows():
+        points = series.setdefault((column, metric), {})
+        period = partition or f"{at:%Y-%m-%d %H:%M:%S.%f}"
+        past = [points[before] for before in sorted(points) if before < period][-_PAST:]
+        learned = expected(past, period, tolerance=_MOVES)
+        bands.append((min(band.low for band in learned), max(band.high for band in learned)) if learned else None)
+        if not any(period.startswith(mark) for mark in marked):
+            points[period] = Point(period, value)
+    return bands
+
+
+_MOVES = Tolerance(relative=0.10, absolute=0.01)
+_PAST = 60
 
 
 def metrics_of(

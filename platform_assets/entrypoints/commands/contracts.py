@@ -1,4 +1,4 @@
-"""`platform contracts list | show | export | import | check`: contracts as files of the standard."""
+"""`platform contracts list | show | export | import | check | rules | sql`: contracts as files of the standard."""
 
 # ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from platform_assets.entrypoints.options import REGISTRY, Json, RegistryFolder
+from platform_assets.entrypoints.options import REGISTRY, DatasetName, Json, RegistryFolder
 
 if TYPE_CHECKING:
     from platform_core.contracts import Dataset
@@ -191,3 +191,50 @@ def check(
         console.print(f"{verdict.rows} ({verdict.row_count:,} rows) {words} {verdict.contract} {verdict.version}")
     if not verdict.passed:
         raise typer.Exit(1)
+
+
+@commands.command()
+def rules(context: typer.Context, name: DatasetName, json: Json = False) -> None:
+    """Lists the rules of a dataset and names those that the others say already."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.entrypoints.screen import print_json, screen, table
+    from platform_assets.operations.contracts import judged_rules
+    from platform_assets.operations.datasets import find_dataset
+
+    judged = judged_rules(find_dataset(open_location(context.obj).catalog, name))
+    if json:
+        print_json(judged)
+        return
+    made = table("RULE", "SEVERITY", "DIMENSION", "SAYS", "IMPLIED BY", fixed=("RULE",))
+    for rule in judged:
+        made.add_row(rule.id, rule.severity, rule.dimension, rule.label, ", ".join(rule.implied_by))
+    console = screen()
+    console.print(made)
+    spare = [rule.id for rule in judged if rule.implied_by]
+    count = len(judged) - len(spare)
+    console.print(f"{count} of {len(judged)} rules say the same" if spare else "no rule is said by the others")
+
+
+@commands.command()
+def sql(
+    context: typer.Context,
+    name: DatasetName,
+    dialect: Annotated[str, typer.Option(help="duckdb, postgres or spark.")] = "duckdb",
+    table: Annotated[str | None, typer.Option(help="The table's name there; domain.dataset without.")] = None,
+    json: Json = False,
+) -> None:
+    """Writes the rules of a dataset as SQL, one statement a rule; what SQL cannot say is named with the reason."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.entrypoints.screen import print_json
+    from platform_assets.operations.contracts import queries_of
+    from platform_assets.operations.datasets import find_dataset
+
+    queries = queries_of(find_dataset(open_location(context.obj).catalog, name), dialect, table)
+    if json:
+        print_json(queries)
+        return
+    for query in queries:
+        label = " ".join(query.label.split())
+        typer.echo(f"-- {query.rule}: {label}" if query.sql else f"-- {query.rule}: not in {dialect}: {query.reason}")
+        if query.sql:
+            typer.echo(f"{query.sql};")

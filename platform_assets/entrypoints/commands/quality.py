@@ -31,12 +31,20 @@ def history(
     if json:
         print_json(found)
         return
-    made = table("AT", "PARTITION", "COLUMN", "METRIC", "VALUE", "", numbers=("VALUE",), fixed=("METRIC",))
-    for each in found.measurements:
-        mark, at = "[yellow]high[/]" if each.high else "", f"{each.at:%Y-%m-%d %H:%M:%S}"
-        made.add_row(at, each.partition, each.column, each.metric, f"{each.value:,.4g}", mark)
+    made = table(
+        "AT", "PARTITION", "COLUMN", "METRIC", "VALUE", "EXPECTED", "", numbers=("VALUE",), fixed=("METRIC",)
+    )  # fmt: skip
+    for row in found.measurements:
+        words = {"high": row.high, "odd": row.odd, "left out": row.left_out}
+        mark = ", ".join(f"[yellow]{word}[/]" for word, is_so in words.items() if is_so)
+        band = "" if row.low_expected is None else f"{row.low_expected:,.4g} to {row.high_expected:,.4g}"
+        at = f"{row.at:%Y-%m-%d %H:%M:%S}"
+        made.add_row(at, row.partition, row.column, row.metric, f"{row.value:,.4g}", band, mark)
     console = screen()
     console.print(made)
+    if found.age_hours is not None:
+        old = "old" if found.age_hours > found.age_limit_hours else "fresh"
+        console.print(f"{old}: materialised {found.age_hours:,.1f} h ago, of {found.age_limit_hours:g} h at most")
     if found.score.total is not None:
         parts = " + ".join(f"{part} {value:.1f}" for part, value in found.score.dimensions.items())
         console.print(f"score {found.score.total:.1f} = ({parts}) / {len(found.score.dimensions)}")

@@ -1,0 +1,293 @@
+"""One incident, one cause: the dataset and column where something began, not all that lies below it.
+
+Each partition is judged against its own past. What is odd is walked up the lineage: an oddity whose upstream is odd in
+the same period is a consequence. More rows alone are no incident, but explain what they move downstream.
+"""
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import polars as pl
+
+from platform_core.quality.baselines import LEAST_POINTS, Band, Point, Tolerance, deviation, expected
+from platform_core.quality.fingerprints import SHARE
+
+WHOLE_ROWS = ""
+"""As the column of an incident: whole rows are gone, or come twice."""
+
+_TOLERANCES: Mapping[str, Tolerance] = {
+    "row_count": Tolerance(relative=0.0, absolute=0.25),  # of its logarithm
+    "duplicate_rate": Tolerance(relative=0.0, absolute=0.01),
+    "refused_rate": Tolerance(relative=0.0, absolute=0.01),
+    "null_rate": Tolerance(relative=0.0, absolute=0.02),
+    "first_day": Tolerance(relative=0.0, absolute=0.3),
+    "last_day": Tolerance(relative=0.0, absolute=1.5),  # the last day of a partition may come late
+    "mean_hour": Tolerance(relative=0.0, absolute=0.4),
+    "mean": Tolerance(relative=0.08),
+    "deviation": Tolerance(relative=0.15),
+}
+_SHARES = Tolerance(relative=0.05, absolute=0.03)
+_LENGTHS = ("length", "mean_day")
+_GROWTH = 0.4
+"""From here on more rows explain what they move downstream; by themselves they are no incident."""
+_EDGES = ("first_day", "last_day")
+
+
+class Graph(Protocol):
+    """What is asked of the lineage."""
+
+    def upstream(self, name: str) -> Mapping[str, int]:
+        """Return what a dataset is made of or looks into, by name."""
+
+    def column_upstream(self, name: str, column: str) -> Mapping[tuple[str, str], int]:
+        """Return the columns that reach a column."""
+
+    def is_readable(self, name: str) -> bool:
+        """Return whether the origin of a dataset's columns is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """The fingerprints of a dataset, oldest period first.
+
+    Attributes:
+        name: Of the dataset.
+        frame: Rows of `FINGERPRINT`.
+        judged: The periods to judge.
+        partition_column: The column that says in which partition a row lies.
+        key: The columns that identify a row.
+        is_whole: Whether a period is a version of the whole table, which overlaps every partition of others.
+        marked: Periods that people left out: neither judged nor learned from.
+    """
+
+    name: str
+    frame: pl.DataFrame
+    judged: Sequence[str]
+    partition_column: str | None = None
+    key: Sequence[str] = ()
+    is_whole: bool = False
+    marked: Collection[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Oddity:
+    """A number that is not as expected.
+
+    Attributes:
+        dataset: Of which dataset.
+        column: Of which column; empty for the rows as such.
+        metric: Of a fingerprint.
+        period: The partition.
+        value: What it is.
+        band: The nearest of those where it was expected.
+        score: How far it lies from the band's middle, in half widths.
+    """
+
+    dataset: str
+    column: str
+    metric: str
+    period: str
+    value: float
+    band: Band
+    score: float
+
+    @property
+    def is_growth(self) -> bool:
+        """Whether there are more rows than expected, which is no incident by itself."""
+        return self.metric == "row_count" and self.value > self.band.low
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident:
+    """Where something began.
+
+    Attributes:
+        dataset: Where.
+        column: Which column; empty where whole rows are gone or come twice.
+        periods: The partitions that are odd, oldest first.
+        evidence: What is odd about the column, the oddest first.
+        also: Other columns of the dataset that are odd in the same partitions.
+        reaches: Datasets below that are odd because of it.
+    """
+
+    dataset: str
+    column: str
+    periods: Sequence[str]
+    evidence: Sequence[Oddity]
+    also: Sequence[str] = ()
+    reaches: Sequence[str] = field(default_factory=tuple)
+
+
+def find_incidents(histories: Sequence[History], graph: Graph) -> list[Incident]:
+    """Judge each dataset's periods against their own past and name where each incident began, the oddest first."""
+    odd = {history.name: list(oddities(history)) for history in histories}
+    whole = {history.name for history in histories if history.is_whole}
+    walk = _Walk(odd, whole, graph)
+    roots: dict[str, list[Oddity]] = {}
+    consequences: dict[str, list[Oddity]] = {}
+    for name, found in odd.items():
+        for oddity in found:
+            kind = consequences if walk.is_explained(oddity) else roots
+            if not oddity.is_growth:
+                kind.setdefault(name, []).append(oddity)
+    by_name = {history.name: history for history in histories}
+    incidents = [
+        incident for name, found in roots.items() for incident in _of_dataset(by_name[name], found, consequences, graph)
+    ]
+    return sorted(incidents, key=lambda incident: -incident.evidence[0].score)
+
+
+def oddities(history: History) -> Iterator[Oddity]:
+    """Yield the numbers of the judged periods that are not as their own past lets expect."""
+    periods = history.frame["period"].unique(maintain_order=True).to_list()
+    learned = [period for period in periods if period not in history.marked]
+    series = _series(history.frame)
+    rows = {period: point.value for period, point in series.get(("", "row_count"), {}).items()}
+    for period in history.judged:
+        if period in history.marked or period not in periods:
+            continue
+        earlier = [before for before in learned if periods.index(before) < periods.index(period)]
+        if len(earlier) < LEAST_POINTS:
+            continue
+        for (column, metric), points in series.items():
+            if column and _is_calendar(column, series, earlier):
+                continue
+            oddity = _oddity(history.name, column, metric, points, rows, earlier, period)
+            if oddity is not None:
+                yield oddity
+
+
+Series = Mapping[tuple[str, str], Mapping[str, Point]]
+
+
+def _series(frame: pl.DataFrame) -> Series:
+    """Return the points by column, metric and period; a value that a column of few values lacks has the share 0."""
+    found: dict[tuple[str, str], dict[str, Point]] = {}
+    listed: dict[str, set[str]] = {}
+    for period, column, metric, value, noise in frame.iter_rows():
+        found.setdefault((column, metric), {})[period] = Point(period, value, noise)
+        if metric.startswith(SHARE):
+            listed.setdefault(column, set()).add(period)
+    for (column, metric), points in found.items():
+        if metric.startswith(SHARE):
+            for period in listed[column]:
+                rows = found.get(("", "row_count"), {}).get(period)
+                points.setdefault(period, Point(period, 0.0, 0.6 / rows.value if rows and rows.value else 0.0))
+    return found
+
+
+def _oddity(
+    dataset: str,
+    column: str,
+    metric: str,
+    points: Mapping[str, Point],
+    rows: Mapping[str, float],
+    earlier: Sequence[str],
+    period: str,
+) -> Oddity | None:
+    point = points.get(period)
+    past = [points[before] for before in earlier if before in points]
+    if point is None:
+        return None
+    # What chance alone may do to a value, if it is as it was: the noise of the past, more where there are fewer rows.
+    power = 1.0 if metric in _EDGES else 0.5
+    noises = [before.noise * (rows.get(before.period, 1.0) / max(rows.get(period, 1.0), 1.0)) ** power
+              for before in past[-LEAST_POINTS:]]  # fmt: skip
+    is_count = metric == "row_count"
+    if is_count:
+        past = [Point(before.period, math.log(max(before.value, 1.0))) for before in past]
+    value = math.log(max(point.value, 1.0)) if is_count else point.value
+    bands = expected(past, period, noise=max(noises, default=0.0), tolerance=_tolerance(metric))
+    score = deviation(bands, value)
+    if not bands or score <= (_GROWTH if is_count and value > bands[0].low else 1):
+        return None
+    band = min(bands, key=lambda each: each.deviation(value))
+    if is_count:
+        band = Band(math.exp(band.low), math.exp(band.high), band.basis)
+    return Oddity(dataset=dataset, column=column, metric=metric, period=period, value=point.value, band=band,
+                  score=score)  # fmt: skip
+
+
+def _tolerance(metric: str) -> Tolerance:
+    if metric in _LENGTHS:
+        return Tolerance(relative=0.05, absolute=0.5)
+    return _TOLERANCES.get(metric, _SHARES)
+
+
+def _is_calendar(column: str, series: Series, earlier: Sequence[str]) -> bool:
+    """Return whether a column says the year or the month of its period, so that it moves with it."""
+    means = series.get((column, "mean"))
+    if means is None:
+        return False
+    known = [(means[period].value, period) for period in earlier if period in means and period[:4].isdecimal()]
+    if not known:
+        return False
+    parts = [(value, int(period[:4]), int(period[5:7] or 0)) for value, period in known]
+    return all(abs(value - year) < 1 for value, year, _ in parts) or all(
+        abs(value - month) < 1 for value, _, month in parts
+    )
+
+
+class _Walk:
+    """Whether an oddity has an odd upstream."""
+
+    def __init__(self, odd: Mapping[str, Sequence[Oddity]], whole: Collection[str], graph: Graph) -> None:
+        self._odd, self._whole, self._graph = odd, whole, graph
+
+    def is_explained(self, oddity: Oddity) -> bool:
+        """Return whether something above is odd in the same period and reaches the column.
+
+        Where rows are gone, refused or come twice above, every column below may move.
+        """
+        above = [name for name in self._graph.upstream(oddity.dataset) if self._odd.get(name)]
+        if not above:
+            return False
+        is_whole = not oddity.column or not self._graph.is_readable(oddity.dataset)
+        columns = () if is_whole else self._graph.column_upstream(oddity.dataset, oddity.column)
+        return any(
+            self._overlap(oddity, cause) and (is_whole or not cause.column or (name, cause.column) in columns)
+            for name in above
+            for cause in self._odd[name]
+        )
+
+    def _overlap(self, one: Oddity, other: Oddity) -> bool:
+        if one.dataset in self._whole or other.dataset in self._whole:
+            return True
+        return one.period.startswith(other.period) or other.period.startswith(one.period)
+
+
+def _of_dataset(
+    history: History, found: Sequence[Oddity], consequences: Mapping[str, Sequence[Oddity]], graph: Graph
+) -> Iterator[Incident]:
+    name = history.name
+    by_column: dict[str, dict[str, list[Oddity]]] = {}
+    for period in dict.fromkeys(oddity.period for oddity in found):
+        odd = [oddity for oddity in found if oddity.period == period]
+        by_column.setdefault(_cause(odd, history), {})[period] = odd
+    for column, periods in by_column.items():
+        odd = [oddity for listed in periods.values() for oddity in listed]
+        evidence = sorted((oddity for oddity in odd if oddity.column == column), key=lambda oddity: -oddity.score)
+        also = dict.fromkeys(oddity.column for oddity in odd if oddity.column not in ("", column))
+        reaches = [below for below in consequences if name in graph.upstream(below)]
+        yield Incident(dataset=name, column=column, periods=tuple(sorted(periods)), evidence=tuple(evidence),
+                       also=tuple(also), reaches=tuple(sorted(reaches)))  # fmt: skip
+
+
+def _cause(odd: Sequence[Oddity], history: History) -> str:
+    """Return the column in which the oddities of one partition began.
+
+    A time that moved takes rows out of its partition, and a key that lost its values repeats: the column comes first.
+    """
+    metrics = {(oddity.column, oddity.metric) for oddity in odd}
+    if history.partition_column and any((history.partition_column, edge) in metrics for edge in _EDGES):
+        return history.partition_column
+    columns = [oddity for oddity in odd if oddity.column]
+    in_key = [oddity for oddity in columns if oddity.column in history.key]
+    if ("", "duplicate_rate") in metrics and not in_key:
+        return WHOLE_ROWS
+    if ("", "row_count") in metrics and ("", "duplicate_rate") not in metrics:
+        return WHOLE_ROWS
+    suspects = in_key if ("", "duplicate_rate") in metrics else columns
+    return max(suspects or columns, key=lambda oddity: oddity.score).column if columns else WHOLE_ROWS
