@@ -12,10 +12,10 @@ from platform_assets.discovery import by_hand
 from platform_assets.factory import asset_for
 from platform_assets.factory.dbt.assets import build_dbt_assets
 from platform_assets.location import BRANCH, CodeLocation
+from platform_assets.operations.alerting.sensor import alert_sensor
 from platform_assets.operations.automation import automation_for, follow_inputs
 from platform_assets.operations.upkeep.asset import upkeep_asset, upkeep_schedules
 from platform_assets.operations.upkeep.tables import kept_tables
-from platform_resources.alerts import AlertJournal
 from platform_resources.settings import Settings, branch_name
 from platform_resources.storage import Lake
 from platform_resources.storage.io_manager import LakeIOManager
@@ -66,10 +66,9 @@ def _definitions(location: CodeLocation) -> dg.Definitions:
             "lake": dg.ResourceDefinition(lambda context: lake_of(location, context.run)),
             "objects": ObjectStore(chosen.s3),
             "landing": location.landing,
-            "alerts": AlertJournal(chosen),
             "io_manager": dg.IOManagerDefinition(lambda context: LakeIOManager(lake_of(location, context.run))),
         },
-        sensors=automation.sensors,
+        sensors=[*automation.sensors, alert_sensor(location)],
         schedules=[*automation.schedules, *upkeep_schedules()],
         executor=dg.in_process_executor,
     )

@@ -14,7 +14,7 @@ from typing import Any, Literal, cast, get_args
 from platform_resources.errors import SettingsError
 from platform_resources.s3 import S3Settings
 
-__all__ = ["VARIABLES", "CacheSettings", "Environment", "S3Settings", "Settings"]
+__all__ = ["VARIABLES", "CacheSettings", "Environment", "S3Settings", "Settings", "resolve_secret"]
 
 Environment = Literal["development", "staging", "production"]
 VARIABLES = {
@@ -47,6 +47,10 @@ VARIABLES = {
     "PLATFORM_S3_STS_ENDPOINT": "URL where roles are assumed, if not at AWS",
     "PLATFORM_SECRET_NAME": "the secret that declarations call name: a token, a key, user:password; default none",
     "PLATFORM_S3_TIMEOUT": "seconds that a request to S3 may stay unanswered; default 30",
+    "PLATFORM_ALERTS": "TOML file of alert channels and routes; default none, and alerts go to the journal alone",
+    "PLATFORM_TRACES": "URL of an OTLP endpoint over HTTP, such as http://localhost:4318; default none, and no traces",
+    "PLATFORM_TRACE_LINK": "address of a trace, with {trace_id}, such as http://localhost:16686/trace/{trace_id}",
+    "PLATFORM_WEB": "address of Dagster's web pages, such as http://localhost:3000, for links; default none",
 }
 DATABASE_PREFIX, SECRET_PREFIX, SINK_PREFIX = "PLATFORM_DATABASE_", "PLATFORM_SECRET_", "PLATFORM_SINK_"
 _NAMED = f"(?:{DATABASE_PREFIX}|{SECRET_PREFIX}|{SINK_PREFIX})[A-Z][A-Z0-9_]*"
@@ -96,6 +100,10 @@ class Settings:
     """URLs of what datasets are published to, by name; they may hold passwords and are never shown."""
     branch: str | None = None
     """The branch of data that is read and written; None for the environment's own tables."""
+    alerts: str | None = None
+    traces: str | None = None
+    trace_link: str = ""
+    web: str = ""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -124,6 +132,10 @@ class Settings:
             secrets=_named(given, SECRET_PREFIX),
             topic_prefix=given.get("PLATFORM_TOPIC_PREFIX", ""),
             branch=branch_name("PLATFORM_BRANCH", given["PLATFORM_BRANCH"]) if "PLATFORM_BRANCH" in given else None,
+            alerts=given.get("PLATFORM_ALERTS"),
+            traces=_url("PLATFORM_TRACES", given["PLATFORM_TRACES"]) if "PLATFORM_TRACES" in given else None,
+            trace_link=given.get("PLATFORM_TRACE_LINK", ""),
+            web=_url("PLATFORM_WEB", given["PLATFORM_WEB"]) if "PLATFORM_WEB" in given else "",
         )
 
     def to_environment(self) -> dict[str, str]:
@@ -141,6 +153,10 @@ class Settings:
             "PLATFORM_BROKER_OPTIONS": self.broker_options,
             "PLATFORM_TOPIC_PREFIX": self.topic_prefix,
             "PLATFORM_BRANCH": self.branch,
+            "PLATFORM_ALERTS": self.alerts,
+            "PLATFORM_TRACES": self.traces,
+            "PLATFORM_TRACE_LINK": self.trace_link or None,
+            "PLATFORM_WEB": self.web or None,
             "PLATFORM_CACHE": cache.folder or "off",
             "PLATFORM_CACHE_BYTES": str(cache.limit_bytes),
             "PLATFORM_CACHE_MEMORY_BYTES": str(cache.memory_bytes),
@@ -197,6 +213,28 @@ class Settings:
 def _named(given: Mapping[str, str], prefix: str) -> dict[str, str]:
     """Return the values of the variables that begin so, by the rest of their name in lower case."""
     return {name.removeprefix(prefix).lower(): value for name, value in given.items() if name.startswith(prefix)}
+
+
+def resolve_secret(reference: str, env: Mapping[str, str] | None = None) -> str:
+    """Return what `env:NAME` or `file:PATH` refers to; any other text is returned as it is.
+
+    Raises:
+        SettingsError: There is no such variable or file; the error names the reference alone.
+    """
+    kind, _, target = reference.partition(":")
+    if kind == "env" and target:
+        value = (os.environ if env is None else env).get(target)
+        if not value:
+            raise SettingsError(reference, "is not set", fix=f"set the variable {target}")
+        return value
+    if kind == "file" and target and not target.startswith("//"):
+        try:
+            return Path(target).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(
+                reference, f"cannot be read ({type(error).__name__})", fix="name a readable file"
+            ) from error
+    return reference
 
 
 def _refuse_unknown(given: Mapping[str, str]) -> None:

@@ -1,6 +1,9 @@
 """Signals, where a shell has started us in the background."""
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
 
 
 def heed_interrupts() -> None:
@@ -11,3 +14,15 @@ def heed_interrupts() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Yield a question that is answered by yes once the process was asked to end, by an interrupt or SIGTERM."""
+    stopped = Event()
+    former = {each: signal.signal(each, lambda *_: stopped.set()) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped.is_set
+    finally:
+        for each, handler in former.items():
+            signal.signal(each, handler)

@@ -1,8 +1,8 @@
-"""What starts runs by itself: landing sensors, schedules, conditions for what is downstream, the failed-run hook."""
+"""What starts runs by itself: landing sensors, schedules, conditions for what is downstream."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -13,7 +13,6 @@ from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import landing_sensor
 from platform_assets.operations.polled_sources import source_sensor
 from platform_core.contracts import Catalog, Dataset
-from platform_resources.alerts import Alert, AlertSink
 
 _SECONDS = 10
 
@@ -55,7 +54,6 @@ def automation_for(catalog: Catalog) -> Automation:
             minimum_interval_seconds=_SECONDS,
         ),
         dead_runs(),
-        failed_runs(),
     ]
     return Automation(sensors, [_schedule(dataset) for dataset in datasets if dataset.schedule])
 
@@ -107,22 +105,3 @@ def dead_runs() -> dg.SensorDefinition:
         )
 
     return fail_them
-
-
-def failed_runs() -> dg.SensorDefinition:
-    """Build the hook that tells the alert sink of each run that failed."""
-
-    @dg.run_failure_sensor(name="failed_runs", default_status=dg.DefaultSensorStatus.RUNNING)
-    def failed(context: dg.RunFailureSensorContext, alerts: dg.ResourceParam[AlertSink]) -> None:
-        run = context.dagster_run
-        keys = ", ".join(sorted(key.to_user_string() for key in run.asset_selection or ()))
-        alerts.send(
-            Alert(
-                subject=keys or run.job_name,
-                message=context.failure_event.message or "the run failed",
-                run_id=run.run_id,
-                at=datetime.now(UTC).isoformat(),
-            )
-        )
-
-    return failed

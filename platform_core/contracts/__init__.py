@@ -27,6 +27,7 @@ from platform_core.contracts.ruleset import rules_of
 from platform_core.contracts.sla import Sla
 from platform_core.contracts.sources import Database, Files, Generated, Topic, minutes
 from platform_core.contracts.stores import Delta, Iceberg, Parquet, Quarantine, within
+from platform_core.contracts.thresholds import Threshold
 from platform_core.contracts.types import Day, UtcTimestamp
 from platform_core.rules import (
     CheckRule,
@@ -59,7 +60,8 @@ col = pl.col
 __all__ = [
     "Auth", "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day", "Delta",
     "Field", "Files", "Generated", "Iceberg", "Pages", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "Rest",
-    "Retention", "RowRule", "Rule", "Sla", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
+    "Retention", "RowRule", "Rule", "Sla", "Threshold",
+    "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
     "Transform", "UtcTimestamp", "api_key", "basic", "bearer", "catalog_of", "check", "col", "compare", "complete",
     "cursor", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh", "hourly", "link", "mean",
     "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "oauth2", "offset", "only_where", "page",

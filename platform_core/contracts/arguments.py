@@ -19,6 +19,7 @@ _EXAMPLES: Mapping[str, str] = {
     "key": 'key=("id",)',
     "tags": 'tags=("raw",)',
     "sla": "sla=Sla(availability=0.99)",
+    "thresholds": 'thresholds=[Threshold("row_count", at_least=1)]',
     "retention": "retention=Retention(keep=within(days=30))",
     "schedule": 'schedule="0 6 * * *"',
     "publish": 'publish=[ToTopic("clean_orders")]',

@@ -14,6 +14,7 @@ from platform_core.contracts.retention import Retention
 from platform_core.contracts.sla import Sla
 from platform_core.contracts.sources import Source
 from platform_core.contracts.stores import Delta, Quarantine, Store
+from platform_core.contracts.thresholds import Threshold
 from platform_core.rules import Rule
 
 P = ParamSpec("P")
@@ -39,6 +40,7 @@ class Dataset:
         quarantine: Where bad rows go. None means that one bad row writes nothing and the last good table stays.
         freshness: The longest time without a materialisation.
         sla: What is promised beside freshness.
+        thresholds: Bounds of what is measured of each write; outside of them there is an alert.
         retention: How long rows and earlier versions are kept; None keeps all rows, and versions for seven days.
         schedule: A cron line, in UTC, by which the dataset is materialised; None leaves it to sensors and upstreams.
         publish: Where changed rows go besides the table.
@@ -58,6 +60,7 @@ class Dataset:
     quarantine: Quarantine | None = field(default=None, kw_only=True)
     freshness: timedelta | None = field(default=None, kw_only=True)
     sla: Sla | None = field(default=None, kw_only=True)
+    thresholds: Sequence[Threshold] = field(default=(), kw_only=True)
     retention: Retention | None = field(default=None, kw_only=True)
     schedule: str | None = field(default=None, kw_only=True)
     publish: Sequence[Publication] = field(default=(), kw_only=True)

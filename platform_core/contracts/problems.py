@@ -125,6 +125,9 @@ def _promises(dataset: Dataset) -> Iterator[Problem]:
         yield _problem(dataset, f"freshness {dataset.freshness}", "is no time.", "use within(hours=...) above zero.")
     for culprit, fix in dataset.sla.broken_terms() if dataset.sla else ():
         yield _problem(dataset, culprit, "cannot be promised.", fix)
+    for threshold in dataset.thresholds:
+        for culprit, fix in threshold.broken_terms():
+            yield _problem(dataset, culprit, "cannot be watched.", fix)
     if dataset.retention is not None:
         for found in dataset.retention.contradictions(
             partitioned=dataset.partitions is not None, stored_as=dataset.store.format, freshness=dataset.freshness

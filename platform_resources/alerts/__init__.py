@@ -1,5 +1,11 @@
-"""Where trouble is told. The journal is the embedded default; vendors join it as files of this family."""
+"""Where trouble is told: channels, the file that names them, and the outbox that loses nothing.
 
-from platform_resources.alerts.journal import Alert, AlertJournal, AlertSink
+The journal is the embedded default; vendors are files of the family `channels`.
+"""
 
-__all__ = ["Alert", "AlertJournal", "AlertSink"]
+from platform_resources.alerts.channels import Channel, ChannelRefused
+from platform_resources.alerts.file import AlertFile, read_alert_file
+from platform_resources.alerts.journal import AlertJournal
+from platform_resources.alerts.outbox import Outbox, StoredMessage
+
+__all__ = ["AlertFile", "AlertJournal", "Channel", "ChannelRefused", "Outbox", "StoredMessage", "read_alert_file"]

@@ -112,12 +112,12 @@ class Outbox:
         with self._connect() as connection:
             return [_message(row) for row in connection.execute(query, {"now": now.timestamp()})]
 
-    def note_sent(self, id_: str, at: datetime) -> None:
-        """Note that the channel took a message."""
+    def note_sent(self, id_: str, at: datetime, *, error: str = "") -> None:
+        """Note that the channel took a message, and whom it could not tell."""
         with self._connect() as connection:
             connection.execute(
-                "UPDATE messages SET sent_at = ?, attempts = attempts + 1, error = '' WHERE id = ?",
-                (at.timestamp(), id_),
+                "UPDATE messages SET sent_at = ?, attempts = attempts + 1, error = ? WHERE id = ?",
+                (at.timestamp(), error, id_),
             )
 
     def note_refused(self, id_: str, error: str, *, next_at: datetime) -> None:
@@ -129,10 +129,10 @@ class Outbox:
             )
 
     def refusals(self) -> dict[str, StoredMessage]:
-        """Return the oldest message that each channel refused and has not taken since, by channel."""
+        """Return the message that each channel last answered for, where it did not take it wholly, by channel."""
         query = (
-            "SELECT id, channel, document, due_at, sent_at, attempts, error FROM messages WHERE number IN "
-            "(SELECT min(number) FROM messages WHERE sent_at IS NULL AND attempts > 0 GROUP BY channel)"
+            "SELECT id, channel, document, due_at, sent_at, attempts, error FROM messages WHERE error != '' AND number "
+            "IN (SELECT max(number) FROM messages WHERE attempts > 0 GROUP BY channel)"
         )
         with self._connect() as connection:
             return {message.channel: message for message in map(_message, connection.execute(query))}

@@ -11,11 +11,15 @@ SURFACES = {
         "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day", "Delta",
         "Field", "Files", "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule",
         "Retention", "RowRule", "Rule", "Sla", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
-        "Transform", "UtcTimestamp", "catalog_of", "check", "col",
+        "Threshold", "Transform", "UtcTimestamp", "catalog_of", "check", "col",
         "compare", "complete", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh",
         "hourly", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "only_where",
         "quantile", "references", "rules_from", "rules_of", "share_of", "unique", "volume", "within",
         "Auth", "Pages", "Rest", "api_key", "basic", "bearer", "cursor", "link", "oauth2", "offset", "page",
+    ],
+    "platform_core.alerting": [
+        "KINDS", "LEVEL_KINDS", "AlertPolicy", "AlertState", "Incident", "Message", "Place", "Quiet", "Route", "Signal",
+        "Silence", "Told", "document_of", "fold_signals", "render_text", "render_title",
     ],
     "platform_core.anomaly": ["Detector", "describe_detector", "parse_detector", "score_rows", "train_detector"],
     "platform_core.features": [
@@ -54,7 +58,9 @@ SURFACES = {
         "lifecycle", "plan",
     ],
     "platform_resources": [],
-    "platform_resources.alerts": ["Alert", "AlertJournal", "AlertSink"],
+    "platform_resources.alerts": [
+        "AlertFile", "AlertJournal", "Channel", "ChannelRefused", "Outbox", "StoredMessage", "read_alert_file",
+    ],
     "platform_resources.brokers": [
         "DEAD_LETTERS", "Batch", "Broker", "Consumer", "LogBroker", "MemoryBroker", "Positions", "TopicSettings",
         "open_broker",

@@ -1,13 +1,11 @@
 """What starts by itself: derived datasets follow their inputs, schedules tick, failed runs are told."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from platform_resources.alerts import AlertJournal
 from tests.world import World, sales, world
 
 
@@ -39,18 +37,6 @@ def test_nothing_follows_when_the_derived_month_was_made_in_the_same_run(shop: W
     shop.land("shop/sales-a.parquet", sales((1, "apple", 1.0), (2, "pear", 2.0)))
     shop.catch_up()
     assert requested(shop, cursor)[0] == set()
-
-
-def test_a_failed_run_is_told_to_the_alert_sink(shop: World) -> None:
-    shop.land("shop/ledger.csv", b"line,amount\n-1,1\n")
-    failed = shop.materialise("shop/ledger")
-    journal = AlertJournal(shop.location.settings)
-    context = dg.build_run_status_sensor_context(
-        "failed_runs", failed.get_run_failure_event(), shop.instance, failed.dagster_run, resources={"alerts": journal}
-    ).for_run_failure()
-    shop.location.defs.resolve_sensor_def("failed_runs")(context)
-    (alert,) = map(json.loads, journal.path.read_text().splitlines())
-    assert alert["run_id"] == failed.run_id
 
 
 def test_every_dataset_with_a_cron_line_has_a_schedule(tmp_path: Path) -> None:

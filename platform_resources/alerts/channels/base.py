@@ -26,17 +26,26 @@ class ChannelRefused(ResourceError):
     Attributes:
         lasting: Whether the same message will be refused again until somebody changes something.
         retry_after: Seconds that the channel asks to wait; None where it asks for nothing.
+        taken: Whether some were told all the same, so that it must not be sent again.
     """
 
     transient = True
 
-    def __init__(self, channel: str, reason: str, *, lasting: bool = False, retry_after: float | None = None) -> None:
-        self.lasting, self.retry_after = lasting, retry_after
+    def __init__(
+        self,
+        channel: str,
+        reason: str,
+        *,
+        lasting: bool = False,
+        retry_after: float | None = None,
+        taken: bool = False,
+    ) -> None:
+        self.lasting, self.retry_after, self.taken = lasting, retry_after, taken
         fix = "correct its address or secret" if lasting else "none: it is sent again by itself"
         super().__init__(f"{channel}: {reason}. Fix: {fix}.")
 
 
-def post(  # noqa: PLR0913 - a request
+def post(
     channel: str,
     url: str,
     document: Any,
@@ -58,8 +67,8 @@ def post(  # noqa: PLR0913 - a request
             url, data=body, headers={"Content-Type": "application/json", **(headers or {})}, timeout=timeout,
             allow_redirects=False,
         )  # fmt: skip
-    except requests.Timeout as error:
-        raise ChannelRefused(channel, f"no answer within {timeout:g} s") from error
+    except requests.Timeout:
+        raise ChannelRefused(channel, f"no answer within {timeout:g} s") from None
     except (requests.RequestException, ValueError) as error:
         raise ChannelRefused(channel, f"no connection ({type(error).__name__})") from None
     if answer.status_code in accepted:

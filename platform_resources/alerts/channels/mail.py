@@ -46,7 +46,8 @@ class MailChannel:
         except (OSError, smtplib.SMTPException) as error:
             raise ChannelRefused(self.name, f"no connection ({type(error).__name__})") from None
         if refused:
-            raise ChannelRefused(self.name, f"{len(refused)} of {len(self.to)} recipients were refused", lasting=True)
+            reason = f"{len(refused)} of {len(self.to)} recipients were refused"
+            raise ChannelRefused(self.name, reason, lasting=True, taken=True)
 
     def _mail(self, document: Mapping[str, Any]) -> EmailMessage:
         mail = EmailMessage()

@@ -21,9 +21,9 @@ class SnsChannel:
 
     def send(self, document: Mapping[str, Any]) -> None:
         """Return when SNS took the message."""
-        import boto3  # noqa: PLC0415 - only where something is sent
-        from botocore.config import Config  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
 
         configuration = Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 1})
         client = boto3.client("sns", region_name=self.region, endpoint_url=self.endpoint, config=configuration)

@@ -1,0 +1,143 @@
+"""What goes wrong in a real history becomes one message, and one when it is right again."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._daemon.types import DaemonHeartbeat
+
+from platform_assets.operations.alerting.conditions import DatasetMemory, stale_datasets
+from platform_assets.operations.alerting.router import AlertRouter
+from platform_core.contracts import Dataset, Generated, Threshold, catalog_of
+from platform_resources.alerts import AlertFile, ChannelRefused
+from tests.assets.entrypoints.conftest import BAD, Shell
+from tests.world import World
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Inbox:
+    """A channel that keeps what it takes, and refuses while it is told to."""
+
+    def __init__(self) -> None:
+        self.documents: list[dict[str, Any]] = []
+        self.refusal: ChannelRefused | None = None
+
+    def send(self, document: Any) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.documents.append(dict(document))
+
+    def told(self) -> list[tuple[str, str, list[str]]]:
+        return [(each["event"], each["root"], [a["kind"] for a in each["alerts"]]) for each in self.documents]
+
+
+class Watched:
+    """A shop with a router over it; every look builds a router anew, as after a restart."""
+
+    def __init__(self, shop: World) -> None:
+        self.shop, self.inbox, self.now = shop, Inbox(), datetime.now(UTC)
+        self.look()
+
+    def router(self) -> AlertRouter:
+        file = AlertFile(channels={"team": self.inbox})
+        return AlertRouter(self.shop.location, self.shop.instance, file)
+
+    def look(self, *, later: timedelta = timedelta(0)) -> list[tuple[str, str, list[str]]]:
+        self.now = max(self.now + later, datetime.now(UTC)) if not later else self.now + later
+        router = self.router()
+        before = len(self.inbox.documents)
+        router.run_round(self.now)
+        router.deliver(self.now)
+        return self.inbox.told()[before:]
+
+
+@pytest.fixture
+def watched(shell: Shell) -> Watched:
+    return Watched(shell.world)
+
+
+def test_a_failed_step_is_told_once_and_its_recovery_once(watched: Watched) -> None:
+    watched.shop.land("shop/ledger.csv", b"line,amount\n-1,1\n")
+    watched.shop.materialise("shop/ledger")
+    (first,) = watched.look()
+    again = watched.look()
+    watched.shop.land("shop/ledger.csv", b"line,amount\n1,1\n")
+    watched.shop.materialise("shop/ledger")
+    (last,) = watched.look()
+    assert first[:2] == ("opened", "shop/ledger")
+    assert "step_failed" in first[2]
+    assert (again, last[:2], watched.look()) == ([], ("recovered", "shop/ledger"), [])
+
+
+def test_rows_set_aside_are_told_with_their_number_and_no_value(watched: Watched) -> None:
+    watched.shop.land("shop/sales-1.parquet", BAD)
+    watched.shop.materialise("shop/sales", partitions=["2024-01"])
+    ((event, root, kinds),) = watched.look()
+    document = watched.inbox.documents[0]
+    assert (event, root, sorted(kinds)) == ("opened", "shop/sales", ["check_failed", "quarantine_grows"])
+    assert "rows: 2" in document["text"]
+    assert "heal: platform quarantine list shop/sales" in document["text"]
+    assert not any(value in str(document) for value in ("plum", "ada@example.com"))
+
+
+def test_a_dataset_is_late_behind_its_limit_and_not_at_it(shell: Shell) -> None:
+    sales_dataset = shell.world.dataset("shop/sales")
+    daily = Dataset("shop/daily", sales_dataset.model, owner="team:shop", version="1.0.0", source=Generated(rows=5, seed=7),
+                    freshness=timedelta(hours=24))  # fmt: skip
+    location = replace(shell.world.location, declared=catalog_of([daily]))
+    memory = DatasetMemory(filled={"shop/daily": START})
+    late = [[*stale_datasets(location, memory, START + timedelta(hours=hours))] for hours in (24, 25)]
+    assert [[signal.subject for signal in each] for each in late] == [[], ["shop/daily"]]
+
+
+def test_a_metric_outside_its_threshold_is_told_and_says_the_bound() -> None:
+    threshold = Threshold("row_count", at_least=10, may_fall=0.5)
+    assert threshold.problem([100, 90, 60]) is None
+    assert threshold.problem([100, 100, 40]) == "row_count is 40, more than 50% below its mean of 100"
+    assert threshold.problem([9]) == "row_count is 9, below 10"
+
+
+def test_a_channel_that_refuses_is_down_and_loses_nothing(watched: Watched) -> None:
+    watched.inbox.refusal = ChannelRefused("team", "answered 401", lasting=True)
+    watched.shop.land("shop/ledger.csv", b"line,amount\n-1,1\n")
+    watched.shop.materialise("shop/ledger")
+    watched.look()
+    router = watched.router()
+    watched.look(later=timedelta(seconds=2))
+    journal = [message.document for message in router.outbox.history(limit=9, channel="journal")]
+    assert ("channel_down", "team") in {(a["kind"], a["subject"]) for each in journal for a in each["alerts"]}
+    watched.inbox.refusal = None
+    events = [each[:2] for each in watched.look(later=timedelta(minutes=10))]
+    assert events[0] == ("opened", "shop/ledger")
+
+
+def test_a_silent_daemon_is_told(watched: Watched) -> None:
+    at = (datetime.now(UTC) - timedelta(minutes=9)).timestamp()
+    watched.shop.instance.add_daemon_heartbeat(DaemonHeartbeat(at, "SENSOR", "id", []))
+    assert ("opened", "sensor", ["daemon_silent"]) in watched.look()
+
+
+def test_a_run_that_nobody_starts_is_told_after_its_limit(watched: Watched) -> None:
+    run = watched.shop.instance.create_run_for_job(
+        watched.shop.location.defs.resolve_implicit_global_asset_job_def(), status=dg.DagsterRunStatus.NOT_STARTED
+    )
+    early = watched.look()
+    late = watched.look(later=timedelta(minutes=6))
+    watched.shop.instance.delete_run(run.run_id)
+    over = watched.look(later=timedelta(minutes=7))
+    assert (early, [each[0] for each in late], [each[0] for each in over]) == ([], ["opened"], ["recovered"])
+
+
+def test_the_sensor_alerts_where_no_router_runs(shell: Shell) -> None:
+    shop = shell.world
+    sensor = shop.location.defs.resolve_sensor_def("alerts")
+    sensor(dg.build_sensor_context(shop.instance))
+    shop.land("shop/ledger.csv", b"line,amount\n-1,1\n")
+    failed = shop.materialise("shop/ledger")
+    sensor(dg.build_sensor_context(shop.instance))
+    journal = Path(shop.location.settings.state) / "alerts.jsonl"
+    assert failed.run_id in journal.read_text()
