@@ -194,7 +194,7 @@ class _Fold:
                 event, news = "repeated", signals
             else:
                 continue
-            severity = "error" if any(signal.severity == "error" for signal in news) else "warn"
+            severity: Severity = "error" if any(signal.severity == "error" for signal in news) else "warn"
             self._send(incident, channel, event, news, severity, known, quiet_until)
             told[channel] = Told(
                 severity="error" if known and known.severity == "error" else severity,

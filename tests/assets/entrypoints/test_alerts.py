@@ -85,8 +85,8 @@ def test_rows_set_aside_are_told_with_their_number_and_no_value(watched: Watched
 
 
 def test_a_dataset_is_late_behind_its_limit_and_not_at_it(shell: Shell) -> None:
-    sales_dataset = shell.world.dataset("shop/sales")
-    daily = Dataset("shop/daily", sales_dataset.model, owner="team:shop", version="1.0.0", source=Generated(rows=5, seed=7),
+    model = shell.world.dataset("shop/sales").model
+    daily = Dataset("shop/daily", model, owner="team:shop", version="1.0.0", source=Generated(rows=5, seed=7),
                     freshness=timedelta(hours=24))  # fmt: skip
     location = replace(shell.world.location, declared=catalog_of([daily]))
     memory = DatasetMemory(filled={"shop/daily": START})
