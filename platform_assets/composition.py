@@ -11,6 +11,7 @@ import dagster as dg
 from platform_assets.discovery import by_hand
 from platform_assets.factory import asset_for
 from platform_assets.factory.dbt.assets import build_dbt_assets
+from platform_assets.factory.red_checks import RedChecks, refuse_red_input
 from platform_assets.location import BRANCH, CodeLocation
 from platform_assets.operations.alerting.sensor import alert_sensor
 from platform_assets.operations.automation import automation_for, follow_inputs
@@ -59,6 +60,7 @@ def _definitions(location: CodeLocation) -> dg.Definitions:
     models = build_dbt_assets(chosen, catalog, project=dbt, automation=follow) if dbt else []
     automation = automation_for(catalog)
     made = [*assets, *models, *by_hand(location.package)]
+    red_checks = RedChecks.of(made)
     return dg.Definitions(
         assets=[*made, upkeep_asset(lambda: kept_tables(catalog, made))],
         resources={
@@ -66,7 +68,12 @@ def _definitions(location: CodeLocation) -> dg.Definitions:
             "lake": dg.ResourceDefinition(lambda context: lake_of(location, context.run)),
             "objects": ObjectStore(chosen.s3),
             "landing": location.landing,
-            "io_manager": dg.IOManagerDefinition(lambda context: LakeIOManager(lake_of(location, context.run))),
+            "io_manager": dg.IOManagerDefinition(
+                lambda context: LakeIOManager(
+                    lake_of(location, context.run), admit=lambda given: refuse_red_input(red_checks, given)
+                )
+            ),
+            "red_checks": red_checks,
         },
         sensors=[*automation.sensors, alert_sensor(location)],
         schedules=[*automation.schedules, *upkeep_schedules()],

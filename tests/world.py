@@ -16,7 +16,7 @@ from platform_assets.factory import asset_key
 from platform_assets.ingest import table_spec
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import CodeLocation
-from platform_assets.operations.catch_up import run_catch_up, stale_runs, why
+from platform_assets.operations.catch_up import awaited_runs, run_catch_up, stale_runs, why
 from platform_assets.operations.landing import span_tags
 from platform_core.contracts import Dataset
 from platform_resources.settings import Settings
@@ -37,8 +37,9 @@ class World:
 
     def catch_up(self) -> list[dg.DagsterEvent]:
         """Brings everything stale up to date; the events of all runs."""
-        runs = stale_runs(self.location, self.instance)
-        events = [event for run in runs for event in run_catch_up(run, self.location.defs, self.instance)]
+        events: list[dg.DagsterEvent] = []
+        for plan in (lambda: awaited_runs(self.location), lambda: stale_runs(self.location, self.instance)):
+            events += [event for run in plan() for event in run_catch_up(run, self.location.defs, self.instance)]
         failures = [why(event) for event in events if event.is_step_failure]
         if failures:
             raise AssertionError("\n".join(failures))

@@ -27,19 +27,24 @@ _PIPED_WIDTH = 110
 
 def catch_up(location: CodeLocation, instance: dg.DagsterInstance, console: Console) -> tuple[bool, bool]:
     """Bring everything stale up to date and show it; whether anything was stale, and whether everything stands."""
-    from platform_assets.operations.catch_up import stale_runs
+    from platform_assets.operations.catch_up import awaited_runs, stale_runs, stopped_assets
     from platform_assets.operations.history import InstanceHistory
     from platform_assets.operations.overview import overview
 
+    awaited = awaited_runs(location)
+    steps = _follow(console, awaited, location.defs, instance, Steps())
     unreachable: list[str] = []
     runs = stale_runs(location, instance, tell=unreachable.append)
     for message in unreachable:
         console.print(f"[yellow]{message}[/]", soft_wrap=True)
-    steps = _follow(console, runs, location.defs, instance)
+    _follow(console, runs, location.defs, instance, steps)
     states = overview(location, InstanceHistory(instance))
     console.print(_summary(states, steps, location.settings.tables_root))
-    stands = all(state.materialised for state in states) and not steps.failed and not unreachable
-    return bool(runs), stands
+    stopped = stopped_assets(location, instance)
+    for name, reason in stopped.items():
+        console.print(f"[red]{name}[/]: {reason}", soft_wrap=True)
+    stands = all(state.materialised for state in states) and not steps.failed and not unreachable and not stopped
+    return bool(awaited or runs), stands
 
 
 def progress_console() -> Console:
@@ -65,13 +70,16 @@ class Steps:
         return f"({self.seconds[step]:.1f})" if shared else f"{self.seconds[step]:.1f}"
 
 
-def _follow(screen: Console, runs: Sequence[CatchUpRun], defs: dg.Definitions, instance: dg.DagsterInstance) -> Steps:
-    """Work the runs off, and show progress meanwhile."""
+def _follow(
+    screen: Console, runs: Sequence[CatchUpRun], defs: dg.Definitions, instance: dg.DagsterInstance, steps: Steps
+) -> Steps:
+    """Work the runs off, and show progress meanwhile; what is seen is added to the steps."""
+    if not runs:
+        return steps
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from platform_assets.operations.catch_up import run_catch_up
 
-    steps = Steps()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=screen, transient=False) as progress:
         for planned in runs:

@@ -31,7 +31,7 @@ def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
 def _blocks(rule: Rule, dataset: Dataset) -> bool:
     if rule.blocking is not None:
         return rule.blocking
-    return rule.severity == "error" and dataset.quarantine is None
+    return stops(dataset, rule)
 
 
 def check_results(dataset: Dataset, results: Sequence[RuleResult]) -> Iterator[dg.AssetCheckResult]:

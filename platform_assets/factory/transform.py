@@ -14,6 +14,7 @@ from platform_assets.factory.column_lineage import column_lineage
 from platform_assets.factory.metadata import judged_metadata
 from platform_assets.factory.policy import refuse_if_unfit, state_of_checks
 from platform_assets.factory.reads import READS, filters_of
+from platform_assets.factory.red_checks import RedChecks, refuse_below_red
 from platform_assets.factory.specs import asset_of, dependency, partition_mapping
 from platform_assets.factory.wider import is_wider, of_run
 from platform_assets.ingest.existing_rows import after_transform
@@ -59,8 +60,12 @@ def transform_asset(
     read = [table_spec(catalog[name]) for name in sorted({dataset.name, *inputs.values(), *referred})]
 
     def build(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], **frames: Any
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        red_checks: dg.ResourceParam[RedChecks],
+        **frames: Any,
     ) -> Iterator[dg.AssetCheckResult | dg.Output[Write]]:
+        refuse_below_red(dataset.name, red_checks.stopping(context.instance, asset_key(dataset.name)))
         with retry_transient(), lake.telling(*read):
             partitions = context.partition_keys if dataset.partitions else None
             declared = {

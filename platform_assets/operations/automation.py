@@ -9,6 +9,7 @@ import dagster as dg
 
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.specs import partitions_definition
+from platform_assets.operations.awaited_rows import awaited_rows
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import landing_sensor
 from platform_assets.operations.polled_sources import source_sensor
@@ -55,6 +56,8 @@ def automation_for(catalog: Catalog) -> Automation:
         ),
         dead_runs(),
     ]
+    if any(dataset.quarantine and dataset.quarantine.awaits_future for dataset in datasets):
+        sensors.append(awaited_rows(catalog))
     return Automation(sensors, [_schedule(dataset) for dataset in datasets if dataset.schedule])
 
 

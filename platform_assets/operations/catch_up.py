@@ -12,10 +12,12 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.factory import asset_key
+from platform_assets.factory.red_checks import RedChecks, blame
 from platform_assets.ingest.inputs import adapter_for, cursor_of
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import OPERATION, CodeLocation
 from platform_assets.operations.arrivals import SETTLED, Arrival, Cursor, Limits, look
+from platform_assets.operations.awaited_rows import begun_rows
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import run_config, span_tags
 from platform_assets.operations.staleness import Staleness
@@ -41,8 +43,10 @@ def stale_runs(
     """Plan the runs that bring every stale asset up to date, inputs first; none if nothing is stale.
 
     A landed file is new when the ingest log does not know its content. A derived asset is stale when it was never
-    materialised, or when an input is stale or was materialised after it; of a partitioned one, by partition. While an
-    input was never made it has to wait. A source that cannot be reached is told of, and keeps nothing else waiting.
+    materialised, or when an input is stale or was materialised after it; of a partitioned one, by partition. One
+    without partitions is also stale while a blocking check of it is red. While an input was never made it has to wait,
+    and while a blocking check of an input is red that is not made again. A source that cannot be reached is told of,
+    and keeps nothing else waiting.
     """
     arrivals = _arrivals(location)
     graph = location.defs.resolve_asset_graph()
@@ -54,12 +58,16 @@ def stale_runs(
         definition = graph.get(key).partitions_def
         stale[key] = set(definition.get_partition_keys()) if definition else set()
     sources = {asset_key(dataset.name) for dataset in location.catalog.datasets.values() if dataset.source}
-    staleness = Staleness(graph, instance)
+    staleness, red_checks = Staleness(graph, instance), red_checks_of(location)
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
         is_derived = key not in sources and node.is_materializable and OPERATION not in node.tags
-        if is_derived and (partitions := staleness.of(key, stale)) is not None:
+        if not is_derived or red_checks.stopping(instance, key, built=frozenset(stale)):
+            continue
+        if (partitions := staleness.of(key, stale)) is not None:
             stale[key] = partitions
+        elif node.partitions_def is None and red_checks.at(instance, key):
+            stale[key] = set()
     return planned_runs(stale, arrivals, graph)
 
 
@@ -67,6 +75,30 @@ def planned_runs(stale: StalePartitions, arrivals: Sequence[Arrival], graph: Any
     """Plan the runs that make what is stale, inputs first."""
     ordered = [key for key in graph.toposorted_asset_keys if key in stale]
     return [run for batch in _batches(ordered, graph) for run in _runs(batch, stale, arrivals, graph)]
+
+
+def awaited_runs(location: CodeLocation) -> list[CatchUpRun]:
+    """Plan the runs that take up rows of the future whose partition has begun; they come before `stale_runs` looks."""
+    found = begun_rows(location.lake, location.catalog)
+    return [CatchUpRun((asset_key(rows.dataset.name),), rows.tags) for rows in found]
+
+
+def red_checks_of(location: CodeLocation) -> RedChecks:
+    """Give the blocking checks of a code location."""
+    red_checks: RedChecks = (location.defs.resources or {})["red_checks"]
+    return red_checks
+
+
+def stopped_assets(location: CodeLocation, instance: dg.DagsterInstance) -> dict[str, str]:
+    """Tell by name why assets are not built: a blocking check of what they read is red."""
+    red_checks = red_checks_of(location)
+    found = {key: red_checks.stopping(instance, key) for key in red_checks.parents if _is_derived(location, key)}
+    return {key.to_user_string(): blame(red) for key, red in sorted(found.items()) if red}
+
+
+def _is_derived(location: CodeLocation, key: dg.AssetKey) -> bool:
+    dataset = location.catalog.datasets.get(key.to_user_string())
+    return dataset is None or dataset.source is None
 
 
 def _arrivals(location: CodeLocation) -> list[Arrival]:

@@ -126,7 +126,7 @@ def _partition_rules(dataset: Dataset) -> Iterator[Rule]:
     if dataset.partitions and dataset.partitions.well_formed:
         on = dataset.column(dataset.partitions.on)
         yield InPartition(
-            label=f"{dataset.partitions.on} lies in a partition from {dataset.partitions.start} on",
+            label=f"{dataset.partitions.on} lies in a partition from {dataset.partitions.start} on that has begun",
             columns=(dataset.partitions.on,),
             starts_at=dataset.partitions.starts_at,
             nullable=on is None or on.nullable,

@@ -42,9 +42,15 @@ Store = Delta | Iceberg | Parquet
 
 @dataclass(frozen=True)
 class Quarantine:
-    """Where refused rows go, and for how long they are kept."""
+    """Where refused rows go, and for how long they are kept.
+
+    Attributes:
+        keep: How long.
+        awaits_future: Whether rows whose partition has not begun are taken up by themselves when it begins.
+    """
 
     keep: timedelta = timedelta(days=90)
+    awaits_future: bool = False
 
 
 def within(*, hours: float = 0, days: float = 0) -> timedelta:

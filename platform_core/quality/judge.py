@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import polars as pl
@@ -16,10 +16,12 @@ from platform_core.errors import RuleError, ShapeError
 from platform_core.privacy.masking import masked
 from platform_core.quality.results import RuleResult
 from platform_core.quality.uniqueness import proven, with_held, with_taken
-from platform_core.rules import NOW, WITHIN, CheckRule, DatasetRule, ReferenceRule, RowRule, Rule
+from platform_core.rules import NOW, WITHIN, CheckRule, DatasetRule, InPartition, ReferenceRule, RowRule, Rule
 
 SAMPLE = 5
 _WHOLE = ""
+CLOCK_SKEW = timedelta(minutes=5)
+"""So far may the clock that made a row run ahead: its partition counts as begun."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def judge(  # noqa: PLR0913 - one keyword per fact about the rows
         unreadable: From `conform`: where a value could not be read.
         within: The input each row came from; a key may come again in a later one. None: all are one input.
         beside: What the table has that stays. None: nothing.
-        now: The instant of the judgement, in UTC, for rules that read the clock.
+        now: The instant of the judgement, in UTC, for rules that read the clock; rows of partitions that have not
+            begun by then lie in none. None: every partition has begun.
         measures: The dataset rules to measure; None for all. The others have no result.
 
     Raises:
@@ -141,6 +144,8 @@ def judge(  # noqa: PLR0913 - one keyword per fact about the rows
     clock = _clock(dataset, now)
     judged = _with_references(frame.lazy().with_columns(label.alias(WITHIN), clock), by_row, references).collect()
     fails = _fails(judged, dataset, _types(frame, unreadable))
+    if now is not None:
+        fails = fails.with_columns(_not_begun(frame, fails, dataset, now))
     if unreadable is not None:
         fails = fails.with_columns(_excused(fails, rules, unreadable))
     beside = beside or Beside()
@@ -179,6 +184,17 @@ def _judge_shape(frame: pl.DataFrame, dataset: Dataset) -> None:
             dataset.name, [*wrong, *extra], f"do not have the columns and types of the contract ({told}).",
             f"return exactly {', '.join(f'{column.name}: {column.dtype}' for column in dataset.columns)}.",
         )  # fmt: skip
+
+
+def _not_begun(frame: pl.DataFrame, fails: pl.DataFrame, dataset: Dataset, now: datetime) -> list[pl.Series]:
+    """The mask of the partition rule with the rows whose partition has not begun; of other columns nothing."""
+    partitions = dataset.partitions
+    if partitions is None or InPartition.kind not in fails.columns:
+        return []
+    running = pl.select(pl.lit(now + CLOCK_SKEW).alias(partitions.on)).select(partitions.key()).item()
+    end = partitions.ends_at(running).replace(tzinfo=None)
+    ahead = frame.select((pl.col(partitions.on).cast(pl.Datetime("us")) >= end).fill_null(value=False)).to_series()
+    return [fails[InPartition.kind] | ahead]
 
 
 def _own_values(

@@ -35,8 +35,14 @@ Context = dg.OutputContext | dg.InputContext
 class LakeIOManager(dg.IOManager):
     """Stores and loads what assets return, in the lake that the settings name."""
 
-    def __init__(self, lake: Lake | Settings) -> None:
-        """Take the lake that the process shares, or the settings of one of its own."""
+    def __init__(self, lake: Lake | Settings, *, admit: Callable[[dg.InputContext], None] | None = None) -> None:
+        """Take the lake that the process shares, or the settings of one of its own.
+
+        Args:
+            lake: Where tables lie.
+            admit: Raises where a step may not read an asset as it is now; None lets it read all.
+        """
+        self.admit = admit
         self.lake = Lake(lake) if isinstance(lake, Settings) else lake
         self._told = Tally()
         self._lent = dict[str, TableSpec]()  # tables whose lazy frames may be collected with an output
@@ -85,6 +91,8 @@ class LakeIOManager(dg.IOManager):
             NotATable: a table is annotated as something that it cannot become.
             TableForbidden: S3 refuses.
         """
+        if self.admit is not None:
+            self.admit(context)
         upstream = context.upstream_output
         declared = TableSpec.from_metadata(upstream.definition_metadata) if upstream else None
         if not self._is_table(context, declared):

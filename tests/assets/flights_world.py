@@ -11,6 +11,7 @@ import polars as pl
 
 from platform_assets.discovery import discover
 from platform_assets.factory.dbt.assets import build_dbt_assets
+from platform_assets.factory.red_checks import RedChecks
 from platform_assets.ingest import table_spec
 from platform_assets.operations.sample import sample_files
 from platform_core.contracts import Catalog, Dataset
@@ -75,10 +76,15 @@ def dbt(lake: Lake, project: Path = DBT) -> dg.AssetsDefinition:
 
 def run(lake: Lake, project: Path = DBT, *, select: dg.AssetSelection | None = None) -> dg.ExecuteInProcessResult:
     """A run of the dbt models."""
+    models = dbt(lake, project)
     return dg.materialize(
-        [dbt(lake, project)],
+        [models],
         selection=select,
-        resources={"lake": lake, "io_manager": LakeIOManager(lake.settings)},
+        resources={
+            "lake": lake,
+            "io_manager": LakeIOManager(lake.settings),
+            "red_checks": RedChecks.of([models]),
+        },
         instance=dg.DagsterInstance.ephemeral(),
         raise_on_error=False,
     )

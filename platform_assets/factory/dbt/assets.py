@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.dbt_outline import Model, mart_spec, staged_models
+from platform_assets.factory.red_checks import DBT_MODEL, RedChecks
 from platform_core.contracts import Catalog
 from platform_core.errors import ContractError, Problem
 from platform_resources.engines.dbt import StagedProject
@@ -73,11 +74,13 @@ def _assets(
         pool=POOL,
     )
     def build(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        red_checks: dg.ResourceParam[RedChecks],
     ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
         from platform_assets.factory.dbt.build import build_models  # noqa: PLC0415 - imports dbt, for runs alone
 
-        yield from build_models(context, staged_for(lake), models, lake)
+        yield from build_models(context, staged_for(lake), models, lake, red_checks)
 
     return build
 
@@ -94,7 +97,7 @@ def _spec(model: Model, automation: dg.AutomationCondition[Any] | None) -> dg.As
         code_version=model.code_version,
         automation_condition=automation,
         skippable=True,
-        metadata={"dagster/column_schema": _column_schema(model), "dbt_model": model.unique_id},
+        metadata={"dagster/column_schema": _column_schema(model), DBT_MODEL: model.unique_id},
     )
     if model.table is None:
         return spec

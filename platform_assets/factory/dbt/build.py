@@ -1,7 +1,7 @@
 """A run of dbt as Dagster events: checks first, then the tables that passed theirs.
 
 A mart whose tests fail is not written: its last good table stays in the lake, and the run fails when all the others
-are told.
+are told. A model that reads what a blocking check stopped, in whichever run, is not built, nor are those below it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from platform_assets.dbt_outline import Check, Model, mart_spec
 from platform_assets.factory.checks import markdown_table
+from platform_assets.factory.red_checks import RedCheck, RedChecks, blame
 from platform_resources.engines.dbt import Event, Invocation, StagedProject
 from platform_resources.engines.duckdb import DuckDBFile
 from platform_resources.storage import Lake, TableSpec
@@ -29,19 +30,33 @@ Result = dg.Output[Any] | dg.AssetCheckResult
 
 
 def build_models(
-    context: dg.AssetExecutionContext, staged: StagedProject, models: Sequence[Model], lake: Lake
+    context: dg.AssetExecutionContext,
+    staged: StagedProject,
+    models: Sequence[Model],
+    lake: Lake,
+    red_checks: RedChecks,
 ) -> Iterator[Result]:
     """The events of building and testing the models and checks that the run selects.
 
     Raises:
-        dagster.Failure: A model could not be built, or a test of severity `error` failed.
+        dagster.Failure: A model could not be built, a test of severity `error` failed, or what a model reads is red.
     """
-    chosen = [model for model in models if dg.AssetKey(model.key) in context.selected_asset_keys]
-    checks = [(model, check) for model in models for check in model.checks if _is_selected(context, model, check)]
+    selected = [model for model in models if dg.AssetKey(model.key) in context.selected_asset_keys]
+    stopped = _stopped(context, selected, red_checks)
+    chosen = [model for model in selected if model.name not in stopped]
+    checks = [
+        (model, check)
+        for model in models
+        for check in model.checks
+        if _is_selected(context, model, check) and model.name not in stopped
+    ]
+    if selected and not chosen:
+        _refuse_failure(None, stopped)
     file = DuckDBFile(staged.database)
     with staged.sole_writer():
         complete = {model.relation for model in models} <= file.tables()
-        arguments = _selection(chosen, [check for _, check in checks], complete=complete)
+        tested = checks if complete else _with_checks_above(models, chosen, checks)
+        arguments = _selection(chosen, [check for _, check in tested], complete=complete)
         invocation = staged.invoke(["build", *arguments], listener=lambda event: _tell(context, event))
         if invocation.exception is not None:
             invocation.or_raise()
@@ -50,7 +65,43 @@ def build_models(
         good = [model for model in chosen if _is_good(model, checks, results)]
         for model in _in_order(good, results):
             yield _output(model, file, lake, results[model.unique_id])
-    _refuse_failure(invocation)
+    _refuse_failure(invocation, stopped)
+
+
+def _stopped(
+    context: dg.AssetExecutionContext, selected: Sequence[Model], red_checks: RedChecks
+) -> dict[str, list[RedCheck]]:
+    """By name, the selected models that read something red which the run does not build anew; none where all may be."""
+    stopped: dict[str, list[RedCheck]] = {}
+    remaining = list(selected)
+    while remaining:
+        built = frozenset(dg.AssetKey(model.key) for model in remaining)
+        found = {model.name: red_checks.stopping(context.instance, dg.AssetKey(model.key), built=built)
+                 for model in remaining}  # fmt: skip
+        below = {name: red for name, red in found.items() if red}
+        lost = {model.key for model in selected if model.name in {*stopped, *below}}
+        for model in remaining:
+            if model.name not in below and (above := [key for key in model.deps if key in lost]):
+                below[model.name] = [red for key in above for red in {**stopped, **below}.get("/".join(key), [])]
+        if not below:
+            break
+        stopped |= below
+        remaining = [model for model in remaining if model.name not in stopped]
+    return stopped
+
+
+def _with_checks_above(
+    models: Sequence[Model], chosen: Sequence[Model], checks: Sequence[tuple[Model, Check]]
+) -> list[tuple[Model, Check]]:
+    """The checks, and all of the models that a new DuckDB file lacks: dbt builds those too, and their tests stop it."""
+    by_key = {model.key: model for model in models}
+    asked, above = [key for model in chosen for key in model.deps], dict[str, Model]()
+    while asked:
+        model = by_key.get(asked.pop())
+        if model is not None and model.name not in above and model not in chosen:
+            above[model.name] = model
+            asked += model.deps
+    return [*checks, *((model, check) for model in above.values() for check in model.checks)]
 
 
 def _is_selected(context: dg.AssetExecutionContext, model: Model, check: Check) -> bool:
@@ -152,11 +203,14 @@ def _is_new(lake: Lake, spec: TableSpec, rows: "pa.Table") -> bool:
     return not lake.exists(spec) or not lake.scan(spec).collect().equals(pl.DataFrame(rows))
 
 
-def _refuse_failure(invocation: Invocation) -> None:
-    if not invocation.success:
-        told = "\n".join(invocation.errors)
-        raise dg.Failure(
+def _refuse_failure(invocation: Invocation | None, stopped: Mapping[str, Sequence[RedCheck]]) -> None:
+    told = []
+    if invocation is not None and not invocation.success:
+        told.append(
             "dbt: a model could not be built or a test failed; its tables in the lake stay as they were. "
-            f"Fix: correct what dbt names, then materialise again.\n{told}",
-            allow_retries=False,
+            "Fix: correct what dbt names, then materialise again."
         )
+        told += invocation.errors
+    told += [f"{name}: {blame(red)}" for name, red in stopped.items()]
+    if told:
+        raise dg.Failure("\n".join(told), allow_retries=False)

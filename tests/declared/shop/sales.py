@@ -33,5 +33,5 @@ sales = Dataset(
     partitions=monthly("2024-01", on="at"),
     store=Delta(mode="merge"),
     rules=[volume(at_least=2)],
-    quarantine=Quarantine(),
+    quarantine=Quarantine(awaits_future=True),
 )

@@ -1,0 +1,104 @@
+"""What a blocking check stopped stays stopped: in the next run, by itself, across dbt and Python, until it holds."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from platform_assets.composition import build_location
+from platform_assets.operations.catch_up import stopped_assets
+from platform_resources.settings import Settings
+from tests.assets.flights_world import DBT
+from tests.world import World
+
+MODELS = {
+    "by_line.sql": "select line, amount from {{ source('shop', 'ledger') }}",
+    "through.sql": "select line, amount from {{ ref('by_line') }}",
+    "after.sql": "select line, amount from {{ ref('through') }}",
+    "shop.yml": """
+version: 2
+models:
+  - name: by_line
+    columns: [{name: amount, data_tests: [{not_negative: {name: no_debt}}]}]
+  - {name: through, config: {materialized: view}}
+  - name: after
+    config: {materialized: table, meta: {lake: {version: 1.0.0}}}
+    columns: [{name: amount, data_tests: [{below_100: {name: no_riches}}]}]
+""",
+}
+TESTS = """
+{% test not_negative(model, column_name) %}select * from {{ model }} where {{ column_name }} < 0{% endtest %}
+{% test below_100(model, column_name) %}select * from {{ model }} where {{ column_name }} >= 100{% endtest %}
+"""
+GOOD, DEBT, RUIN = b"line,amount\n1,5\n", b"line,amount\n1,5\n2,-1\n", b"line,amount\n1,-5\n"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("red") / "dbt"
+    (folder / "models" / "shop").mkdir(parents=True)
+    shutil.copytree(DBT / "macros", folder / "macros")
+    (folder / "dbt_project.yml").write_text((DBT / "dbt_project.yml").read_text().replace("flights", "shop"))
+    (folder / "macros" / "judged.sql").write_text(TESTS)
+    for name, text in MODELS.items():
+        (folder / "models" / "shop" / name).write_text(text)
+    return folder
+
+
+@pytest.fixture
+def shop(tmp_path: Path, project: Path) -> Iterator[World]:
+    settings = Settings.from_environment({"PLATFORM_STATE": str(tmp_path / "state")})
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield World(build_location("tests.gated", settings, dbt=project), instance)
+
+
+def made(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {event.asset_key.path[-1] for event in result.get_asset_materialization_events()}
+
+
+def reason(result: dg.ExecuteInProcessResult, step: str) -> str:
+    failure = result.failure_data_for_node(step)
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    return str(failure.user_failure_data.description)
+
+
+def test_a_failed_test_of_staging_stops_the_mart_alone_and_all_below_it_until_it_holds(shop: World) -> None:
+    shop.land("shop/ledger.csv", GOOD)
+    shop.catch_up()
+    shop.land("shop/ledger.csv", DEBT)
+    assert made(shop.materialise("shop/ledger", "shop/by_line", "shop/through", "shop/after")) == {"ledger", "by_line"}
+
+    alone = shop.materialise("shop/after")
+    assert made(alone) == set()
+    assert "shop/by_line: no_debt" in reason(alone, "dbt")
+    assert made(shop.materialise("shop/through", "shop/after")) == set()
+    with pytest.raises(AssertionError, match="no_debt"):
+        shop.catch_up()
+    assert set(stopped_assets(shop.location, shop.instance)) == {"shop/after", "shop/through"}
+
+    shop.land("shop/ledger.csv", GOOD)
+    shop.catch_up()
+    assert stopped_assets(shop.location, shop.instance) == {}
+
+
+def test_a_red_dataset_stops_dbt_models_and_transforms_in_later_runs(shop: World) -> None:
+    shop.land("shop/ledger.csv", RUIN)
+    shop.materialise("shop/ledger")
+    models, doubled = shop.materialise("shop/by_line", "shop/through", "shop/after"), shop.materialise("shop/doubled")
+    assert made(models) | made(doubled) == set()
+    for result, step in ((models, "dbt"), (doubled, "shop__doubled")):
+        assert "shop/ledger: sum_of_all" in reason(result, step)
+    shop.land("shop/ledger.csv", GOOD)
+    shop.catch_up()
+    assert shop.rows("shop/doubled").height == 1
+
+
+def test_a_red_mart_stops_an_asset_by_hand_that_reads_it(shop: World) -> None:
+    shop.land("shop/ledger.csv", b"line,amount\n1,500\n")
+    assert not shop.materialise("shop/ledger", "shop/by_line", "shop/through", "shop/after").success
+    alone = shop.materialise("shop/report")
+    assert made(alone) == set()
+    assert "shop/after: no_riches" in reason(alone, "shop__report")
