@@ -14,7 +14,7 @@ from platform_assets.factory.policy import refuse_if_unfit, state_of_checks
 from platform_assets.factory.specs import asset_of, dependency
 from platform_assets.ingest.ingest import Ingest, Run, ingest, large_bytes
 from platform_assets.ingest.inputs import Input, adapter_for, take_inputs
-from platform_assets.ingest.metrics import record_metrics
+from platform_assets.ingest.metrics import record_metrics, rows_of_sources
 from platform_assets.ingest.publishing import publish_changes
 from platform_assets.ingest.references import load_references
 from platform_assets.ingest.replay import REPLAY_TAG, replayed_source
@@ -69,9 +69,11 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
             yield dg.Output(None, metadata=ingest_metadata(lake, done, partitions=_partitions(context, dataset)))
             yield from _elsewhere(context, done)
             results = state_of_checks(lake, dataset, done[-1].intake.results)
-            if all(part.table.rest is None for part in done):  # the rows of a large input are not in memory
-                rows = pl.concat([part.intake.valid for part in done])
-                record_metrics(lake, dataset, rows, results, run_id=context.run.run_id, at=datetime.now(UTC))
+            if all(part.table.rest is None for part in done):
+                rows: pl.DataFrame | pl.LazyFrame = pl.concat([part.intake.valid for part in done])
+            else:  # the rows of a large input are not in memory
+                rows = rows_of_sources(lake, dataset, [given.source for part in done for given in part.inputs])
+            record_metrics(lake, dataset, rows, results, run_id=context.run.run_id, at=datetime.now(UTC))
             publish_changes(lake, dataset)
             yield from check_results(dataset, results)
 

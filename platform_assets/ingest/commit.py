@@ -97,7 +97,9 @@ def _places(state: IngestState, outcome: Outcome) -> list[str] | None:
     if state.dataset.partitions is None:
         return None
     written = outcome.table.written[state.dataset.partitions.column].unique().to_list()
-    return sorted({*(outcome.partitions or ()), *outcome.table.partitions, *written})
+    source = state.dataset.source
+    covered = outcome.partitions or () if source is None or source.fills_partitions else ()
+    return sorted({*covered, *outcome.table.partitions, *written})
 
 
 def _number(state: IngestState, outcome: Outcome) -> int:

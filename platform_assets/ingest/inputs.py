@@ -198,15 +198,7 @@ def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit],
         if not ids:
             raw = store.with_fixes(raw, unit.source, unit.ingest_id)
         malformed = {record.record: record for batch in batches for record in batch.malformed}
-        if malformed:
-            fixed = raw.select(~pl.all_horizontal(pl.all().is_null())).to_series()
-            malformed = {place: record for place, record in malformed.items() if not fixed[place - 1]}
-        if stray := stray_values(raw, store.dataset):
-            malformed |= {
-                place: Malformed(0, f"the contract lacks {name!r}", _as_json(raw, place), place)
-                for place, name in stray.items()
-            }
-            raw = raw.select(name for name in raw.columns if name not in stray.values())
+        raw, malformed = with_stray_rows(raw, malformed, store.dataset)
         wheres = dict(enumerate((where for batch in batches for where in _wheres(batch)), 1))
         yield Input(unit.source, unit.ingest_id, unit.stamp, raw, "", tuple(ids), unit.position, wheres, malformed)
 
@@ -219,6 +211,32 @@ def _wheres(batch: Batch) -> Iterator[str]:
     names = iter(batch.wheres)
     for number in range(batch.first_record, batch.first_record + batch.rows.height + len(malformed)):
         yield "" if number in malformed else next(names)
+
+
+def with_stray_rows(
+    raw: pl.DataFrame, malformed: Mapping[int, Malformed], dataset: Dataset, *, first: int = 1
+) -> tuple[pl.DataFrame, dict[int, Malformed]]:
+    """Give rows without the columns that few of them alone have, and what is malformed with those rows.
+
+    A malformed record that a person fixed is none any more.
+
+    Args:
+        raw: Rows under the contract's names, a person's fixes in them.
+        malformed: By the number of its record.
+        dataset: The contract.
+        first: The number of the first row among those of the input.
+    """
+    remaining = dict(malformed)
+    if malformed:
+        is_fixed = raw.select(~pl.all_horizontal(pl.all().is_null())).to_series()
+        reach = range(first, first + raw.height)
+        remaining = {place: record for place, record in malformed.items()
+                     if place not in reach or not is_fixed[place - first]}  # fmt: skip
+    stray = stray_values(raw, dataset)
+    for place, name in stray.items():
+        number = place + first - 1
+        remaining[number] = Malformed(0, f"the contract lacks {name!r}", _as_json(raw, place), number)
+    return raw.select(name for name in raw.columns if name not in stray.values()), remaining
 
 
 def _as_json(raw: pl.DataFrame, place: int) -> str:

@@ -103,6 +103,7 @@ def take_in(  # noqa: PLR0913 - one keyword per fact about the ingest
         within=facts[SOURCE],
         beside=residents(frame, sources),
         now=at,
+        arrived=at,
         measures=measures,
     )
     refused = [_envelopes(dataset, given, verdict, facts, run_id=run_id, at=at) for given, _ in fit]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from platform_assets.ingest.inputs import Input, records_of
+from platform_assets.ingest.inputs import Input, records_of, with_stray_rows
 from platform_assets.ingest.intake import Intake, take_in
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_core.contracts import Dataset, ReferenceRule, rules_of
@@ -137,8 +137,12 @@ def _judged(
     files: list[Path] = []
     hashes: list[Hashes] = []
     height = 0
-    for records, first, malformed in _slices(read(), dataset, store.lake.settings.memory_bytes // ROW_BYTES):
-        raw = store.with_fixes(records, given.source, given.ingest_id, first=first)
+    strayed: set[str] = set()
+    for records, first, broken in _slices(read(), dataset, store.lake.settings.memory_bytes // ROW_BYTES):
+        fixed = store.with_fixes(records, given.source, given.ingest_id, first=first)
+        fixed = fixed.drop(name for name in strayed & set(fixed.columns) if fixed[name].is_null().all())
+        raw, malformed = with_stray_rows(fixed, broken, dataset, first=first)
+        strayed |= set(fixed.columns) - set(raw.columns)
         piece = replace(given, raw=raw, batches=None, first=first, malformed=malformed)
         part = take_in(
             dataset, [piece], references, run_id=run_id, at=at, residents=lambda *_: Beside(), measures=[],

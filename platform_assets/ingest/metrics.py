@@ -5,6 +5,8 @@ from datetime import datetime
 
 import polars as pl
 
+from platform_assets.ingest.stored import as_declared
+from platform_assets.ingest.tables import SOURCE, table_spec
 from platform_core.contracts import Dataset
 from platform_core.quality.metrics import METRICS, metrics_of
 from platform_core.quality.results import RuleResult
@@ -17,7 +19,13 @@ def metrics_spec(dataset: Dataset) -> TableSpec:
 
 
 def record_metrics(
-    lake: Lake, dataset: Dataset, rows: pl.DataFrame, results: Sequence[RuleResult], *, run_id: str, at: datetime
+    lake: Lake,
+    dataset: Dataset,
+    rows: pl.DataFrame | pl.LazyFrame,
+    results: Sequence[RuleResult],
+    *,
+    run_id: str,
+    at: datetime,
 ) -> None:
     """Add what is measured of a run's rows; a retry of the run adds nothing twice."""
     measured = metrics_of(dataset, rows, results, run_id=run_id, at=at)
@@ -29,3 +37,10 @@ def read_metrics(lake: Lake, dataset: Dataset) -> pl.DataFrame:
     """The measurements of a dataset, oldest first; empty where nothing was measured."""
     spec = metrics_spec(dataset)
     return lake.read(spec).sort("at", maintain_order=True) if lake.exists(spec) else pl.DataFrame(schema=METRICS)
+
+
+def rows_of_sources(lake: Lake, dataset: Dataset, sources: Sequence[str]) -> pl.LazyFrame:
+    """Give the table's rows that some sources brought, as they are now written, without reading them yet."""
+    beside = [SOURCE, *([dataset.partitions.column] if dataset.partitions else [])]
+    rows = as_declared(lake.scan(table_spec(dataset)), dataset, beside=beside)
+    return rows.filter(pl.col(SOURCE).is_in(list(sources))).drop(SOURCE)

@@ -429,6 +429,7 @@ def _judge(
         within=within,
         beside=residents(typed.frame, ()),
         now=at,
+        arrived=at,
         measures=(),
     )
     bad = verdict.refused

@@ -272,7 +272,8 @@ def _breaks(location: CodeLocation, dataset: Dataset, payload: str) -> dict[str,
     envelope = pl.DataFrame({"payload": [payload], "fix": [None]}, schema={"payload": pl.String, "fix": pl.String})
     row = conform(payloads(envelope, names), dataset)
     references = load_references(location.lake, location.catalog, dataset)
-    verdict = judge(row.frame, dataset, references, unreadable=row.unreadable, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    verdict = judge(row.frame, dataset, references, unreadable=row.unreadable, now=now, arrived=now)
     broken = verdict.broken_rules().to_list()
     labels = {rule.id: rule.label for rule in rules_of(dataset)}
     return {rule_id: labels[rule_id] for rule_id in (broken[0] if broken else [])}

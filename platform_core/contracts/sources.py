@@ -45,6 +45,8 @@ class Source:
         replaces: Whether a unit that is taken in again takes the place of all that it brought before.
         is_watched: Whether a sensor looks for new units every few seconds.
         is_stream: Whether rows come without end, so that a worker takes them in beside Dagster.
+        fills_partitions: Whether each partition of a run is meant to have rows, so that one without any is judged
+            empty. One that loses the rows that it had is judged in any case.
         when_empty: What to do when a run finds nothing to take in; empty where that is no failure.
         null_values: Texts that mean null, besides the empty text, for all columns or by column; None where texts are
             values and nothing else.
@@ -56,6 +58,7 @@ class Source:
     replaces: ClassVar[bool] = False
     is_watched: ClassVar[bool] = False
     is_stream: ClassVar[bool] = False
+    fills_partitions: ClassVar[bool] = True
     when_empty: ClassVar[str] = ""
 
     null_values: Sequence[str] | Mapping[str, Sequence[str]] | None = None
@@ -241,6 +244,7 @@ class Generated(Source):
 
     kind: ClassVar[str] = "generated"
     replaces: ClassVar[bool] = True
+    fills_partitions: ClassVar[bool] = False
 
     rows: int
     seed: int = 0

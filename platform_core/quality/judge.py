@@ -109,6 +109,7 @@ def judge(  # noqa: PLR0913 - one keyword per fact about the rows
     within: pl.Series | None = None,
     beside: Beside | None = None,
     now: datetime | None = None,
+    arrived: datetime | None = None,
     measures: Sequence[Rule] | None = None,
 ) -> Judgement:
     """The verdict of every rule of the dataset on the frame.
@@ -122,8 +123,9 @@ def judge(  # noqa: PLR0913 - one keyword per fact about the rows
         unreadable: From `conform`: where a value could not be read.
         within: The input each row came from; a key may come again in a later one. None: all are one input.
         beside: What the table has that stays. None: nothing.
-        now: The instant of the judgement, in UTC, for rules that read the clock; rows of partitions that have not
-            begun by then lie in none. None: every partition has begun.
+        now: The instant of the judgement, in UTC, for rules that read the clock.
+        arrived: When the rows came, in UTC: rows of partitions that have not begun by then lie in none. None: every
+            partition has begun.
         measures: The dataset rules to measure; None for all. The others have no result.
 
     Raises:
@@ -144,8 +146,8 @@ def judge(  # noqa: PLR0913 - one keyword per fact about the rows
     clock = _clock(dataset, now)
     judged = _with_references(frame.lazy().with_columns(label.alias(WITHIN), clock), by_row, references).collect()
     fails = _fails(judged, dataset, _types(frame, unreadable))
-    if now is not None:
-        fails = fails.with_columns(_not_begun(frame, fails, dataset, now))
+    if arrived is not None:
+        fails = fails.with_columns(_not_begun(frame, fails, dataset, arrived))
     if unreadable is not None:
         fails = fails.with_columns(_excused(fails, rules, unreadable))
     beside = beside or Beside()
@@ -186,12 +188,12 @@ def _judge_shape(frame: pl.DataFrame, dataset: Dataset) -> None:
         )  # fmt: skip
 
 
-def _not_begun(frame: pl.DataFrame, fails: pl.DataFrame, dataset: Dataset, now: datetime) -> list[pl.Series]:
+def _not_begun(frame: pl.DataFrame, fails: pl.DataFrame, dataset: Dataset, arrived: datetime) -> list[pl.Series]:
     """The mask of the partition rule with the rows whose partition has not begun; of other columns nothing."""
     partitions = dataset.partitions
     if partitions is None or InPartition.kind not in fails.columns:
         return []
-    running = pl.select(pl.lit(now + CLOCK_SKEW).alias(partitions.on)).select(partitions.key()).item()
+    running = pl.select(pl.lit(arrived + CLOCK_SKEW).alias(partitions.on)).select(partitions.key()).item()
     end = partitions.ends_at(running).replace(tzinfo=None)
     ahead = frame.select((pl.col(partitions.on).cast(pl.Datetime("us")) >= end).fill_null(value=False)).to_series()
     return [fails[InPartition.kind] | ahead]

@@ -78,13 +78,19 @@ _PAST = 60
 
 
 def metrics_of(
-    dataset: Dataset, rows: pl.DataFrame, results: Sequence[RuleResult], *, run_id: str, at: datetime
+    dataset: Dataset,
+    rows: pl.DataFrame | pl.LazyFrame,
+    results: Sequence[RuleResult],
+    *,
+    run_id: str,
+    at: datetime,
 ) -> pl.DataFrame:
     """Measure what a run wrote.
 
     Args:
         dataset: The contract.
-        rows: The rows written, with the partition column where there are partitions.
+        rows: The rows written, with the partition column where there are partitions. Of a lazy frame, whose rows may
+            be too many for memory, what needs them all at once is left out: `duplicate_rate` and `outlier_rate`.
         results: The verdicts of the run; a row rule's value is the share of rows that break it.
         run_id: Of the run.
         at: When.
@@ -101,20 +107,26 @@ def metrics_of(
     )
 
 
-def _by_partition(dataset: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
+def _by_partition(dataset: Dataset, rows: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    schema, is_whole = rows.collect_schema(), isinstance(rows, pl.DataFrame)
     partition = dataset.partitions.column if dataset.partitions else None
-    key = pl.col(partition) if partition in rows.columns else pl.lit("")
-    names = [column.name for column in dataset.columns if column.name in rows.columns]
-    numbers = [name for name in names if rows.schema[name].is_numeric()]
-    keyed = [name for name in dataset.key if name in rows.columns]
-    found = rows.group_by(key.alias("partition")).agg(
-        pl.len().cast(pl.Float64).alias(":row_count"),
-        *([(1 - pl.struct(keyed).n_unique() / pl.len()).alias(":duplicate_rate")] if keyed else []),
-        *(pl.col(name).is_null().mean().alias(f"{name}:null_rate") for name in names),
-        *(_outliers(name).alias(f"{name}:outlier_rate") for name in numbers),
+    key = pl.col(partition) if partition in schema else pl.lit("")
+    names = [column.name for column in dataset.columns if column.name in schema]
+    numbers = [name for name in names if is_whole and schema[name].is_numeric()]
+    keyed = [name for name in dataset.key if is_whole and name in schema]
+    aggregated = (
+        rows.lazy()
+        .group_by(key.alias("partition"))
+        .agg(
+            pl.len().cast(pl.Float64).alias(":row_count"),
+            *([(1 - pl.struct(keyed).n_unique() / pl.len()).alias(":duplicate_rate")] if keyed else []),
+            *(pl.col(name).is_null().mean().alias(f"{name}:null_rate") for name in names),
+            *(_outliers(name).alias(f"{name}:outlier_rate") for name in numbers),
+        )
     )
     return (
-        found.unpivot(index="partition", variable_name="name", value_name="value")
+        aggregated.collect(engine="auto" if is_whole else "streaming")
+        .unpivot(index="partition", variable_name="name", value_name="value")
         .with_columns(
             pl.col("name").str.replace(r":[^:]*$", "").alias("column"),
             pl.col("name").str.extract(r":([^:]*)$").alias("metric"),

@@ -39,7 +39,7 @@ def test_a_file_of_nothing_but_the_future_is_set_aside_and_not_lost(shop: World)
 def test_a_clock_some_seconds_ahead_is_no_case_of_it(shop: World) -> None:
     now = datetime(2024, 3, 31, 23, 59, 58, tzinfo=UTC)
     rows = dated(now + timedelta(seconds=4), now + timedelta(days=40))
-    assert judge(rows, shop.dataset("shop/sales"), {}, now=now).refused.to_list() == [False, True]
+    assert judge(rows, shop.dataset("shop/sales"), {}, arrived=now).refused.to_list() == [False, True]
 
 
 def test_awaited_rows_are_taken_up_when_their_month_begins(shop: World) -> None:

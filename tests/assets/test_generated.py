@@ -15,3 +15,10 @@ def test_each_month_is_its_own_input_and_leaves_the_others_alone(tmp_path: Path)
         assert made.rows("commerce/orders").equals(both)
         assert made.store("commerce/orders").ingests()["source"].to_list() == ["generated/2024-01", "generated/2024-02"]
         assert made.balance("commerce/orders") == (both.height, both.height)
+
+
+def test_a_month_that_the_generator_never_fills_does_not_warn(tmp_path: Path) -> None:
+    with world(tmp_path, "platform_assets.domains") as made:
+        made.materialise("commerce/customers", "commerce/products")
+        assert made.materialise("commerce/orders", partitions=["2024-01", "2025-01"]).success
+        assert (made.rows("commerce/orders").is_empty(), made.red("commerce/orders")) == (False, set())

@@ -12,11 +12,13 @@ import pytest
 
 from platform_assets.ingest.ingest import Run, ingest
 from platform_assets.ingest.inputs import Input
+from platform_assets.ingest.metrics import read_metrics
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_core.contracts import Dataset
 from platform_resources.sources import Batch
 from platform_resources.storage import Lake
 from tests.assets.ingest.worker import opened, orders, standing
+from tests.world import sales, world
 
 
 def as_it_came(draw: random.Random, rows: int) -> pl.DataFrame:
@@ -59,6 +61,28 @@ def test_batches_say_what_the_whole_says(tmp_path: Path, seed: int) -> None:
         taken_in(whole, dataset, raw, name=name, ident=f"{turn:012}{turn:020}", rows_a_batch=None)
         taken_in(pieces, dataset, raw, name=name, ident=f"{turn:012}{turn:020}", rows_a_batch=draw.randint(1, 4))
         assert what_stands(pieces, dataset) == what_stands(whole, dataset)
+
+
+def test_a_key_too_many_in_one_row_of_a_large_file_sets_one_row_aside(tmp_path: Path) -> None:
+    lake, dataset = opened(tmp_path), orders("delta")
+    raw = pl.DataFrame(
+        {"id": ["1", "2", "3"], "day": ["2024-01-15"] * 3, "price": ["1"] * 3, "note": [None, "x", None]}
+    )
+    taken_in(lake, dataset, raw, name="a", ident="1", rows_a_batch=3)
+    (envelope,) = QuarantineStore(lake, dataset).envelopes().to_dicts()
+    assert (envelope["position"], envelope["reason"]) == (2, "malformed: the contract lacks 'note'")
+    assert len(standing(lake, dataset)) == 2
+
+
+def test_a_large_file_leaves_measurements_of_its_rows(tmp_path: Path) -> None:
+    with world(tmp_path, PLATFORM_MEMORY_BYTES=str(64 * 2**20)) as shop:
+        rows = sales((1, "apple", None)).join(pl.DataFrame({"sale": range(2, 60_000)}), how="cross").drop("sale")
+        shop.land("shop/sales-a.csv", rows.rename({"sale_right": "sale"}))
+        shop.catch_up()
+        found = read_metrics(shop.location.lake, shop.dataset("shop/sales")).filter(pl.col("partition") == "2024-01")
+    measured = {(column, metric): value for column, metric, value in found.select("column", "metric", "value").rows()}
+    assert (measured["", "row_count"], measured["price", "null_rate"]) == (59_998, 1.0)
+    assert ("price", "outlier_rate") not in measured, "it was judged whole"
 
 
 @pytest.mark.lane
