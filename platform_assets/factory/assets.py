@@ -22,7 +22,7 @@ def asset_for(
     """
     transform = catalog.transforms.get(dataset.name)
     if transform is None and dataset.source is not None and dataset.source.is_stream:
-        return stream_asset(catalog, dataset)
+        return stream_asset(catalog, dataset, automation=automation)
     if transform is None:
         return ingest_asset(catalog, dataset)
     return transform_asset(catalog, transform, automation=automation)

@@ -14,6 +14,7 @@ from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
 from platform_assets.factory.policy import state_of_checks
 from platform_assets.factory.specs import asset_of
+from platform_assets.ingest.fold_worker import FoldWorker
 from platform_assets.ingest.ingest import Ingest, Run, ingest
 from platform_assets.ingest.inputs import Input, adapter_for, take_inputs
 from platform_assets.ingest.references import load_references
@@ -31,9 +32,12 @@ _PATIENCE = timedelta(seconds=1)
 _SILENT_TURNS = 30
 
 
-def stream_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
-    """The asset that drains the dataset's topic."""
-    above = dict.fromkeys(rule.dataset for rule in catalog.references_of(dataset) if rule.dataset != dataset.name)
+def stream_asset(
+    catalog: Catalog, dataset: Dataset, *, automation: dg.AutomationCondition[Any] | None = None
+) -> dg.AssetsDefinition:
+    """The asset that drains the dataset's topic; a fold follows its inputs by itself."""
+    referred = (rule.dataset for rule in catalog.references_of(dataset) if rule.dataset != dataset.name)
+    above = dict.fromkeys([*(dataset.source.inputs if dataset.source else ()), *referred])
     read = [table_spec(dataset), *(table_spec(catalog[name]) for name in above)]
 
     def drain(
@@ -48,7 +52,11 @@ def stream_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
         broker = open_broker(lake.settings)
         try:
             with retry_transient(), lake.telling(*read):
-                worker = StreamWorker(lake, catalog, dataset, broker, run_id=context.run.run_id)
+                worker: StreamWorker | FoldWorker
+                if dataset.source is not None and dataset.source.stream is None:
+                    worker = FoldWorker(lake, catalog, dataset, run_id=context.run.run_id)
+                else:
+                    worker = StreamWorker(lake, catalog, dataset, broker, run_id=context.run.run_id)
                 try:
                     _drain(worker)
                     context.log.info("%s: %d messages", dataset.name, worker.tally.read)
@@ -61,10 +69,13 @@ def stream_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
         yield from check_results(dataset, state_of_checks(lake, dataset, [*tally.results.values()]))
         yield dg.MaterializeResult(asset_key=asset_key(dataset.name), metadata=stream_metadata(tally))
 
-    return asset_of(dataset, drain, deps=[asset_key(name) for name in above])
+    return asset_of(
+        dataset, drain, deps=[asset_key(name) for name in above],
+        automation_condition=automation if dataset.source is not None and dataset.source.inputs else None,
+    )  # fmt: skip
 
 
-def _drain(worker: StreamWorker) -> None:
+def _drain(worker: StreamWorker | FoldWorker) -> None:
     """Take in what is there; what another worker reads is left to it, after a while."""
     silent = 0
     while silent < _SILENT_TURNS:

@@ -144,7 +144,8 @@ class StreamLog:
         )
 
     def _settled(self, log: pl.DataFrame, batch: pl.DataFrame, position: int) -> pl.DataFrame:
-        merges = table_spec(self._dataset).mode == "merge"
+        is_topic = self._dataset.source is not None and self._dataset.source.stream is not None
+        merges = is_topic and table_spec(self._dataset).mode == "merge"
         return self._recounted(_moved_to(log, batch, position, counts_offsets=merges))
 
     def count_replayed(

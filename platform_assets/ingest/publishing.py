@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import polars as pl
 
-from platform_assets.ingest.tables import table_spec
+from platform_assets.ingest.tables import INGESTED_AT, table_spec
 from platform_core.contracts import Dataset
 from platform_core.contracts.publications import Publication
 from platform_core.ingest import row_hash
@@ -92,8 +92,9 @@ class Publisher:
             if not _is_next(position, commit.version):
                 return counts + self.catch_up()
             names = self._names(publication)
-            last = rows.select(names).unique(list(self._dataset.key), keep="last", maintain_order=True)
-            counts += self._write(publication, sink, self._changes(last, last.clear(), commit.version))
+            key = self._key(publication)
+            last = rows.select(names).unique(key, keep="last", maintain_order=True)
+            counts += self._write(publication, sink, self._changes(key, last, last.clear(), commit.version))
         return counts
 
     def save(self) -> None:
@@ -119,7 +120,7 @@ class Publisher:
             context = SinkContext(
                 dataset=self._dataset.name,
                 settings=self._lake.settings,
-                key=tuple(self._dataset.key),
+                key=tuple(self._key(publication)),
                 schema={name: types[name] for name in self._names(publication)},
             )
             sink = open_sink(publication.kind, publication.options, context)
@@ -144,29 +145,34 @@ class Publisher:
 
     def _compare(self, publication: Publication, before: str | None, now: str) -> Changes:
         """Return what differs between two versions; all rows where the earlier one is no longer kept."""
-        names, key = self._names(publication), list(self._dataset.key)
-        after = self._read(names, now)
+        names, key = self._names(publication), self._key(publication)
+        after = self._read(names, key, now)
         try:
-            earlier = after.clear() if before is None else self._read(names, before)
+            earlier = after.clear() if before is None else self._read(names, key, before)
         except VersionNotFound:
             earlier = after.clear()
         rows = after.join(earlier, on=[*key, _PRINT], how="anti", maintain_order="left").drop(_PRINT)
         deleted = earlier.join(after, on=key, how="anti").drop(_PRINT)
-        return self._changes(rows, deleted, now)
+        return self._changes(key, rows, deleted.clear() if publication.by else deleted, now)
 
-    def _read(self, names: list[str], version: str) -> pl.DataFrame:
-        rows = self._lake.read(table_spec(self._dataset), columns=names, version=version).select(names)
-        last = rows.unique(list(self._dataset.key), keep="last", maintain_order=True)
+    def _read(self, names: list[str], key: list[str], version: str) -> pl.DataFrame:
+        spec = table_spec(self._dataset)
+        stamps = [INGESTED_AT] if self._dataset.source is not None else []
+        rows = self._lake.read(spec, columns=[*names, *stamps], version=version)
+        ordered = rows.sort(stamps, maintain_order=True) if stamps else rows
+        last = ordered.select(names).unique(key, keep="last", maintain_order=True)
         return last.with_columns(row_hash(names).alias(_PRINT))
 
-    def _changes(self, rows: pl.DataFrame, deleted: pl.DataFrame, version: str) -> Changes:
-        key = tuple(self._dataset.key)
+    def _changes(self, key: list[str], rows: pl.DataFrame, deleted: pl.DataFrame, version: str) -> Changes:
         number = time.time_ns() // 1000
-        return Changes(rows=rows, deleted=deleted.select(key), key=key, number=number, position=version)
+        return Changes(rows=rows, deleted=deleted.select(key), key=tuple(key), number=number, position=version)
+
+    def _key(self, publication: Publication) -> list[str]:
+        return list(publication.by or self._dataset.key)
 
     def _names(self, publication: Publication) -> list[str]:
         columns = publication.columns or [column.name for column in self._dataset.columns]
-        return list(dict.fromkeys([*self._dataset.key, *columns]))
+        return list(dict.fromkeys([*self._key(publication), *columns]))
 
 
 def _is_next(position: str | None, version: str) -> bool:

@@ -108,6 +108,25 @@ class Tally:
             self.results[result.rule.id] = _add_up(self.results.get(result.rule.id), result)
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Rows of one partition of a stream's topic, as they stand in its table.
+
+    Attributes:
+        dataset: The stream's name.
+        source: The partition: `topic/number`.
+        start: The first offset that the piece covers.
+        end: The offset behind the last.
+        rows: The valid ones, with provenance, in the order of their offsets.
+    """
+
+    dataset: str
+    source: str
+    start: int
+    end: int
+    rows: pl.DataFrame
+
+
 class StreamWorker:
     """Takes the messages of one dataset's topic in; one of possibly several that share its partitions."""
 
@@ -134,6 +153,7 @@ class StreamWorker:
         self._unannounced: set[int] = set()
         self._publisher = Publisher(lake, dataset)
         self._is_published = False
+        self.listeners: list[Callable[[Piece], None]] = []
         self._unpublished: list[tuple[Commit | None, pl.DataFrame]] = []
         create_topic(broker, lake, dataset)
         self._consumer: Consumer = broker.consumer(group_of(dataset.name), self.topic, start=self._start)
@@ -251,6 +271,9 @@ class StreamWorker:
         if self._touched is not None:
             self._touched |= outcome.table.partitions
         self._commit(batch.partition, batch.next_offset)
+        start = batch.rows["offset"][0].as_py()
+        for listener in self.listeners:
+            listener(Piece(self._dataset.name, _source(batch), start, batch.next_offset, outcome.table.written))
         if self._dataset.publish:
             self._unpublished.append((written, outcome.table.written))
         return len(batch)
@@ -366,13 +389,32 @@ def judge_messages(
     parts = [_poison(dataset, batch, decoded.poison, run_id=run_id, at=at)] if decoded.poison else []
     residents = beside or (lambda _, __: Beside())
     parts += _judge_or_halve(dataset, batch, decoded, references, residents, run_id=run_id, at=at)
+    return _together(parts, read=len(batch))
+
+
+def judge_folded(
+    dataset: Dataset,
+    batch: Batch,
+    decoded: Decoded,
+    references: Mapping[str, pl.DataFrame],
+    beside: Residents,
+    *,
+    run_id: str,
+    at: datetime,
+) -> MicroBatch:
+    """Conform and judge rows that a fold gave out, as `judge_messages` does with messages."""
+    parts = _judge_or_halve(dataset, batch, decoded, references, beside, run_id=run_id, at=at)
+    return _together(parts, read=decoded.rows.height)
+
+
+def _together(parts: Sequence[MicroBatch], *, read: int) -> MicroBatch:
     results: dict[str, RuleResult] = {}
     for part in parts:
         for result in part.results:
             results[result.rule.id] = _add_up(results.get(result.rule.id), result)
     rows = pl.concat([part.rows for part in parts if part.rows.width])
     refused, warned = pl.concat([part.refused for part in parts]), pl.concat([part.warned for part in parts])
-    return MicroBatch(rows, refused, tuple(results.values()), len(batch), warned)
+    return MicroBatch(rows, refused, tuple(results.values()), read, warned)
 
 
 def _judge_or_halve(

@@ -57,7 +57,8 @@ def stale_runs(
         key = asset_key(dataset.name)
         definition = graph.get(key).partitions_def
         stale[key] = set(definition.get_partition_keys()) if definition else set()
-    sources = {asset_key(dataset.name) for dataset in location.catalog.datasets.values() if dataset.source}
+    datasets = location.catalog.datasets.values()
+    sources = {asset_key(each.name) for each in datasets if each.source and not each.source.inputs}
     staleness, red_checks = Staleness(graph, instance), red_checks_of(location)
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
@@ -114,7 +115,7 @@ def _arrivals(location: CodeLocation) -> list[Arrival]:
 def _with_news(location: CodeLocation, tell: Callable[[str], None]) -> Iterator[Dataset]:
     """The datasets whose source does not land as files and has something that the ingest log does not know."""
     for dataset in location.catalog.datasets.values():
-        if dataset.source and not dataset.source.is_watched:
+        if dataset.source and not dataset.source.is_watched and not dataset.source.inputs:
             cursor = cursor_of(QuarantineStore(location.lake, dataset))
             try:
                 has_news = bool(adapter_for(dataset, location.settings).pending(cursor))

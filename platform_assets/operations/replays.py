@@ -126,6 +126,8 @@ def _refuse_unreplayable(dataset: Dataset) -> None:
 
 def _landed(location: CodeLocation, dataset: Dataset) -> dict[str, Arrival]:
     """List the units that the dataset's source has now, by source; their partitions are not looked for yet."""
+    if dataset.source is not None and dataset.source.inputs:
+        return {}  # what a fold reads stays in the tables of its inputs
     units = adapter_for(dataset, location.settings).pending(Cursor())
     return {unit.source: Arrival(dataset, unit, ()) for unit in units}
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,17 @@ def produce_file(broker: Broker, topic: str, path: Path, *, key: str | None) -> 
     return count
 
 
-def produce_generated(lake: Lake, broker: Broker, dataset: Dataset, *, count: int, seed: int, bad_each: int = 0) -> int:
+def produce_generated(  # noqa: PLR0913 - what the messages are like
+    lake: Lake,
+    broker: Broker,
+    dataset: Dataset,
+    *,
+    count: int,
+    seed: int,
+    bad_each: int = 0,
+    until: datetime | None = None,
+    odd: Mapping[str, int] | None = None,
+) -> int:
     """Send rows made from the contract as messages, and return how many.
 
     Args:
@@ -46,15 +57,35 @@ def produce_generated(lake: Lake, broker: Broker, dataset: Dataset, *, count: in
         count: How many.
         seed: Of the rows.
         bad_each: One message in so many is cut off, so that it is no JSON any more; 0 for none.
+        until: The instant behind the last event: one a second, out of order by less than the lateness. None leaves
+            events where the generator puts them.
+        odd: By column of whole numbers, one row in how many keeps its value; the others are divided by 60.
     """
     create_topic(broker, lake, dataset)
-    rows = generate(dataset, count, np.random.default_rng(seed), references={})
+    rng = np.random.default_rng(seed)
+    rows = generate(dataset, count, rng, references={})
+    if until is not None:
+        rows = _as_live(dataset, rows, until, rng)
+    for name, each in (odd or {}).items():
+        is_odd = pl.int_range(pl.len()) % each == each - 1
+        rows = rows.with_columns(pl.when(is_odd).then(pl.col(name).max()).otherwise(pl.col(name) // 60))
     messages, keys = as_messages(dataset, rows)
     messages = list(spoil(messages, each=bad_each)) if bad_each else messages
     for start in range(0, len(messages), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         broker.produce(topic_name(lake, dataset), messages[part], keys=None if keys is None else keys[part])
     return len(messages)
+
+
+def _as_live(dataset: Dataset, rows: pl.DataFrame, until: datetime, rng: np.random.Generator) -> pl.DataFrame:
+    """Put events a second apart, in the order of the rows but for less than the topic's lateness."""
+    topic = topic_of(dataset)
+    if topic.event_time is None:
+        return rows
+    jitter = rng.uniform(0, 0.9 * topic.lateness.total_seconds(), rows.height)
+    micros = ((np.arange(rows.height) - rows.height - jitter) * 1_000_000).astype(np.int64)
+    at = pl.lit(until).dt.cast_time_unit("us") + pl.Series(micros).cast(pl.Duration("us"))
+    return rows.with_columns(at.cast(rows.schema[topic.event_time]).alias(topic.event_time))
 
 
 def as_messages(dataset: Dataset, rows: pl.DataFrame) -> tuple[list[bytes | None], list[bytes | None] | None]:

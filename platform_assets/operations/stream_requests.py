@@ -2,10 +2,17 @@
 
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
+
+from platform_assets.ingest.fold_worker import replay_fold
 from platform_assets.ingest.stream import create_topic, topic_name, topic_of
+from platform_assets.ingest.tables import table_spec
 from platform_assets.location import CodeLocation
 from platform_assets.operations.datasets import find_dataset
 from platform_assets.operations.errors import RequestError, UnknownName
@@ -14,8 +21,11 @@ from platform_assets.operations.stream_certificate import Certificate, certify
 from platform_assets.operations.stream_events import produce_file, produce_generated
 from platform_assets.operations.streams import Pace, StreamState, run_streams, stream_states
 from platform_core.contracts import Dataset
+from platform_core.contracts.folds import Fold, Scored
 from platform_core.contracts.sources import Topic
 from platform_resources.brokers import Broker, TopicSettings, open_broker
+
+_SAMPLE_ENDS = datetime(2026, 3, 1, 18, tzinfo=UTC)
 
 
 def choose_streams(location: CodeLocation, names: Sequence[str], *, all_streams: bool) -> list[Dataset]:
@@ -57,10 +67,62 @@ def run_worker(location: CodeLocation, datasets: Sequence[Dataset], pace: Pace, 
         )
 
 
+@dataclass(frozen=True)
+class ReplayedStream:
+    """What a replay gave, beside the table.
+
+    Attributes:
+        dataset: Its name.
+        rows: That came out of the stored history.
+        missing: Of them, those that the table does not have, bit for bit.
+        extra: Rows of the table that did not come out.
+        is_whole: Whether all of the history was asked for, so that extra rows are a difference.
+        seconds: How long it took.
+    """
+
+    dataset: str
+    rows: int
+    missing: int
+    extra: int
+    is_whole: bool
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the table is what came out again."""
+        return self.missing == 0 and (self.extra == 0 or not self.is_whole)
+
+
+def replay_stream(
+    location: CodeLocation, name: str, *, since: datetime | None, until: datetime | None
+) -> ReplayedStream:
+    """Fold the stored history of a dataset's inputs again, and compare what comes out with its table.
+
+    Raises:
+        RequestError: The dataset folds no stream.
+    """
+    dataset = find_dataset(location.catalog, name)
+    if not isinstance(dataset.source, Fold):
+        folds = [each.name for each in location.catalog.datasets.values() if isinstance(each.source, Fold)]
+        raise RequestError(f"{name} folds no stream. Fix: name one of {', '.join(folds) or 'those with a fold'}.")
+    began = time.monotonic()
+    rows = replay_fold(location.lake, location.catalog, dataset, since=since, until=until)
+    columns = [column.name for column in dataset.columns]
+    stored = rows.clear()
+    if location.lake.exists(table_spec(dataset)):
+        stored = location.lake.read(table_spec(dataset)).select(columns).cast(dict(rows.schema))
+    numbers = [each.with_columns(pl.int_range(pl.len()).over(columns).alias("_copy")) for each in (rows, stored)]
+    on = [*columns, "_copy"]
+    missing = numbers[0].join(numbers[1], on=on, how="anti", nulls_equal=True).height
+    extra = numbers[1].join(numbers[0], on=on, how="anti", nulls_equal=True).height
+    is_whole = since is None and until is None
+    return ReplayedStream(name, rows.height, missing, extra, is_whole, time.monotonic() - began)
+
+
 def list_streams(location: CodeLocation) -> list[StreamState]:
     """Return how all streams stand."""
     with _opened(location) as broker:
-        return stream_states(location.lake, broker, choose_streams(location, [], all_streams=True))
+        return stream_states(location.lake, location.catalog, broker, choose_streams(location, [], all_streams=True))
 
 
 def send_file(location: CodeLocation, topic: str, file: Path) -> int:
@@ -89,7 +151,8 @@ def send_generated(location: CodeLocation, topic: str, *, count: int, seed: int)
     if not readers:
         raise RequestError(f"no dataset reads topic {topic!r}, so no rows can be made. Fix: name a file of JSON lines.")
     with _opened(location) as broker:
-        return produce_generated(location.lake, broker, readers[0], count=count, seed=seed)
+        now = datetime.now(UTC)
+        return produce_generated(location.lake, broker, readers[0], count=count, seed=seed, until=now)
 
 
 def send_sample(location: CodeLocation, name: str) -> int:
@@ -99,7 +162,11 @@ def send_sample(location: CodeLocation, name: str) -> int:
         create_topic(broker, location.lake, dataset)
         if any(end for _, end in broker.bounds(topic_name(location.lake, dataset)).values()):
             return 0
-        return produce_generated(location.lake, broker, dataset, count=5_000, seed=6, bad_each=500)
+        odd = {name: 2_500 for each in location.catalog.datasets.values() if isinstance(each.source, Scored)
+               for name in each.source.reads_columns if each.source.of == dataset.name}  # fmt: skip
+        return produce_generated(
+            location.lake, broker, dataset, count=5_000, seed=6, bad_each=500, until=_SAMPLE_ENDS, odd=odd
+        )
 
 
 def certify_stream(
@@ -120,7 +187,7 @@ def certify_stream(
 
 
 def _readers(location: CodeLocation, topic: str) -> list[Dataset]:
-    streams = choose_streams(location, [], all_streams=True)
+    streams = [each for each in choose_streams(location, [], all_streams=True) if each.source and each.source.stream]
     return [dataset for dataset in streams if topic_of(dataset).topic == topic]
 
 

@@ -16,6 +16,7 @@ from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
 from platform_assets.factory.policy import state_of_checks
 from platform_assets.factory.stream import stream_metadata
+from platform_assets.ingest.fold_worker import FoldWorker, fold_positions
 from platform_assets.ingest.stream import StreamWorker, Tally, read_positions, topic_name
 from platform_core.contracts import Catalog, Dataset
 from platform_resources.brokers import Broker
@@ -89,7 +90,7 @@ def run_streams(  # noqa: PLR0913 - the parts that a worker joins
         tell: Is told of each report, and of what the broker or the lake could not do.
     """
     run_id = f"stream-{uuid.uuid4().hex[:12]}"
-    workers = {each.name: StreamWorker(lake, catalog, each, broker, run_id=run_id) for each in datasets}
+    workers = open_workers(lake, catalog, datasets, broker, run_id=run_id)
     totals = {name: Tally() for name in workers}
     reported = time.monotonic()
     pause = _FIRST_PAUSE
@@ -120,11 +121,31 @@ def run_streams(  # noqa: PLR0913 - the parts that a worker joins
     return totals
 
 
-def stream_states(lake: Lake, broker: Broker, datasets: Sequence[Dataset]) -> list[StreamState]:
+def open_workers(
+    lake: Lake, catalog: Catalog, datasets: Sequence[Dataset], broker: Broker, *, run_id: str
+) -> dict[str, StreamWorker | FoldWorker]:
+    """Return a worker a dataset: those of topics first, which hand what they commit to the folds of this process."""
+    topics = {
+        each.name: StreamWorker(lake, catalog, each, broker, run_id=run_id)
+        for each in datasets
+        if each.source is not None and each.source.stream is not None
+    }
+    folds = {each.name: FoldWorker(lake, catalog, each, run_id=run_id) for each in datasets if each.name not in topics}
+    for fold in folds.values():
+        for name in fold.inputs:
+            if name in topics:
+                topics[name].listeners.append(fold.offer)
+    return {**topics, **folds}
+
+
+def stream_states(lake: Lake, catalog: Catalog, broker: Broker, datasets: Sequence[Dataset]) -> list[StreamState]:
     """Say how the datasets' streams stand, by partition; a topic that nobody made has none."""
     states = []
     topics = broker.topics()
     for dataset in datasets:
+        if dataset.source is not None and dataset.source.stream is None:
+            states += fold_states(lake, catalog, dataset)
+            continue
         topic = topic_name(lake, dataset)
         bounds = broker.bounds(topic) if topic in topics else {}
         positions = read_positions(lake, dataset, list(bounds))
@@ -135,7 +156,16 @@ def stream_states(lake: Lake, broker: Broker, datasets: Sequence[Dataset]) -> li
     return states
 
 
-def _are_drained(workers: Iterable[StreamWorker]) -> bool:
+def fold_states(lake: Lake, catalog: Catalog, dataset: Dataset) -> list[StreamState]:
+    """Say how far a fold is behind the tables of its inputs, by partition."""
+    states = []
+    for place, position, end in fold_positions(lake, catalog, dataset):
+        topic, _, number = place.rpartition("/")
+        states.append(StreamState(dataset.name, topic, int(number), 0, position, end, end - position))
+    return states
+
+
+def _are_drained(workers: Iterable[StreamWorker | FoldWorker]) -> bool:
     """Tell whether nothing is left, a second later where a group has still to agree on who reads what.
 
     Beyond the last message of a Kafka partition there may be marks of transactions, which no reader is given: a worker
@@ -159,7 +189,7 @@ def _wait(seconds: float, is_stopped: Callable[[], bool]) -> None:
 def _report_all(
     lake: Lake,
     catalog: Catalog,
-    workers: Mapping[str, StreamWorker],
+    workers: Mapping[str, StreamWorker | FoldWorker],
     totals: dict[str, Tally],
     instance: dg.DagsterInstance | None,
     *,

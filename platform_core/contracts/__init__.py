@@ -19,6 +19,7 @@ from platform_core.contracts.addresses import (
 from platform_core.contracts.catalog import Catalog, catalog_of
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset, Transform
+from platform_core.contracts.folds import Featured, Hopping, Near, Pattern, Scored, Sessions, Tumbling
 from platform_core.contracts.model import DataFrameModel, Field
 from platform_core.contracts.partitions import Partitions, daily, hourly, monthly
 from platform_core.contracts.publications import ToRedis, ToSearch, ToStore, ToTopic, ToWebhook
@@ -59,11 +60,11 @@ col = pl.col
 
 __all__ = [
     "Auth", "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day", "Delta",
-    "Field", "Files", "Generated", "Iceberg", "Pages", "Parquet", "Partitions", "Quarantine", "ReferenceRule", "Rest",
-    "Retention", "RowRule", "Rule", "Sla", "Threshold",
-    "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
-    "Transform", "UtcTimestamp", "api_key", "basic", "bearer", "catalog_of", "check", "col", "compare", "complete",
-    "cursor", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh", "hourly", "link", "mean",
-    "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "oauth2", "offset", "only_where", "page",
-    "quantile", "references", "rules_from", "rules_of", "share_of", "unique", "volume", "within",
+    "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Near", "Pages", "Parquet", "Partitions",
+    "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule", "Scored", "Sessions", "Sla",
+    "Threshold", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic", "Transform", "Tumbling",
+    "UtcTimestamp", "api_key", "basic", "bearer", "catalog_of", "check", "col", "compare", "complete", "cursor",
+    "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh", "hourly", "link", "mean", "measure",
+    "minutes", "monthly", "mostly", "no_gaps", "not_future", "offset", "only_where", "page", "quantile", "references",
+    "rules_from", "rules_of", "share_of", "unique", "volume", "within",
 ]  # fmt: skip

@@ -4,7 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import polars as pl
+
 from platform_core.contracts.dataset import Dataset, Transform
+from platform_core.contracts.folds import Fold
 from platform_core.contracts.problems import problems_in, unreadable
 from platform_core.contracts.reach import readers_of_all
 from platform_core.contracts.ruleset import rules_of
@@ -52,6 +55,7 @@ def catalog_of(datasets: Iterable[Dataset], transforms: Iterable[Transform[..., 
     problems += _makers(by_name, makers)
     problems += [problem for dataset in declared for problem in _references(by_name, dataset)]
     problems += [problem for dataset in declared for problem in _out_of_reach(by_name, makers, dataset)]
+    problems += [problem for dataset in declared for problem in _folds(by_name, dataset)]
     problems += _cycles(by_name, makers)
     if problems:
         raise ContractError(problems)
@@ -126,6 +130,33 @@ def _references(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Pr
                               f"{column.dtype}.", "give both the same type.")  # fmt: skip
 
 
+def _folds(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Problem]:
+    """A fold reads streams that only add rows, and know when something happened."""
+    if not isinstance(dataset.source, Fold):
+        return
+    for name in dataset.source.inputs:
+        above = by_name.get(name)
+        topic = above.source.stream if above is not None and above.source is not None else None
+        if above is None or topic is None:
+            streams = [each.name for each in by_name.values() if each.source is not None and each.source.stream]
+            yield Problem(dataset.name, f"source input {name!r}", "is no dataset that reads a topic.",
+                          f"use one of {', '.join(sorted(streams)) or 'those with source=Topic(...)'}.")  # fmt: skip
+            continue
+        time = None if topic.event_time is None else above.column(topic.event_time)
+        if time is None or time.nullable or not isinstance(time.dtype, pl.Datetime):
+            yield Problem(dataset.name, f"source input {name!r}", "names no column of instants that are never null.",
+                          "give Topic(..., event_time=...) of a UtcTimestamp.")  # fmt: skip
+        if above.store.mode != "append":
+            yield Problem(dataset.name, f"source input {name!r}", f"is stored by {above.store.mode!r}, so that its "
+                          "rows change.", "store the stream with Delta(mode='append').")  # fmt: skip
+    if dataset.quarantine is None:
+        yield Problem(dataset.name, "quarantine", "is missing, and rows may come late.", "give Quarantine().")
+    columns, declared = dataset.source.columns, {column.name for column in dataset.columns}
+    if columns is not None and set(columns) != declared:
+        yield Problem(dataset.name, "source", f"gives the columns {', '.join(columns)}, but the model has "
+                      f"{', '.join(sorted(declared))}.", "declare these columns.")  # fmt: skip
+
+
 def _out_of_reach(
     by_name: Mapping[str, Dataset], makers: tuple[Transform[..., object], ...], dataset: Dataset
 ) -> Iterator[Problem]:
@@ -144,6 +175,7 @@ def _cycles(by_name: Mapping[str, Dataset], transforms: tuple[Transform[..., obj
         inputs = {transform.input_name(parameter) for parameter in transform.parameters}
         upstream.setdefault(transform.dataset.name, set()).update(inputs)
     for name, dataset in by_name.items():
+        upstream[name] |= set(dataset.source.inputs if dataset.source else ())
         upstream[name] |= {rule.dataset for rule in rules_of(dataset) if isinstance(rule, ReferenceRule)} - {name}
     done: set[str] = set()
     while ready := {name for name, above in upstream.items() if name not in done and above & upstream.keys() <= done}:

@@ -270,7 +270,7 @@ def _publications(dataset: Dataset) -> Iterator[Problem]:
         if dataset.store.format == "parquet":
             fix = "use Delta or Iceberg."
             yield _problem(dataset, culprit, "needs earlier versions, and Parquet keeps none.", fix)
-        missing = [name for name in publication.columns if dataset.column(name) is None]
+        missing = [name for name in (*publication.columns, *publication.by) if dataset.column(name) is None]
         if missing:
             yield _missing(dataset, culprit, missing[0])
         personal = [column.name for column in dataset.columns if column.pii]

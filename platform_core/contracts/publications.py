@@ -23,11 +23,14 @@ class Publication:
     Attributes:
         kind: The adapter's module in `platform_resources/sinks/`; with a dot, the full name of a module elsewhere.
         columns: Those that are published, besides the key; empty for all, where none of them is personal data.
+        by: The columns by which the far side finds a row, where it is not the key: of several rows the last one stands,
+            and none is deleted.
     """
 
     kind: ClassVar[str]
 
     columns: Sequence[str] = ()
+    by: Sequence[str] = ()
 
     @property
     def target(self) -> str:

@@ -75,6 +75,11 @@ class Source:
         return ""
 
     @property
+    def inputs(self) -> Sequence[str]:
+        """The datasets whose rows it reads; none where rows come from elsewhere."""
+        return ()
+
+    @property
     def stream(self) -> "Topic | None":
         """The topic that a worker takes in; None for a source that has an end."""
         return None

@@ -56,6 +56,10 @@ def source_name(dataset: Dataset) -> str:
 
 
 def _load(dataset: Dataset) -> Lineage:
+    if dataset.source is not None and dataset.source.inputs:
+        edges = frozenset(Edge(name, dataset.name) for name in dataset.source.inputs)
+        title = dataset.source.title
+        return Lineage({}, edges, unknown=frozenset([Unknown(dataset.name, f"{title} is a fold, and has no plan")]))
     name = source_name(dataset)
     columns = [column.name for column in dataset.columns]
     return Lineage(

@@ -8,14 +8,15 @@ import pytest
 SURFACES = {
     "platform_core": [],
     "platform_core.contracts": [
-        "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day", "Delta",
-        "Field", "Files", "Generated", "Iceberg", "Parquet", "Partitions", "Quarantine", "ReferenceRule",
-        "Retention", "RowRule", "Rule", "Sla", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
-        "Threshold", "Transform", "UtcTimestamp", "catalog_of", "check", "col",
-        "compare", "complete", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh",
-        "hourly", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "only_where",
-        "quantile", "references", "rules_from", "rules_of", "share_of", "unique", "volume", "within",
-        "Auth", "Pages", "Rest", "api_key", "basic", "bearer", "cursor", "link", "oauth2", "offset", "page",
+        "Auth", "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day",
+        "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Near", "Pages", "Parquet",
+        "Partitions", "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule", "Scored",
+        "Sessions", "Sla", "Threshold", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
+        "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "catalog_of", "check", "col",
+        "compare", "complete", "cursor", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh",
+        "hourly", "link", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "offset",
+        "only_where", "page", "quantile", "references", "rules_from", "rules_of", "share_of", "unique", "volume",
+        "within",
     ],
     "platform_core.alerting": [
         "KINDS", "LEVEL_KINDS", "AlertPolicy", "AlertState", "Incident", "Message", "Place", "Quiet", "Route", "Signal",

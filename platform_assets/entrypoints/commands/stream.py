@@ -1,10 +1,11 @@
-"""`platform stream run | status | produce | certify`: topics taken in beside Dagster."""
+"""`platform stream run | status | replay | produce | certify`: topics taken in beside Dagster."""
 
 # ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from platform_assets.entrypoints.screen import count, number, print_result, scre
 
 if TYPE_CHECKING:
     from platform_assets.operations.stream_certificate import Certificate
+    from platform_assets.operations.stream_requests import ReplayedStream
     from platform_assets.operations.streams import StreamState
 
 commands = typer.Typer(
@@ -52,6 +54,29 @@ def status(context: typer.Context, json: Json = False) -> None:
     from platform_assets.operations.stream_requests import list_streams
 
     print_result(list_streams(open_location(context.obj)), _state_table, json)
+
+
+@commands.command()
+def replay(
+    context: typer.Context,
+    dataset: DatasetName,
+    since: Annotated[
+        datetime | None, typer.Option("--from", help="Only what came out from this instant on, UTC.")
+    ] = None,
+    until: Annotated[datetime | None, typer.Option("--to", help="Only what came out before this instant, UTC.")] = None,
+    json: Json = False,
+) -> None:
+    """Folds the stored history again, and compares what comes out with the table, bit for bit."""
+    from datetime import UTC
+
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.stream_requests import replay_stream
+
+    edges = [None if each is None else each.replace(tzinfo=UTC) for each in (since, until)]
+    replayed = replay_stream(open_location(context.obj), dataset, since=edges[0], until=edges[1])
+    print_result(replayed, _replay_line, json)
+    if not replayed.holds:
+        raise typer.Exit(code=1)
 
 
 @commands.command()
@@ -104,6 +129,12 @@ def _state_table(states: Sequence[StreamState]) -> RenderableType:
         places = map(number, (state.partition, state.first, state.position, state.end))
         rendered.add_row(state.dataset, state.topic, *places, lag)
     return rendered
+
+
+def _replay_line(replayed: ReplayedStream) -> RenderableType:
+    verdict = "bit for bit those of the table" if replayed.holds else f"{replayed.missing:,} are not in the table"
+    extra = f", {replayed.extra:,} of the table did not come out" if replayed.is_whole and replayed.extra else ""
+    return f"{replayed.dataset}: {replayed.rows:,} rows in {replayed.seconds:.1f} s, {verdict}{extra}"
 
 
 def _certificate_lines(certificate: Certificate) -> RenderableType:

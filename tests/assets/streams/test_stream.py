@@ -319,7 +319,7 @@ def test_a_worker_reports_materialisations_and_checks_to_dagster(lake: Lake, bro
     assert summary.last_check_execution_record is not None
     assert summary.last_check_execution_record.status.value == "FAILED"
     assert lines == ["shop/clicks: 301 messages, 300 rows, 1 set aside, 2 micro-batches"]
-    assert [state.lag for state in stream_states(lake, broker, [dataset])] == [0, 0]
+    assert [state.lag for state in stream_states(lake, catalog_of([dataset]), broker, [dataset])] == [0, 0]
 
 
 def test_a_run_of_the_asset_drains_the_topic_and_says_what_it_took(lake: Lake, broker: LogBroker) -> None:

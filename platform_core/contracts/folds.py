@@ -1,0 +1,256 @@
+"""Streams made of streams: windows, joins, patterns, features and scores over the rows of other datasets.
+
+A fold is a source: a worker feeds it with the rows that its inputs took in, in their order, and what it gives out is
+judged and written like messages, with the fold's state under the same number. Inputs are streams that only add rows.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, ClassVar, Literal
+
+import polars as pl
+
+from platform_core.contracts.sources import Source, SourceProblem
+
+Late = Literal["quarantine", "correct"]
+_NONE = timedelta(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold(Source):
+    """What folds of all kinds say.
+
+    Attributes:
+        grace: How far behind the watermark a row still counts. The watermark is the latest event time of each
+            partition less the `lateness` of the input's topic, and of these the earliest.
+        idle: How long a partition may be silent before it holds the others up no longer; None waits for ever.
+        late: What becomes of a row that comes later still: `quarantine`, or `correct`, which computes its windows anew.
+    """
+
+    kind: ClassVar[str] = "fold"
+    is_stream: ClassVar[bool] = True
+
+    grace: timedelta = field(default=_NONE)
+    idle: timedelta | None = field(default=None)
+    late: Late = field(default="quarantine")
+
+    @property
+    def reads(self) -> str:
+        """The inputs."""
+        return ", ".join(self.inputs)
+
+    @property
+    def columns(self) -> Sequence[str] | None:
+        """The columns that it gives out; None where they are those of its inputs and others."""
+        return None
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: rows that come out are added to a table; corrected ones take the place of others."""
+        yield from super().problems(store_mode=store_mode)
+        if store_mode == "overwrite":
+            yield "store", "is 'overwrite', but what a stream gives out is no whole table.", "use Delta(mode='append')."
+        if self.late == "correct" and store_mode != "merge":
+            yield "late='correct'", "changes rows, and the store only adds.", "use Delta(mode='merge') and a key."
+        if self.grace < _NONE:
+            yield f"grace {self.grace}", "is below zero.", "give a timedelta, zero or more."
+
+
+@dataclass(frozen=True)
+class _Windows(Fold):
+    of: str
+    by: Sequence[str] | str = field(kw_only=True)
+    measures: Mapping[str, pl.Expr] = field(kw_only=True, hash=False)
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The one stream."""
+        return (self.of,)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that part the rows."""
+        return (self.by,) if isinstance(self.by, str) else tuple(self.by)
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The key, the window's bounds and what is measured."""
+        return (*self.key, "window_start", "window_end", *self.measures)
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: a measure is an expression."""
+        yield from super().problems(store_mode=store_mode)
+        for name, measure in self.measures.items():
+            if not isinstance(measure, pl.Expr):
+                yield f"measure {name!r}", "is no expression.", f"write {{{name!r}: col('x').max()}}."
+
+
+@dataclass(frozen=True)
+class Tumbling(_Windows):
+    """Windows side by side, `[start, start + size)`, aligned to 1970 in UTC, a row for each key and window.
+
+    Attributes:
+        of: The stream, by its dataset's name.
+        size: How long a window is.
+        by: The columns of the key.
+        measures: Expressions over a window's rows, by column.
+    """
+
+    size: timedelta = field(kw_only=True)
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: a window has a length."""
+        yield from super().problems(store_mode=store_mode)
+        if self.size <= _NONE:
+            yield f"size {self.size}", "is no length of a window.", "give size=minutes(1)."
+
+
+@dataclass(frozen=True)
+class Hopping(_Windows):
+    """A window `[start, start + size)` each `every`, aligned to 1970 in UTC; a row lies in several.
+
+    Attributes:
+        of: The stream, by its dataset's name.
+        size: How long a window is; a multiple of `every`.
+        every: From one start to the next.
+        by: The columns of the key.
+        measures: Expressions over a window's rows, by column.
+    """
+
+    size: timedelta = field(kw_only=True)
+    every: timedelta = field(kw_only=True)
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: the size must be a multiple of the step."""
+        yield from super().problems(store_mode=store_mode)
+        if self.every <= _NONE or self.size <= _NONE or self.size % self.every:
+            yield f"size {self.size}", f"is no multiple of every={self.every}.", "change one of them."
+
+
+@dataclass(frozen=True)
+class Sessions(_Windows):
+    """Rows of one key of which each is at most `gap` behind the one before it; `window_end` is the last row's time.
+
+    Attributes:
+        of: The stream, by its dataset's name.
+        gap: The longest pause within a session.
+        maximum: A session holds the rows of `[start, start + maximum)`; None for any length.
+        by: The columns of the key.
+        measures: Expressions over a session's rows, by column.
+    """
+
+    gap: timedelta = field(kw_only=True)
+    maximum: timedelta | None = field(default=None, kw_only=True)
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: a session that was given out is not given out again."""
+        yield from super().problems(store_mode=store_mode)
+        if self.gap <= _NONE or (self.maximum is not None and self.maximum <= _NONE):
+            yield f"gap {self.gap}", "or the maximum is no length.", "give gap=minutes(30)."
+        if self.late == "correct":
+            yield "late='correct'", "would join sessions that were given out.", "use late='quarantine' and a grace."
+
+
+@dataclass(frozen=True)
+class Pattern(Fold):
+    """A row `first`, then a row `then` of the same key within a time, without a row `without` between them.
+
+    What comes out is the first row's columns with `outcome` (matched, broken or timed_out) and `ended_at`.
+
+    Attributes:
+        of: The stream, by its dataset's name.
+        by: The columns of the key.
+        first: Which rows begin it.
+        then: Which rows end it: behind the first, and at most `within` behind it; that instant counts.
+        within: The time between them.
+        without: Which rows, strictly between them, break it; None for none.
+    """
+
+    of: str
+    by: Sequence[str] | str = field(kw_only=True)
+    first: pl.Expr = field(kw_only=True, hash=False)
+    then: pl.Expr = field(kw_only=True, hash=False)
+    within: timedelta = field(kw_only=True)
+    without: pl.Expr | None = field(default=None, kw_only=True, hash=False)
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The one stream."""
+        return (self.of,)
+
+
+@dataclass(frozen=True)
+class Near(Fold):
+    """Pairs of rows of two streams under one key whose times are near; columns of the right that clash end in `_right`.
+
+    Attributes:
+        left: A stream, by its dataset's name.
+        right: Another one.
+        by: The columns of the key, in both.
+        before: How long before the left row the right one may lie; that instant counts.
+        after: How long behind it; that instant counts.
+    """
+
+    left: str
+    right: str
+    by: Sequence[str] | str = field(kw_only=True)
+    before: timedelta = field(default=_NONE, kw_only=True)
+    after: timedelta = field(default=_NONE, kw_only=True)
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """Both streams."""
+        return (self.left, self.right)
+
+
+@dataclass(frozen=True)
+class Featured(Fold):
+    """Features as of each row of a stream: none sees the row itself, or what came behind it.
+
+    Attributes:
+        of: The stream, by its dataset's name.
+        features: What `platform_core.features.feature` makes.
+    """
+
+    of: str
+    features: Sequence[Any] = field(kw_only=True)
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The one stream."""
+        return (self.of,)
+
+
+@dataclass(frozen=True)
+class Scored(Fold):
+    """Each row of a stream with `anomaly_score`, 1 or more for what is odd, and `anomaly_column`, which explains it.
+
+    The detector is trained on the first `train_on` rows, by the first run or worker that finds as many, and kept as a
+    version; rows before it has been trained wait.
+
+    Attributes:
+        of: The stream, by its dataset's name.
+        reads_columns: The numbers that the detector looks at.
+        train_on: How many rows it is trained on.
+        rate: The share of usual rows that may reach a score of 1.
+        seed: Of the training.
+    """
+
+    of: str
+    reads_columns: Sequence[str] = field(kw_only=True)
+    train_on: int = field(default=1_000, kw_only=True)
+    rate: float = field(default=0.001, kw_only=True)
+    seed: int = field(default=0, kw_only=True)
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The one stream."""
+        return (self.of,)
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: a detector needs rows and numbers."""
+        yield from super().problems(store_mode=store_mode)
+        if not self.reads_columns or isinstance(self.reads_columns, str):
+            yield "reads_columns", "names no list of columns.", "write reads_columns=['price'] ."
+        if self.train_on < 2 or not 0 < self.rate < 1:  # noqa: PLR2004 - one row has no scale
+            yield "train_on or rate", "trains no detector.", "give train_on=1000, rate=0.001."

@@ -1,0 +1,265 @@
+"""Windows, joins, patterns, features and scores declared on datasets: kept up to date, whoever dies, as in a batch."""
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from platform_assets.ingest.fold_worker import FoldWorker, open_folding, replay_fold, stored_rows
+from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest.tables import INGEST, SOURCE, table_spec
+from platform_assets.operations.streams import open_workers
+from platform_core.contracts import (
+    Catalog,
+    DataFrameModel,
+    Dataset,
+    Delta,
+    Featured,
+    Field,
+    Hopping,
+    Iceberg,
+    Near,
+    Pattern,
+    Quarantine,
+    Scored,
+    Sessions,
+    Topic,
+    Tumbling,
+    UtcTimestamp,
+    catalog_of,
+    col,
+    minutes,
+)  # fmt: skip
+from platform_core.contracts.folds import Fold
+from platform_core.errors import ContractError
+from platform_core.features import count, feature, last
+from platform_resources.brokers import LogBroker, TopicSettings
+from platform_resources.settings import Settings
+from platform_resources.storage import Lake
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+MEASURES = {"clicks": pl.len().cast(pl.Int64), "most": col("n").max()}
+
+
+class Clicks(DataFrameModel):
+    """One row a click."""
+
+    user: str = Field()
+    n: int = Field(ge=0)
+    at: UtcTimestamp = Field()
+
+
+class Windows(DataFrameModel):
+    """One row a window."""
+
+    user: str = Field()
+    window_start: UtcTimestamp = Field()
+    window_end: UtcTimestamp = Field()
+    clicks: int = Field(ge=1)
+    most: int = Field()
+
+
+class Ends(DataFrameModel):
+    """One row a click that was looked at."""
+
+    user: str = Field()
+    n: int = Field()
+    at: UtcTimestamp = Field()
+    outcome: str = Field()
+    ended_at: UtcTimestamp = Field()
+
+
+class Pairs(DataFrameModel):
+    """One row a pair."""
+
+    user: str = Field()
+    n: int = Field()
+    n_right: int = Field()
+
+
+class Features(DataFrameModel):
+    """One row a click, with what was known before it."""
+
+    user: str = Field()
+    n: int = Field()
+    at: UtcTimestamp = Field()
+    clicks_before: int = Field()
+    last_n: int = Field(nullable=True)
+
+
+class Scores(DataFrameModel):
+    """One row a click, with its score."""
+
+    user: str = Field()
+    n: int = Field()
+    at: UtcTimestamp = Field()
+    anomaly_score: float = Field(ge=0)
+    anomaly_column: str = Field(nullable=True)
+
+
+FEATURES = [feature("clicks_before", count(), over=minutes(10), by="user"),
+            feature("last_n", last("n"), over=minutes(10), by="user")]  # fmt: skip
+FOLDS: dict[str, tuple[Fold, type[DataFrameModel], tuple[str, ...]]] = {
+    "tumbling": (Tumbling("t/clicks", size=minutes(5), by="user", measures=MEASURES), Windows,
+                 ("user", "window_start")),
+    "hopping": (Hopping("t/clicks", size=minutes(6), every=minutes(2), by=["user"], measures=MEASURES), Windows,
+                ("user", "window_start")),
+    "sessions": (Sessions("t/clicks", gap=minutes(3), by="user", measures=MEASURES), Windows, ("user", "window_start")),
+    "pattern": (Pattern("t/clicks", by="user", first=col("n") < 3, then=col("n") > 7, within=minutes(4)), Ends,
+                ("user", "n", "at")),
+    "near": (Near("t/clicks", "t/views", by="user", before=minutes(1), after=minutes(1)), Pairs,
+             ("user", "n", "n_right")),
+    "features": (Featured("t/clicks", features=FEATURES), Features, ("user", "n", "at")),
+    "scores": (Scored("t/clicks", reads_columns=["n"], train_on=20), Scores, ("user", "n", "at")),
+}  # fmt: skip
+
+
+def stream(name: str, *, partitions: int = 2) -> Dataset:
+    topic = Topic(name, key="user", event_time="at", lateness=minutes(1), topic_partitions=partitions)
+    return Dataset(
+        f"t/{name}", Clicks, owner="team:t", version="1.0.0", key=("user", "at", "n"), source=topic,
+        store=Delta(mode="append"), quarantine=Quarantine(),
+    )  # fmt: skip
+
+
+def declare(kind: str, **words: Any) -> tuple[Catalog, Dataset]:
+    source, model, key = FOLDS[kind]
+    usual = {"source": source, "store": Delta(mode="append"), "quarantine": Quarantine(), "key": key}
+    dataset = Dataset("t/out", model, owner="team:t", version="1.0.0", **{**usual, **words})
+    return catalog_of([stream("clicks"), stream("views"), dataset]), dataset
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(Settings(state=str(tmp_path), lake=str(tmp_path / "lake"), landing=str(tmp_path / "landing")))
+
+
+@pytest.fixture
+def broker(lake: Lake) -> Iterator[LogBroker]:
+    opened = LogBroker(f"{lake.settings.state}/streams")
+    for topic in ("clicks", "views"):
+        opened.create_topic(topic, TopicSettings(partitions=2))
+    yield opened
+    opened.close()
+
+
+def events(count: int, seed: int, *, disorder: float = 50) -> list[dict[str, Any]]:
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    at = [START + timedelta(seconds=20 * number + rng.uniform(0, disorder)) for number in range(count)]
+    return [
+        {"user": f"u{rng.randrange(3)}", "n": number, "at": instant.isoformat()} for number, instant in enumerate(at)
+    ]
+
+
+def send(broker: LogBroker, topic: str, rows: list[dict[str, Any]]) -> None:
+    broker.produce(topic, [json.dumps(row).encode() for row in rows], keys=[row["user"].encode() for row in rows])
+
+
+def run(lake: Lake, catalog: Catalog, broker: LogBroker, sent: list[tuple[str, list[dict[str, Any]]]]) -> None:
+    """Send pieces while workers of all datasets go on; each piece has a process of its own that is then gone."""
+    for topic, rows in sent:
+        send(broker, topic, rows)
+        workers = open_workers(lake, catalog, list(catalog.datasets.values()), broker, run_id="r")
+        for _ in range(2):
+            for worker in workers.values():
+                worker.step()
+        for name in ("t/clicks", "t/views"):
+            workers[name].close()  # the fold's worker just ends, as behind a kill
+    last_one = FoldWorker(lake, catalog, catalog["t/out"], run_id="r")
+    last_one.step()
+    last_one.close()
+
+
+def result(lake: Lake, dataset: Dataset) -> pl.DataFrame:
+    names = [column.name for column in dataset.columns]
+    return lake.read(table_spec(dataset)).select(names).sort(names)
+
+
+def history(lake: Lake, catalog: Catalog, name: str) -> pl.DataFrame:
+    parts = [stored_rows(lake, catalog[name], f"{name[2:]}/{number}", 0, 1 << 40) for number in range(2)]
+    names = [column.name for column in catalog[name].columns]
+    return pl.concat(parts).select(*names, SOURCE, INGEST)
+
+
+@pytest.mark.parametrize("kind", FOLDS)
+def test_a_fold_gives_what_a_batch_gives_and_a_replay_its_bits(lake: Lake, broker: LogBroker, kind: str) -> None:
+    catalog, dataset = declare(kind)
+    rows, far = events(120, 1), {"n": 999, "at": (START + timedelta(hours=9)).isoformat()}
+    ends = [{"user": f"u{number}", **far} for number in range(3)]
+    views = events(60, 2) if kind == "near" else []
+    pieces = [("clicks", rows[start : start + 17]) for start in range(0, 120, 17)]
+    run(lake, catalog, broker, [*pieces[:4], ("views", [*views, *ends]), *pieces[4:], ("clicks", ends)])
+    late = QuarantineStore(lake, dataset).envelopes()
+    inputs = {name: history(lake, catalog, name) for name in ("t/clicks", "t/views")}
+    folded = result(lake, dataset)
+    assert late.is_empty()
+    assert folded.height > 0
+    if kind != "scores":  # its first rows are those that came first, of whatever partition
+        names = [column.name for column in dataset.columns]
+        expected = open_folding(lake, catalog, dataset).compute(inputs).select(names).sort(names)
+        given = expected.join(folded, on=list(dataset.key), how="semi")  # the end of the history stays open
+        assert folded.equals(given.sort(names))
+        assert given.height >= expected.height - 3 * 3
+    replayed = replay_fold(lake, catalog, dataset)
+    assert replayed.sort(replayed.columns).equals(folded)
+
+
+@pytest.mark.parametrize("store", [Delta(mode="append"), Delta(mode="merge"), Iceberg(mode="append")])
+def test_every_window_stands_once_in_every_store(lake: Lake, broker: LogBroker, store: Delta) -> None:
+    catalog, dataset = declare("tumbling", store=store)
+    rows = events(60, 3)
+    end = [{"user": f"u{n}", "n": 1, "at": (START + timedelta(hours=1)).isoformat()} for n in range(3)]
+    run(lake, catalog, broker, [("clicks", rows[:30]), ("clicks", [*rows[30:], *end])])
+    assert result(lake, dataset)["clicks"].sum() == 60
+    assert not result(lake, dataset).select(dataset.key).is_duplicated().any()
+
+
+def test_a_late_row_is_set_aside_with_where_it_came_from(lake: Lake, broker: LogBroker) -> None:
+    catalog, dataset = declare("tumbling")
+    late = {"user": "u0", "n": 7, "at": START.isoformat()}
+    run(lake, catalog, broker, [("clicks", events(60, 4)), ("clicks", [late])])
+    envelope = QuarantineStore(lake, dataset).envelopes().row(0, named=True)
+    assert (envelope["source"], envelope["rules"]) == ("t/clicks late", ["late"])
+    assert json.loads(envelope["payload"])["n"] == "7"
+
+
+def test_a_late_row_corrects_its_window_where_that_is_declared(lake: Lake, broker: LogBroker) -> None:
+    source = Tumbling("t/clicks", size=minutes(5), by="user", measures=MEASURES, late="correct")
+    catalog, dataset = declare("tumbling", source=source, store=Delta(mode="merge"))
+    run(
+        lake,
+        catalog,
+        broker,
+        [("clicks", events(60, 4)), ("clicks", [{"user": "u0", "n": 700, "at": START.isoformat()}])],
+    )
+    corrected = result(lake, dataset).filter(user="u0", window_start=START)
+    assert corrected["most"].to_list() == [700]
+    assert result(lake, dataset).select(dataset.key).is_duplicated().sum() == 0
+    assert QuarantineStore(lake, dataset).envelopes().is_empty()
+
+
+def test_two_workers_of_a_fold_write_each_window_once(lake: Lake, broker: LogBroker) -> None:
+    catalog, dataset = declare("tumbling")
+    run(lake, catalog, broker, [("clicks", events(30, 5))])
+    both = [FoldWorker(lake, catalog, dataset, run_id=name) for name in "ab"]
+    send(broker, "clicks", events(90, 5)[30:])
+    feeder = open_workers(lake, catalog, [catalog["t/clicks"]], broker, run_id="r")["t/clicks"]
+    feeder.step()
+    for worker in [*both, *both]:
+        worker._looked = None  # a second later
+        worker.step()
+    assert not result(lake, dataset).select(dataset.key).is_duplicated().any()
+
+
+def test_a_fold_is_refused_over_what_has_no_event_time_or_other_columns() -> None:
+    with pytest.raises(ContractError, match="is no dataset that reads a topic"):
+        declare("tumbling", source=Tumbling("t/none", size=minutes(5), by="user", measures=MEASURES))
+    with pytest.raises(ContractError, match="gives the columns user, window_start, window_end, other"):
+        declare("tumbling", source=Tumbling("t/clicks", size=minutes(5), by="user", measures={"other": pl.len()}))
+    with pytest.raises(ContractError, match="is no multiple of every"):
+        declare("hopping", source=Hopping("t/clicks", size=minutes(5), every=minutes(2), by="user", measures=MEASURES))
