@@ -110,7 +110,7 @@ def replay_stream(
     columns = [column.name for column in dataset.columns]
     stored = rows.clear()
     if location.lake.exists(table_spec(dataset)):
-        stored = location.lake.read(table_spec(dataset)).select(columns).cast(dict(rows.schema))
+        stored = location.lake.read(table_spec(dataset)).select(columns).cast(rows.schema)
     numbers = [each.with_columns(pl.int_range(pl.len()).over(columns).alias("_copy")) for each in (rows, stored)]
     on = [*columns, "_copy"]
     missing = numbers[0].join(numbers[1], on=on, how="anti", nulls_equal=True).height
@@ -162,7 +162,7 @@ def send_sample(location: CodeLocation, name: str) -> int:
         create_topic(broker, location.lake, dataset)
         if any(end for _, end in broker.bounds(topic_name(location.lake, dataset)).values()):
             return 0
-        odd = {name: 2_500 for each in location.catalog.datasets.values() if isinstance(each.source, Scored)
+        odd = {name: 1_777 for each in location.catalog.datasets.values() if isinstance(each.source, Scored)
                for name in each.source.reads_columns if each.source.of == dataset.name}  # fmt: skip
         return produce_generated(
             location.lake, broker, dataset, count=5_000, seed=6, bad_each=500, until=_SAMPLE_ENDS, odd=odd

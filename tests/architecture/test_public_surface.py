@@ -14,9 +14,9 @@ SURFACES = {
         "Sessions", "Sla", "Threshold", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
         "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "catalog_of", "check", "col",
         "compare", "complete", "cursor", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh",
-        "hourly", "link", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "offset",
-        "only_where", "page", "quantile", "references", "rules_from", "rules_of", "share_of", "unique", "volume",
-        "within",
+        "hourly", "link", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "oauth2",
+        "offset", "only_where", "page", "quantile", "references", "rules_from", "rules_of", "share_of", "unique",
+        "volume", "within",
     ],
     "platform_core.alerting": [
         "KINDS", "LEVEL_KINDS", "AlertPolicy", "AlertState", "Incident", "Message", "Place", "Quiet", "Route", "Signal",
