@@ -93,6 +93,11 @@ def _with_references(catalog: Catalog, names: Iterable[str]) -> list[str]:
     return list(needed)
 
 
+def write_file(path: Path, name: str, chunks: Iterable[pl.DataFrame], file_format: FileFormat) -> GeneratedFile:
+    """Write chunks of rows to a file, which appears whole or not at all."""
+    return _written(name, path, chunks, file_format)
+
+
 def _file(out: Path, name: str, file_format: FileFormat) -> Path:
     return out / f"{name}.{file_format}"
 

@@ -68,3 +68,14 @@ def test_what_cannot_be_made_is_refused_by_name(words, message, capsys):
     assert main(["synth", *words]) != 0
     shown = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert message in shown
+
+
+def test_a_file_is_learnt_drawn_from_and_compared(tmp_path):
+    rows = pl.DataFrame({"kind": ["a", "b"] * 500, "size": [*range(1000)]})
+    rows.with_columns(size=pl.col("size") // 3).write_csv(tmp_path / "sample.csv")
+    model, page, out = tmp_path / "model.json", tmp_path / "report.html", tmp_path / "drawn.csv"
+    assert main(["synth", "fit", str(tmp_path / "sample.csv"), "--group-by", "kind", "--out", str(model),
+                 "--report", str(page)]) == 0  # fmt: skip
+    assert "copies of a learnt row" in page.read_text()
+    assert main(["synth", "sample", str(model), "--rows", "50", "--out", str(out)]) == 0
+    assert pl.read_csv(out).height == 50
