@@ -134,6 +134,7 @@ def _write(state: IngestState, outcome: Outcome, number: int) -> Commit | None:
         transaction=(state.stream, number),
         expected_position=state.position.table,
         replace_values=plan.replaced,
+        deleted_keys=plan.deleted,
         commit_metadata={"run_id": outcome.run_id},
     )
 

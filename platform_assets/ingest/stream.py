@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from platform_assets.ingest.changes import BatchChanges, read_changes, with_positions
 from platform_assets.ingest.commit import Outcome, commit
 from platform_assets.ingest.existing_rows import Residents, after_messages
 from platform_assets.ingest.ingest_log import StreamLog, log_of
@@ -22,11 +23,11 @@ from platform_assets.ingest.publishing import Publisher
 from platform_assets.ingest.quarantine import QuarantinePlan
 from platform_assets.ingest.references import load_references
 from platform_assets.ingest.state import IngestState, read_stream_state
-from platform_assets.ingest.table_plan import TablePlan, plan_messages
+from platform_assets.ingest.table_plan import TablePlan, plan_changes, plan_messages
 from platform_assets.ingest.tables import HASH, INGEST, INGESTED_AT, SOURCE, table_spec
 from platform_assets.ingest.verdicts import WARNED, TableVerdicts
 from platform_core.contracts import Catalog, Dataset, rules_of
-from platform_core.contracts.sources import Topic
+from platform_core.contracts.sources import Changes, Topic
 from platform_core.errors import CoreError
 from platform_core.ingest import row_hash
 from platform_core.quality import Beside, RuleResult, conform, envelopes, judge
@@ -65,6 +66,7 @@ class MicroBatch:
         results: What each rule found.
         read: Messages that came.
         warned: By rule of severity `warn` and partition of the topic, how many valid rows break it.
+        changes: Of a database's changes, what they do to keys besides these rows; None for other messages.
     """
 
     rows: pl.DataFrame
@@ -72,6 +74,7 @@ class MicroBatch:
     results: tuple[RuleResult, ...]
     read: int
     warned: pl.DataFrame
+    changes: BatchChanges | None = None
 
 
 @dataclass
@@ -189,6 +192,8 @@ class StreamWorker:
     def _publish(self) -> None:
         commits, self._unpublished = self._unpublished, []
         self._is_published = False
+        if isinstance(topic_of(self._dataset), Changes):  # its commits delete rows, too
+            self._publisher.catch_up()
         for commit_, rows in commits:
             self._publisher.follow(commit_, rows)
         self._is_published = True
@@ -274,7 +279,7 @@ class StreamWorker:
         start = batch.rows["offset"][0].as_py()
         for listener in self.listeners:
             listener(Piece(self._dataset.name, _source(batch), start, batch.next_offset, outcome.table.written))
-        if self._dataset.publish:
+        if self._dataset.publish and micro.changes is None:
             self._unpublished.append((written, outcome.table.written))
         return len(batch)
 
@@ -342,7 +347,10 @@ def plan_micro_batch(state: IngestState, batch: Batch, judged: MicroBatch, *, ru
         at: The instant of the run, in UTC.
     """
     dataset, source, column = state.dataset, _source(batch), table_spec(state.dataset).partition_column
-    table = plan_messages(state, judged.rows)
+    if judged.changes is None:
+        table = plan_messages(state, judged.rows)
+    else:
+        table = plan_changes(state, judged.rows, judged.changes)
     counts = {"rows": judged.read, "valid": table.written.height, "quarantined": judged.refused.height}
     end = str(batch.next_offset)
     return Outcome(
@@ -385,11 +393,17 @@ def judge_messages(
         beside: What the table has that bears on the verdict; None for nothing.
     """
     source = topic_of(dataset)
-    decoded = decode_json(batch, [column.name for column in dataset.columns], extra=source.extra_columns)
+    changes = None
+    if isinstance(source, Changes):
+        decoded_changes, changes = read_changes(dataset, batch, times=source.times, extra=source.extra_columns)
+        decoded = decoded_changes.decoded
+    else:
+        decoded = decode_json(batch, [column.name for column in dataset.columns], extra=source.extra_columns)
     parts = [_poison(dataset, batch, decoded.poison, run_id=run_id, at=at)] if decoded.poison else []
     residents = beside or (lambda _, __: Beside())
     parts += _judge_or_halve(dataset, batch, decoded, references, residents, run_id=run_id, at=at)
-    return _together(parts, read=len(batch))
+    judged = _together(parts, read=len(batch))
+    return judged if changes is None else replace(judged, rows=with_positions(judged.rows, changes), changes=changes)
 
 
 def judge_folded(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from platform_assets.ingest.changes import BatchChanges, fold_batch
 from platform_assets.ingest.large import RowFiles
 from platform_assets.ingest.state import IngestState
 from platform_assets.ingest.stored import as_declared
@@ -20,6 +21,7 @@ class TablePlan:
 
     Attributes:
         written: Rows to write; of a large input the first few.
+        deleted: Keys of rows that go; None for none.
         rest: Of a large input all rows to write, in pieces.
         partition_counts: Of a large input, how many rows lie in each partition.
         replaced: The sources whose rows go unless they are written again.
@@ -32,6 +34,7 @@ class TablePlan:
     """
 
     written: pl.DataFrame
+    deleted: pl.DataFrame | None = None
     rest: Callable[[], Iterator[pl.DataFrame]] | None = None
     partition_counts: Mapping[str, int] = field(default_factory=dict)
     replaced: tuple[str, ...] = ()
@@ -182,6 +185,17 @@ def plan_messages(state: IngestState, valid: pl.DataFrame) -> TablePlan:
         rows = as_declared(state.lake.scan(spec, partitions=partitions), dataset, beside=beside).select(names)
         given_way = rows.join(written.lazy().select(dataset.key), on=list(dataset.key), how="semi").collect()
     return TablePlan(written=written, given_way=given_way[SOURCE], partitions=_partitions(dataset, written, given_way))
+
+
+def plan_changes(state: IngestState, valid: pl.DataFrame, changes: BatchChanges) -> TablePlan:
+    """Decide the same for a micro-batch of a database's changes, which delete rows as well."""
+    folded = fold_batch(state, valid, changes)
+    return TablePlan(
+        written=folded.written,
+        deleted=folded.deleted_keys if folded.deleted_keys.height else None,
+        given_way=folded.given_way[SOURCE],
+        partitions=_partitions(state.dataset, folded.written, folded.given_way),
+    )
 
 
 def _is_outrun(arrivals: Mapping[str, int], numbers: Mapping[str, int]) -> bool:

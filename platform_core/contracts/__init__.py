@@ -22,11 +22,11 @@ from platform_core.contracts.dataset import Dataset, Transform
 from platform_core.contracts.folds import Featured, Hopping, Near, Pattern, Scored, Sessions, Tumbling
 from platform_core.contracts.model import DataFrameModel, Field
 from platform_core.contracts.partitions import Partitions, daily, hourly, monthly
-from platform_core.contracts.publications import ToRedis, ToSearch, ToStore, ToTopic, ToWebhook
+from platform_core.contracts.publications import ToDatabase, ToRedis, ToSearch, ToStore, ToTopic, ToWebhook
 from platform_core.contracts.retention import Retention
 from platform_core.contracts.ruleset import rules_of
 from platform_core.contracts.sla import Sla
-from platform_core.contracts.sources import Database, Files, Generated, Topic, minutes
+from platform_core.contracts.sources import Changes, Database, Files, Generated, Topic, minutes
 from platform_core.contracts.stores import Delta, Iceberg, Parquet, Quarantine, within
 from platform_core.contracts.thresholds import Threshold
 from platform_core.contracts.types import Day, UtcTimestamp
@@ -59,12 +59,13 @@ from platform_core.rules import (
 col = pl.col
 
 __all__ = [
-    "Auth", "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day", "Delta",
-    "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Near", "Pages", "Parquet", "Partitions",
-    "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule", "Scored", "Sessions", "Sla",
-    "Threshold", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic", "Transform", "Tumbling",
-    "UtcTimestamp", "api_key", "basic", "bearer", "catalog_of", "check", "col", "compare", "complete", "cursor",
-    "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh", "hourly", "link", "mean", "measure",
-    "minutes", "monthly", "mostly", "no_gaps", "not_future", "oauth2", "offset", "only_where", "page", "quantile",
-    "references", "rules_from", "rules_of", "share_of", "unique", "volume", "within",
+    "Auth", "Catalog", "Changes", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule",
+    "Day", "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Near", "Pages", "Parquet",
+    "Partitions", "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule", "Scored",
+    "Sessions", "Sla", "Threshold", "ToDatabase", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
+    "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "catalog_of", "check", "col", "compare",
+    "complete", "cursor", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh", "hourly",
+    "link", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "oauth2", "offset",
+    "only_where", "page", "quantile", "references", "rules_from", "rules_of", "share_of", "unique", "volume",
+    "within",
 ]  # fmt: skip

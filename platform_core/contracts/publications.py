@@ -176,3 +176,34 @@ class ToWebhook(Publication):
     def connection_name(self) -> str | None:
         """The connection."""
         return self.connection
+
+
+@dataclass(frozen=True)
+class ToDatabase(Publication):
+    """A row a row in a table of PostgreSQL or SQLite, for an application to read; merged by the key.
+
+    Attributes:
+        connection: The name under which the settings know the database: `"shop"` for PLATFORM_DATABASE_SHOP.
+        table: The table, `schema.table` where it is not in the usual schema; it is made where it is missing.
+    """
+
+    kind: ClassVar[str] = "database"
+
+    connection: str
+    table: str = field(kw_only=True)
+
+    @property
+    def target(self) -> str:
+        """The connection and the table."""
+        return f"database {self.connection}/{self.table}"
+
+    @property
+    def connection_name(self) -> str | None:
+        """The connection."""
+        return self.connection
+
+    def problems(self) -> Iterator[PublicationProblem]:
+        """Find what is wrong: a table has a name."""
+        yield from super().problems()
+        if not all(self.table.split(".")):
+            yield f"database: table {self.table!r}", "is no name of a table.", "write 'daily_delays' or 'marts.delays'."

@@ -279,6 +279,8 @@ class Topic(Source):
     kind: ClassVar[str] = "topic"
     is_stream: ClassVar[bool] = True
 
+    _written_as: ClassVar[str] = "json"
+
     topic: str
     format: str = field(default="json", kw_only=True)
     key: str | None = field(default=None, kw_only=True)
@@ -302,10 +304,39 @@ class Topic(Source):
         if store_mode == "overwrite":
             fix = "use Delta(mode='append'), or Delta(mode='merge') and a key."
             yield "store", "is 'overwrite', but a micro-batch is no whole table.", fix
-        if self.format != "json":
-            yield f"format {self.format!r}", "is unknown.", "use json."
+        if self.format != self._written_as:
+            yield f"format {self.format!r}", "is unknown.", f"use {self._written_as}."
         if self.lateness < timedelta(0) or self.topic_partitions < 1:
             yield "topic", "has a lateness below 0, or no partition.", "give lateness=minutes(5), topic_partitions=1."
+
+
+@dataclass(frozen=True)
+class Changes(Topic):
+    """The changes of a database's table, as Debezium sends them to a topic; the dataset's table is kept like it.
+
+    Inserts, updates, deletes, key updates, truncates and snapshots are merged by the dataset's key, in one commit with
+    the offset. A change that is older than what the table has under its key is passed over, so that changes which are
+    sent again do no harm. A change that breaks a rule goes to quarantine, and the row stays as it was.
+
+    Attributes:
+        topic: Its name at the broker: `"shop.public.orders"`.
+        format: How a message is written: Debezium's envelope as JSON, with its schema or without.
+        times: What whole numbers of instants count where the message has no schema: `"ms"`, `"us"` or `"ns"`.
+    """
+
+    _written_as: ClassVar[str] = "debezium"
+
+    format: str = field(default="debezium", kw_only=True)
+    times: str = field(default="us", kw_only=True)
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: deletes need a table that merges."""
+        yield from super().problems(store_mode=store_mode)
+        if store_mode == "append":
+            fix = "use Delta(mode='merge') or Iceberg(mode='merge'), and a key."
+            yield "store", "is 'append', but changes delete and replace rows.", fix
+        if self.times not in {"ms", "us", "ns"}:
+            yield f"times {self.times!r}", "is unknown.", "use ms, us or ns."
 
 
 @dataclass(frozen=True)

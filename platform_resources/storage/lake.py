@@ -136,6 +136,7 @@ class Lake:
         expected_version: str | None = ANY,
         expected_position: ExpectedPosition = ANY,
         replace_values: Sequence[str] = (),
+        deleted_keys: pl.DataFrame | None = None,
         commit_metadata: Mapping[str, str] | None = None,
     ) -> Commit:
         """Returns the one commit that did what the spec's mode says; on an error nothing was written.
@@ -153,6 +154,7 @@ class Lake:
             expected_version: the version that the table must have; None for no table yet.
             expected_position: the position that the stream must have, as `position` tells it.
             replace_values: values of `spec.replaces` whose rows go unless they are written again.
+            deleted_keys: of a merge, the keys of rows that go in the same commit, unless they are written again.
             commit_metadata: words to keep beside the commit.
 
         Raises:
@@ -177,6 +179,7 @@ class Lake:
                 partitions=None if partitions is None else tuple(dict.fromkeys(map(str, partitions))),
                 guard=guard,
                 replace_values=tuple(replace_values),
+                deleted_keys=deleted_keys,
                 commit_metadata=commit_metadata,
             )
             if spec.mode == "merge":

@@ -61,7 +61,12 @@ def compared_columns(spec: TableSpec, columns: Sequence[str]) -> list[str]:
 
 
 def plan_merge(
-    spec: TableSpec, frame: pl.DataFrame, current: pl.DataFrame, *, replace_values: Sequence[str]
+    spec: TableSpec,
+    frame: pl.DataFrame,
+    current: pl.DataFrame,
+    *,
+    replace_values: Sequence[str],
+    deleted_keys: pl.DataFrame | None = None,
 ) -> MergePlan:
     """Returns what has to change so that the table says what the frame says.
 
@@ -70,6 +75,7 @@ def plan_merge(
         frame: the rows to merge; keys are unique and not null.
         current: the rows of every partition concerned, reduced to key and compared columns.
         replace_values: rows of `current` that carry one of these in `spec.replaces` and are not in `frame` are deleted.
+        deleted_keys: keys of rows that are deleted, unless they are in `frame`.
     """
     key = list(spec.key)
     wanted = compared_columns(spec, frame.columns)
@@ -83,12 +89,20 @@ def plan_merge(
     if spec.replaces and replace_values and spec.replaces in current.columns:
         old = current.filter(pl.col(spec.replaces).is_in(list(replace_values)))
         gone = old.join(frame.select(key), on=key, how="anti")
+    if deleted_keys is not None:
+        dead = current.join(deleted_keys, on=key, how="semi").join(frame.select(key), on=key, how="anti")
+        gone = pl.concat([gone, dead]).unique(key, maintain_order=True)
     kept = dict.fromkeys([*key, *([spec.partition_column] if spec.partition_column else [])])
     return MergePlan(upserts=upserts, deletes=gone.select(*kept))
 
 
 def touched_partitions(
-    spec: TableSpec, known: pl.LazyFrame, frame: pl.DataFrame, *, replace_values: Sequence[str]
+    spec: TableSpec,
+    known: pl.LazyFrame,
+    frame: pl.DataFrame,
+    *,
+    replace_values: Sequence[str],
+    deleted_keys: pl.DataFrame | None = None,
 ) -> list[str] | None:
     """Returns the partitions that hold the frame's keys, or rows to be replaced; None for an unpartitioned table.
 
@@ -97,6 +111,7 @@ def touched_partitions(
         known: all its rows, not yet read.
         frame: the rows to merge.
         replace_values: as `plan_merge` takes them.
+        deleted_keys: see there.
     """
     column, key = spec.partition_column, list(spec.key)
     if column is None:
@@ -107,6 +122,8 @@ def touched_partitions(
         found |= _values(elsewhere.join(frame.lazy().select(key), on=key, how="semi"), column)
     if spec.replaces and replace_values:
         found |= _values(known.filter(pl.col(spec.replaces).is_in(list(replace_values))), column)
+    if deleted_keys is not None:
+        found |= _values(known.join(deleted_keys.lazy(), on=key, how="semi"), column)
     return sorted(found)
 
 

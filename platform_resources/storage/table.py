@@ -144,6 +144,7 @@ class Rows:
     Attributes:
         frame: all rows, or none of them but the columns where they are spooled.
         spool: the rows, where they are too many for memory.
+        deleted_keys: of a merge, the keys of rows that go unless they are written again.
     """
 
     frame: pl.DataFrame
@@ -151,6 +152,7 @@ class Rows:
     partitions: tuple[str, ...] | None = None
     guard: WriteGuard = field(default_factory=WriteGuard)
     replace_values: tuple[str, ...] = ()
+    deleted_keys: pl.DataFrame | None = None
     commit_metadata: Mapping[str, str] | None = None
 
     @property

@@ -8,10 +8,10 @@ import pytest
 SURFACES = {
     "platform_core": [],
     "platform_core.contracts": [
-        "Auth", "Catalog", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day",
+        "Auth", "Catalog", "Changes", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day",
         "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Near", "Pages", "Parquet",
         "Partitions", "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule", "Scored",
-        "Sessions", "Sla", "Threshold", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
+        "Sessions", "Sla", "Threshold", "ToDatabase", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
         "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "catalog_of", "check", "col",
         "compare", "complete", "cursor", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh",
         "hourly", "link", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "oauth2",

@@ -38,10 +38,11 @@ class DeltaMerge:
 
     def run(self) -> MergePlan:
         """Returns what was committed; nothing was when the plan is empty."""
+        replaced, dead = self.rows.replace_values, self.rows.deleted_keys
         touched = touched_partitions(
-            self.spec, restored(self.table), self.frame, replace_values=self.rows.replace_values
+            self.spec, restored(self.table), self.frame, replace_values=replaced, deleted_keys=dead
         )
-        plan = plan_merge(self.spec, self.frame, self._current(touched), replace_values=self.rows.replace_values)
+        plan = plan_merge(self.spec, self.frame, self._current(touched), replace_values=replaced, deleted_keys=dead)
         if not plan.is_empty:
             self._commit(plan, touched)
         return plan
@@ -87,7 +88,8 @@ class DeltaMerge:
         Its predicate names the partitions touched, so it sees what spoils them. Where the plan looked further, for
         moved keys or replaced rows, it cannot know, and any commit in between is planned anew.
         """
-        return None if self.spec.partition_from_key and not self.rows.replace_values else 0
+        looks_further = self.rows.replace_values or self.rows.deleted_keys is not None
+        return None if self.spec.partition_from_key and not looks_further else 0
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,11 @@ class SpooledDeltaMerge(DeltaMerge):
     def run(self) -> MergePlan:
         """Return what was committed; nothing was when the plan is empty."""
         names = list(dict.fromkeys([*self.spec.key, *compared_columns(self.spec, self.rows.frame.columns)]))
-        keys, replaced = self.rows.select(names), self.rows.replace_values
-        touched = touched_partitions(self.spec, restored(self.table), keys, replace_values=replaced)
+        keys = self.rows.select(names)
+        replaced, dead = self.rows.replace_values, self.rows.deleted_keys
+        touched = touched_partitions(self.spec, restored(self.table), keys, replace_values=replaced, deleted_keys=dead)
         current = self._current(touched)
-        plan = plan_merge(self.spec, keys, current, replace_values=replaced)
+        plan = plan_merge(self.spec, keys, current, replace_values=replaced, deleted_keys=dead)
         if plan.is_empty:
             return plan
         key = list(self.spec.key)

@@ -338,11 +338,12 @@ class IcebergFormat(TableFormat):
         known = self._rows_at(table)
         wanted = list(dict.fromkeys([*self.spec.key, *compared_columns(self.spec, frame.columns)]))
         keys = frame if rows.spool is None else rows.spool.lazily_fitted(frame.schema).select(wanted).collect()
-        touched = touched_partitions(self.spec, known, keys, replace_values=rows.replace_values)
+        replaced, dead = rows.replace_values, rows.deleted_keys
+        touched = touched_partitions(self.spec, known, keys, replace_values=replaced, deleted_keys=dead)
         tasks = self._tasks(table, touched)
         there = logical_schema(table.schema()).names()
         current = self._by_file(table, tasks, [name for name in wanted if name in there])
-        plan = plan_merge(self.spec, keys, current.drop(_FILE), replace_values=rows.replace_values)
+        plan = plan_merge(self.spec, keys, current.drop(_FILE), replace_values=replaced, deleted_keys=dead)
         if plan.is_empty:
             return self._noted(table, rows)
         key = list(self.spec.key)

@@ -1,15 +1,19 @@
 """One far side of each kind, and how its rows are read back; real servers run in the lane."""
 
 import json
+import sqlite3
 import threading
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psycopg2
 import pytest
 
 from platform_resources.brokers import LogBroker
@@ -18,6 +22,7 @@ from platform_resources.sinks import Sink, SinkContext, open_sink
 from platform_resources.sinks import redis as redis_sink
 from platform_resources.sinks import store as store_sink
 from tests.brokers import Server, opensearch_server, redis_server
+from tests.servers import no_postgres, postgres_server
 
 DATASET = "shop/stock"
 
@@ -99,7 +104,10 @@ def settings_at(path: Path, **sinks: str) -> Settings:
 
 
 @pytest.fixture(
-    params=["store", "topic", "webhook", "redis", pytest.param("search", marks=pytest.mark.lane)],
+    params=[
+        *("store", "topic", "webhook", "redis", "sqlite", "postgresql"),
+        pytest.param("search", marks=pytest.mark.lane),
+    ],
 )
 def far_side(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FarSide]:
     kind, settings = request.param, settings_at(tmp_path)
@@ -109,6 +117,11 @@ def far_side(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FarSide
     if kind == "store":
         options = {"store": "online"}
         read = lambda: dict(store_sink.look_up(settings, "online", DATASET, ids))  # noqa: E731
+    elif kind in {"sqlite", "postgresql"}:
+        url = f"sqlite:///{tmp_path}/far.db" if kind == "sqlite" else request.getfixturevalue("postgres")
+        settings, options = settings_at(tmp_path), {"connection": "far", "table": table_of(tmp_path)}
+        settings, kind = replace(settings, databases={"far": url}), "database"
+        read = lambda: _table(url, table_of(tmp_path))  # noqa: E731
     elif kind == "topic":
         options = {"topic": "stock", "topic_partitions": 1}
         read = lambda: _last_messages(settings)  # noqa: E731
@@ -128,6 +141,26 @@ def far_side(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FarSide
     sink = open_sink(kind, options, context(settings))
     yield FarSide(sink, read)
     sink.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    if no_postgres():
+        pytest.skip(no_postgres())
+    with postgres_server() as url:
+        yield url
+
+
+def table_of(path: Path) -> str:
+    return f"stock_{zlib.crc32(str(path).encode())}"
+
+
+def _table(url: str, table: str) -> dict[str, Any]:
+    connect = sqlite3.connect if url.startswith("sqlite") else psycopg2.connect
+    with closing(connect(url.replace("sqlite:///", "").replace("+psycopg2", ""))) as connection:
+        cursor = connection.cursor()
+        cursor.execute(f'select sku, "left" from {table}')  # noqa: S608 - our own name
+        return {sku: {"sku": sku, "left": left} for sku, left in cursor.fetchall()}
 
 
 def _last_messages(settings: Settings) -> dict[str, Any]:

@@ -1,15 +1,24 @@
 """What only some far sides do: compare numbers, time rows out, answer with a status."""
 
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
+import psycopg2
 import pytest
 
-from platform_resources.sinks import SinkError, SinkRefused, SinkUnreachable, open_sink
+from platform_resources.sinks import Changes, SinkContext, SinkError, SinkRefused, SinkUnreachable, open_sink
 from platform_resources.sinks.base import ids_of
 from platform_resources.sinks.store import look_up
 from tests.resources.sinks.conftest import Receiver, context, settings_at
 from tests.resources.sinks.test_behaviour import changes, documents
+
+AT = datetime(2024, 3, 1, 9, tzinfo=UTC)
 
 
 def test_an_older_change_that_comes_late_does_not_win(tmp_path: Path) -> None:
@@ -57,3 +66,42 @@ def test_an_id_is_the_key_as_text_and_a_list_for_several_columns() -> None:
     rows = pl.DataFrame({"a": [1], "b": ["x,y"]})
     assert ids_of(rows, ["b"]) == ["x,y"]
     assert ids_of(rows, ["a", "b"]) == ['["1","x,y"]']
+
+
+ODDITIES = pl.DataFrame(
+    {"sku": ["a", "b"], "text": ["", None], "price": [Decimal("1.50"), None], "at": [AT, None],
+     "day": [AT.date(), None],
+     "is_new": [True, None], "tags": [["x", 'y"'], None], "photo": [b"\x00\xff", None], "words": ['ä, "b"\n', "\\N"]},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_database_has_each_value_as_it_is(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    url = f"sqlite:///{tmp_path}/far.db" if kind == "sqlite" else request.getfixturevalue("postgres")
+    settings = replace(settings_at(tmp_path), databases={"far": url})
+    there = SinkContext(dataset="shop/stock", settings=settings, key=("sku",), schema=dict(ODDITIES.schema))
+    sink = open_sink("database", {"connection": "far", "table": "oddities"}, there)
+    sink.write(Changes(rows=ODDITIES, deleted=ODDITIES.clear().select("sku"), key=("sku",), number=1, position="1"))
+    connect = sqlite3.connect if kind == "sqlite" else psycopg2.connect
+    with closing(connect(url.replace("sqlite:///", "").replace("+psycopg2", ""))) as connection:
+        cursor = connection.cursor()
+        cursor.execute("select text, price, at, day, is_new, tags, photo, words from oddities order by sku")
+        first, second = cursor.fetchall()
+    assert second == (*[None] * 7, "\\N")
+    plain = (first[0], float(first[1]), bool(first[4]), bytes(first[6]), first[7])
+    assert plain == ("", 1.5, True, b"\x00\xff", 'ä, "b"\n')
+    assert str(first[2])[:10] == str(first[3]) == "2024-03-01"
+    assert (json.loads(first[5]) if isinstance(first[5], str) else first[5]) == ["x", 'y"']
+
+
+def test_a_database_that_is_down_or_a_table_of_another_shape_is_said_without_its_url(tmp_path: Path) -> None:
+    options = {"connection": "far", "table": "stock"}
+    settings = replace(settings_at(tmp_path), databases={"far": "postgresql://u:hush@127.0.0.1:9/x"})
+    with pytest.raises(SinkUnreachable, match="cannot be reached") as down:
+        open_sink("database", options, context(settings))
+    assert "hush" not in str(down.value)
+    with sqlite3.connect(tmp_path / "far.db") as connection:
+        connection.execute("create table stock (sku text primary key)")
+    settings = replace(settings, databases={"far": f"sqlite:///{tmp_path}/far.db"})
+    with pytest.raises(SinkRefused, match="left"):
+        open_sink("database", options, context(settings)).write(changes(1, {"a": 1}))

@@ -1,0 +1,1 @@
+"""Accounts, whose database sends its changes."""
