@@ -8,7 +8,8 @@ import pytest
 SURFACES = {
     "platform_core": [],
     "platform_core.contracts": [
-        "Auth", "Catalog", "Changes", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule", "Day",
+        "Auth", "Catalog", "Changes", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule",
+        "Day",
         "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Near", "Pages", "Parquet",
         "Partitions", "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule", "Scored",
         "Sessions", "Sla", "Threshold", "ToDatabase", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
