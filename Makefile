@@ -38,8 +38,8 @@ $(INSTANCE): dagster.yaml
 demo: $(READY) $(INSTANCE)  ## the whole graph on real input, then where to look
 	@$(BIN)/platform demo
 
-dev: $(READY) $(INSTANCE)  ## the Dagster UI with its daemon on http://localhost:3000 (PORT=...)
-	@exec $(HEEDING) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+dev: $(READY) $(INSTANCE)  ## the Dagster UI, its daemon and the stream worker on http://localhost:3000 (PORT=...)
+	@exec $(HEEDING) $(BIN)/platform dev -p $(PORT)
 
 test: $(READY)  ## all tests but the lanes and the journeys
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not journey and not lane"

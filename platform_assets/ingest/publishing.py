@@ -145,19 +145,19 @@ class Publisher:
 
     def _compare(self, publication: Publication, before: str | None, now: str) -> Changes:
         """Return what differs between two versions; all rows where the earlier one is no longer kept."""
-        names, key = self._names(publication), self._key(publication)
-        after = self._read(names, key, now)
+        key = self._key(publication)
+        after = self._read(publication, now)
         try:
-            earlier = after.clear() if before is None else self._read(names, key, before)
+            earlier = after.clear() if before is None else self._read(publication, before)
         except VersionNotFound:
             earlier = after.clear()
         rows = after.join(earlier, on=[*key, _PRINT], how="anti", maintain_order="left").drop(_PRINT)
         deleted = earlier.join(after, on=key, how="anti").drop(_PRINT)
         return self._changes(key, rows, deleted.clear() if publication.by else deleted, now)
 
-    def _read(self, names: list[str], key: list[str], version: str) -> pl.DataFrame:
-        spec = table_spec(self._dataset)
-        stamps = [INGESTED_AT] if self._dataset.source is not None else []
+    def _read(self, publication: Publication, version: str) -> pl.DataFrame:
+        spec, names, key = table_spec(self._dataset), self._names(publication), self._key(publication)
+        stamps = [INGESTED_AT] if publication.by and self._dataset.source is not None else []
         rows = self._lake.read(spec, columns=[*names, *stamps], version=version)
         ordered = rows.sort(stamps, maintain_order=True) if stamps else rows
         last = ordered.select(names).unique(key, keep="last", maintain_order=True)
