@@ -10,8 +10,9 @@ from pydantic import Field
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
 from platform_assets.factory.metadata import ingest_metadata
+from platform_assets.factory.partitioning import dependency, grow
 from platform_assets.factory.policy import refuse_if_unfit, state_of_checks
-from platform_assets.factory.specs import asset_of, dependency
+from platform_assets.factory.specs import asset_of
 from platform_assets.ingest.ingest import Ingest, Run, ingest, large_bytes
 from platform_assets.ingest.inputs import Input, adapter_for, take_inputs
 from platform_assets.ingest.metrics import record_metrics, rows_of_sources
@@ -99,10 +100,11 @@ def _elsewhere(context: dg.AssetExecutionContext, done: Sequence[Ingest]) -> Ite
     if not changed:
         return
     partitions = frozenset[str]().union(*(part.table.partitions for part in changed))
+    grow(context.instance, changed[0].state.dataset.partitions, partitions)
     for partition in sorted(partitions - set(context.partition_keys)):
         yield dg.AssetMaterialization(
             asset_key(changed[0].state.dataset.name),
-            description="a key moved, or a row stood again",
+            description="a key moved, a row stood again, or an input brought rows of this partition too",
             partition=partition,
         )
 

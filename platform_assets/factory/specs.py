@@ -1,6 +1,6 @@
 """What the asset page shows of a contract before anything has run: columns, owners, tags, storage, freshness."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -8,8 +8,9 @@ import dagster as dg
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_specs
 from platform_assets.factory.effort import measured
+from platform_assets.factory.partitioning import partitions_definition
 from platform_assets.ingest.tables import PROVENANCE, table_spec
-from platform_core.contracts import Column, Dataset, Partitions, ReferenceRule, RowRule, rules_of
+from platform_core.contracts import Column, Dataset, ReferenceRule, RowRule, rules_of
 
 _BEFORE_DBT = {"dagster/priority": "1"}
 """In a run of both, a dataset takes a second and dbt ten: what does not need dbt comes before it."""
@@ -43,37 +44,6 @@ def attributes(dataset: Dataset) -> dict[str, Any]:
 
 def _freshness(dataset: Dataset) -> dg.FreshnessPolicy | None:
     return dg.FreshnessPolicy.time_window(fail_window=dataset.freshness) if dataset.freshness else None
-
-
-def partitions_definition(partitions: Partitions | None) -> dg.TimeWindowPartitionsDefinition | None:
-    """Dagster's partitions for the declared ones; the partition that is running is open, for its files land already."""
-    if partitions is None:
-        return None
-    kind = _PARTITIONS[partitions.grain]
-    return kind(start_date=partitions.starts_at, fmt=partitions.format, end_offset=1)
-
-
-def partition_mapping(above: Dataset, dataset: Dataset) -> dg.PartitionMapping | None:
-    """Map the partitions of an input to those of the dataset by the time that they span; None for Dagster's default.
-
-    An input may begin later, or have hours that are still to come in a month that is running: what is not there is not
-    read. Dagster's default refuses such a run.
-    """
-    if above.partitions is None or dataset.partitions is None or above.partitions == dataset.partitions:
-        return None
-    return dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
-
-
-def dependency(above: Dataset, dataset: Dataset) -> dg.AssetDep:
-    """The edge from a dataset that is looked into, and not loaded."""
-    return dg.AssetDep(asset_key(above.name), partition_mapping=partition_mapping(above, dataset))
-
-
-_PARTITIONS: Mapping[str, Callable[..., dg.TimeWindowPartitionsDefinition]] = {
-    "hourly": dg.HourlyPartitionsDefinition,
-    "daily": dg.DailyPartitionsDefinition,
-    "monthly": dg.MonthlyPartitionsDefinition,
-}
 
 
 def _metadata(dataset: Dataset) -> dict[str, Any]:

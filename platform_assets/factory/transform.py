@@ -12,11 +12,12 @@ from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
 from platform_assets.factory.column_lineage import column_lineage
 from platform_assets.factory.metadata import judged_metadata
+from platform_assets.factory.partitioning import dependency, is_wider, partition_mapping
 from platform_assets.factory.policy import refuse_if_unfit, state_of_checks
 from platform_assets.factory.reads import READS, filters_of
 from platform_assets.factory.red_checks import RedChecks, refuse_below_red
-from platform_assets.factory.specs import asset_of, dependency, partition_mapping
-from platform_assets.factory.wider import is_wider, of_run
+from platform_assets.factory.specs import asset_of
+from platform_assets.factory.wider import of_run
 from platform_assets.ingest.existing_rows import after_transform
 from platform_assets.ingest.inputs import Input
 from platform_assets.ingest.intake import take_in

@@ -110,13 +110,13 @@ def partition_keys(raw: pl.DataFrame, dataset: Dataset) -> pl.Series:
     """Compute the partition of each row as it came; null where it cannot be told, and for a dataset without any."""
     raw = with_contract_names(raw, dataset)
     nothing = pl.repeat(None, raw.height, dtype=pl.String, eager=True)
-    if dataset.partitions is None or dataset.partitions.on not in raw.columns:
+    if dataset.partitions is None or not set(dataset.partitions.columns) <= set(raw.columns):
         return nothing
     try:
-        values = conform_column(raw, dataset, dataset.partitions.on)
+        values = [conform_column(raw, dataset, name) for name in dataset.partitions.columns]
     except ShapeError:
         return nothing
-    return values.to_frame().select(dataset.partitions.key()).to_series()
+    return pl.DataFrame(values).select(dataset.partitions.key()).to_series()
 
 
 def _quarantined(store: QuarantineStore, ids: Sequence[str] | None, partitions: Sequence[str] | None) -> pl.DataFrame:

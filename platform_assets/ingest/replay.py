@@ -35,9 +35,8 @@ def homes(dataset: Dataset, envelopes: pl.DataFrame) -> pl.Series:
     if dataset.partitions is None or envelopes.is_empty():
         return pl.repeat(None, envelopes.height, dtype=pl.String, eager=True).alias("home")
     rows = conform(payloads(envelopes, [column.name for column in dataset.columns]), dataset).frame
-    home = rows.select(dataset.partitions.key().alias("home")).to_series()
-    first, running = dataset.partitions.start, datetime.now(UTC).strftime(dataset.partitions.format)
-    return pl.select(pl.when(home.is_between(first, running)).then(home).alias("home")).to_series()
+    exists, key = dataset.partitions.holds(datetime.now(UTC)), dataset.partitions.key()
+    return rows.select(pl.when(exists).then(key).alias("home")).to_series()
 
 
 def close_replayed(store: QuarantineStore, inputs: Sequence[Input], refused: pl.DataFrame) -> ReplayedEnvelopes:

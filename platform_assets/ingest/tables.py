@@ -22,7 +22,7 @@ def table_spec(dataset: Dataset) -> TableSpec:
         mode=dataset.store.mode,
         key=tuple(dataset.key),
         partition_column=partitions.column if partitions else None,
-        partition_from_key=partitions is not None and partitions.on in dataset.key,
+        partition_from_key=partitions is not None and set(partitions.columns) <= set(dataset.key),
         replaces=SOURCE if replaces else None,
         schema_evolution=dataset.store.evolution,
         sort_by=tuple(dataset.store.sort) if isinstance(dataset.store, Iceberg) else (),

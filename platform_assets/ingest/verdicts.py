@@ -15,7 +15,7 @@ import polars as pl
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import table_spec, verdicts_spec
-from platform_core.contracts import Dataset, DatasetRule, Rule, rules_of
+from platform_core.contracts import Dataset, DatasetRule, Partitions, Rule, rules_of
 from platform_core.quality import RuleResult
 from platform_core.quality.judge import is_measured, measured, verdict
 from platform_core.quality.policy import stops
@@ -134,9 +134,9 @@ class TableVerdicts:
     def _kept(self, now: datetime) -> pl.DataFrame:
         kept = self._stored()
         partitions, retention = self.dataset.partitions, self.dataset.retention
-        if partitions is None or retention is None or retention.keep is None:
+        if not isinstance(partitions, Partitions) or retention is None or retention.keep is None:
             return kept
-        first = (now - retention.keep).strftime(partitions.format)
+        first = partitions.key_at(now - retention.keep)
         return kept.filter(pl.col("value").is_null() | (pl.col("place") >= first))
 
     def _stored(self) -> pl.DataFrame:

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import cast
 
-from platform_assets.factory.specs import partitions_definition
+from platform_assets.factory.partitioning import existing, fallback_key, partitions_definition
 from platform_assets.ingest.inputs import adapter_for, partition_keys
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.tables import table_spec
-from platform_core.contracts import Dataset
+from platform_core.contracts import Dataset, Partitions
 from platform_resources.settings import Settings
 from platform_resources.sources import SourceAdapter, Unit, UnreadableUnit
 from platform_resources.sources.base import RecentUnits
@@ -280,7 +280,8 @@ class Reach:
     @property
     def is_open(self) -> bool:
         """Whether there is a partition to be materialised; there is none before the first one begins."""
-        return self.dataset.partitions is None or self._first_key is not None
+        time = self.dataset.partitions.time if self.dataset.partitions else None
+        return time is None or self._first_key(time) is not None
 
     def touched(self, unit: Unit, source: SourceAdapter) -> tuple[str, ...]:
         """List the partitions of a unit's rows, with those of its earlier version; none for an unpartitioned dataset.
@@ -290,21 +291,16 @@ class Reach:
         """
         if self.dataset.partitions is None:
             return ()
-        touched = (self._earlier.get(unit.source, set()) | self._partitions_in(unit, source)) & self._valid
+        partitions = self.dataset.partitions
+        touched = existing(partitions, self._earlier.get(unit.source, set()) | self._partitions_in(unit, source))
         if touched:
             return tuple(sorted(touched))
-        known = set[str]().union(*self._earlier.values()) & self._valid
-        return (max(known or {min(self._valid)}),)
+        known = existing(partitions, set[str]().union(*self._earlier.values()))
+        return (max(known or {fallback_key(partitions)}),)
 
-    @cached_property
-    def _first_key(self) -> str | None:
-        definition = partitions_definition(self.dataset.partitions)
+    def _first_key(self, time: Partitions) -> str | None:
+        definition = partitions_definition(time)
         return definition.get_first_partition_key() if definition else None
-
-    @cached_property
-    def _valid(self) -> set[str]:
-        definition = partitions_definition(self.dataset.partitions)
-        return set(definition.get_partition_keys()) if definition else set()
 
     @cached_property
     def _earlier(self) -> dict[str, set[str]]:
@@ -316,7 +312,7 @@ class Reach:
             return set()
         keys = set[str]()
         try:
-            for batch in source.read(unit, columns=[self.dataset.partitions.on]):
+            for batch in source.read(unit, columns=list(self.dataset.partitions.columns)):
                 keys |= set(partition_keys(batch.rows, self.dataset).drop_nulls().unique())
         except UnreadableUnit:
             pass  # what the batches before said stands; the run says what is wrong

@@ -1,6 +1,6 @@
 """What starts runs by itself: landing sensors, schedules, conditions for what is downstream."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.factory.asset_keys import asset_key
-from platform_assets.factory.specs import partitions_definition
+from platform_assets.factory.partitioning import keys_of_period, partitions_definition
 from platform_assets.operations.awaited_rows import awaited_rows
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import landing_sensor
@@ -62,8 +62,13 @@ def automation_for(catalog: Catalog) -> Automation:
 
 
 def _schedule(dataset: Dataset) -> dg.ScheduleDefinition:
-    """Build the schedule of a dataset; of a partitioned one it asks for the last partition that ended by the tick."""
-    definition = partitions_definition(dataset.partitions)
+    """Build the schedule of a dataset; of a partitioned one it asks for the last partition that ended by the tick.
+
+    Of categories it asks for each that there is, of pairs with a period for each that the period has.
+    """
+    partitions = dataset.partitions
+    time = partitions.time if partitions else None
+    period = partitions_definition(time)
 
     @dg.schedule(
         name=f"{dataset.name.replace('/', '_')}_schedule",
@@ -72,13 +77,22 @@ def _schedule(dataset: Dataset) -> dg.ScheduleDefinition:
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    def due(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if definition is None:
-            return dg.RunRequest()
-        ended = ended_partition(definition, context.scheduled_execution_time)
-        if ended is None:
-            return dg.SkipReason("the first partition has not ended yet")
-        return dg.RunRequest(partition_key=ended)
+    def due(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if partitions is None:
+            yield dg.RunRequest()
+            return
+        ended = None
+        if isinstance(period, dg.TimeWindowPartitionsDefinition):
+            ended = ended_partition(period, context.scheduled_execution_time)
+            if ended is None:
+                yield dg.SkipReason("the first partition has not ended, or the last one was asked for")
+                return
+        with dg.partition_loading_context(dynamic_partitions_store=context.instance):
+            keys = keys_of_period(partitions, ended)
+        if not keys:
+            yield dg.SkipReason("no partition is there yet")
+        for key in keys:
+            yield dg.RunRequest(partition_key=key)
 
     return due
 

@@ -7,9 +7,9 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.factory.asset_keys import asset_key
+from platform_assets.factory.partitioning import run_keys, span_tags
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.replay import homes, replay_tag
-from platform_assets.operations.landing import span_tags
 from platform_core.contracts import Catalog, Dataset
 from platform_core.rules import InPartition
 from platform_resources.sources import digest
@@ -31,7 +31,7 @@ class AwaitedRows:
     @property
     def tags(self) -> dict[str, str]:
         """The tags of the run that replays them."""
-        return {**span_tags(self.partitions), **replay_tag(self.ids)}
+        return {**span_tags(run_keys(self.dataset.partitions, self.partitions)), **replay_tag(self.ids)}
 
 
 def begun_rows(lake: Lake, catalog: Catalog) -> Iterator[AwaitedRows]:

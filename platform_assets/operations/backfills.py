@@ -13,10 +13,9 @@ from dagster._daemon.daemon import BackfillDaemon
 from dagster._time import get_current_timestamp
 
 from platform_assets.factory import asset_key
-from platform_assets.factory.specs import partitions_definition
+from platform_assets.factory.partitioning import adjoining, grow, partitions_definition, span_tags
 from platform_assets.operations.catch_up import why
 from platform_assets.operations.dead_runs import fail_dead_runs
-from platform_assets.operations.landing import span_tags
 from platform_core.contracts import Dataset
 from platform_core.errors import CoreError
 
@@ -56,6 +55,7 @@ def submit_backfill(
 ) -> str:
     """Ask the daemon for a backfill; its id."""
     graph, key = defs.resolve_asset_graph(), asset_key(request.dataset.name)
+    grow(instance, request.dataset.partitions, request.partitions)
     definition = graph.get(key).partitions_def
     subset = AssetGraphSubset(  # type: ignore[call-arg]  # mypy takes its annotated __hash__ for a third field
         partitions_subsets_by_asset_key=(
@@ -86,9 +86,12 @@ def run_in_process(request: PartitionRequest, defs: dg.Definitions, instance: dg
         RunFailed: A run failed; those before it stand.
     """
     fail_dead_runs(instance)  # one that a `kill -9` left behind would keep its pool from this one for ever
+    grow(instance, request.dataset.partitions, request.partitions)
     job = defs.resolve_implicit_global_asset_job_def()
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    for group in _adjoining(request):
+    with dg.partition_loading_context(dynamic_partitions_store=instance):
+        groups = _adjoining(request)
+    for group in groups:
         result = job.execute_in_process(
             instance=instance,
             asset_selection=[asset_key(request.dataset.name)],  # of the run, so that the UI shows its target
@@ -105,16 +108,7 @@ def run_in_process(request: PartitionRequest, defs: dg.Definitions, instance: dg
 def _adjoining(request: PartitionRequest) -> list[tuple[str, ...]]:
     """Divide the partitions where two do not adjoin; one empty group where there are none."""
     definition = partitions_definition(request.dataset.partitions)
-    if definition is None:
-        return [()]
-    place = {key: at for at, key in enumerate(definition.get_partition_keys())}
-    groups: list[list[str]] = []
-    for key in request.partitions:
-        if groups and place[key] == place[groups[-1][-1]] + 1:
-            groups[-1].append(key)
-        else:
-            groups.append([key])
-    return [tuple(each) for each in groups]
+    return [()] if definition is None else adjoining(definition, request.partitions)
 
 
 def backfill_failure(instance: dg.DagsterInstance, backfill: PartitionBackfill) -> str:

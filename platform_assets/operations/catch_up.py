@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.factory import asset_key
+from platform_assets.factory.partitioning import adjoining, grow, keys_to_fill, run_keys, span_tags
 from platform_assets.factory.red_checks import RedChecks, blame
 from platform_assets.ingest.inputs import adapter_for, cursor_of
 from platform_assets.ingest.quarantine import QuarantineStore
@@ -19,7 +20,7 @@ from platform_assets.location import OPERATION, CodeLocation
 from platform_assets.operations.arrivals import SETTLED, Arrival, Cursor, Limits, look
 from platform_assets.operations.awaited_rows import begun_rows
 from platform_assets.operations.dead_runs import fail_dead_runs
-from platform_assets.operations.landing import run_config, span_tags
+from platform_assets.operations.landing import run_config
 from platform_assets.operations.staleness import Staleness
 from platform_core.contracts import Dataset
 from platform_resources.sources.base import SourceUnreachable
@@ -49,6 +50,15 @@ def stale_runs(
     and keeps nothing else waiting.
     """
     arrivals = _arrivals(location)
+    for arrival in arrivals:
+        grow(instance, arrival.dataset.partitions, arrival.partitions)
+    with dg.partition_loading_context(dynamic_partitions_store=instance):
+        return _planned_runs(location, instance, arrivals, tell)
+
+
+def _planned_runs(
+    location: CodeLocation, instance: dg.DagsterInstance, arrivals: Sequence[Arrival], tell: Callable[[str], None]
+) -> list[CatchUpRun]:
     graph = location.defs.resolve_asset_graph()
     stale: StalePartitions = {}
     for arrival in arrivals:
@@ -56,7 +66,7 @@ def stale_runs(
     for dataset in _with_news(location, tell):
         key = asset_key(dataset.name)
         definition = graph.get(key).partitions_def
-        stale[key] = set(definition.get_partition_keys()) if definition else set()
+        stale[key] = set(keys_to_fill(instance, dataset.partitions)) if definition else set()
     datasets = location.catalog.datasets.values()
     sources = {asset_key(each.name) for each in datasets if each.source and not each.source.inputs}
     staleness, red_checks = Staleness(graph, instance), red_checks_of(location)
@@ -150,6 +160,10 @@ def _runs(
     """
     mine = [arrival for arrival in arrivals if asset_key(arrival.dataset.name) in batch]
     definition = next((graph.get(key).partitions_def for key in batch if graph.get(key).partitions_def), None)
+    if definition is not None and not isinstance(definition, dg.TimeWindowPartitionsDefinition):
+        for key in batch:
+            yield from _runs_of_categories(key, stale[key], mine, graph)
+        return
     partitioned = [key for key in batch if graph.get(key).partitions_def is not None]
     stretches = _stretches(definition, [stale[key] for key in partitioned], mine) if definition else []
     if len(stretches) <= 1:
@@ -163,6 +177,22 @@ def _runs(
             taken = [arrival for arrival in taken if not is_partitioned or set(arrival.partitions) & set(stretch)]
             if wanted:
                 yield CatchUpRun(wanted, span_tags(stretch), run_config(taken))
+
+
+def _runs_of_categories(
+    key: dg.AssetKey, stale: set[str], arrivals: Sequence[Arrival], graph: Any
+) -> Iterator[CatchUpRun]:
+    """The runs of one asset that is divided by category: one of all that landed, then one of each stretch."""
+    definition = graph.get(key).partitions_def
+    landed = [arrival for arrival in arrivals if asset_key(arrival.dataset.name) == key]
+    if definition is None:
+        yield CatchUpRun((key,), {}, run_config(landed))
+    elif landed:
+        touched = sorted({partition for arrival in landed for partition in arrival.partitions})
+        yield CatchUpRun((key,), span_tags(run_keys(landed[0].dataset.partitions, touched)), run_config(landed))
+    else:
+        for stretch in adjoining(definition, stale):
+            yield CatchUpRun((key,), span_tags(stretch))
 
 
 def _stretches(

@@ -169,7 +169,7 @@ def _line(dataset: Dataset, state: DatasetState, now: datetime) -> Line:
         source="transform" if dataset.source is None else dataset.source.title,
         format=dataset.store.format,
         mode=dataset.store.mode,
-        partitions=dataset.partitions.grain if dataset.partitions else None,
+        partitions=dataset.partitions.label if dataset.partitions else None,
         rule_count=len(rules_of(dataset)),
         rows=state.rows,
         materialised_at=filled,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import polars as pl
 
@@ -85,7 +85,7 @@ _PERIODS = 36
 
 def history_of(lake: Lake, dataset: Dataset, now: datetime, *, last: int) -> History:
     """Measure the newest partitions of a dataset, or versions of a table without; refused rows count as arrived."""
-    parts = dataset.partitions
+    parts = dataset.partitions if isinstance(dataset.partitions, Partitions) else None  # a category is no period
     frames = list(_partitions(lake, dataset, parts) if parts else _versions(lake, dataset))
     periods = [period for period, _, _ in frames]
     ended = [period for period in periods if parts is None or parts.ends_at(period) <= now]
@@ -180,11 +180,11 @@ def mark_periods(
     Raises:
         UnknownPeriod: `first` is no period of the dataset, or `last` lies before it.
     """
-    parts = dataset.partitions
+    parts = dataset.partitions if isinstance(dataset.partitions, Partitions) else None
     for period in (first, last or first):
         try:
             if parts is not None:
-                datetime.strptime(period, parts.format).replace(tzinfo=UTC)
+                parts.begins_at(period)
         except ValueError as error:
             raise UnknownPeriod(dataset.name, period, [parts.start if parts else ""]) from error
     row = {"marked_at": at, "first": first, "last": last or first, "reason": reason, "is_left_out": left_out}

@@ -3,19 +3,18 @@
 A run's key carries the cursor's turn, so that the same content may come again later.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from platform_assets.factory.asset_keys import asset_key
-from platform_assets.factory.specs import partitions_definition
+from platform_assets.factory.partitioning import growing, partitions_definition, run_keys, span_tags
 from platform_assets.operations.arrivals import Arrival, Cursor, look
-from platform_core.contracts import Catalog
+from platform_core.contracts import Catalog, Partitions
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake
 
@@ -50,7 +49,11 @@ def landing_sensor(catalog: Catalog, domain: str) -> dg.SensorDefinition:
             return dg.SkipReason(f"nothing new in {domain}/")
         after = replace(after, turn=after.turn + 1)
         graph = context.repository_def.asset_graph if context.repository_def else None
-        return dg.SensorResult(run_requests=list(requests(arrivals, after, graph)), cursor=after.write())
+        return dg.SensorResult(
+            run_requests=list(requests(arrivals, after, graph)),
+            dynamic_partitions_requests=list(new_partitions(arrivals)),
+            cursor=after.write(),
+        )
 
     return landed
 
@@ -73,8 +76,18 @@ def requests(
             run_key=f"{cursor.epoch}:{cursor.turn}:{place}",
             asset_selection=[*landed, *(downstream(landed, graph) if graph else ())],
             run_config=run_config(together),
-            tags=span_tags(key for arrival in group for key in arrival.partitions),
+            tags=span_tags(_keys(group)),
         )
+
+
+def new_partitions(arrivals: Iterable[Arrival]) -> Iterator[dg.AddDynamicPartitionsRequest]:
+    """Ask for the partitions that the data say, in one request for each name."""
+    values: dict[str, set[str]] = {}
+    for arrival in arrivals:
+        for name, keys in growing(arrival.dataset.partitions, arrival.partitions).items():
+            values.setdefault(name, set()).update(keys)
+    for name, wanted in values.items():
+        yield dg.AddDynamicPartitionsRequest(name, sorted(wanted))
 
 
 def downstream(landed: Iterable[dg.AssetKey], graph: BaseAssetGraph[Any]) -> list[dg.AssetKey]:
@@ -101,13 +114,25 @@ def run_config(arrivals: Iterable[Arrival]) -> dict[str, Any]:
     return {"ops": {op: {"config": {"files": names}} for op, names in files.items()}}
 
 
+def _keys(group: Sequence[Arrival]) -> tuple[str, ...]:
+    """The partitions that the run of a group names, in their order."""
+    touched = sorted({key for arrival in group for key in arrival.partitions})
+    return run_keys(group[0].dataset.partitions, touched) if group else ()
+
+
 def _groups(arrivals: Sequence[Arrival]) -> Iterator[list[Arrival]]:
-    """Arrivals by partitioning, each cut where a run of adjoining partitions ends."""
-    by_partitioning: dict[tuple[str, str], list[Arrival]] = {}
+    """Arrivals by partitioning, each cut where a run of adjoining partitions ends; by category, one of each dataset."""
+    by_partitioning: dict[Hashable, list[Arrival]] = {}
     for arrival in arrivals:
-        if partitions := arrival.dataset.partitions:
-            by_partitioning.setdefault((partitions.grain, partitions.start), []).append(arrival)
-    for same in by_partitioning.values():
+        if isinstance(partitions := arrival.dataset.partitions, Partitions):
+            same_time = (partitions.grain, partitions.start, partitions.end, partitions.zone)
+            by_partitioning.setdefault(same_time, []).append(arrival)
+        else:
+            by_partitioning.setdefault(arrival.dataset.name, []).append(arrival)
+    for kind, same in by_partitioning.items():
+        if isinstance(kind, str):
+            yield same
+            continue
         definition = partitions_definition(same[0].dataset.partitions)
         order = {key: place for place, key in enumerate(definition.get_partition_keys())} if definition else {}
         group: list[Arrival] = []
@@ -119,11 +144,3 @@ def _groups(arrivals: Sequence[Arrival]) -> Iterator[list[Arrival]]:
             group.append(arrival)
             reach = max(reach, order[arrival.partitions[-1]])
         yield group
-
-
-def span_tags(keys: Iterable[str]) -> dict[str, str]:
-    """Write the run tags that select all partitions from the first to the last of the keys; empty without keys."""
-    ordered = sorted(set(keys))
-    if not ordered:
-        return {}
-    return {ASSET_PARTITION_RANGE_START_TAG: ordered[0], ASSET_PARTITION_RANGE_END_TAG: ordered[-1]}

@@ -78,7 +78,7 @@ def _stored(dataset: Dataset, lake: Lake, version: str | None) -> Rows:
     frame = lake.scan(table_spec(dataset), version=version)
     present = frame.collect_schema()
     columns = [column.name for column in dataset.columns if column.name in present]
-    partitioned = dataset.partitions is not None and dataset.partitions.on in present
+    partitioned = dataset.partitions is not None and set(dataset.partitions.columns) <= set(present)
     return Rows(
         name=dataset.name,
         frame=frame.select(columns),

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from platform_assets.factory.specs import partitions_definition
+from platform_assets.factory.partitioning import existing, fallback_key
 from platform_assets.ingest.inputs import adapter_for
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.replay import homes, replay_tag
@@ -171,15 +171,14 @@ def _reingest_request(location: CodeLocation, files: Sequence[Arrival]) -> Parti
 
 def _partitions(store: QuarantineStore, rows: pl.DataFrame) -> tuple[str, ...]:
     """The partitions that the rows lie in; the latest one known where they lie in none, for one must judge them."""
-    definition = partitions_definition(store.dataset.partitions)
-    if definition is None:
+    declared = store.dataset.partitions
+    if declared is None:
         return ()
     partitions = homes(store.dataset, rows).drop_nulls().unique().sort().to_list()
     if partitions:
         return tuple(partitions)
-    keys = definition.get_partition_keys()
     logged = set(store.ingests()["partitions"].explode().drop_nulls().to_list())
-    return (max(logged & set(keys), default=keys[0]),)
+    return (max(existing(declared, logged), default=fallback_key(declared)),)
 
 
 def _await(instance: dg.DagsterInstance, backfills: Sequence[str], store: QuarantineStore, open_: pl.DataFrame) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from platform_assets.factory.partitioning import below
+
 
 class Staleness:
     """The history of one look, in which each asset is looked up once."""
@@ -63,13 +65,9 @@ class Staleness:
         mine, theirs = self.graph.get(key).partitions_def, self.graph.get(parent).partitions_def
         if mine == theirs:
             return dict(partitions)
-        kinds = (mine, theirs)
-        if not all(isinstance(definition, dg.TimeWindowPartitionsDefinition) for definition in kinds):
-            return dict.fromkeys(mine.get_partition_keys(), max(partitions.values())) if partitions else {}
         numbers: dict[str, int] = {}
         for partition, number in partitions.items():
-            window = theirs.time_window_for_partition_key(partition)
-            for touched in _overlapping(mine, window):
+            for touched in below(mine, theirs, partition):
                 numbers[touched] = max(number, numbers.get(touched, 0))
         return numbers
 
@@ -83,12 +81,3 @@ class Staleness:
         return self.instance.event_log_storage.get_latest_storage_id_by_partition(
             key, dg.DagsterEventType.ASSET_MATERIALIZATION
         )
-
-
-def _overlapping(definition: dg.TimeWindowPartitionsDefinition, window: dg.TimeWindow) -> set[str]:
-    """The partitions that share time with the window: the one running as it begins, and those that begin in it."""
-    begins = window.start.timestamp()
-    if begins < definition.start.timestamp():
-        return set(definition.get_partition_keys_in_time_window(window))
-    running = definition.get_partition_key_for_timestamp(begins)
-    return {running, *definition.get_partition_keys_in_time_window(window)}

@@ -14,6 +14,7 @@ import dagster as dg
 
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
+from platform_assets.factory.partitioning import grow
 from platform_assets.factory.policy import state_of_checks
 from platform_assets.factory.stream import stream_metadata
 from platform_assets.ingest.fold_worker import FoldWorker, fold_positions
@@ -223,6 +224,7 @@ def report_stream(instance: dg.DagsterInstance, lake: Lake, dataset: Dataset, ta
                 metadata=result.metadata,
             )
         )
+    grow(instance, dataset.partitions, tally.partitions)
     partitions: list[str | None] = [*sorted(tally.partitions)]
     for partition in partitions or [None]:
         instance.report_runless_asset_event(

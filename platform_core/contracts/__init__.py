@@ -21,7 +21,19 @@ from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset, Transform
 from platform_core.contracts.folds import Featured, Hopping, Near, Pattern, Scored, Sessions, Tumbling
 from platform_core.contracts.model import DataFrameModel, Field
-from platform_core.contracts.partitions import Partitions, daily, hourly, monthly
+from platform_core.contracts.partitions import (
+    Categories,
+    Pairs,
+    Partitions,
+    by,
+    daily,
+    hourly,
+    monthly,
+    pairs,
+    quarterly,
+    weekly,
+    yearly,
+)
 from platform_core.contracts.publications import ToDatabase, ToRedis, ToSearch, ToStore, ToTopic, ToWebhook
 from platform_core.contracts.retention import Retention
 from platform_core.contracts.ruleset import rules_of
@@ -59,13 +71,13 @@ from platform_core.rules import (
 col = pl.col
 
 __all__ = [
-    "Auth", "Catalog", "Changes", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset", "DatasetRule",
-    "Day", "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Near", "Pages", "Parquet",
-    "Partitions", "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule", "Scored",
-    "Sessions", "Sla", "Threshold", "ToDatabase", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook", "Topic",
-    "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "catalog_of", "check", "col", "compare",
-    "complete", "cursor", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh", "hourly",
-    "link", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "oauth2", "offset",
-    "only_where", "page", "quantile", "references", "rules_from", "rules_of", "share_of", "unique", "volume",
-    "within",
+    "Auth", "Catalog", "Categories", "Changes", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset",
+    "DatasetRule", "Day", "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Near", "Pages",
+    "Pairs", "Parquet", "Partitions", "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule",
+    "Scored", "Sessions", "Sla", "Threshold", "ToDatabase", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook",
+    "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "by", "catalog_of", "check", "col",
+    "compare", "complete", "cursor", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh",
+    "hourly", "link", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "oauth2", "offset",
+    "only_where", "page", "pairs", "quantile", "quarterly", "references", "rules_from", "rules_of", "share_of",
+    "unique", "volume", "weekly", "within", "yearly",
 ]  # fmt: skip

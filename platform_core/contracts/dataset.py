@@ -8,7 +8,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from platform_core.contracts.columns import Column, columns_of
 from platform_core.contracts.model import DataFrameModel
-from platform_core.contracts.partitions import Partitions
+from platform_core.contracts.partitions import Partitioning
 from platform_core.contracts.publications import Publication
 from platform_core.contracts.retention import Retention
 from platform_core.contracts.sla import Sla
@@ -34,7 +34,7 @@ class Dataset:
         tags: Free labels.
         key: The columns that identify a row; never null, no two rows alike.
         source: Where rows come from; None for a dataset made by a transform.
-        partitions: How the table is divided by time.
+        partitions: How the table is divided: by time, by category, or by both.
         store: Format and write mode.
         rules: Rules beyond the columns' own.
         quarantine: Where bad rows go. None means that one bad row writes nothing and the last good table stays.
@@ -54,7 +54,7 @@ class Dataset:
     tags: Sequence[str] = field(default=(), kw_only=True)
     key: Sequence[str] = field(default=(), kw_only=True)
     source: Source | None = field(default=None, kw_only=True)
-    partitions: Partitions | None = field(default=None, kw_only=True)
+    partitions: Partitioning | None = field(default=None, kw_only=True)
     store: Store = field(default=Delta(), kw_only=True)
     rules: Sequence[Rule] = field(default=(), kw_only=True)
     quarantine: Quarantine | None = field(default=None, kw_only=True)

@@ -13,7 +13,7 @@ from platform_core.contracts.arguments import wrong_arguments
 from platform_core.contracts.columns import Column, columns_of
 from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.model import DataFrameModel, allowed_rules
-from platform_core.contracts.partitions import Grain
+from platform_core.contracts.partitions import Categories, Partitions
 from platform_core.contracts.ruleset import rules_of, schema_of
 from platform_core.contracts.stores import Iceberg
 from platform_core.contracts.trials import failed_trials
@@ -130,7 +130,9 @@ def _promises(dataset: Dataset) -> Iterator[Problem]:
             yield _problem(dataset, culprit, "cannot be watched.", fix)
     if dataset.retention is not None:
         for found in dataset.retention.contradictions(
-            partitioned=dataset.partitions is not None, stored_as=dataset.store.format, freshness=dataset.freshness
+            partitioned=dataset.partitions is not None and dataset.partitions.time is not None,
+            stored_as=dataset.store.format,
+            freshness=dataset.freshness,
         ):
             yield _problem(dataset, *found)
 
@@ -234,24 +236,46 @@ def _storage(dataset: Dataset) -> Iterator[Problem]:
     if dataset.source is not None:
         for culprit, message, fix in dataset.source.problems(store_mode=dataset.store.mode):
             yield _problem(dataset, culprit, message, fix)
+    yield from _partitioning(dataset)
+
+
+def _partitioning(dataset: Dataset) -> Iterator[Problem]:
     if dataset.partitions is None:
         return
-    column = dataset.column(dataset.partitions.on)
+    for culprit, message, fix in dataset.partitions.faults():
+        yield _problem(dataset, culprit, message, fix)
+    for name in dataset.partitions.columns:
+        column = dataset.column(name)
+        if column is None:
+            yield _missing(dataset, "partitions", name)
+        elif column.nullable:
+            yield _problem(dataset, f"partitions on {name!r}", "which may be null, and a null lies in no partition.",
+                           "drop nullable=True: rows without a value go to quarantine.")  # fmt: skip
+    time = dataset.partitions.time
+    instant = dataset.column(time.on) if time else None
+    if time is not None and instant is not None and not _tells_partitions(instant.dtype, time):
+        yield _problem(
+            dataset, f"partitions on {instant.name!r}", f"which is {instant.dtype}.",
+            "name a UtcTimestamp, or a Day for partitions of a day or longer that name no zone.",
+        )  # fmt: skip
+    for part in dataset.partitions.categories:
+        yield from _category(dataset, part)
+
+
+def _category(dataset: Dataset, part: Categories) -> Iterator[Problem]:
+    column = dataset.column(part.on)
     if column is None:
-        yield _missing(dataset, "partitions", dataset.partitions.on)
-    elif not _tells_partitions(column.dtype, dataset.partitions.grain):
-        yield _problem(
-            dataset, f"partitions on {column.name!r}", f"which is {column.dtype}.",
-            "name a UtcTimestamp, or a Day for partitions of a day or longer.",
-        )  # fmt: skip
-    if column is not None and column.nullable:
-        yield _problem(dataset, f"partitions on {column.name!r}", "which may be null, and a null lies in no partition.",
-                       "drop nullable=True: rows without a value go to quarantine.")  # fmt: skip
-    if not dataset.partitions.well_formed:
-        yield _problem(
-            dataset, f"partitions from {dataset.partitions.start!r}", "is not a key of that grain.",
-            f"write it as {dataset.partitions.format!r}.",
-        )  # fmt: skip
+        return
+    if not (column.dtype.is_integer() or column.dtype in (pl.String, pl.Categorical, pl.Enum)):
+        yield _problem(dataset, f"partitions by {part.on!r}", f"which is {column.dtype}.",
+                       "name a column of texts or whole numbers; for time use daily(...), monthly(...).")  # fmt: skip
+    if column.pii:
+        yield _problem(dataset, f"partitions by {part.on!r}", f"which is personal ({column.pii}), and would be the "
+                       "name of a partition.", "name a column that is not personal.")  # fmt: skip
+    wrong = [value for value in part.values or () if isinstance(value, int) != column.dtype.is_integer()]
+    if wrong:
+        yield _problem(dataset, f"partitions by {part.on!r}", f"name {wrong[0]!r}, which no {column.dtype} is.",
+                       "name values of the column's type.")  # fmt: skip
 
 
 def _publications(dataset: Dataset) -> Iterator[Problem]:
@@ -279,9 +303,11 @@ def _publications(dataset: Dataset) -> Iterator[Problem]:
             yield _problem(dataset, culprit, f"would send personal data: {', '.join(personal)}.", fix)
 
 
-def _tells_partitions(dtype: pl.DataType, grain: Grain) -> bool:
+def _tells_partitions(dtype: pl.DataType, time: Partitions) -> bool:
     """Whether a value lies in one partition: an instant in UTC, or a day where no partition is shorter."""
-    return (isinstance(dtype, pl.Datetime) and dtype.time_zone == "UTC") or (dtype == pl.Date and grain != "hourly")
+    if isinstance(dtype, pl.Datetime):
+        return dtype.time_zone == "UTC"
+    return dtype == pl.Date and time.grain != "hourly" and time.zone == "UTC"
 
 
 def _missing(dataset: Dataset, where: str, name: str) -> Problem:

@@ -33,7 +33,7 @@ def ingest_reads_all(dataset: Dataset) -> Iterator[str]:
         return
     if dataset.source is not None:
         yield "its ingest looks for the rows that an earlier version of a file brought"
-    elif dataset.partitions is not None and dataset.partitions.on not in dataset.key:
+    elif dataset.partitions is not None and not set(dataset.partitions.columns) <= set(dataset.key):
         yield "its merge looks for keys in every partition"
 
 
@@ -44,5 +44,6 @@ def _beyond_key(dataset: Dataset, rule: RowRule) -> bool:
 
 def _alike(dataset: Dataset, other: Dataset) -> bool:
     """Whether a run of one partition of `other` reads one partition of the dataset."""
-    ours, theirs = dataset.partitions, other.partitions
-    return ours is not None and theirs is not None and ours.grain == theirs.grain
+    ours = dataset.partitions.time if dataset.partitions else None
+    theirs = other.partitions.time if other.partitions else None
+    return bool(ours and theirs and (ours.grain, ours.zone) == (theirs.grain, theirs.zone))

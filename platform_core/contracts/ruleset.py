@@ -8,12 +8,15 @@ from pandera.api.checks import Check
 
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
+from platform_core.contracts.partitions import Categories
 from platform_core.rules import (
     FIELD_WORDS,
     VALUE_KINDS,
     CheckRule,
     Columns,
     InPartition,
+    IsIn,
+    Matches,
     NotNull,
     ReferenceRule,
     Rule,
@@ -23,6 +26,9 @@ from platform_core.rules import (
     id_of,
     unique,
 )
+
+_LEGAL_KEY = r"^(?:\.{0,2}[^|.\x00-\x1f])+\.{0,2}$|^\.{1,2}$"
+"""A text that Dagster takes for a partition's key: not empty, without `|`, three dots in a row or a line end."""
 
 _PANDERA = {kind.pandera: kind for kind in VALUE_KINDS if kind.pandera}
 
@@ -52,7 +58,7 @@ def _rules(dataset: Dataset) -> tuple[Rule, ...]:
         *(rule for column in dataset.columns for rule in _column_rules(column)),
         *_key_rules(dataset),
         *_model_rules(dataset),
-        *_partition_rules(dataset),
+        *partition_rules(dataset),
         *_frame_checks(dataset),
         *dataset.rules,
     )
@@ -122,15 +128,32 @@ def _model_rules(dataset: Dataset) -> Iterator[Rule]:
         yield unique(*columns)
 
 
-def _partition_rules(dataset: Dataset) -> Iterator[Rule]:
-    if dataset.partitions and dataset.partitions.well_formed:
-        on = dataset.column(dataset.partitions.on)
+def partition_rules(dataset: Dataset) -> Iterator[Rule]:
+    """The rules that a row lies in a partition, which follow from the declared partitions."""
+    if dataset.partitions is None or not dataset.partitions.well_formed:
+        return
+    time = dataset.partitions.time
+    if time is not None:
+        on = dataset.column(time.on)
+        until = f"{time.start} to before {time.end}" if time.end else f"{time.start} on"
         yield InPartition(
-            label=f"{dataset.partitions.on} lies in a partition from {dataset.partitions.start} on that has begun",
-            columns=(dataset.partitions.on,),
-            starts_at=dataset.partitions.starts_at,
+            label=f"{time.on} lies in a partition from {until} that has begun",
+            columns=(time.on,),
+            starts_at=time.starts_at,
+            stops_at=time.stops_at,
             nullable=on is None or on.nullable,
         )
+    for part in dataset.partitions.categories:
+        yield from _category_rules(dataset, part)
+
+
+def _category_rules(dataset: Dataset, part: Categories) -> Iterator[Rule]:
+    rule_id = f"partition_{part.on}"
+    if part.values is not None:
+        words = f"{part.on} is a partition: {', '.join(map(str, part.values))}"
+        yield IsIn(id=rule_id, label=words, columns=(part.on,), allowed_values=part.values)
+    elif (on := dataset.column(part.on)) is not None and on.dtype == pl.String:
+        yield Matches(id=rule_id, label=f"{part.on} can name a partition", columns=(part.on,), pattern=_LEGAL_KEY)
 
 
 def _frame_checks(dataset: Dataset) -> Iterator[Rule]:

@@ -78,7 +78,12 @@ EXAMPLES: Mapping[str, str] = {
     "ToWebhook": 'ToWebhook("crm")',
     "Generated": "Generated(rows=1000, seed=7)",
     "monthly": 'monthly("2024-01", on="at")',
-    "daily": 'daily("2024-01-31", on="at")',
+    "daily": 'daily("2024-01-31", on="at", zone="Europe/Berlin")',
+    "weekly": 'weekly("2024-01-01", on="at")',
+    "quarterly": 'quarterly("2024-04", on="at")',
+    "yearly": 'yearly("2024", on="at", end="2030")',
+    "by": 'by("country", values=["DE", "FR"])',
+    "pairs": 'pairs(daily("2024-01-31", on="at"), by("country"))',
     "hourly": 'hourly("2024-01-31-00:00", on="at")',
     "Delta": 'Delta(mode="merge")',
     "Iceberg": 'Iceberg(mode="merge", sort=["day"])',
@@ -110,8 +115,8 @@ EXAMPLES: Mapping[str, str] = {
 """An example of each function and record that a declaration is made of."""
 
 _MACHINERY = frozenset({
-    "Auth", "Catalog", "CheckRule", "Column", "DatasetRule", "Pages", "Partitions", "ReferenceRule", "RowRule", "Rule",
-    "Transform",
+    "Auth", "Catalog", "Categories", "CheckRule", "Column", "DatasetRule", "Pages", "Pairs", "Partitions",
+    "ReferenceRule", "RowRule", "Rule", "Transform",
 })  # fmt: skip
 """Records that functions make."""
 

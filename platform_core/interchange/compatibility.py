@@ -195,8 +195,7 @@ def _changes(old: Dataset, new: Dataset) -> Iterator[Found]:
 
 
 def _partitions(dataset: Dataset) -> str:
-    parts = dataset.partitions
-    return f"{parts.grain} on {parts.on} from {parts.start}" if parts else "none"
+    return dataset.partitions.described if dataset.partitions else "none"
 
 
 def _texts(old: Dataset, new: Dataset) -> Iterator[Found]:

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import polars as pl
 
 from platform_core.contracts import Column, DataFrameModel, Dataset, Delta, Field, ReferenceRule, Rule, rules_of
+from platform_core.contracts.ruleset import partition_rules
 from platform_core.contracts.sla import Sla
 from platform_core.errors import CoreError
 from platform_core.interchange.values import (
@@ -176,13 +177,14 @@ def _of_column(rule: Rule) -> bool:
 def _travels(rule: Rule, dataset: Dataset) -> bool:
     """Return whether a rule is written as a rule: not what key, partitions and columns say already."""
     derived = ("columns", "schema", "types", "not_null", "partition")
-    return rule.kind not in derived and not (rule.id == "key_unique" and dataset.key)
+    follows = {each.id for each in partition_rules(dataset)}
+    return rule.kind not in derived and rule.id not in follows and not (rule.id == "key_unique" and dataset.key)
 
 
 def _property(dataset: Dataset, column: Column, rules: Sequence[Rule]) -> dict[str, Any]:
     own = [rule for rule in rules if rule.columns == (column.name,) and _travels(rule, dataset)]
     hard = [rule for rule in own if rule.severity == "error"]
-    partitioned = dataset.partitions is not None and dataset.partitions.on == column.name
+    partitioned = dataset.partitions is not None and column.name in dataset.partitions.columns
     position = dataset.key.index(column.name) + 1 if column.name in dataset.key else None
     return _without_nothing({
         "name": column.name,

@@ -14,7 +14,7 @@ from typing import Any, cast, get_args
 
 import polars as pl
 
-from platform_core.contracts.partitions import Partitions
+from platform_core.contracts.partitions import Partitioning
 from platform_core.contracts.retention import Retention
 from platform_core.contracts.sla import Sla
 from platform_core.contracts.sources import Source
@@ -26,7 +26,7 @@ from platform_core.rules.base import parameters_of
 
 def records() -> dict[str, type[Any]]:
     """Return the records that may stand in a contract file, by the names of their classes; every kind of source."""
-    fixed = (*get_args(Store), Partitions, Quarantine, Retention, Sla)
+    fixed = (*get_args(Store), *get_args(Partitioning), Quarantine, Retention, Sla)
     return {record.__name__: record for record in (*fixed, *_kinds_of(Source))}
 
 

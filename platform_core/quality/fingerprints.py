@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from platform_core.contracts import Column, Dataset
+from platform_core.contracts.partitions import Partitions
 
 FINGERPRINT: dict[str, pl.DataType | type[pl.DataType]] = {
     "period": pl.String,
@@ -62,9 +63,9 @@ def fingerprint(dataset: Dataset, rows: pl.DataFrame, period: str, *, refused: i
 
 def _window_of(dataset: Dataset, period: str) -> Window:
     parts = dataset.partitions
-    if parts is None:
+    if not isinstance(parts, Partitions):
         return _EPOCH, _EPOCH
-    return datetime.strptime(period, parts.format).replace(tzinfo=UTC), parts.ends_at(period)
+    return parts.begins_at(period), parts.ends_at(period)
 
 
 Line = tuple[str, str, float, float]

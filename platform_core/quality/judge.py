@@ -190,12 +190,11 @@ def _judge_shape(frame: pl.DataFrame, dataset: Dataset) -> None:
 
 def _not_begun(frame: pl.DataFrame, fails: pl.DataFrame, dataset: Dataset, arrived: datetime) -> list[pl.Series]:
     """The mask of the partition rule with the rows whose partition has not begun; of other columns nothing."""
-    partitions = dataset.partitions
-    if partitions is None or InPartition.kind not in fails.columns:
+    time = dataset.partitions.time if dataset.partitions else None
+    if time is None or InPartition.kind not in fails.columns:
         return []
-    running = pl.select(pl.lit(arrived + CLOCK_SKEW).alias(partitions.on)).select(partitions.key()).item()
-    end = partitions.ends_at(running).replace(tzinfo=None)
-    ahead = frame.select((pl.col(partitions.on).cast(pl.Datetime("us")) >= end).fill_null(value=False)).to_series()
+    end = time.ends_at(time.key_at(arrived + CLOCK_SKEW)).replace(tzinfo=None)
+    ahead = frame.select((pl.col(time.on).cast(pl.Datetime("us")) >= end).fill_null(value=False)).to_series()
     return [fails[InPartition.kind] | ahead]
 
 

@@ -91,6 +91,8 @@ __all__ = [
     "Expression",
     "Flaw",
     "InPartition",
+    "IsIn",
+    "Matches",
     "Mostly",
     "NotIn",
     "NotNull",
@@ -120,7 +122,8 @@ __all__ = [
     "only_where",
     "quantile",
     "references",
-    "rules_from", "share_of",
+    "rules_from",
+    "share_of",
     "unique",
     "volume",
 ]  # fmt: skip

@@ -240,7 +240,7 @@ def _choices(wish: Wish) -> tuple[tuple[Equation, ...], ...]:
 
 def _nulls(wish: Wish) -> dict[str, float]:
     kept = {name for unique in wish.uniques for name in unique}
-    kept |= {wish.dataset.partitions.on} if wish.dataset.partitions else set()
+    kept |= set(wish.dataset.partitions.columns) if wish.dataset.partitions else set()
     held = {rule.empties for rule in wish.rules if isinstance(rule, RowRule) and rule.empties is not None}
     about = {wish.broken.columns} if isinstance(wish.broken, RowRule | ReferenceRule) else set()
     kept |= held | {name for names in about for name in names}

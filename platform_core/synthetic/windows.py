@@ -9,7 +9,9 @@ from platform_core.rules import DatasetRule
 Window = tuple[datetime, datetime]
 
 _YEAR = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))
-_SPREAD: dict[Grain, int] = {"hourly": 24, "daily": 14, "monthly": 6}
+_SPREAD: dict[Grain, int] = {
+    "hourly": 24, "daily": 14, "weekly": 8, "monthly": 6, "quarterly": 4, "yearly": 3,
+}  # fmt: skip
 """Over how many partitions rows are spread."""
 
 
@@ -18,22 +20,24 @@ def window_of(dataset: Dataset, rows: int, now: datetime | None) -> Window:
 
     Partitions are as many as the volume rules of the dataset allow for that number of rows.
     """
-    if dataset.partitions is None:
+    time = dataset.partitions.time if dataset.partitions else None
+    if time is None:
         return _YEAR if now is None else (now - timedelta(days=365), now)
-    start = dataset.partitions.starts_at
-    end = later(start, dataset.partitions.grain, _partitions(dataset, rows))
+    start = time.starts_at
+    end = time.later(start, _partitions(dataset, rows))
+    end = end if time.stops_at is None else min(end, time.stops_at)
     return (start, min(end, now)) if now is not None and now > start else (start, end)
 
 
 def first_partition(dataset: Dataset) -> Window:
     """The window of the first partition; a year where there are none."""
-    if dataset.partitions is None:
-        return _YEAR
-    return dataset.partitions.starts_at, later(dataset.partitions.starts_at, dataset.partitions.grain, 1)
+    time = dataset.partitions.time if dataset.partitions else None
+    return (time.starts_at, time.later(time.starts_at, 1)) if time else _YEAR
 
 
 def _partitions(dataset: Dataset, rows: int) -> int:
-    count = _SPREAD[dataset.partitions.grain] if dataset.partitions else 1
+    time = dataset.partitions.time if dataset.partitions else None
+    count = _SPREAD[time.grain] if time else 1
     for rule in dataset.rules:
         if isinstance(rule, DatasetRule) and rule.rows_allowed and rule.over == "partition":
             least, most = rule.rows_allowed
@@ -42,11 +46,3 @@ def _partitions(dataset: Dataset, rows: int) -> int:
             if most:
                 count = max(count, int(2 * rows / most) + 1)
     return count
-
-
-def later(instant: datetime, grain: Grain, count: int) -> datetime:
-    """The instant so many partitions later; `instant` begins one."""
-    if grain == "monthly":
-        months = instant.month - 1 + count
-        return instant.replace(year=instant.year + months // 12, month=months % 12 + 1)
-    return instant + count * (timedelta(days=1) if grain == "daily" else timedelta(hours=1))

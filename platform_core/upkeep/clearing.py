@@ -7,7 +7,7 @@ that is longer, twice the longest reading that is known.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from platform_core.contracts.partitions import Partitions
+from platform_core.contracts.partitions import Partitioning
 from platform_core.contracts.retention import Retention
 from platform_core.upkeep.cost import Cost, storage
 from platform_core.upkeep.facts import TableFacts
@@ -75,9 +75,10 @@ def ended_before(facts: TableFacts, instant: datetime) -> tuple[str, ...]:
     return tuple(key for key in keys if partitions is not None and has_ended(partitions, key, instant))
 
 
-def has_ended(partitions: Partitions, key: str, instant: datetime) -> bool:
+def has_ended(partitions: Partitioning, key: str, instant: datetime) -> bool:
     """Whether the partition of the key ended before the instant; False for what is no key of the grain."""
     try:
-        return partitions.ends_at(key) < instant
+        end = partitions.ends_at(key)
     except (ValueError, OverflowError):
         return False
+    return end is not None and end < instant

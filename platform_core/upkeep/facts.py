@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from platform_core.contracts.partitions import Partitions
+from platform_core.contracts.partitions import Partitioning
 from platform_core.contracts.retention import VERSIONS, Retention
 
 
@@ -98,7 +98,7 @@ class TableFacts:
     format: str
     files: Sequence[DataFile] = ()
     dead: Dead = field(default_factory=Dead)
-    partitions: Partitions | None = None
+    partitions: Partitioning | None = None
     retention: Retention = field(default_factory=Retention)
     history: History = field(default_factory=History)
     ordered_by: tuple[str, ...] = ()

@@ -112,10 +112,10 @@ def lifecycle(facts: TableFacts, prices: PriceList, *, freshness: timedelta | No
 
 def _hot(facts: TableFacts, freshness: timedelta | None, why: list[str]) -> timedelta | None:
     """The age up to which files stay in STANDARD; None where nothing speaks for an end of it."""
-    if facts.partitions is None:
+    if facts.partitions is None or facts.partitions.time is None:
         why.append("stays in STANDARD: without partitions its rows have no age")
         return None
-    span = facts.partitions.longest
+    span = facts.partitions.time.longest
     declared = facts.retention.read_back
     if declared is not None:
         why.append(f"read {declared.days} days back, as declared")
@@ -138,9 +138,11 @@ def _reached(facts: TableFacts) -> timedelta:
     for each in facts.history.reads:
         for key in each.partitions or ():
             try:
-                found.append(each.at - partitions.ends_at(key))  # type: ignore[union-attr]  # the caller asked
+                end = partitions.ends_at(key) if partitions else None
             except (ValueError, OverflowError):
                 continue
+            if end is not None:
+                found.append(each.at - end)
     return max(found)
 
 
@@ -199,13 +201,13 @@ def _savings(facts: TableFacts, prices: PriceList, moves: Sequence[Move]) -> Cos
 
 def _expire_days(facts: TableFacts, why: list[str]) -> int | None:
     keep = facts.retention.keep
-    if keep is None or facts.partitions is None:
+    if keep is None or facts.partitions is None or facts.partitions.time is None:
         return None
     if facts.format != "parquet":
         why.append(f"rows are kept {keep.days} days; they go by a commit, because the log names its files")
         return None
     why.append(f"expires {keep.days} days after a partition's end")
-    return _days(keep + facts.partitions.longest)
+    return _days(keep + facts.partitions.time.longest)
 
 
 def _days(length: timedelta) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from platform_core.contracts.partitions import Grain
+from platform_core.contracts.partitions import GRAINS, Grain, Partitions
 from platform_core.upkeep.facts import TableFacts
 
 TINY_BYTES = 8 << 20
@@ -14,6 +14,7 @@ MANY = 24
 """Fewer partitions than this are no burden, however small."""
 
 _COARSER: Sequence[Grain] = ("hourly", "daily", "monthly")
+_LENGTHS: dict[Grain, int] = {"daily": len("2013-01-31"), "monthly": len("2013-01")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +32,14 @@ def partition_advice(facts: TableFacts) -> list[Advice]:
         return []
     if facts.partitions is None:
         return _undivided(facts)
+    if not isinstance(facts.partitions, Partitions):
+        return []  # what categories there are is not for the platform to say
     sizes = [sum(each.size_bytes for each in files) for files in facts.by_partition().values()]
     if len(sizes) >= MANY and median(sizes) < TINY_BYTES:
         return [_coarser(facts, sizes)]
     if median(sizes) > HUGE_BYTES and facts.partitions.grain != "hourly":
-        finer = _COARSER[_COARSER.index(facts.partitions.grain) - 1]
+        mine = GRAINS.index(facts.partitions.grain)
+        finer = max((grain for grain in _COARSER if GRAINS.index(grain) < mine), key=GRAINS.index)
         told = f"{len(sizes)} partitions, {readable_bytes(median(sizes))} in the middle one"
         return [Advice(subject=facts.name, do=f"declare {finer} partitions", evidence=told)]
     return []
@@ -55,11 +59,13 @@ def _coarser(facts: TableFacts, sizes: Sequence[int]) -> Advice:
 
 def _regrouped(facts: TableFacts) -> list[tuple[Grain, list[int]]]:
     """The sizes of partitions of every coarser grain; the key of a coarser one begins the keys that it holds."""
-    if facts.partitions is None:
+    if not isinstance(facts.partitions, Partitions):
         return []
     found = []
-    for grain in _COARSER[_COARSER.index(facts.partitions.grain) + 1 :]:
-        length = len("2013-01-31") if grain == "daily" else len("2013-01")
+    for grain in _COARSER:
+        if GRAINS.index(grain) <= GRAINS.index(facts.partitions.grain):
+            continue
+        length = _LENGTHS[grain]
         sizes: Counter[str] = Counter()
         for each in facts.files:
             sizes[(each.partition or "")[:length]] += each.size_bytes

@@ -9,7 +9,8 @@ import dagster as dg
 
 from platform_assets.factory import asset_key
 from platform_assets.ingest import ingests_spec, quarantine_spec, superseded_spec, table_spec, verdicts_spec
-from platform_core.contracts import Catalog, Dataset, Partitions, Retention
+from platform_core.contracts import Catalog, Dataset, Retention
+from platform_core.contracts.partitions import Partitioning
 from platform_core.contracts.reach import ingest_reads_all, readers_of_all
 from platform_resources.storage import TableSpec
 
@@ -41,7 +42,7 @@ class KeptTable:
     spec: TableSpec
     key: dg.AssetKey
     pool: str | None
-    partitions: Partitions | None = None
+    partitions: Partitioning | None = None
     retention: Retention = field(default_factory=Retention)
     freshness: timedelta | None = None
     readers: tuple[Reader, ...] = ()

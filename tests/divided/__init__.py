@@ -1,0 +1,1 @@
+"""Datasets that are divided by category, by pairs, in a zone and by longer times."""
