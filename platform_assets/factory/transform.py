@@ -13,6 +13,7 @@ from platform_assets.factory.checks import check_results
 from platform_assets.factory.column_lineage import column_lineage
 from platform_assets.factory.metadata import judged_metadata
 from platform_assets.factory.partitioning import dependency, is_wider, partition_mapping
+from platform_assets.factory.personal_values import withhold_personal_values
 from platform_assets.factory.policy import refuse_if_unfit, state_of_checks
 from platform_assets.factory.reads import READS, filters_of
 from platform_assets.factory.red_checks import RedChecks, refuse_below_red
@@ -57,6 +58,7 @@ def transform_asset(
     wider = is_wider((catalog[above] for above in inputs.values()), dataset)
     referred = {rule.dataset for rule in catalog.references_of(dataset)} - {dataset.name, *inputs.values()}
 
+    above = [catalog[name] for name in inputs.values()]
     lineage = column_lineage(catalog, transform)
     read = [table_spec(catalog[name]) for name in sorted({dataset.name, *inputs.values(), *referred})]
 
@@ -73,9 +75,11 @@ def transform_asset(
                 name: from_polars(as_declared(frame, catalog[inputs[name]]), kinds[name])
                 for name, frame in frames.items()
             }
-            made = transform(**declared)
+            with withhold_personal_values(dataset, above), lake.telling(*read):
+                made = transform(**declared)
             reads = _reads(made, {name: lake.location(table_spec(catalog[name])) for name in inputs.values()})
-            whole = _result(dataset, made)
+            with withhold_personal_values(dataset, above), lake.telling(*read):
+                whole = _result(dataset, made)
             raw = of_run(whole, dataset, partitions) if wider else whole
             given = Input(_place(partitions), _id(dataset, partitions), "", raw)
             references = load_references(lake, catalog, dataset)

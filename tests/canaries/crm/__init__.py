@@ -1,0 +1,1 @@
+"""People, whose data must not be found where it does not belong."""
