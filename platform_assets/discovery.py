@@ -40,7 +40,7 @@ def discover(package: str) -> Catalog:
     """
     broken: list[Problem] = []
     modules = list(_modules(package, broken))
-    datasets = {id(each): each for module in modules for each in vars(module).values() if isinstance(each, Dataset)}
+    datasets = {id(each): each for module in modules for each in _values(module) if isinstance(each, Dataset)}
     makers = {id(each): each for module in modules for each in vars(module).values() if isinstance(each, Transform)}
     if not broken:
         return catalog_of(datasets.values(), makers.values())
@@ -61,6 +61,16 @@ def by_hand(package: str) -> "list[dg.AssetsDefinition]":
         if isinstance(each, AssetsDefinition)  # checks too: AssetChecksDefinition is a subclass
     }
     return list(assets.values())
+
+
+def _values(module: ModuleType) -> Iterator[object]:
+    """Yield what a module names, and what its mappings and lists hold, for families of datasets declared in one go."""
+    for value in vars(module).values():
+        yield value
+        if isinstance(value, dict):
+            yield from value.values()
+        elif isinstance(value, list | tuple):
+            yield from value
 
 
 def _modules(package: str, broken: list[Problem] | None = None) -> Iterator[ModuleType]:

@@ -13,11 +13,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import pymysql
 
 from platform_resources.settings import S3Settings, Settings
 
@@ -102,6 +105,48 @@ def postgres_server() -> Iterator[str]:
 def _postgres_program(name: str) -> str:
     debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     return shutil.which(name) or (str(debian[-1]) if debian else "")
+
+
+def no_mariadb() -> str:
+    """Why there can be no MariaDB server here; empty where there can."""
+    return (
+        "" if shutil.which("mariadbd") and shutil.which("mariadb-install-db") else "MariaDB's server is not installed"
+    )
+
+
+@contextlib.contextmanager
+def mariadb_server() -> Iterator[str]:
+    """Yields the URL of an empty database; MariaDB refuses to run as root, so there it runs as its own user."""
+    who: dict[str, Any] = {"user": "mysql", "group": "mysql", "extra_groups": []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="my-") as folder, socket.socket() as free:
+        if who:
+            shutil.chown(folder, "mysql")
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        free.close()
+        data = ["--no-defaults", f"--datadir={folder}/data"]
+        install = ["mariadb-install-db", *data, "--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(install, check=True, capture_output=True, cwd=folder, **who)
+        words = [
+            *data,
+            f"--socket={folder}/s",
+            f"--pid-file={folder}/pid",
+            "--bind-address=127.0.0.1",
+            f"--port={port}",
+        ]
+        start = ["mariadbd", *words, "--skip-name-resolve", "--innodb-buffer-pool-size=64M"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(start, cwd=folder, **quiet, **who) as server:
+            try:
+                for _ in range(300):
+                    with contextlib.suppress(pymysql.Error):
+                        with pymysql.connect(host="127.0.0.1", port=port, user="root") as connection:
+                            connection.cursor().execute("create database shop")
+                        break
+                    time.sleep(0.1)
+                yield f"mysql://root@127.0.0.1:{port}/shop"
+            finally:
+                server.kill()
 
 
 def versitygw() -> str | None:

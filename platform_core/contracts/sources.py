@@ -365,6 +365,29 @@ class Database(Source):
     zone: str | None = field(default=None, kw_only=True)
     every: timedelta = field(default=timedelta(seconds=30), kw_only=True)
 
+    @classmethod
+    def tables(cls, connection: str, *names: str, **words: Any) -> "dict[str, Database]":
+        """Give the sources of tables that differ only in name, by the name that a dataset may have.
+
+        A module declares them as a mapping: `orders = {name: Dataset(f"shop/{name}", Orders, source=source, ...) for
+        name, source in Database.tables("shop", "EU_Orders", "US_Orders", cursor="updated_at").items()}`.
+
+        Args:
+            connection: The name of the database in the settings.
+            names: Of the tables.
+            words: What all of them have in common, as in `Database(...)`.
+
+        Raises:
+            ValueError: Two names come to the same.
+        """
+        sources: dict[str, Database] = {}
+        for table in names:
+            name = re.sub(r"[^a-z0-9]+", "_", table.lower()).strip("_")
+            if name in sources:
+                raise ValueError(f"{connection}: {table!r} and {sources[name].table!r} are both called {name!r}.")
+            sources[name] = cls(connection, table=table, **words)
+        return sources
+
     @property
     def polled_every(self) -> timedelta | None:
         """As declared; None for zero."""

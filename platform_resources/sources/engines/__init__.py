@@ -1,4 +1,4 @@
-"""Databases behind one port: SQLite by the standard library, PostgreSQL by psycopg2; one module each."""
+"""Databases behind one port: SQLite, PostgreSQL by psycopg2, MySQL and MariaDB by PyMySQL; one module each."""
 
 from importlib import import_module
 
@@ -7,7 +7,13 @@ from platform_resources.sources.engines.base import DatabaseEngine, DatabaseErro
 
 __all__ = ["DatabaseEngine", "DatabaseError", "Query", "State", "open_engine"]
 
-_MODULES = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
+_MODULES = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+}
 
 
 def open_engine(name: str, settings: Settings) -> DatabaseEngine:
@@ -24,7 +30,7 @@ def open_engine(name: str, settings: Settings) -> DatabaseEngine:
         )
     scheme = url.partition(":")[0].partition("+")[0]
     if scheme not in _MODULES:
-        fix = f"write {variable} as sqlite:////file or postgresql://user@host/name."
+        fix = f"write {variable} as sqlite:////file, postgresql:// or mysql://user@host/name."
         raise DatabaseError(name, f"{scheme!r} is no database that can be read.", fix=fix)
     engine: DatabaseEngine = import_module(f"{__name__}.{_MODULES[scheme]}").open_database(name, url)
     return engine
