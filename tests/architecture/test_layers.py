@@ -16,6 +16,7 @@ READ_ENVIRONMENT = {
     "platform_resources/settings.py",  # the one reader of settings
     "platform_resources/engines/dbt.py",  # hands a run's values to dbt, which reads nothing else
     "platform_resources/engines/dbt_plugin.py",  # reads them on dbt's side
+    "platform_assets/entrypoints/cli.py",  # --branch holds for what the command starts as well
     "platform_assets/operations/instance.py",  # DAGSTER_HOME is Dagster's own
 }
 
