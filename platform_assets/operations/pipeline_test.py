@@ -23,6 +23,8 @@ from platform_assets.location import CodeLocation
 from platform_assets.operations.catch_up import run_catch_up, stale_runs, why
 from platform_assets.operations.history import InstanceHistory
 from platform_assets.operations.overview import DatasetState, overview
+from platform_assets.operations.stored_rows import StoredRows
+from platform_assets.operations.trials import Trial
 from platform_core.contracts import Catalog, Dataset
 from platform_core.contracts.sources import Source
 from platform_core.errors import CoreError
@@ -113,7 +115,19 @@ class _Observed:
             self.errors[name] = why(event)
 
 
-def run_pipeline_test(tested: CodeLocation, patterns: Sequence[str], *, rows: int, seed: int) -> list[StepReport]:
+def open_trial(tested: CodeLocation, patterns: Sequence[str], *, rows: int, seed: int) -> Trial:
+    """Return the selected datasets, with what they need, on generated tables in memory.
+
+    Raises:
+        NothingSelected: A pattern matches no dataset.
+        CannotGenerate: For a contract no rows were found.
+    """
+    return Trial(_trial(tested.catalog, _selected(tested.catalog, patterns)), rows=rows, seed=seed)
+
+
+def run_pipeline_test(
+    tested: CodeLocation, patterns: Sequence[str], *, rows: int, seed: int, stored: "StoredRows | None" = None
+) -> list[StepReport]:
     """Run the selected datasets on generated rows; report each, inputs first.
 
     Args:
@@ -121,15 +135,19 @@ def run_pipeline_test(tested: CodeLocation, patterns: Sequence[str], *, rows: in
         patterns: Names of datasets, or globs of them.
         rows: Of each table that is filled; fewer where its unique columns leave room for fewer.
         seed: The same seed makes the same rows.
+        stored: Real rows that take the place of generated ones where there are any.
 
     Raises:
         NothingSelected: A pattern matches no dataset.
         CannotGenerate: For a contract no rows were found.
+        RequestError: Real rows are not there, and nothing may take their place.
     """
     selected = _selected(tested.catalog, patterns)
     trial = _trial(tested.catalog, selected)
     filled = Catalog({name: dataset for name, dataset in trial.datasets.items() if name not in trial.transforms}, {})
     tables = world(filled, np.random.default_rng(seed), rows=rows)
+    if stored is not None:
+        tables |= stored.tables(filled, tables)
     with _throw_away_folder() as folder:
         datasets = dict(trial.datasets)
         for name, table in tables.items():

@@ -155,7 +155,7 @@ def shares_below(numbers: Floats, shape: ColumnShape, marginal: Marginal) -> Flo
     if shape.kind == "category":
         ends = np.cumsum(marginal.curve)
         middles = ends - np.asarray(marginal.curve) / 2
-        result = np.full(numbers.shape, np.nan)
+        result: Floats = np.full(numbers.shape, np.nan)
         known = ~np.isnan(numbers)
         result[known] = middles[numbers[known].astype(int)]
         return result
@@ -163,7 +163,7 @@ def shares_below(numbers: Floats, shape: ColumnShape, marginal: Marginal) -> Flo
         return np.full(numbers.shape, np.nan)
     known = np.sort(numbers[~np.isnan(numbers)])
     middle = (np.searchsorted(known, numbers, side="left") + np.searchsorted(known, numbers, side="right")) / 2
-    return np.where(np.isnan(numbers), np.nan, middle / max(known.size, 1))
+    return np.asarray(np.where(np.isnan(numbers), np.nan, middle / max(known.size, 1)), dtype=float)
 
 
 def values_at(shares: Floats, shape: ColumnShape, marginal: Marginal) -> Floats:

@@ -282,8 +282,8 @@ def _column(
         counted = pl.int_range(start + 1, start + rows + 1, eager=True)
         if shape.prefix is None:
             return (counted + 10 ** min(shape.width, 17)).cast(dtype, strict=False).alias(shape.name)
-        made: pl.Series = shape.prefix + counted.cast(pl.String).str.zfill(shape.width)
-        return made.alias(shape.name)
+        digits = counted.cast(pl.String).str.zfill(shape.width)
+        return pl.select(pl.lit(shape.prefix) + pl.lit(digits)).to_series().alias(shape.name)
     found = pl.Series(shape.name, numbers[shape.name], nan_to_null=True)
     if shape.kind == "category":
         return pl.Series(list(shape.values), dtype=dtype).gather(found.cast(pl.UInt32)).alias(shape.name)

@@ -1,0 +1,97 @@
+"""Faults, edge cases and mutants on small catalogs: what is noticed, what slips through, what survives."""
+
+import polars as pl
+import pytest
+
+from platform_assets.entrypoints.cli import main
+from platform_assets.ingest import table_spec
+from platform_assets.operations.errors import RequestError
+from platform_assets.operations.mutants import mutants_of, try_mutants
+from platform_assets.operations.stored_rows import StoredRows
+from platform_assets.operations.trials import Trial, try_edge_cases, try_faults
+from platform_core.contracts import Catalog, DataFrameModel, Dataset, Field, complete
+from platform_resources.settings import Settings
+from platform_resources.storage import Lake
+
+
+class Sales(DataFrameModel):
+    """One row per sale."""
+
+    sale: int = Field(ge=1, description="Number")
+    price: float = Field(ge=0, le=100, description="Price")
+    buyer: str = Field(nullable=True, pii="email", format="email", description="Who")
+
+
+class Totals(DataFrameModel):
+    """One row."""
+
+    total: float = Field(ge=0, le=100_000, description="All prices together")
+    most: float = Field(ge=0, le=100, description="The highest")
+
+
+sales = Dataset("t/sales", Sales, owner="team:t", version="1.0.0", key=("sale",),
+                rules=[complete("buyer", at_least=0.5)])  # fmt: skip
+totals = Dataset("t/totals", Totals, owner="team:t", version="1.0.0")
+
+
+def build(sales: pl.LazyFrame) -> pl.LazyFrame:
+    return sales.filter(pl.col("price") > 1).select(total=pl.col("price").sum() * 1.0, most=pl.col("price").max())
+
+
+transform = totals.transform(build)
+CATALOG = Catalog({"t/sales": sales, "t/totals": totals}, {"t/totals": transform})
+
+
+@pytest.fixture(scope="module")
+def trial():
+    return Trial(CATALOG, rows=60, seed=1)
+
+
+def test_each_fault_is_noticed_by_its_rule_and_warnings_slip_through_by_name(trial):
+    findings = {finding.what.split(" ")[0]: finding for finding in try_faults(trial)}
+    assert all(finding.stands for finding in findings.values())
+    assert findings["price_ge"].noticed == ("t/sales: price_ge",)
+    assert findings["buyer_complete"].slipped == ("t/totals",)
+
+
+def test_an_edge_case_that_a_transform_cannot_bear_is_told(trial):
+    wrong = {finding.what: finding for finding in try_edge_cases(trial) if not finding.stands}
+    assert wrong == {}
+    assert {"no rows", "a key twice"} <= {finding.what for finding in try_edge_cases(trial)}
+
+    def fragile(sales: pl.DataFrame) -> pl.DataFrame:
+        return pl.DataFrame({"total": [1.0], "most": [float(sales["price"].to_list()[0])]})
+
+    broken = Trial(Catalog(CATALOG.datasets, {"t/totals": totals.transform(fragile)}), rows=60, seed=1)
+    wrong = {finding.what: finding for finding in try_edge_cases(broken) if not finding.stands}
+    assert wrong["no rows"].noticed == ("t/totals: IndexError: list index out of range",)
+
+
+def test_changes_to_a_transform_are_noticed_or_survive_by_name(trial):
+    found = {mutant.change: mutant for mutant in try_mutants(trial)}
+    assert found["pl.col('price').sum -> pl.col('price').mean"].outcome == "survived"
+    assert any(mutant.outcome == "equivalent" for mutant in found.values())
+    assert len(list(mutants_of(build))) == len(found)
+    assert trial.run()["t/totals"].rows.equals(trial.calm["t/totals"].rows)
+
+
+def test_real_rows_are_masked_and_what_lacks_is_generated_or_fails(tmp_path):
+    settings = Settings(state=str(tmp_path), lake=str(tmp_path / "lake"), landing=str(tmp_path))
+    rows = pl.DataFrame({"sale": [1, 2, 3], "price": [1.0, 2.0, 3.0], "buyer": ["real@x.de", None, "real@x.de"]})
+    Lake(settings).write(table_spec(sales), rows)
+    generated = Trial(CATALOG, rows=20, seed=1).tables
+    stored = StoredRows([str(tmp_path / "nowhere"), settings.tables_root], settings)
+    taken = stored.tables(Catalog({"t/sales": sales}, {}), generated)["t/sales"]
+    assert taken.drop("buyer").equals(rows.drop("buyer"))
+    assert taken["buyer"][0] == taken["buyer"][2] != "real@x.de"
+    assert taken["buyer"][1] is None
+    assert "3 rows of" in stored.notes["t/sales"]
+    with pytest.raises(RequestError, match="allow --fallback synthetic"):
+        StoredRows([str(tmp_path / "no")], settings, fallback="fail").tables(Catalog({"t/sales": sales}, {}), generated)
+
+
+def test_the_command_writes_a_page(tmp_path, capsys):
+    page = tmp_path / "page.html"
+    assert main(["test", "commerce/daily_revenue", "--rows", "50", "--mutants", "--html", str(page)]) == 0
+    assert "Changes to transforms" in page.read_text()
+    assert "survived" in capsys.readouterr().out
