@@ -14,7 +14,7 @@ from platform_assets.ingest.tables import INGESTED_AT, table_spec
 from platform_core.contracts import Dataset
 from platform_core.contracts.publications import Publication
 from platform_core.ingest import row_hash
-from platform_resources.errors import VersionNotFound
+from platform_resources.errors import ResourceError, VersionNotFound
 from platform_resources.sinks import Changes, Sink, SinkContext, open_sink
 from platform_resources.storage import Commit, Lake, TableSpec
 
@@ -125,7 +125,10 @@ class Publisher:
             )
             sink = open_sink(publication.kind, publication.options, context)
             self._sinks[publication.target] = sink
-            self._positions[publication.target] = sink.position() if sink.keeps_position else self._saved(publication)
+            if sink.keeps_position:
+                self._positions[publication.target] = sink.position()
+            elif publication.target not in self._positions:
+                self._positions[publication.target] = self._saved(publication)
         return sink
 
     def _saved(self, publication: Publication) -> str | None:
@@ -137,7 +140,12 @@ class Publisher:
 
     def _write(self, publication: Publication, sink: Sink, changes: Changes) -> int:
         if len(changes) or sink.keeps_position:
-            sink.write(changes)
+            try:
+                sink.write(changes)
+            except ResourceError:  # where the far side stands is asked anew when it is opened the next time
+                del self._sinks[publication.target]
+                sink.close()
+                raise
         self._positions[publication.target] = changes.position
         if not sink.keeps_position:
             self._unsaved.add(publication.target)

@@ -123,3 +123,17 @@ class BrokerClientMissing(ResourceError):
             f"PLATFORM_BROKER: {kind} needs the package {package}, which is not installed. "
             f"Fix: pip install 'dagster-asset-platform[{extra}]'."
         )
+
+
+class WriterFenced(BrokerError):
+    """A writer in transactions was overtaken by another one of its name."""
+
+    transient: ClassVar[bool] = True
+
+    def __init__(self, topic: str, name: str) -> None:
+        self.name = name
+        super().__init__(
+            topic,
+            f"another writer took over the transactions of {name!r}, and nothing of this one's last is to be seen",
+            fix="let one publisher of a dataset run at a time; this one begins anew where the other is",
+        )

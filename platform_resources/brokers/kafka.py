@@ -27,6 +27,7 @@ from platform_resources.brokers.errors import (
     PartitionLost,
     PositionOutOfRange,
     TopicNotFound,
+    WriterFenced,
 )
 
 if TYPE_CHECKING:
@@ -145,6 +146,11 @@ class KafkaBroker(Broker):
                 raise
             else:
                 return
+
+    def transactions(self, name: str, topic: str) -> "KafkaTransactions":
+        """Begin to write a topic in transactions under a name; whoever did so before under it is fenced."""
+        self._count(topic)
+        return KafkaTransactions(self, name, topic)
 
     def read(self, topic: str, partition: int, offset: int, *, max_messages: int, max_bytes: int) -> Batch:
         """Return messages from the offset on, without a group."""
@@ -282,6 +288,67 @@ class KafkaBroker(Broker):
             if problem.code() in gone:
                 raise BrokerUnreachable(topic, self._servers, problem.str()) from error
             raise BrokerError(topic, f"Kafka refuses: {problem.str()}", fix="look at the broker's log") from error
+
+
+class KafkaTransactions:
+    """Messages of one topic, written with a position, all or nothing.
+
+    The position is an offset of a group that nobody is a member of, committed by Kafka in the same transaction. Readers
+    that see committed messages see no other ones; a writer of the same name that was there before is refused.
+    """
+
+    def __init__(self, broker: KafkaBroker, name: str, topic: str) -> None:
+        """Fence whoever wrote under the name, and end what it had begun."""
+        from confluent_kafka import Producer
+
+        self._broker, self._name, self._topic = broker, name, topic
+        options = {**broker._common, "transactional.id": name, "linger.ms": 5}
+        self._producer = Producer(options)
+        self._group = broker._make_consumer(name, {})
+        with broker._errors(topic):
+            self._producer.init_transactions(_SECONDS)
+
+    def position(self) -> int | None:
+        """Return the position of the last transaction; None before the first."""
+        return self._broker.committed(self._name, self._topic).get(0)
+
+    def write(self, values: Sequence[bytes | None], keys: Sequence[bytes | None], *, position: int) -> None:
+        """Write messages and the position in one transaction.
+
+        Raises:
+            WriterFenced: Another writer took the name over; nothing of this is seen by anybody.
+            BrokerUnreachable: Whether it was written is known by the position, when the writer is opened again.
+        """
+        from confluent_kafka import KafkaException, TopicPartition
+
+        self._producer.begin_transaction()
+        try:
+            for value, key in zip(values, keys, strict=True):
+                self._send(value, key)
+            place = [TopicPartition(self._topic, 0, position)]
+            self._producer.send_offsets_to_transaction(place, self._group.consumer_group_metadata(), _SECONDS)
+            self._producer.commit_transaction(_SECONDS)
+        except KafkaException as error:
+            problem = error.args[0]
+            if problem.fatal():
+                raise WriterFenced(self._topic, self._name) from error
+            if problem.txn_requires_abort():
+                self._producer.abort_transaction(_SECONDS)
+            raise BrokerUnreachable(self._topic, self._broker._servers, problem.str()) from error
+
+    def close(self) -> None:
+        """Close the clients; a transaction that is open is ended by the next writer."""
+        self._group.close()
+
+    def _send(self, value: bytes | None, key: bytes | None) -> None:
+        while True:
+            try:
+                self._producer.produce(self._topic, value, key=key)
+            except BufferError:  # its queue is full: wait until the broker took some
+                self._producer.poll(0.1)
+            else:
+                self._producer.poll(0)
+                return
 
 
 class _KafkaConsumer(Consumer):
