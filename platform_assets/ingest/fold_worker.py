@@ -76,7 +76,7 @@ class FoldWorker:
         self._run_id, self._clock = run_id, clock
         self.tally = Tally()
         self._inputs = [catalog[name] for name in (dataset.source.inputs if dataset.source else ())]
-        self._store, self._log = FoldStore(lake, dataset), StreamLog(lake, dataset)
+        self._store, self._log = FoldStore(lake, dataset), StreamLog(lake, dataset, least_pause_seconds=1.0)
         self._folding = open_folding(lake, catalog, dataset)
         self._publisher = Publisher(lake, dataset)
         self._offers: list[Piece] = []
@@ -122,6 +122,7 @@ class FoldWorker:
 
     def renew_verdicts(self) -> None:
         """Measure what was written since this was last called; the first time, all of the table."""
+        self._log.flush()
         partitions = None
         if self._dataset.partitions is not None:
             partitions = sorted(self._touched or ())
@@ -135,6 +136,7 @@ class FoldWorker:
         """Commit the state behind the last row."""
         if self._pending:
             self._commit()
+        self._log.flush()
         self._publisher.close()
 
     @property

@@ -1,7 +1,9 @@
 """The log of inputs: for each, its latest version, its place in the order of arrival, and counts that add up."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from math import inf
 
 import polars as pl
 
@@ -107,11 +109,15 @@ class StreamLog:
 
     A row counts the messages before its `position`. Where that is not where the table was before a micro-batch, a
     worker died between the two, or another writer was there: the row is counted anew from table and quarantine.
+    A commit of the log costs as much as one of the table, so that a worker sums its micro-batches up, and writes them
+    once a second at most.
     """
 
-    def __init__(self, lake: Lake, dataset: Dataset) -> None:
-        """Read nothing yet."""
+    def __init__(self, lake: Lake, dataset: Dataset, *, least_pause_seconds: float = 0.0) -> None:
+        """Read nothing yet; a log with a pause must be flushed in the end."""
         self._lake, self._dataset = lake, dataset
+        self._pause, self._flushed_at = least_pause_seconds, -inf
+        self._pending: dict[str, list[tuple[pl.DataFrame, int | None, pl.Series]]] = {}
         self._version: str | None = None
         self._rows = pl.DataFrame(schema=INGESTS)
 
@@ -123,7 +129,22 @@ class StreamLog:
             before: The offset where the table was before; None for a table that had no message of the partition.
             given_way: The source of each row of the table that gave way.
         """
+        self._pending.setdefault(batch["source"][0], []).append((batch, before, given_way))
+        if time.monotonic() - self._flushed_at >= self._pause:
+            self.flush()
 
+    def flush(self) -> None:
+        """Write what was added since this was last done."""
+        pending, self._pending = self._pending, {}
+        for parts in pending.values():
+            batches, befores, ways = zip(*parts, strict=True)
+            total = batches[0]
+            for batch in batches[1:]:
+                total = _summed(total, batch)
+            self._add(total, before=befores[0], given_way=pl.concat(ways))
+        self._flushed_at = time.monotonic()
+
+    def _add(self, batch: pl.DataFrame, *, before: int | None, given_way: pl.Series) -> None:
         def advanced(log: pl.DataFrame) -> pl.DataFrame:
             settled = log if before is None or _is_at(log, batch, before) else self._settled(log, batch, before)
             rows = _summed(settled, batch)
@@ -139,6 +160,7 @@ class StreamLog:
             nothing: The row of a micro-batch without messages.
             position: The offset where the table is.
         """
+        self.flush()
         self._change(
             lambda log: log.clear() if _is_at(log, nothing, position) else self._settled(log, nothing, position)
         )

@@ -142,14 +142,18 @@ class StreamWorker:
         *,
         run_id: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        log_pause_seconds: float = 0.0,
     ) -> None:
-        """Create the topic where it is missing, and join the dataset's group."""
+        """Create the topic where it is missing, and join the dataset's group.
+
+        With a pause the log follows that much later, and is counted anew where the worker died before.
+        """
         self._lake, self._catalog, self._dataset, self._broker = lake, catalog, dataset, broker
         self._run_id, self._clock = run_id, clock
         self.topic = topic_name(lake, dataset)
         self.tally = Tally()
         self._references: tuple[datetime, Mapping[str, pl.DataFrame]] | None = None
-        self._log = StreamLog(lake, dataset)
+        self._log = StreamLog(lake, dataset, least_pause_seconds=log_pause_seconds)
         self._states: dict[int, IngestState] = {}
         self._touched: set[str] | None = None
         self._warned = [pl.DataFrame(schema=WARNED)]
@@ -216,6 +220,7 @@ class StreamWorker:
 
         For a worker before this one may have died behind a micro-batch whose rows were not measured yet.
         """
+        self._log.flush()
         dataset, partitions = self._dataset, None
         if dataset.partitions is not None:
             is_first = self._touched is None and any(map(is_measured, rules_of(dataset)))
@@ -227,6 +232,7 @@ class StreamWorker:
 
     def close(self) -> None:
         """Leave the group."""
+        self._log.flush()
         self._consumer.close()
         self._publisher.close()
 

@@ -25,6 +25,7 @@ from platform_resources.errors import ResourceError
 from platform_resources.storage import Lake
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_LOG_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +128,7 @@ def open_workers(
 ) -> dict[str, StreamWorker | FoldWorker]:
     """Return a worker a dataset: those of topics first, which hand what they commit to the folds of this process."""
     topics = {
-        each.name: StreamWorker(lake, catalog, each, broker, run_id=run_id)
+        each.name: StreamWorker(lake, catalog, each, broker, run_id=run_id, log_pause_seconds=_LOG_PAUSE_SECONDS)
         for each in datasets
         if each.source is not None and each.source.stream is not None
     }
