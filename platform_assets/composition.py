@@ -4,6 +4,7 @@ This is the door for a package of datasets of one's own; importing it builds not
 """
 
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -59,7 +60,7 @@ def _definitions(location: CodeLocation) -> dg.Definitions:
     assets = [asset_for(catalog, dataset, automation=follow) for dataset in catalog.datasets.values()]
     models = build_dbt_assets(chosen, catalog, project=dbt, automation=follow) if dbt else []
     automation = automation_for(catalog)
-    made = [*assets, *models, *by_hand(location.package)]
+    made = [*_with_pictures([*assets, *models], chosen), *by_hand(location.package)]
     red_checks = RedChecks.of(made)
     return dg.Definitions(
         assets=[*made, upkeep_asset(lambda: kept_tables(catalog, made))],
@@ -91,6 +92,17 @@ def lake_of(location: CodeLocation, run: "dg.DagsterRun | None") -> Lake:
     lake = location.lake if name is None else location.lake.on_branch(branch_name(BRANCH, name))
     _ = lake.branch  # now, so that a run in a branch that is not there begins no step
     return lake
+
+
+def _with_pictures(assets: Sequence[dg.AssetsDefinition], chosen: Settings) -> Iterator[dg.AssetsDefinition]:
+    """Give each asset a link to its lineage in the catalog, one click from its page."""
+
+    def linked(spec: dg.AssetSpec) -> dg.AssetSpec:
+        place = f"{chosen.catalog_url}/#/lineage/{spec.key.to_user_string()}"
+        return spec.merge_attributes(metadata={"lineage": dg.MetadataValue.url(place)})
+
+    for asset in assets:
+        yield asset.map_asset_specs(linked)
 
 
 def _s3(chosen: Settings) -> dict[str, object]:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from platform_core.contracts import Catalog, Dataset, Transform, catalog_of
+from platform_core.contracts import Catalog, Dataset, Term, Transform, catalog_of
+from platform_core.contracts.glossary import glossary_of
 from platform_core.contracts.problems import problems_in
 from platform_core.errors import ContractError, CoreError, Problem
 
@@ -45,6 +46,16 @@ def discover(package: str) -> Catalog:
     if not broken:
         return catalog_of(datasets.values(), makers.values())
     raise ContractError([*broken, *(each for dataset in datasets.values() for each in problems_in(dataset))])
+
+
+def glossary(package: str, catalog: Catalog) -> tuple[Term, ...]:
+    """Return the terms declared below the package, by name.
+
+    Raises:
+        ContractError: A term is declared twice, or is linked to a column that is not there.
+    """
+    terms = {id(each): each for module in _modules(package) for each in vars(module).values() if isinstance(each, Term)}
+    return glossary_of(terms.values(), catalog.datasets)
 
 
 def by_hand(package: str) -> "list[dg.AssetsDefinition]":

@@ -30,6 +30,10 @@ VARIABLES = {
     "PLATFORM_BROKER_OPTIONS": "JSON file with properties of librdkafka, such as those of SASL; default none",
     "PLATFORM_TOPIC_PREFIX": "put before each topic's name, such as staging-; default none",
     "PLATFORM_PRICES": "JSON file with prices that differ from those of us-east-1; default none",
+    "PLATFORM_CATALOG_TOKENS": "JSON file of who may use the catalog: SHA-256 of a token to its scopes; default none",
+    "PLATFORM_CATALOG_URL": "where the catalog is served, for links; default http://127.0.0.1:3001",
+    "PLATFORM_OPENLINEAGE_URL": "where OpenLineage events are sent by POST, such as"
+    " http://localhost:5000/api/v1/lineage; default none",
     "PLATFORM_DATABASE_NAME": "URL of the database that sources call name: sqlite:////file or postgresql://user@host/db;"
     " default the SQLite file <state>/databases/name.db where it exists",
     "PLATFORM_SINK_NAME": "URL of the far side that publications call name: redis://…, https://… of a search server or"
@@ -96,6 +100,9 @@ class Settings:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """What declarations name and never hold: tokens, keys, passwords."""
     topic_prefix: str = ""
+    catalog_tokens: str | None = None
+    catalog_url: str = "http://127.0.0.1:3001"
+    openlineage: str | None = None
     sinks: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """URLs of what datasets are published to, by name; they may hold passwords and are never shown."""
     branch: str | None = None
@@ -136,6 +143,11 @@ class Settings:
             traces=_url("PLATFORM_TRACES", given["PLATFORM_TRACES"]) if "PLATFORM_TRACES" in given else None,
             trace_link=given.get("PLATFORM_TRACE_LINK", ""),
             web=_url("PLATFORM_WEB", given["PLATFORM_WEB"]) if "PLATFORM_WEB" in given else "",
+            catalog_tokens=given.get("PLATFORM_CATALOG_TOKENS"),
+            catalog_url=_url("PLATFORM_CATALOG_URL", given.get("PLATFORM_CATALOG_URL", "http://127.0.0.1:3001")),
+            openlineage=_url("PLATFORM_OPENLINEAGE_URL", given["PLATFORM_OPENLINEAGE_URL"])
+            if "PLATFORM_OPENLINEAGE_URL" in given
+            else None,
         )
 
     def to_environment(self) -> dict[str, str]:
@@ -157,6 +169,9 @@ class Settings:
             "PLATFORM_TRACES": self.traces,
             "PLATFORM_TRACE_LINK": self.trace_link or None,
             "PLATFORM_WEB": self.web or None,
+            "PLATFORM_CATALOG_TOKENS": self.catalog_tokens,
+            "PLATFORM_CATALOG_URL": self.catalog_url,
+            "PLATFORM_OPENLINEAGE_URL": self.openlineage,
             "PLATFORM_CACHE": cache.folder or "off",
             "PLATFORM_CACHE_BYTES": str(cache.limit_bytes),
             "PLATFORM_CACHE_MEMORY_BYTES": str(cache.memory_bytes),

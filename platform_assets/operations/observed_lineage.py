@@ -14,7 +14,7 @@ from platform_assets.operations.errors import UnknownName
 from platform_core.contracts import Catalog, Transform
 from platform_core.lineage import ColumnEdge, Lineage, Unknown
 from platform_core.lineage.fingerprint import code_constants, code_version
-from platform_core.lineage.observed import NotObservable, observe
+from platform_core.lineage.observed import NotObservable, agreed, observe
 from platform_core.synthetic import CannotGenerate, world
 from platform_resources.settings import Settings
 from platform_resources.storage.frames import from_polars, kind_of, to_polars
@@ -111,24 +111,18 @@ def transform_version(catalog: Catalog, transform: Transform[..., object]) -> st
 def observe_transform(catalog: Catalog, transform: Transform[..., object]) -> ObservedTransform:
     """Experiment with one transform on generated rows of its inputs."""
     name, version = transform.dataset.name, transform_version(catalog, transform)
-    edges: dict[tuple[str, ...], ColumnEdge] = {}
-    runs, reason = 0, ""
+    seen, reason = [], ""
     for seed in _SEEDS:
         try:
             frames = _inputs(catalog, transform, seed)
-            seen = observe(_runner(transform), frames, name, constants=code_constants(transform.function))
+            seen.append(observe(_runner(transform), frames, name, constants=code_constants(transform.function)))
         except (NotObservable, CannotGenerate) as error:
             reason = str(error)
-            continue
-        runs += seen.runs
-        for edge in seen.columns:
-            found = replace(edge, source=transform.input_name(edge.source))
-            key = (found.source, found.source_column, found.target_column, found.how)
-            if key not in edges or edges[key].sure < found.sure:
-                edges[key] = found
+    edges = sorted(replace(edge, source=transform.input_name(edge.source)) for edge in agreed(seen))
     return ObservedTransform(
-        name=name, version=version, edges=tuple(sorted(edges.values())), runs=runs, reason="" if runs else reason
-    )
+        name=name, version=version, edges=tuple(edges), runs=sum(each.runs for each in seen),
+        reason="" if seen else reason,
+    )  # fmt: skip
 
 
 def _inputs(catalog: Catalog, transform: Transform[..., object], seed: int) -> dict[str, pl.DataFrame]:

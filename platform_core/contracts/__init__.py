@@ -20,6 +20,7 @@ from platform_core.contracts.catalog import Catalog, catalog_of
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset, Transform
 from platform_core.contracts.folds import Featured, Hopping, Near, Pattern, Scored, Sessions, Tumbling
+from platform_core.contracts.glossary import Term
 from platform_core.contracts.model import DataFrameModel, Field
 from platform_core.contracts.partitions import (
     Categories,
@@ -74,8 +75,9 @@ __all__ = [
     "Auth", "Catalog", "Categories", "Changes", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset",
     "DatasetRule", "Day", "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Near", "Pages",
     "Pairs", "Parquet", "Partitions", "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule",
-    "Scored", "Sessions", "Sla", "Threshold", "ToDatabase", "ToRedis", "ToSearch", "ToStore", "ToTopic", "ToWebhook",
-    "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "by", "catalog_of", "check", "col",
+    "Scored", "Sessions", "Sla", "Term", "Threshold", "ToDatabase", "ToRedis", "ToSearch", "ToStore", "ToTopic",
+    "ToWebhook", "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "by", "catalog_of",
+    "check", "col",
     "compare", "complete", "cursor", "daily", "dataframe_check", "deviation", "distinct", "expression", "fresh",
     "hourly", "link", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "oauth2", "offset",
     "only_where", "page", "pairs", "quantile", "quarterly", "references", "rules_from", "rules_of", "share_of",

@@ -92,6 +92,7 @@ EXAMPLES: Mapping[str, str] = {
     "Retention": "Retention(keep=within(days=365))",
     "Sla": "Sla(availability=0.99)",
     "Threshold": 'Threshold("row_count", at_least=1000, may_fall=0.5)',
+    "Term": 'Term("Revenue", "What customers paid.", columns=["shop/sales.price"])',
     "within": "within(hours=24)",
     "complete": 'complete("dep_delay", at_least=0.9)',
     "volume": "volume(at_least=1000)",

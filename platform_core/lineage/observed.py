@@ -76,6 +76,24 @@ def observe(run: Run, inputs: Frames, target: str, *, constants: Iterable[object
     return _Experiment(run, inputs, target, tuple(constants)).observation()
 
 
+def agreed(observations: Iterable[Observation]) -> frozenset[ColumnEdge]:
+    """Return the edges that observations of one function on several inputs show together, each as sure as the surest.
+
+    A column that joins in one input is not taken for a filter in another, where the join did not show.
+    """
+    seen = list(observations)
+    joins = {(edge.source, edge.source_column) for each in seen for edge in each.columns if edge.how == "join"}
+    best: dict[tuple[str, ...], ColumnEdge] = {}
+    for each in seen:
+        own = {(edge.source, edge.source_column) for edge in each.columns if edge.how == "join"}
+        for edge in each.columns:
+            place = (edge.source, edge.source_column)
+            key = (*place, edge.target_column, edge.how)
+            if (place not in joins or place in own) and (key not in best or best[key].sure < edge.sure):
+                best[key] = edge
+    return frozenset(best.values())
+
+
 class _Experiment:
     """One function with its input, its result, and a count of runs."""
 
@@ -247,11 +265,18 @@ class _Experiment:
     def renamed(
         self, places: Sequence[Place], value: object, new: object, before: Frames
     ) -> tuple[int, set[str]] | None:
-        """Return by how many rows the result grows when a value is renamed, and which columns change."""
+        """Return by how many rows the result grows when a value is renamed, and which columns change.
+
+        A result that is the same but for the name grows by none; one that differs otherwise in as many rows, by one.
+        """
         base, rows = self.result_of(before), self.rows_of(_with_value(before, places, value, new))
         if rows is None or base is None:
             return None
         removed, added = _difference(base, rows)
+        old, fresh = _comparable(value), _comparable(new)
+        back = [tuple(old if each == fresh else each for each in row) for row in added]
+        if len(places) > 1 and _difference(removed, back) != ((), ()):
+            return len(added) - len(removed) or 1, set()
         return len(added) - len(removed), self.changed(removed, added)
 
     # What each column does
@@ -414,11 +439,15 @@ class _Experiment:
     def collapses(self, name: str) -> bool:
         """Whether a row given twice makes no more rows."""
         frame = self.inputs[name]
+        grows = False
         for row in range(min(frame.height, _ROWS)):
             rows = self.rows_of({**self.inputs, name: pl.concat([frame, frame[row : row + 1]])})
-            if rows is not None and len(rows) != len(self.result):
-                return False
-        return True
+            if rows is None:
+                continue
+            if len(rows) == len(self.result) and _difference(self.result, rows) != ((), ()):
+                return True  # others may grow: a twin can lift a group over a condition on its sum
+            grows = grows or len(rows) != len(self.result)
+        return not grows
 
     def renames(
         self, places: Sequence[Place], shifts: Sequence[Callable[[pl.Series], pl.Series]] | None = None

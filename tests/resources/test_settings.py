@@ -216,6 +216,8 @@ def test_settings_say_themselves_as_variables():
              "PLATFORM_PRICES": "/p", "PLATFORM_BROKER": "kafka://h:1", "PLATFORM_BROKER_OPTIONS": "/o",
              "PLATFORM_TOPIC_PREFIX": "t.", "PLATFORM_ALERTS": "/a.toml", "PLATFORM_TRACES": "http://o:4318",
              "PLATFORM_TRACE_LINK": "http://j/{trace_id}", "PLATFORM_WEB": "http://d:3000",
+             "PLATFORM_CATALOG_TOKENS": "/t", "PLATFORM_CATALOG_URL": "http://c",
+             "PLATFORM_OPENLINEAGE_URL": "http://o/api/v1/lineage",
              "PLATFORM_DATABASE_SHOP": "sqlite:////x", "PLATFORM_SINK_SHOP": "redis://u:p@h",
              "PLATFORM_SECRET_SHOP": "hush",
              "PLATFORM_S3_ENDPOINT": "http://a,http://b", "PLATFORM_S3_EXTERNAL_ID": "e", "PLATFORM_S3_KMS_KEY": "k",

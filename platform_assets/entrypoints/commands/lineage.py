@@ -85,6 +85,30 @@ def observe(
             console.print(rows)
 
 
+@commands.command()
+def view(
+    context: typer.Context,
+    out: Annotated[str, typer.Option(help="The file to write.")] = "lineage.html",
+    focus: Annotated[str | None, typer.Option(help="The dataset to begin with.")] = None,
+) -> None:
+    """Writes the lineage as one page that opens from disk: datasets and columns, both ways, what is red and why."""
+    from pathlib import Path
+
+    from platform_assets.entrypoints.catalog.page_files import style, viewer_scripts
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.catalog import PlatformCatalog
+    from platform_assets.operations.errors import UnknownName
+    from platform_core.lineage.picture import picture_page
+
+    drawn = PlatformCatalog(open_location(context.obj)).whole_lineage()
+    names = [node["name"] for node in drawn["nodes"]]
+    if focus is not None and focus not in names:
+        raise UnknownName("dataset", focus, names)
+    page = picture_page({**drawn, "focus": focus}, scripts=viewer_scripts(), style=style())
+    Path(out).write_text(page, encoding="utf-8")
+    typer.echo(str(Path(out).absolute()))
+
+
 def _found(package: str, name: str) -> "tuple[Lineage, str, str | None]":
     """Return the lineage, the dataset and the column that a name means.
 

@@ -69,6 +69,46 @@ def push(
     server.run([listening])
 
 
+@commands.command()
+def catalog(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 3001,
+    every: Annotated[float, typer.Option(min=0, help="Seconds for which what was read is kept.")] = 15,
+    name: Annotated[list[str] | None, typer.Option(help="A name under which it answers, beside the address.")] = None,
+    mcp: Annotated[bool, typer.Option("--mcp", help="Talk to an assistant over standard input instead.")] = False,
+) -> None:
+    """Serves the catalog: pages, an API with OpenAPI, and a door for assistants at /mcp."""
+    import sys
+
+    from platform_assets.entrypoints.catalog.mcp import answer_lines
+    from platform_assets.entrypoints.catalog.tokens import read_tokens
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.catalog import PlatformCatalog
+
+    location = open_location(context.obj)
+    held = PlatformCatalog(location, keep_seconds=every)
+    if mcp:
+        for line in answer_lines(held, sys.stdin):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+        return
+    import uvicorn
+
+    from platform_assets.entrypoints.catalog.api import build_app
+
+    tokens = read_tokens(location.settings.catalog_tokens)
+    if not tokens.scopes and host not in _LOOPBACK:
+        fix = "set PLATFORM_CATALOG_TOKENS, or listen on 127.0.0.1"
+        raise typer.BadParameter(f"{host} is no loopback address, and nobody needs a token. Fix: {fix}.")
+    app = build_app(held, tokens, hosts=("localhost", *_LOOPBACK, host, *(name or ())))
+    typer.echo(f"http://{host}:{port}/  (API: /api/openapi.json)")
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
 def handler_of(exporter: Exporter) -> type[BaseHTTPRequestHandler]:
     """Make the class that answers requests with the exporter's page."""
     from platform_assets.operations.metrics import CONTENT_TYPE

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from platform_core.lineage.fingerprint import code_version
-from platform_core.lineage.observed import NotObservable, observe
+from platform_core.lineage.observed import NotObservable, agreed, observe
 from tests.core.lineage.planted import Edge, Planted, planted, tables
 
 CONSTANTS = ("paid", "sent", "void", 3, 4, 5, 9, 40, 60)
@@ -14,15 +14,14 @@ EACH_KIND = ("equal inner of customer", "more left computed", "two alone by chan
 
 
 def observed(transform: Planted) -> set[Edge]:
-    edges: set[Edge] = set()
+    seen = []
     for seed in (1, 2):
         frames = {name: frame for name, frame in tables(seed).items() if name in transform.inputs}
         try:
-            found = observe(transform, frames, "made", constants=CONSTANTS).columns
+            seen.append(observe(transform, frames, "made", constants=CONSTANTS))
         except NotObservable:
             continue  # no row passes; the other seed's do
-        edges |= {(edge.source, edge.source_column, edge.target_column, edge.how) for edge in found}
-    return edges
+    return {(edge.source, edge.source_column, edge.target_column, edge.how) for edge in agreed(seen)}
 
 
 @pytest.mark.parametrize("name", EACH_KIND)

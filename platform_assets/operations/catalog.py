@@ -1,0 +1,296 @@
+"""What the catalog's doors tell: every dataset with its state, score, promises, terms and lineage; a search over all.
+
+A snapshot is read from the declarations, the lake and Dagster's history by the same functions as the command line
+uses, and kept for a while. It holds no row and no value of a table; samples are read when they are asked for, masked.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from platform_assets.discovery import glossary
+from platform_assets.factory.asset_keys import asset_key
+from platform_assets.location import CodeLocation
+from platform_assets.operations.catalog_search import CatalogEntry, SearchIndex, SearchQuery
+from platform_assets.operations.datasets import describe_dataset, list_datasets
+from platform_assets.operations.errors import UnknownName
+from platform_assets.operations.instance import open_instance
+from platform_assets.operations.lineage import location_lineage
+from platform_assets.operations.quality import quality_history
+from platform_assets.operations.sla import DatasetPromises, sla_of
+from platform_assets.operations.tables import RowChoice, read_rows
+from platform_core.contracts import Term
+from platform_core.interchange.odcs import to_odcs
+from platform_core.lineage import Lineage, impact_of
+from platform_core.lineage.picture import picture
+from platform_core.lineage.render import plain_impact
+
+SLA_DAYS = 30.0
+SAMPLE_ROWS = 100
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything at one moment."""
+
+    entries: Mapping[str, CatalogEntry]
+    lineage: Lineage
+    terms: Sequence[Term]
+    promises: Mapping[str, DatasetPromises]
+    at: datetime
+
+    @cached_property
+    def index(self) -> SearchIndex:
+        """The index over it, built when the first search comes."""
+        return SearchIndex(self.entries.values())
+
+
+class PlatformCatalog:
+    """The catalog of a code location.
+
+    Args:
+        location: The datasets and their lake.
+        keep_seconds: How old a snapshot may be.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self, location: CodeLocation, *, keep_seconds: float = 15, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.location, self._keep_seconds, self._clock = location, keep_seconds, clock
+        self._lock = threading.Lock()
+        self._kept: tuple[float, Snapshot] | None = None
+
+    def snapshot(self) -> Snapshot:
+        """Give the snapshot, read anew where it is too old; those who ask at once share one reading."""
+        with self._lock:
+            if self._kept is None or self._clock() - self._kept[0] > self._keep_seconds:
+                self._kept = (self._clock(), read_snapshot(self.location, datetime.now(UTC)))
+            return self._kept[1]
+
+    def search(self, query: SearchQuery) -> dict[str, Any]:
+        """Find datasets; the best match first, by name without a text."""
+        total, names = self.snapshot().index.search(query)
+        entries = self.snapshot().entries
+        return {"total": total, "datasets": [asdict(entries[name]) for name in names if name in entries]}
+
+    def entry(self, name: str) -> CatalogEntry:
+        """Look up a dataset.
+
+        Raises:
+            UnknownName: There is none of that name.
+        """
+        entries = self.snapshot().entries
+        if name not in entries:
+            raise UnknownName("dataset", name, entries)
+        return entries[name]
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Tell all of one dataset.
+
+        Raises:
+            UnknownName: There is none of that name.
+        """
+        entry, snapshot = self.entry(name), self.snapshot()
+        page = asdict(describe_dataset(self.location, name, datetime.now(UTC)))
+        promises = snapshot.promises.get(name)
+        terms = {
+            column: [term.name for term in snapshot.terms if (name, column) in term.places()]
+            for column in entry.columns
+        }
+        return {
+            **page,
+            "entry": asdict(entry),
+            "terms_by_column": {column: names for column, names in terms.items() if names},
+            "promises": [asdict(each) for each in promises.promises] if promises else [],
+            "upstream": snapshot.lineage.upstream(name, depth=1),
+            "consumers": snapshot.lineage.downstream(name),
+        }
+
+    def contract(self, name: str) -> dict[str, Any]:
+        """Return the contract of a declared dataset as ODCS.
+
+        Raises:
+            UnknownName: There is none of that name.
+        """
+        datasets = self.location.catalog.datasets
+        if name not in datasets:
+            raise UnknownName("declared dataset", name, datasets)
+        return to_odcs(datasets[name])
+
+    def materialisations(self, name: str, *, limit: int) -> list[dict[str, Any]]:
+        """List the last materialisations, the newest first.
+
+        Raises:
+            UnknownName: There is none of that name.
+        """
+        self.entry(name)
+        with open_instance(self.location.settings) as instance:
+            records = instance.fetch_materializations(asset_key(name), limit=limit).records
+        return [
+            {
+                "at": datetime.fromtimestamp(record.timestamp, UTC),
+                "run_id": record.run_id,
+                "partition": record.partition_key,
+                "rows": _rows_of(record),
+            }
+            for record in records
+        ]
+
+    def sample(self, name: str, *, rows: int) -> dict[str, Any]:
+        """Return a few rows; personal data is masked.
+
+        Raises:
+            UnknownName: There is none of that name, or it has no table.
+        """
+        self.entry(name)
+        read = read_rows(
+            self.location, name, "table", RowChoice(None, None, (), (), min(rows, SAMPLE_ROWS)), unmask=False
+        )
+        return asdict(read)
+
+    def lineage(self, name: str, *, column: str | None = None, depth: int | None = None) -> dict[str, Any]:
+        """Return the picture around a dataset, both ways, and the columns that one of its columns reaches or needs.
+
+        Raises:
+            UnknownName: There is no such dataset or column.
+        """
+        snapshot = self.snapshot()
+        graph = snapshot.lineage
+        if name not in graph.nodes:
+            raise UnknownName("dataset", name, graph.nodes)
+        names = {name, *graph.upstream(name, depth=depth), *graph.downstream(name, depth=depth)}
+        drawn = {**picture(graph.part(names), states_of(snapshot.entries.values())), "focus": name}
+        if column is not None:
+            if column not in graph.nodes[name].columns:
+                raise UnknownName("column", column, graph.nodes[name].columns, where=f"{name}: ")
+            drawn["column"] = column
+            drawn["column_upstream"] = sorted(graph.column_upstream(name, column, depth=depth))
+            drawn["column_downstream"] = sorted(graph.column_downstream(name, column, depth=depth))
+        return drawn
+
+    def whole_lineage(self) -> dict[str, Any]:
+        """Return the picture of everything."""
+        snapshot = self.snapshot()
+        return picture(snapshot.lineage, states_of(snapshot.entries.values()))
+
+    def impact(self, name: str, *, column: str | None = None) -> dict[str, Any]:
+        """Tell what a change touches.
+
+        Raises:
+            UnknownName: There is no such dataset or column.
+        """
+        graph = self.snapshot().lineage
+        if name not in graph.nodes:
+            raise UnknownName("dataset", name, graph.nodes)
+        if column is not None and column not in graph.nodes[name].columns:
+            raise UnknownName("column", column, graph.nodes[name].columns, where=f"{name}: ")
+        return dict(plain_impact(impact_of(graph, name, column)))
+
+    def home(self) -> dict[str, Any]:
+        """Tell what changed last, what is red, and whose it is."""
+        snapshot = self.snapshot()
+        changed = [each for each in snapshot.entries.values() if each.materialised_at]
+        changed.sort(key=lambda each: str(each.materialised_at), reverse=True)
+        red = [each for each in snapshot.entries.values() if each.state == "red" or each.quarantine_open]
+        return {
+            "at": snapshot.at,
+            "datasets": len(snapshot.entries),
+            "changed": [asdict(each) for each in changed[:10]],
+            "red": [asdict(each) for each in sorted(red, key=lambda each: (each.state != "red", each.name))],
+            "red_by_owner": dict(Counter(each.owner or "nobody" for each in red).most_common()),
+        }
+
+    def owners(self) -> list[dict[str, Any]]:
+        """List owners with what they answer for."""
+        return _grouped(self.snapshot().entries.values(), lambda entry: entry.owner or "nobody")
+
+    def domains(self) -> list[dict[str, Any]]:
+        """List domains with what is in them."""
+        return _grouped(self.snapshot().entries.values(), lambda entry: entry.domain)
+
+    def terms(self) -> list[dict[str, Any]]:
+        """List the glossary."""
+        return [asdict(term) for term in self.snapshot().terms]
+
+
+def read_snapshot(location: CodeLocation, now: datetime) -> Snapshot:
+    """Read everything that the catalog tells, but rows."""
+    lineage = location_lineage(location)
+    terms = glossary(location.package, location.catalog) if location.declared is None else ()
+    by_dataset: dict[str, list[str]] = {}
+    for term in terms:
+        for dataset, _ in term.places():
+            by_dataset.setdefault(dataset, []).append(term.name)
+    promises = {each.name: each for each in sla_of(location, now, days=SLA_DAYS)}
+    lines = list_datasets(location, None, now)
+    red = {line.name for line in lines if line.checks.failed or line.freshness.state == "fail"}
+    entries = {}
+    for line in lines:
+        declared = location.catalog.datasets.get(line.name)
+        node = lineage.nodes.get(line.name)
+        score = quality_history(location, declared).score.total if declared is not None else None
+        promised = promises[line.name].promises if line.name in promises else ()
+        entries[line.name] = CatalogEntry(
+            name=line.name,
+            domain=line.domain,
+            owner=line.owner,
+            version=line.version or "",
+            source=line.source,
+            description=declared.about if declared is not None else "",
+            tags=tuple(dict.fromkeys(declared.tags if declared is not None else node.tags if node else ())),
+            terms=tuple(dict.fromkeys(by_dataset.get(line.name, ()))),
+            columns=tuple(node.columns if node else ()),
+            score=score,
+            state="red" if line.name in red else "unknown" if line.materialised_at is None else "green",
+            rows=line.rows,
+            materialised_at=line.materialised_at,
+            freshness=line.freshness.state,
+            checks_passed=line.checks.passed,
+            checks_warned=line.checks.warned,
+            checks_failed=line.checks.failed,
+            quarantine_open=line.quarantine_open or 0,
+            sla_kept=None if not promised else all(each.kept is not False for each in promised),
+            red_upstream=tuple(sorted(red & lineage.upstream(line.name).keys())),
+        )
+    return Snapshot(entries, lineage, terms, promises, now)
+
+
+def states_of(entries: Iterable[CatalogEntry]) -> dict[str, dict[str, Any]]:
+    """Return what the picture of the lineage shows on each node."""
+    return {
+        each.name: {
+            "state": each.state,
+            "freshness": each.freshness,
+            "quarantine": each.quarantine_open,
+            "failed": each.checks_failed,
+            "warned": each.checks_warned,
+            "red_upstream": list(each.red_upstream),
+        }
+        for each in entries
+    }
+
+
+def _grouped(entries: Iterable[CatalogEntry], key: Callable[[CatalogEntry], str]) -> list[dict[str, Any]]:
+    groups: dict[str, list[CatalogEntry]] = {}
+    for entry in entries:
+        groups.setdefault(key(entry), []).append(entry)
+    return [
+        {
+            "name": name,
+            "datasets": [each.name for each in group],
+            "red": [each.name for each in group if each.state == "red"],
+            "quarantine_open": sum(each.quarantine_open for each in group),
+        }
+        for name, group in sorted(groups.items())
+    ]
+
+
+def _rows_of(record: Any) -> int | None:
+    value = record.asset_materialization.metadata.get("dagster/row_count") if record.asset_materialization else None
+    return value.value if value is not None and isinstance(value.value, int) else None
