@@ -14,8 +14,8 @@ SURFACES = {
         "RowRule", "Rule", "Scored", "Sessions", "Sla", "Term", "Threshold", "ToDatabase", "ToRedis", "ToSearch",
         "ToStore", "ToTopic", "ToWebhook", "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic",
         "bearer", "by", "catalog_of", "check", "col", "compare", "complete", "cursor", "daily", "dataframe_check",
-        "deviation", "distinct", "expression", "fresh", "hourly", "link", "mean", "measure", "minutes", "monthly", "mostly",
-        "no_gaps", "not_future", "oauth2", "offset", "only_where", "page", "pairs", "quantile", "quarterly",
+        "deviation", "distinct", "expression", "fresh", "hourly", "link", "mean", "measure", "minutes", "monthly",
+        "mostly", "no_gaps", "not_future", "oauth2", "offset", "only_where", "page", "pairs", "quantile", "quarterly",
         "references", "rules_from", "rules_of", "share_of", "unique", "volume", "weekly", "within", "yearly",
     ],
     "platform_core.alerting": [
