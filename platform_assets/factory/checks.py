@@ -12,6 +12,8 @@ from platform_core.contracts import DataFrameModel, Dataset, DatasetRule, Refere
 from platform_core.quality import RuleResult, conform, judge
 from platform_core.quality.policy import stops
 
+_SHOWN_IDS = 5
+
 
 def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
     """One spec for each rule of the dataset. A failing rule of severity `error` stops what is downstream of it."""
@@ -34,8 +36,10 @@ def _blocks(rule: Rule, dataset: Dataset) -> bool:
     return stops(dataset, rule)
 
 
-def check_results(dataset: Dataset, results: Sequence[RuleResult]) -> Iterator[dg.AssetCheckResult]:
-    """One result for each judged rule."""
+def check_results(
+    dataset: Dataset, results: Sequence[RuleResult], waiting: pl.DataFrame | None = None
+) -> Iterator[dg.AssetCheckResult]:
+    """One result for each judged rule; with the open envelopes, each names the first of its own."""
     for result in results:
         yield dg.AssetCheckResult(
             asset_key=asset_key(dataset.name),
@@ -43,16 +47,23 @@ def check_results(dataset: Dataset, results: Sequence[RuleResult]) -> Iterator[d
             passed=result.passed,
             severity=severity(dataset, result.rule),
             description=describe(result),
-            metadata={**dict(_metadata(result)), **_quarantine_command(dataset, result)},
+            metadata={**dict(_metadata(result)), **_quarantine_command(dataset, result, waiting)},
         )
 
 
-def _quarantine_command(dataset: Dataset, result: RuleResult) -> dict[str, dg.MarkdownMetadataValue]:
-    """Name the command that lists the rows that a rule set aside, where it set any aside."""
+def _quarantine_command(
+    dataset: Dataset, result: RuleResult, waiting: pl.DataFrame | None
+) -> dict[str, dg.MarkdownMetadataValue]:
+    """Name the command that lists the rows that a rule set aside, where it set any aside, and the first of them."""
     if dataset.quarantine is None or not result.failed or isinstance(result.rule, DatasetRule):
         return {}
     command = f"platform quarantine list {dataset.name} --rule {result.rule.id}"
-    return {"quarantine": dg.MetadataValue.md(f"`{command}`")}
+    told = {"quarantine": dg.MetadataValue.md(f"`{command}`")}
+    if waiting is not None:
+        ids = waiting.filter(pl.col("rules").list.contains(result.rule.id))["quarantine_id"].head(_SHOWN_IDS)
+        lines = [f"- `platform quarantine show {dataset.name} {each}`" for each in ids]
+        told |= {"envelopes": dg.MetadataValue.md("\n".join(lines))} if lines else {}
+    return told
 
 
 def severity(dataset: Dataset, rule: Rule) -> dg.AssetCheckSeverity:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
-from platform_assets.factory.metadata import ingest_metadata
+from platform_assets.factory.metadata import ingest_metadata, quarantine_facts
 from platform_assets.factory.partitioning import dependency, grow
 from platform_assets.factory.policy import refuse_if_unfit, state_of_checks
 from platform_assets.factory.specs import asset_of
@@ -17,6 +17,7 @@ from platform_assets.ingest.ingest import Ingest, Run, ingest, large_bytes
 from platform_assets.ingest.inputs import Input, adapter_for, take_inputs
 from platform_assets.ingest.metrics import record_metrics, rows_of_sources
 from platform_assets.ingest.publishing import publish_changes
+from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.references import load_references
 from platform_assets.ingest.replay import REPLAY_TAG, replayed_source
 from platform_assets.ingest.state import IngestState
@@ -67,7 +68,10 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
             )
             _tell(context, done)
             yield from refuse_if_unfit(dataset, done[-1].intake.results)
-            yield dg.Output(None, metadata=ingest_metadata(lake, done, partitions=_partitions(context, dataset)))
+            store = QuarantineStore(lake, dataset)
+            waiting = store.envelopes(decision="open") if dataset.quarantine else None
+            facts = ingest_metadata(lake, done, partitions=_partitions(context, dataset))
+            yield dg.Output(None, metadata={**facts, **quarantine_facts(store.ingests(), waiting)})
             yield from _elsewhere(context, done)
             results = state_of_checks(lake, dataset, done[-1].intake.results)
             if all(part.table.rest is None for part in done):
@@ -76,7 +80,7 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
                 rows = rows_of_sources(lake, dataset, [given.source for part in done for given in part.inputs])
             record_metrics(lake, dataset, rows, results, run_id=context.run.run_id, at=datetime.now(UTC))
             publish_changes(lake, dataset)
-            yield from check_results(dataset, results)
+            yield from check_results(dataset, results, waiting)
 
     return asset_of(dataset, body, deps=[dependency(catalog[name], dataset) for name in above], output_required=False)
 

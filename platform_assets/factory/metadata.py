@@ -14,12 +14,13 @@ from platform_assets.ingest.intake import Intake
 from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Dataset
 from platform_core.privacy.masking import masked
-from platform_core.quality.plot import bars
+from platform_core.quality.plot import bars, stacked_bars
 from platform_resources.storage import Commit, Lake, TableSpec
 from platform_resources.storage.io_manager import commit_metadata
 
 _PREVIEW_ROWS = 8
 _PLOTTED_PARTITIONS = 24
+_PLOTTED_RUNS = 12
 
 
 def ingest_metadata(lake: Lake, done: Sequence[Ingest], *, partitions: Sequence[str] | None) -> dict[str, Any]:
@@ -83,6 +84,29 @@ def plots(dataset: Dataset, rows: pl.DataFrame) -> dict[str, dg.MarkdownMetadata
         latest = dict(counts.tail(_PLOTTED_PARTITIONS).iter_rows())
         drawn["plot_partitions"] = _picture(bars(latest, title="Rows written, by partition"))
     return drawn
+
+
+def quarantine_facts(ingests: pl.DataFrame, waiting: pl.DataFrame | None) -> dict[str, Any]:
+    """How many rows wait for a decision, and what became of the rows of the latest runs.
+
+    Args:
+        ingests: The log of inputs, each in its latest version.
+        waiting: The open envelopes; None for a dataset without a quarantine.
+    """
+    runs = (
+        ingests.group_by("run_id")
+        .agg(pl.col("ingested_at").max(), pl.col("valid", "quarantined", "superseded").sum())
+        .sort("ingested_at", "run_id")
+        .tail(_PLOTTED_RUNS)
+    )
+    counts = {f"{at:%m-%d %H:%M:%S} {run_id[:8]}": parts for run_id, at, *parts in runs.iter_rows()}
+    facts: dict[str, Any] = {}
+    if counts:
+        names = ("valid", "quarantined", "superseded")
+        facts["plot_rows"] = _picture(stacked_bars(counts, names, title="Rows in, by run of the latest version"))
+    if waiting is not None:
+        facts["quarantine_open"] = waiting.height
+    return facts
 
 
 def _picture(svg: str) -> dg.MarkdownMetadataValue:

@@ -1,6 +1,8 @@
 """What the asset page shows of a contract before anything has run: columns, owners, tags, storage, freshness."""
 
+import sys
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 import dagster as dg
@@ -16,12 +18,37 @@ _BEFORE_DBT = {"dagster/priority": "1"}
 """In a run of both, a dataset takes a second and dbt ten: what does not need dbt comes before it."""
 
 
-def asset_of(dataset: Dataset, body: Callable[..., Any], **own: Any) -> dg.AssetsDefinition:
-    """The asset that runs `body`, with what the contract says of it and the body's own arguments of `dg.asset`."""
+def asset_of(
+    dataset: Dataset, body: Callable[..., Any], *, engine: str = "polars", code: CodeType | None = None, **own: Any
+) -> dg.AssetsDefinition:
+    """The asset that runs `body`, with what the contract says of it and the body's own arguments of `dg.asset`.
+
+    Args:
+        dataset: The contract.
+        body: What runs.
+        engine: The kind of frames that it works on, as the graph shows it.
+        code: The function that a person wrote, to which the asset's page links; None links to the declaration.
+        own: Arguments of `dg.asset`.
+    """
+    about = attributes(dataset)
+    about["kinds"] = {dataset.store.format, engine}
+    about["metadata"] = {**about["metadata"], "dagster/code_references": _code_references(dataset, code)}
     decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
-        **attributes(dataset), check_specs=check_specs(dataset), op_tags=_BEFORE_DBT, **own
+        **about, check_specs=check_specs(dataset), op_tags=_BEFORE_DBT, **own
     )
     return decorate(measured(body))
+
+
+def _code_references(dataset: Dataset, code: CodeType | None) -> dg.CodeReferencesMetadataValue:
+    """Where a person wrote the dataset: the transform, or the module of its model."""
+    module = sys.modules.get(dataset.model.__module__)
+    file = code.co_filename if code is not None else getattr(module, "__file__", None)
+    if file is None:
+        return dg.CodeReferencesMetadataValue(code_references=[])
+    reference = dg.LocalFileCodeReference(
+        file_path=file, line_number=code.co_firstlineno if code is not None else 1, label=dataset.name
+    )
+    return dg.CodeReferencesMetadataValue(code_references=[reference])
 
 
 def attributes(dataset: Dataset) -> dict[str, Any]:
@@ -47,7 +74,11 @@ def _freshness(dataset: Dataset) -> dg.FreshnessPolicy | None:
 
 
 def _metadata(dataset: Dataset) -> dict[str, Any]:
-    shown: dict[str, Any] = {"dagster/column_schema": column_schema(dataset), "version": dataset.version}
+    shown: dict[str, Any] = {
+        "dagster/column_schema": column_schema(dataset),
+        "dagster/table_name": f"{dataset.domain}.{dataset.title}",
+        "version": dataset.version,
+    }
     if dataset.key:
         shown["key"] = ", ".join(dataset.key)
     if dataset.quarantine:

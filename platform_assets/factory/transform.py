@@ -59,6 +59,7 @@ def transform_asset(
     referred = {rule.dataset for rule in catalog.references_of(dataset)} - {dataset.name, *inputs.values()}
 
     above = [catalog[name] for name in inputs.values()]
+    engines = [kind.partition(".")[0] for kind in kinds.values()]
     lineage = column_lineage(catalog, transform)
     read = [table_spec(catalog[name]) for name in sorted({dataset.name, *inputs.values(), *referred})]
 
@@ -119,6 +120,8 @@ def transform_asset(
     return asset_of(
         dataset,
         build,
+        engine=next((kind for kind in engines if kind != "polars"), "polars"),
+        code=transform.function.__code__,
         ins={name: _input(catalog[above], dataset) for name, above in inputs.items()},
         deps=[dependency(catalog[name], dataset) for name in sorted(referred)],
         automation_condition=automation,

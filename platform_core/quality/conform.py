@@ -1,7 +1,8 @@
 """From a frame as it came to a frame as the contract types it; what cannot be read is marked, never guessed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import polars as pl
 
@@ -15,6 +16,9 @@ _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
+
+_FOUR_DIGITS = "^[0-9]{4}-"
+"""Of a year: `%Y` takes one to three as well, and makes the year 31 of 31-12-24."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,7 @@ def _told(names: Sequence[str], declared: set[str]) -> str:
 
 
 def _judge_type(raw: pl.DataType, column: Column, dataset: Dataset) -> None:
-    wants_zone = isinstance(column.dtype, pl.Datetime)
-    if wants_zone and isinstance(raw, pl.Datetime) and raw.time_zone is None:
+    if any(_is_naive(mine, wanted) for mine, wanted in _leaves(raw, column.dtype)):
         raise ShapeError(
             dataset.name, [column.name], "is a timestamp without a zone, and the contract says UTC.",
             "write the zone into the input; the platform does not guess it.",
@@ -131,6 +134,27 @@ def _judge_type(raw: pl.DataType, column: Column, dataset: Dataset) -> None:
             dataset.name, [column.name], f"is {raw}, and the contract says {column.dtype}.",
             "send text or the declared type.",
         )  # fmt: skip
+
+
+def _is_naive(raw: pl.DataType, wanted: pl.DataType) -> bool:
+    return isinstance(wanted, pl.Datetime) and isinstance(raw, pl.Datetime) and raw.time_zone is None
+
+
+def _leaves(raw: pl.DataType, wanted: pl.DataType) -> Iterator[tuple[pl.DataType, pl.DataType]]:
+    """The types within two nested ones that stand at the same place; the two themselves where they are not nested."""
+    if isinstance(raw, pl.List | pl.Array) and isinstance(wanted, pl.List | pl.Array):
+        yield from _leaves(_instance(raw.inner), _instance(wanted.inner))
+    elif isinstance(raw, pl.Struct) and isinstance(wanted, pl.Struct):
+        mine = {field.name: _instance(field.dtype) for field in raw.fields}
+        for field in wanted.fields:
+            if field.name in mine:
+                yield from _leaves(mine[field.name], _instance(field.dtype))
+    else:
+        yield raw, wanted
+
+
+def _instance(dtype: Any) -> pl.DataType:
+    return cast("pl.DataType", dtype() if isinstance(dtype, type) else dtype)
 
 
 def _is_day(raw: pl.DataType, wanted: pl.DataType) -> bool:
@@ -151,7 +175,10 @@ def _cast(value: pl.Expr, raw: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     if isinstance(raw, _TEXT):
         return _parse(value.cast(pl.String), wanted)
     if isinstance(raw, pl.Datetime) and isinstance(wanted, pl.Datetime):
-        return value.dt.convert_time_zone(str(wanted.time_zone)).cast(wanted)
+        instant = value.dt.convert_time_zone(str(wanted.time_zone)).cast(wanted)
+        return pl.when(instant.cast(raw) == value).then(instant)
+    if any(isinstance(mine, _TEXT) and not isinstance(aim, _TEXT) for mine, aim in _leaves(raw, wanted)):
+        return _through_json(value, wanted)
     typed = value.cast(wanted, strict=False)
     if wanted.is_float():
         return pl.when(typed.is_infinite() == value.cast(pl.Float64).is_infinite()).then(typed)
@@ -165,6 +192,14 @@ def _within_calendar(value: pl.Expr, wanted: pl.DataType) -> pl.Expr:
     return pl.when(value.dt.year().is_between(1, 9999)).then(value)
 
 
+def _through_json(value: pl.Expr, wanted: pl.DataType) -> pl.Expr:
+    """A nested value whose texts stand for something else, read as the same value is read from JSON."""
+    wrapped = pl.Struct({"value": wanted})
+    texts = pl.struct(value.alias("value")).struct.json_encode()
+    read = texts.map_batches(lambda series: decoded(series, wrapped), return_dtype=wrapped)
+    return read.struct.field("value")
+
+
 def _parse(raw: pl.Expr, wanted: pl.DataType) -> pl.Expr:
     """A text's value in the wanted type, null where it has none; spaces around it count in texts only."""
     if isinstance(wanted, _TEXT):
@@ -173,7 +208,7 @@ def _parse(raw: pl.Expr, wanted: pl.DataType) -> pl.Expr:
     if isinstance(wanted, pl.Datetime):
         return _instant(text, wanted)
     if wanted == pl.Date:
-        return text.str.to_date("%Y-%m-%d", strict=False)
+        return pl.when(text.str.contains(_FOUR_DIGITS)).then(text.str.to_date("%Y-%m-%d", strict=False))
     if wanted == pl.Time:
         return text.str.to_time("%H:%M:%S%.f", strict=False)
     if wanted == pl.Boolean:
@@ -187,8 +222,13 @@ def _parse(raw: pl.Expr, wanted: pl.DataType) -> pl.Expr:
 
 
 def _instant(text: pl.Expr, wanted: pl.Datetime) -> pl.Expr:
-    """An instant written as ISO 8601; a text without a zone, or with the day before the year, is not guessed at."""
-    instants = pl.when(text.str.contains(_ISO)).then(text.str.replace(r"([+-][0-9]{2})$", "$1:00"))
+    """An instant written as ISO 8601; a text without a zone, or with the day before the year, is not guessed at.
+
+    Digits of a second that the type has no room for are not dropped.
+    """
+    places = {"ms": 3, "us": 6, "ns": 9}[wanted.time_unit]
+    is_exact = ~text.str.contains(rf"[.,][0-9]{{{places}}}[0-9]*[1-9]")
+    instants = pl.when(text.str.contains(_ISO) & is_exact).then(text.str.replace(r"([+-][0-9]{2})$", "$1:00"))
     read = instants.str.to_datetime(time_unit=wanted.time_unit, time_zone="UTC", strict=False)
     return read.dt.convert_time_zone(str(wanted.time_zone))
 

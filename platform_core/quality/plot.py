@@ -1,10 +1,12 @@
 """A bar chart as SVG text: small enough for metadata, and no plotting library in a step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 _WIDTH, _BAR, _GAP, _LABEL, _NUMBER = 640, 16, 6, 170, 90
 _FILL, _PALE, _INK = "#7c8cf8", "#dfe3fd", "#30343f"
+_FILLS = (_FILL, "#e5484d", "#b9bbc6", "#f5a524")
+"""Of the parts of a bar: what is good, what is not, and what is neither."""
 
 
 def bars(
@@ -45,6 +47,36 @@ def bars(
             f'<rect x="{_LABEL}" y="{y}" width="{length:.1f}" height="{_BAR}" rx="2" fill="{_FILL}"/>',
             f'<text x="{_LABEL + max(length, before) + 6:.1f}" y="{y + 12}">{shown}</text>',
         ]
+    return "\n".join([*lines, "</svg>"])
+
+
+def stacked_bars(values: Mapping[str, Sequence[float]], names: Sequence[str], *, title: str) -> str:
+    """A horizontal bar for each label, cut into its parts, as an SVG document; the whole is written behind each bar.
+
+    Args:
+        values: By label, a number from 0 up for each name.
+        names: Of the parts, at most four.
+        title: Above the bars.
+    """
+    full = max((sum(parts) for parts in values.values()), default=0) or 1
+    size = f'width="{_WIDTH}" height="{54 + len(values) * (_BAR + _GAP)}"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12" fill="{_INK}">',
+        f'<text x="0" y="16" font-weight="bold">{escape(title)}</text>',
+    ]
+    for place, (name, fill) in enumerate(zip(names, _FILLS, strict=False)):
+        lines += [
+            f'<rect x="{_LABEL + place * 110}" y="26" width="12" height="12" rx="2" fill="{fill}"/>',
+            f'<text x="{_LABEL + place * 110 + 18}" y="36">{escape(name)}</text>',
+        ]
+    for place, (label, parts) in enumerate(values.items()):
+        y, x = 48 + place * (_BAR + _GAP), float(_LABEL)
+        lines.append(f'<text x="{_LABEL - 8}" y="{y + 12}" text-anchor="end">{escape(label[:24])}</text>')
+        for part, fill in zip(parts, _FILLS, strict=False):
+            length = _length(part, full)
+            lines.append(f'<rect x="{x:.1f}" y="{y}" width="{length:.1f}" height="{_BAR}" fill="{fill}"/>')
+            x += length
+        lines.append(f'<text x="{x + 6:.1f}" y="{y + 12}">{sum(parts):,.0f}</text>')
     return "\n".join([*lines, "</svg>"])
 
 

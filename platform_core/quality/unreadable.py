@@ -11,6 +11,8 @@ from platform_core.privacy.masking import MASK
 
 _SHOWN = 40
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+")
+_SHORT_YEAR = re.compile(r"[0-9]{1,3}-")
+_FINE = re.compile(r"[0-9][.,][0-9]{6}[0-9]*[1-9]")
 _DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 
 
@@ -35,13 +37,16 @@ def unreadable_values(raw: pl.DataFrame, unreadable: pl.DataFrame, dataset: Data
             yield why_unreadable(column, raw[column.name][place or 0])
 
 
-def _reason(text: str, dtype: pl.DataType) -> str:  # noqa: PLR0911 - one sentence a type
+def _reason(text: str, dtype: pl.DataType) -> str:  # noqa: C901, PLR0911 - one sentence a type
     if isinstance(dtype, pl.Datetime):
+        if _FINE.search(text):
+            return "has digits below a microsecond, which UtcTimestamp has no room for."
         if _INSTANT.fullmatch(text):
             return "has no zone; UtcTimestamp wants one, such as 2024-03-03T09:00:00Z."
         return "is no instant; UtcTimestamp wants 2024-03-03T09:00:00Z, or +01:00 for Z."
     if dtype == pl.Date:
-        return "is no day; Day wants 2024-03-03."
+        short = ", with four digits of the year" if _SHORT_YEAR.match(text) else ""
+        return f"is no day; Day wants 2024-03-03{short}."
     if dtype == pl.Time:
         return "is no time of day; 09:00:00 is wanted."
     if dtype == pl.Boolean:

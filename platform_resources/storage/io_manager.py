@@ -212,6 +212,7 @@ def commit_metadata(location: str, commit: Commit, *, partitions: Sequence[str] 
         "rows_written": commit.rows_written,
         "rows_deleted": commit.rows_deleted,
         "size_bytes": commit.size_bytes,
+        "size_mb": round(commit.size_bytes / 1e6, 3),
         "files": commit.files,
         "table_version": commit.version or "",
         "table_changed": commit.changed,

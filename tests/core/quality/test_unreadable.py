@@ -1,13 +1,15 @@
 """A value that cannot be read is told of with its column, itself and what was expected; personal data is masked."""
 
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import polars as pl
 import pytest
 
-from platform_core.contracts import DataFrameModel, Dataset, Field, UtcTimestamp
+from platform_core.contracts import DataFrameModel, Dataset, Day, Field, Files, UtcTimestamp
+from platform_core.errors import ShapeError
 from platform_core.quality import conform
-from platform_core.quality.unreadable import unreadable_values
+from platform_core.quality.unreadable import unreadable_values, why_unreadable
 
 
 class Things(DataFrameModel):
@@ -40,3 +42,54 @@ def test_the_reason_names_column_value_and_what_was_expected(column: str, value:
     (reason,) = unreadable_values(raw, conform(raw, THINGS).unreadable, THINGS)
     assert told in reason
     assert "no card" not in reason
+
+
+class Moments(DataFrameModel):
+    """Instants and days, alone and in a list."""
+
+    at: UtcTimestamp = Field(nullable=True)
+    day: Day = Field(nullable=True)
+    many: Annotated[pl.List, pl.Datetime("us", "UTC")] = Field(nullable=True)
+
+
+MOMENTS = Dataset("a/moments", Moments, owner="team:a", version="1.0.0", source=Files("moments-*.csv"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        ("at", "2024-01-01T00:00:00.123456700Z", None),
+        ("at", "2024-01-01T00:00:00.123456000Z", datetime(2024, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)),
+        ("at", "0824-01-01T00:00:00Z", datetime(824, 1, 1, tzinfo=UTC)),
+        ("day", "31-12-24", None),
+        ("day", "824-12-31", None),
+        ("day", "0824-12-31", date(824, 12, 31)),
+        ("many", ["2024-01-01T00:00:00Z"], [datetime(2024, 1, 1, tzinfo=UTC)]),
+        ("many", ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00"], None),
+        ("many", ["2024-01-01T00:00:00.1234567Z"], None),
+    ],
+)
+def test_no_digit_of_time_is_cut_and_none_is_guessed(column: str, value: object, expected: object) -> None:
+    names = [each.name for each in MOMENTS.columns]
+    raw = pl.DataFrame({name: [value if name == column else None] for name in names})
+    conformed = conform(raw, MOMENTS)
+    assert conformed.frame[column].to_list() == [expected]
+    assert conformed.unreadable[column].to_list() == [expected is None]
+
+
+def test_an_instant_in_nanoseconds_is_not_cut_to_microseconds() -> None:
+    fine = pl.Series("at", [1_704_067_200_123_456_789, 1_704_067_200_123_456_000]).cast(pl.Datetime("ns", "UTC"))
+    raw = pl.DataFrame({"at": fine, "day": [None, None], "many": [None, None]})
+    assert conform(raw, MOMENTS).unreadable["at"].to_list() == [True, False]
+
+
+def test_instants_without_a_zone_in_a_list_are_refused_as_those_outside_of_one() -> None:
+    raw = pl.DataFrame({"at": [None], "day": [None], "many": [[datetime(2024, 1, 1)]]})  # noqa: DTZ001 - the point
+    with pytest.raises(ShapeError, match=r"many: is a timestamp without a zone"):
+        conform(raw, MOMENTS)
+
+
+def test_the_reason_names_the_digits_and_the_year() -> None:
+    told = [why_unreadable(MOMENTS.columns[0], "2024-01-01T00:00:00.1234567Z"),
+            why_unreadable(MOMENTS.columns[1], "31-12-24")]  # fmt: skip
+    assert ["digits below a microsecond" in told[0], "four digits of the year" in told[1]] == [True, True]
