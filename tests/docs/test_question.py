@@ -1,0 +1,43 @@
+"""The package of docs/question.md: keys of several columns, references that follow one another, Excel, a roll-up."""
+
+import io
+from datetime import date
+from pathlib import Path
+
+import openpyxl
+
+from tests.world import world
+
+FILES = {
+    "films-1.csv": "film,title,minutes\nF001,Metropolis,153\nF002,M,111\n",
+    "screenings-1.csv": (
+        "house,hall,starts_at,film\nRex,1,2026-01-10T19:00:00Z,F001\n"
+        "Lux,1,2026-02-10T19:00:00Z,F002\nLux,9,2026-02-10T19:00:00Z,F002\n"
+    ),
+    "tickets-1.csv": (
+        "house,hall,starts_at,seat,cents\nRex,1,2026-01-10T19:00:00Z,1,900\nRex,1,2026-01-10T19:00:00Z,2,900\n"
+        "Lux,1,2026-02-10T19:00:00Z,1,800\nLux,9,2026-02-10T19:00:00Z,1,800\n"
+    ),
+}
+
+
+def sheet() -> bytes:
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    page = book.active
+    page.title = "Halls"
+    for row in (["Our halls"], [], ["House", "Hall no.", "Seats"], ["Rex", 1, 120], ["Rex", 2, 60], ["Lux", 1, 80]):
+        page.append(row)
+    book.save(content)
+    return content.getvalue()
+
+
+def test_the_question_is_answered_from_five_tables(tmp_path: Path) -> None:
+    with world(tmp_path, "docs_src.houses") as houses:
+        houses.land("cinema/halls-2026.xlsx", sheet())
+        for name, content in FILES.items():
+            houses.land(f"cinema/{name}", content.encode())
+        houses.catch_up()
+        takings = houses.rows("cinema/monthly_takings").rows()
+        assert takings == [("Lux", date(2026, 2, 1), 1, 800), ("Rex", date(2026, 1, 1), 2, 1800)]
+        assert houses.balance("cinema/tickets") == (4, 4)
+        assert houses.red("cinema/tickets") == {"house_hall_starts_at_references"}
