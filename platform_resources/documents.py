@@ -1,8 +1,13 @@
 """YAML and JSON documents on disk, comments and order kept; and the JSON schema of the contract standard."""
 
 import json
-from collections.abc import Mapping
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +68,38 @@ def odcs_schema() -> Mapping[str, Any]:
     text = files("open_data_contract_standard").joinpath("schema.json").read_text(encoding="utf-8")
     schema: Mapping[str, Any] = json.loads(text)
     return schema
+
+
+@contextmanager
+def folder_at(reference: str, folder: Path) -> Iterator[Path]:
+    """Yield a copy of a folder as it is at a branch, tag or commit of the Git repository around it.
+
+    Raises:
+        UnreadableDocument: There is no such reference, no repository, or no such folder in it.
+    """
+    around = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
+    top = _git(around, "rev-parse", "--show-toplevel").decode().strip()
+    place = folder.absolute().resolve().relative_to(Path(top).resolve())
+    # Text before the commit's name would be read as an option, so that a reference is resolved first.
+    commit = _git(around, "rev-parse", "--verify", "--end-of-options", f"{reference}^{{commit}}").decode().strip()
+    packed = _git(Path(top), "archive", "--format=tar", commit, "--", str(place))
+    with (
+        tempfile.TemporaryDirectory(prefix="platform-contracts-") as copy,
+        tarfile.open(fileobj=BytesIO(packed)) as tar,
+    ):
+        tar.extractall(copy, filter="data")
+        yield Path(copy) / place
+
+
+def _git(folder: Path, *arguments: str) -> bytes:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=False)  # noqa: S607
+    except FileNotFoundError as error:
+        raise UnreadableDocument("git is not installed. Fix: install it, or name a version or a file.") from error
+    if done.returncode:
+        reason = " ".join(done.stderr.decode(errors="replace").split())
+        raise UnreadableDocument(
+            f"{arguments[-1].removesuffix('^{commit}')}: is no reference of the repository that holds {folder}: "
+            f"{reason}. Fix: name a published version, a contract file, or a branch, tag or commit."
+        )
+    return done.stdout

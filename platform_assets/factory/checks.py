@@ -74,7 +74,7 @@ def severity(dataset: Dataset, rule: Rule) -> dg.AssetCheckSeverity:
 def describe(result: RuleResult) -> str:
     """The verdict in words."""
     if result.passed:
-        return result.rule.label
+        return f"{result.rule.label}; {result.reason}" if result.reason else result.rule.label
     if result.failed:
         return f"{result.rule.label}: {result.failed:,} of {result.total:,} rows do not ({result.rate:.3%})" + (
             f"; {result.reason}" if result.reason else ""

@@ -1,8 +1,10 @@
 """What a materialisation tells: counts that add up, and a preview with personal data masked."""
 
+import math
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -14,13 +16,15 @@ from platform_assets.ingest.intake import Intake
 from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Dataset
 from platform_core.privacy.masking import masked
-from platform_core.quality.plot import bars, stacked_bars
+from platform_core.quality.plot import bars, histograms, stacked_bars
+from platform_resources.settings import Settings
 from platform_resources.storage import Commit, Lake, TableSpec
 from platform_resources.storage.io_manager import commit_metadata
 
 _PREVIEW_ROWS = 8
 _PLOTTED_PARTITIONS = 24
 _PLOTTED_RUNS = 12
+_DISTRIBUTIONS, _BINS = 9, 24
 
 
 def ingest_metadata(lake: Lake, done: Sequence[Ingest], *, partitions: Sequence[str] | None) -> dict[str, Any]:
@@ -29,7 +33,7 @@ def ingest_metadata(lake: Lake, done: Sequence[Ingest], *, partitions: Sequence[
     logs = pl.concat([part.outcome.ingests for part in done])
     counts = {name: int(logs[name].sum()) for name in ("valid", "quarantined", "superseded")}
     rows = max((part.table.written for part in done), key=lambda written: written.height)
-    facts = judged_metadata(dataset, [part.intake for part in done], rows, counts)
+    facts = judged_metadata(dataset, [part.intake for part in done], rows, counts) | report_page(lake.settings, dataset)
     if any(part.table.rest is not None for part in done):
         facts = {name: value for name, value in facts.items() if not name.startswith("plot")}  # of a few rows only
     commits = [part.commit for part in done if part.commit is not None]
@@ -83,6 +87,9 @@ def plots(dataset: Dataset, rows: pl.DataFrame) -> dict[str, dg.MarkdownMetadata
         counts = rows[dataset.partitions.column].value_counts(sort=False).sort(dataset.partitions.column)
         latest = dict(counts.tail(_PLOTTED_PARTITIONS).iter_rows())
         drawn["plot_partitions"] = _picture(bars(latest, title="Rows written, by partition"))
+    distributions = _distributions(dataset, rows)
+    if distributions:
+        drawn["plot_distributions"] = _picture(histograms(distributions, title="Values of the rows written"))
     return drawn
 
 
@@ -107,6 +114,29 @@ def quarantine_facts(ingests: pl.DataFrame, waiting: pl.DataFrame | None) -> dic
     if waiting is not None:
         facts["quarantine_open"] = waiting.height
     return facts
+
+
+def _distributions(dataset: Dataset, rows: pl.DataFrame) -> dict[str, tuple[float, float, list[int]]]:
+    """Count the values of columns of numbers, which are no personal data, in equally wide bins."""
+    counted = {}
+    names = [column.name for column in dataset.columns if column.dtype.is_numeric() and not column.pii]
+    for name in names[:_DISTRIBUTIONS]:
+        values = rows[name].cast(pl.Float64).drop_nulls().drop_nans()
+        low, high = values.min(), values.max()
+        if isinstance(low, float) and isinstance(high, float) and math.isfinite(low) and math.isfinite(high):
+            counts = (
+                values.hist(bin_count=_BINS, include_breakpoint=False)["count"].to_list()
+                if low < high
+                else [values.len()]
+            )
+            counted[name] = (low, high, counts)
+    return counted
+
+
+def report_page(settings: Settings, dataset: Dataset) -> dict[str, dg.MetadataValue[Any]]:
+    """Where `platform report` writes the page of a dataset."""
+    page = Path(settings.state) / "report" / f"{dataset.name.replace('/', '.')}.html"
+    return {"report": dg.MetadataValue.path(str(page))}
 
 
 def _picture(svg: str) -> dg.MarkdownMetadataValue:

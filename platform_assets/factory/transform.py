@@ -11,7 +11,7 @@ import polars as pl
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
 from platform_assets.factory.column_lineage import column_lineage
-from platform_assets.factory.metadata import judged_metadata
+from platform_assets.factory.metadata import judged_metadata, report_page
 from platform_assets.factory.partitioning import dependency, is_wider, partition_mapping
 from platform_assets.factory.personal_values import withhold_personal_values
 from platform_assets.factory.policy import refuse_if_unfit, state_of_checks
@@ -103,7 +103,12 @@ def transform_asset(
             rows = intake.valid.unique(key, keep="last", maintain_order=True) if key else intake.valid
             rows = rows.drop(PROVENANCE)
             counts = {"valid": rows.height, "quarantined": sum(intake.quarantined.values()), "superseded": 0}
-            metadata = {**judged_metadata(dataset, [intake], rows, counts), **reads, **lineage}
+            metadata = {
+                **judged_metadata(dataset, [intake], rows, counts),
+                **reads,
+                **lineage,
+                **report_page(lake.settings, dataset),
+            }
             if wider and partitions:
                 metadata["rows_of_other_partitions"] = dg.MetadataValue.int(whole.height - raw.height)
             yield dg.Output(Write(frame=rows, partitions=partitions), metadata=metadata)

@@ -13,6 +13,7 @@ from platform_core.contracts import Dataset, Rule, rules_of
 from platform_core.errors import ShapeError
 from platform_core.ingest import row_hash
 from platform_core.quality import Conformed, Judgement, RuleResult, conform, envelopes, judge
+from platform_core.quality.conversions import joined
 from platform_core.quality.envelope import ENVELOPE, whole_input, with_malformed
 from platform_core.quality.unreadable import unreadable_values
 
@@ -242,9 +243,12 @@ def _noted_columns(dataset: Dataset, fit: Sequence[tuple[Input, Conformed]]) -> 
 
 
 def _with_values(result: RuleResult, dataset: Dataset, fit: Sequence[tuple[Input, Conformed]]) -> RuleResult:
-    """The `types` rule's result with the first unreadable value of each column, and why; the others as they are."""
-    if result.passed or not getattr(result.rule, "on_input", False):
+    """The `types` rule's result with what was cast and the first unreadable value of each column; the others as is."""
+    if not getattr(result.rule, "on_input", False):
         return result
+    if result.passed:
+        cast = joined([conversion for _, typed in fit for conversion in typed.conversions])
+        return replace(result, reason="; ".join(conversion.words for conversion in cast)) if cast else result
     pairs = [(given.raw, typed.unreadable) for given, typed in fit if given.raw is not None]
     reasons = dict.fromkeys(reason for raw, flags in pairs for reason in unreadable_values(raw, flags, dataset))
     return replace(result, reason=" ".join(list(reasons)[:_REASONS]))

@@ -2,15 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
+import polars as pl
+
+from platform_assets.ingest import table_spec
 from platform_assets.location import CodeLocation
-from platform_assets.operations.contracts import Registry, comparisons, load
+from platform_assets.operations.contracts import Registry, comparisons, load, stored_references
 from platform_assets.operations.lineage import location_lineage
+from platform_core.contracts import Dataset, ReferenceRule, rules_of
+from platform_core.errors import ShapeError
 from platform_core.interchange.compatibility import Change, Comparison, Level, compare
 from platform_core.lineage import Lineage, impact_of
-from platform_resources.documents import read_document
+from platform_core.quality import conform, judge
+from platform_resources.documents import folder_at, read_document
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +43,7 @@ class DatasetChanges:
         proposed_version: The least version that they allow.
         versioned: Whether the version moved as much.
         reader_count: How many datasets and models read it, directly or not.
+        breaking: What the new contract would refuse of the rows that are there; None where there is no table.
     """
 
     name: str
@@ -47,6 +55,27 @@ class DatasetChanges:
     versioned: bool
     reader_count: int
     changes: Sequence[TouchedChange]
+    breaking: "BreakingRows | None" = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakingRows:
+    """Rows that are stored, judged by the contract as it is declared now.
+
+    Attributes:
+        partitions: The newest ones that were judged; empty where the table has none.
+        rows: How many there are.
+        breaking: How many would be refused.
+    """
+
+    partitions: Sequence[str]
+    rows: int
+    breaking: int
+
+    @property
+    def share(self) -> float:
+        """The share that would be refused, 0 to 1."""
+        return self.breaking / self.rows if self.rows else 0.0
 
 
 def changes_of(
@@ -56,6 +85,7 @@ def changes_of(
     names: Sequence[str] = (),
     against: str | None = None,
     levels: Path | None = None,
+    partitions: int = 3,
 ) -> list[DatasetChanges]:
     """Return the datasets whose contracts differ from those published.
 
@@ -63,11 +93,13 @@ def changes_of(
         location: What is declared.
         registry: What was published.
         names: Only these datasets; all without.
-        against: A published version, or the path of a contract file; the newest published without.
+        against: A published version, the path of a contract file, or a branch, tag or commit whose published contracts
+            are meant; the newest published without.
         levels: A YAML or JSON file that says what kinds of changes mean.
+        partitions: So many of the newest partitions of a changed dataset are judged by its new contract; 0 for none.
 
     Raises:
-        UnreadableDocument: A file is no YAML or JSON.
+        UnreadableDocument: A file is no YAML or JSON, or `against` names nothing.
         ValueError: `levels` names a kind of change or a level that there is not.
     """
     known = cast("Mapping[str, Level]", dict(read_document(levels))) if levels else None
@@ -75,14 +107,46 @@ def changes_of(
         old = load(Path(against)).dataset
         name = names[0] if names else old.name
         found = [compare(old, location.catalog[name], levels=known)]
-    else:
+    elif against is None or any(against in registry.versions(name) for name in names or registry.names()):
         found = list(comparisons(location.catalog, registry, names=names, levels=known, against=against))
+    else:
+        with folder_at(against, registry.folder) as earlier:
+            found = list(comparisons(location.catalog, Registry(earlier), names=names, levels=known))
     different = [each for each in found if each.changes or each.old_version is None or each.new_version is None]
     lineage = location_lineage(location) if different else Lineage({})
-    return [_touched(each, lineage) for each in different]
+    return [_touched(each, lineage, _breaking(location, each, partitions)) for each in different]
 
 
-def _touched(found: Comparison, lineage: Lineage) -> DatasetChanges:
+def _breaking(location: CodeLocation, found: Comparison, partitions: int) -> BreakingRows | None:
+    """Judge the newest stored rows by the contract as it is declared now; columns that they lack are null."""
+    dataset = location.catalog.datasets.get(found.name)
+    if dataset is None or not found.changes or not partitions or not location.lake.exists(table_spec(dataset)):
+        return None
+    frame, keys = _newest(location, dataset, partitions)
+    lacking = [pl.lit(None, column.dtype).alias(column.name) for column in dataset.columns
+               if column.name not in frame.columns]  # fmt: skip
+    names = [column.name for column in dataset.columns]
+    try:
+        typed = conform(frame.with_columns(lacking).select(names), dataset)
+    except ShapeError:
+        return BreakingRows(partitions=keys, rows=frame.height, breaking=frame.height)
+    references = stored_references(location.catalog, location.lake, dataset)
+    unknown = {rule.id: typed.frame.select(rule.columns).unique() for rule in rules_of(dataset)
+               if isinstance(rule, ReferenceRule) and rule.id not in references}  # fmt: skip
+    judged = judge(typed.frame, dataset, {**references, **unknown}, unreadable=typed.unreadable, now=datetime.now(UTC))
+    return BreakingRows(partitions=keys, rows=frame.height, breaking=int(judged.refused.sum()))
+
+
+def _newest(location: CodeLocation, dataset: Dataset, partitions: int) -> tuple[pl.DataFrame, list[str]]:
+    spec = table_spec(dataset)
+    if dataset.partitions is None:
+        return location.lake.read(spec), []
+    stored = dataset.partitions.column
+    keys = location.lake.read(spec, columns=[stored])[stored].unique().drop_nulls().sort().to_list()[-partitions:]
+    return location.lake.read(spec, partitions=keys), keys
+
+
+def _touched(found: Comparison, lineage: Lineage, breaking: BreakingRows | None) -> DatasetChanges:
     return DatasetChanges(
         name=found.name,
         old_version=found.old_version,
@@ -93,6 +157,7 @@ def _touched(found: Comparison, lineage: Lineage) -> DatasetChanges:
         versioned=found.is_versioned,
         reader_count=len(lineage.downstream(found.name)),
         changes=[_change(found.name, change, lineage) for change in found.changes],
+        breaking=breaking,
     )
 
 

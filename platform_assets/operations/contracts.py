@@ -15,6 +15,7 @@ from platform_assets.operations.errors import UnknownName
 from platform_assets.operations.history import open_history
 from platform_assets.operations.overview import state_of
 from platform_assets.operations.profiles import Rows
+from platform_assets.operations.sla import sla_of
 from platform_core.contracts import Catalog, Dataset, ReferenceRule, rules_of
 from platform_core.contracts.redundancy import implied_rules
 from platform_core.errors import ShapeError
@@ -27,6 +28,7 @@ from platform_core.interchange.odcs import (
     merged,
     plain_document,
     to_odcs,
+    updated,
 )
 from platform_core.interchange.queries import DIALECTS, Dialect, RuleQuery, rule_queries
 from platform_core.quality import conform, judge
@@ -175,7 +177,7 @@ class Compliance:
 
 
 def compliance(
-    dataset: Dataset, rows: Rows, references: Mapping[str, pl.DataFrame], *, fresh: Finding | None
+    dataset: Dataset, rows: Rows, references: Mapping[str, pl.DataFrame], *, promises: Sequence[Finding]
 ) -> Compliance:
     """Judge rows by a contract.
 
@@ -184,12 +186,10 @@ def compliance(
         rows: A table or a file.
         references: For each reference rule, by its id, the values that are there; a rule without is not judged, and
             says so.
-        fresh: What is known of the table's freshness; None for a file.
+        promises: What is known of how the table keeps its promises; none for a file.
     """
     frame = rows.frame.collect()
-    findings = list(_judged(dataset, frame, references))
-    if fresh is not None:
-        findings.append(fresh)
+    findings = [*_judged(dataset, frame, references), *promises]
     failed = [each for each in findings if not each.passed and not each.is_warning]
     return Compliance(
         contract=dataset.name, version=dataset.version, rows=rows.name, row_count=frame.height, passed=not failed,
@@ -203,6 +203,9 @@ def _judged(dataset: Dataset, frame: pl.DataFrame, references: Mapping[str, pl.D
     except ShapeError as error:
         yield Finding(part="schema", name="schema", passed=False, detail=f"{', '.join(error.culprits)}: {error.reason}")
         return
+    for cast_column in conformed.conversions:
+        yield Finding(part="schema", name=f"{cast_column.column}_cast", passed=not cast_column.lost, is_warning=True,
+                      detail=cast_column.words)  # fmt: skip
     missing = [rule for rule in rules_of(dataset) if rule.kind == "references" and rule.id not in references]
     empty = {rule.id: conformed.frame.select(rule.columns).unique() for rule in missing}
     judgement = judge(conformed.frame, dataset, {**references, **empty}, unreadable=conformed.unreadable)
@@ -218,17 +221,31 @@ def _judged(dataset: Dataset, frame: pl.DataFrame, references: Mapping[str, pl.D
         yield Finding(part=part, name=result.rule.id, passed=passed, detail=detail, is_warning=is_warning)
 
 
-def freshness_finding(location: CodeLocation, contract: Dataset, rows: str) -> Finding | None:
-    """Return whether a table is as fresh as its contract promises; None for a file, or without a promise."""
+def promise_findings(location: CodeLocation, contract: Dataset, rows: str) -> list[Finding]:
+    """Return whether a table keeps what its contract promises: freshness now, and each promise's error budget.
+
+    Nothing is said of a file, or without a promise. What could not be measured does not fail the contract, and says so.
+    """
     dataset = location.catalog.datasets.get(rows)
-    if contract.freshness is None or dataset is None:
-        return None
-    with open_history(location.settings) as history:
-        at = state_of(dataset, location.lake, history).materialised_at
-    filled = None if at is None else datetime.fromtimestamp(at, UTC)
-    fresh = freshness_of(contract, filled, datetime.now(UTC))
-    detail = "never materialised" if filled is None else f"materialised {filled:%Y-%m-%d %H:%M} UTC"
-    return Finding(part="sla", name="freshness", passed=fresh.state == "pass", detail=detail)
+    if dataset is None:
+        return []
+    findings = []
+    if contract.freshness is not None:
+        with open_history(location.settings) as history:
+            at = state_of(dataset, location.lake, history).materialised_at
+        filled = None if at is None else datetime.fromtimestamp(at, UTC)
+        fresh = freshness_of(contract, filled, datetime.now(UTC))
+        detail = "never materialised" if filled is None else f"materialised {filled:%Y-%m-%d %H:%M} UTC"
+        findings.append(Finding(part="sla", name="freshness", passed=fresh.state == "pass", detail=detail))
+    for promises in sla_of(location, datetime.now(UTC), days=_SLA_DAYS, name=rows):
+        for promise in promises.promises:
+            burn = "" if promise.burn is None else f", {promise.burn:.2f} of the error budget used"
+            findings.append(Finding(part="sla", name=f"{promise.name}_over_{_SLA_DAYS:g}_days",
+                                    passed=promise.kept is not False, detail=f"{promise.detail}{burn}"))  # fmt: skip
+    return findings
+
+
+_SLA_DAYS = 30.0
 
 
 def stored_references(catalog: Catalog, lake: Lake, dataset: Dataset) -> dict[str, pl.DataFrame]:
@@ -251,9 +268,16 @@ def write_into(folder: Path, dataset: Dataset) -> Path:
     path = folder / dataset.domain / f"{dataset.title}{ENDING}"
     document: Any = to_odcs(dataset)
     if path.exists():
-        document = merged(read_document(path), document)
+        there = read_document(path)
+        document = merged(there, document) if _is_ours(there) else updated(there, dataset)
     write_document(path, document)
     return path
+
+
+def _is_ours(document: Mapping[str, Any]) -> bool:
+    """Return whether a document was written by the platform; of one that was not, only what changed is written."""
+    tables = document.get("schema") or [{}]
+    return any(each.get("property") == "platformDataset" for each in tables[0].get("customProperties") or ())
 
 
 def documents(catalog: Catalog, names: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:

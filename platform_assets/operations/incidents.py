@@ -1,5 +1,6 @@
 """Incidents: what each dataset's partitions look like, judged against their own past and walked up the lineage."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import CodeLocation
 from platform_assets.operations.errors import RequestError
 from platform_assets.operations.lineage import location_lineage
-from platform_core.contracts import Dataset
+from platform_core.contracts import Dataset, rules_of
 from platform_core.contracts.partitions import Partitions
 from platform_core.errors import ShapeError
 from platform_core.lineage import Lineage
@@ -87,15 +88,19 @@ def history_of(lake: Lake, dataset: Dataset, now: datetime, *, last: int) -> His
     """Measure the newest partitions of a dataset, or versions of a table without; refused rows count as arrived."""
     parts = dataset.partitions if isinstance(dataset.partitions, Partitions) else None  # a category is no period
     frames = list(_partitions(lake, dataset, parts) if parts else _versions(lake, dataset))
-    periods = [period for period, _, _ in frames]
+    periods = [period for period, *_ in frames]
     ended = [period for period in periods if parts is None or parts.ends_at(period) <= now]
-    measured = [fingerprint(dataset, rows, period, refused=refused) for period, rows, refused in frames]
+    measured = [
+        fingerprint(dataset, rows, period, refused=refused, by_rule=by_rule)
+        for period, rows, refused, by_rule in frames
+    ]
     return History(
         name=dataset.name,
         frame=pl.concat(measured) if measured else fingerprint(dataset, dataset_frame(dataset), "").clear(),
         judged=tuple(ended[-(last if parts else 1) :]),
         partition_column=parts.on if parts else None,
         key=dataset.key,
+        rule_columns={rule.id: rule.columns for rule in rules_of(dataset)},
         is_whole=parts is None,
         marked=marked_periods(lake, dataset, periods),
     )
@@ -106,7 +111,11 @@ def dataset_frame(dataset: Dataset) -> pl.DataFrame:
     return pl.DataFrame(schema={column.name: column.dtype for column in dataset.columns})
 
 
-def _partitions(lake: Lake, dataset: Dataset, parts: Partitions) -> Iterator[tuple[str, pl.DataFrame, int | None]]:
+Arrived = tuple[str, pl.DataFrame, int | None, Mapping[str, int]]
+"""A period, the rows that arrived, how many of them were refused (None where none can be), and by which rules."""
+
+
+def _partitions(lake: Lake, dataset: Dataset, parts: Partitions) -> Iterator[Arrived]:
     spec, stored = table_spec(dataset), parts.column
     names = [column.name for column in dataset.columns]
     refused = _refused(lake, dataset, parts)
@@ -114,31 +123,36 @@ def _partitions(lake: Lake, dataset: Dataset, parts: Partitions) -> Iterator[tup
     keys |= set(refused[stored].drop_nulls())
     for key in sorted(keys)[-_PERIODS:]:
         rows = lake.read(spec, partitions=[key], columns=names)
-        beside = refused.filter(pl.col(stored) == key).select(names)
-        yield key, pl.concat([rows, beside]), beside.height if dataset.quarantine else None
+        beside = refused.filter(pl.col(stored) == key)
+        by_rule = Counter(rule for rules in beside[_RULES] for rule in rules)
+        yield key, pl.concat([rows, beside.select(names)]), beside.height if dataset.quarantine else None, by_rule
 
 
-def _versions(lake: Lake, dataset: Dataset) -> Iterator[tuple[str, pl.DataFrame, int | None]]:
+def _versions(lake: Lake, dataset: Dataset) -> Iterator[Arrived]:
     spec = table_spec(dataset)
     names = [column.name for column in dataset.columns]
     versions = list(reversed(lake.operations(spec).history()))[-_PERIODS:]
     for version in versions:
         rows = lake.read(spec, version=version.version, columns=names)
         if rows.height:
-            yield f"version {version.version}", rows, None
+            yield f"version {version.version}", rows, None, {}
+
+
+_RULES = "_rules"
 
 
 def _refused(lake: Lake, dataset: Dataset, parts: Partitions) -> pl.DataFrame:
-    """Return the rows in open envelopes as the contract types them; what cannot be read as rows is left out."""
+    """Return the rows in open envelopes as the contract types them, with their rules; what is no row is left out."""
     empty = dataset_frame(dataset)
+    none = empty.with_columns(parts.key(), pl.lit(None, pl.List(pl.String)).alias(_RULES))
     if dataset.quarantine is None:
-        return empty.with_columns(parts.key())
+        return none
     envelopes = QuarantineStore(lake, dataset).envelopes(decision="open").filter(pl.col("payload").is_not_null())
     try:
         rows = conform(payloads(envelopes, list(empty.columns)), dataset).frame
     except ShapeError:
-        return empty.with_columns(parts.key())
-    own = rows.select(empty.columns).with_columns(parts.key())
+        return none
+    own = rows.select(empty.columns).with_columns(parts.key(), envelopes["rules"].alias(_RULES))
     # A row whose time cannot be read belongs where most rows of its file lie.
     beside = pl.concat([_ingests(lake, dataset, parts.column), own.select(envelopes["ingest_id"], parts.column)])
     usual = beside.drop_nulls().group_by("ingest_id").agg(pl.col(parts.column).mode().first().alias("usual"))

@@ -187,7 +187,7 @@ def _versions(location: CodeLocation, dataset: Dataset) -> Iterator[tuple[str, p
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """One rule that one row of a supplier's file breaks; personal data is masked."""
+    """One rule that one row of a supplier's file breaks; columns are named as in his file, personal data is masked."""
 
     source: str
     row: int | None
@@ -219,11 +219,12 @@ def _failures(dataset: Dataset, row: Mapping[str, Any]) -> Iterator[Failure]:
     for rule_id in row["rules"]:
         rule = rules.get(rule_id)
         columns = tuple(rule.columns) if rule else ()
+        his_names = {column.name: column.terms.source_name or column.name for column in dataset.columns}
         yield Failure(
             source=row["source"],
             row=row["position"],
             rule=rule_id,
             sentence=rule.label if rule else row["reason"],
-            columns=columns,
-            values={name: payload.get(name) for name in columns},
+            columns=tuple(his_names.get(name, name) for name in columns),
+            values={his_names.get(name, name): payload.get(name) for name in columns},
         )

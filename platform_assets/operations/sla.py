@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -10,8 +10,8 @@ from platform_assets.factory.asset_keys import asset_key
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import CodeLocation
 from platform_assets.operations.instance import open_instance
-from platform_core.contracts import Dataset
-from platform_core.quality.promises import Promise, freshness_promise, throughput_promise
+from platform_core.contracts import Dataset, Files
+from platform_core.quality.promises import Promise, freshness_promise, latency_promise, throughput_promise
 
 _EVENTS = 1_000
 
@@ -55,6 +55,33 @@ def _promises(
         log = QuarantineStore(location.lake, dataset).ingests()
         yield throughput_promise(log.filter(log["ingested_at"] >= now - window), dataset.sla.throughput)
     if dataset.sla.latency is not None:
-        promised = f"{dataset.sla.latency.total_seconds():g} s"
-        yield Promise(name="latency", promised=promised, measured=None, kept=None, budget=None, burn=None,
-                      detail="not measured: no log says when a file landed")  # fmt: skip
+        latencies = list(_latencies(location, dataset, instance, now - window))
+        yield latency_promise(latencies, dataset.sla.latency, target=dataset.sla.availability)
+
+
+def _latencies(
+    location: CodeLocation, dataset: Dataset, instance: dg.DagsterInstance, since: datetime
+) -> Iterator[timedelta]:
+    """Yield how long each landed file took to be readable; of a derived dataset, each input that a run followed."""
+    if isinstance(dataset.source, Files):
+        landed = {file.source: file for file in location.landing.files(dataset.domain)}
+        log = QuarantineStore(location.lake, dataset).ingests()
+        for row in log.filter(log["ingested_at"] >= since).iter_rows(named=True):
+            file = landed.get(row["source"])
+            if file is not None and file.arrived and file.stamp == row["stamp"]:
+                arrived = datetime.fromtimestamp(file.arrived / 1e9, UTC)
+                yield max(row["ingested_at"] - arrived, timedelta(0))
+    transform = location.catalog.transforms.get(dataset.name)
+    if transform is not None:
+        filled = _materialised(instance, dataset.name, since)
+        for name in map(transform.input_name, transform.parameters):
+            for came in _materialised(instance, name, since):
+                following = min((at for at in filled if at >= came), default=None)
+                if following is not None:
+                    yield following - came
+
+
+def _materialised(instance: dg.DagsterInstance, name: str, since: datetime) -> list[datetime]:
+    events = instance.fetch_materializations(asset_key(name), limit=_EVENTS).records
+    instants = [datetime.fromtimestamp(event.timestamp, UTC) for event in events]
+    return [instant for instant in instants if instant >= since]

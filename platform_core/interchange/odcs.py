@@ -667,3 +667,65 @@ def _merge_lists(former: list[Any], newer: Sequence[Any]) -> None:
             merged(same, each)
         else:
             former.append(each)
+
+
+def updated(
+    document: MutableMapping[str, Any], dataset: Dataset, *, table: str | None = None
+) -> MutableMapping[str, Any]:
+    """Bring a declaration into the document that it was imported from, in place; the document is returned.
+
+    Only what the declaration says otherwise than the document is written, so that one that nobody changed leaves every
+    key, list and comment of the document as it is.
+
+    Args:
+        document: As it was read; its tables stay in their places.
+        dataset: The declaration now.
+        table: Which of the document's tables it declares.
+
+    Raises:
+        ContractFileError: The document has no such table.
+    """
+    before, after = to_odcs(from_odcs(document, table=table).dataset), to_odcs(dataset)
+    tables = document["schema"]
+    place = 0 if table is None else [str(each.get("name")) for each in tables].index(table)
+    rows_before, rows_after = before.pop("schema")[0], after.pop("schema")[0]
+    _change(tables[place], _without(rows_before, "physicalName"), _without(rows_after, "physicalName"))
+    # The name that the file has elsewhere, and the version of the standard that it follows, are not ours.
+    _change(document, _without(before, "id", "apiVersion"), _without(after, "id", "apiVersion"))
+    return document
+
+
+def _without(mapping: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key not in names}
+
+
+def _change(mapping: MutableMapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Write into a mapping, in place, what differs between two states of it."""
+    for key in before.keys() - after.keys():
+        mapping.pop(key, None)
+    for key, value in after.items():
+        former, own = before.get(key), mapping.get(key)
+        if key in before and plain_document(former) == plain_document(value):
+            continue
+        if isinstance(own, MutableMapping) and isinstance(value, Mapping):
+            _change(own, former if isinstance(former, Mapping) else {}, value)
+        elif isinstance(own, list) and isinstance(value, list) and _name_key(value) is not None:
+            _change_list(own, former if isinstance(former, list) else [], value)
+        else:
+            mapping[key] = value
+
+
+def _name_key(items: Sequence[Any]) -> str | None:
+    return next((key for key in _NAMED_BY if items and isinstance(items[0], Mapping) and key in items[0]), None)
+
+
+def _change_list(own: list[Any], before: Sequence[Any], after: Sequence[Any]) -> None:
+    key = _name_key(after) or ""
+    former, newer = ({each.get(key): each for each in items} for items in (before, after))
+    own[:] = [each for each in own if each.get(key) not in former or each.get(key) in newer]
+    there = {each.get(key): each for each in own}
+    for name, value in newer.items():
+        if name not in there:
+            own.append(value)
+        else:
+            _change(there[name], former.get(name, {}), value)

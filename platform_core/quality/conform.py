@@ -9,6 +9,7 @@ import polars as pl
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
 from platform_core.errors import ShapeError
+from platform_core.quality.conversions import Conversion, conversions_of
 from platform_core.quality.nested import decoded
 from platform_core.quality.source_texts import likely_names, spelled, spelling_of, with_contract_names
 
@@ -29,11 +30,13 @@ class Conformed:
         frame: The contract's columns, in its order and types. NaN is null.
         unreadable: A boolean column for each column of the contract; true where a value could not be read.
         ignored: Names of raw columns that the contract does not have and the source lets pass.
+        conversions: Columns that came in another type and were cast, with what that lost.
     """
 
     frame: pl.DataFrame
     unreadable: pl.DataFrame
     ignored: tuple[str, ...] = ()
+    conversions: tuple[Conversion, ...] = ()
 
 
 def conform(raw: pl.DataFrame, dataset: Dataset) -> Conformed:
@@ -54,7 +57,8 @@ def conform(raw: pl.DataFrame, dataset: Dataset) -> Conformed:
         (typed[column.name].is_null() & trimmed[column.name].is_not_null()).alias(column.name)
         for column in dataset.columns
     )
-    return Conformed(typed.with_columns(_without_nan(typed)), unreadable, ignored)
+    frame = typed.with_columns(_without_nan(typed))
+    return Conformed(frame, unreadable, ignored, conversions_of(named, frame))
 
 
 def conform_column(raw: pl.DataFrame, dataset: Dataset, name: str) -> pl.Series:

@@ -4,7 +4,7 @@ A fingerprint is what incidents are judged by: each number has a noise, the stan
 Values of personal data are never named; columns of few values have the share of each.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import polars as pl
@@ -24,6 +24,11 @@ FINGERPRINT: dict[str, pl.DataType | type[pl.DataType]] = {
 SHARE = "share:"
 """Begins the metric that is the share of one value: `share:JFK`."""
 
+REFUSED = "refused:"
+"""Begins the metric that is the share of rows that a rule refused: `refused:price_ge`."""
+
+NONE: Mapping[str, int] = {}
+
 _VALUES = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_A_DAY = 86_400.0
@@ -35,7 +40,9 @@ Measure = tuple[str, pl.Expr, pl.Expr]
 """The name of a number, the number and its noise."""
 
 
-def fingerprint(dataset: Dataset, rows: pl.DataFrame, period: str, *, refused: int | None = None) -> pl.DataFrame:
+def fingerprint(
+    dataset: Dataset, rows: pl.DataFrame, period: str, *, refused: int | None = None, by_rule: Mapping[str, int] = NONE
+) -> pl.DataFrame:
     """Measure the rows of one partition, or of a whole table.
 
     Args:
@@ -43,6 +50,7 @@ def fingerprint(dataset: Dataset, rows: pl.DataFrame, period: str, *, refused: i
         rows: The rows, in the contract's types.
         period: The partition's key; any name of a version for a whole table.
         refused: How many of the rows rules refused; None where none can be.
+        by_rule: How many of them each rule refused.
 
     Returns:
         Rows of `FINGERPRINT`: `row_count` and `duplicate_rate` of the rows, `null_rate` of each column; of numbers
@@ -54,6 +62,7 @@ def fingerprint(dataset: Dataset, rows: pl.DataFrame, period: str, *, refused: i
     lines: list[Line] = [("", "row_count", float(rows.height), 0.0), *_duplicates(dataset, rows)]
     if refused is not None and rows.height:
         lines.append(("", "refused_rate", refused / rows.height, 1 / rows.height))
+        lines += [("", f"{REFUSED}{rule}", count / rows.height, 1 / rows.height) for rule, count in by_rule.items()]
     if rows.height:
         lines += _measured(columns, rows, _window_of(dataset, period))
         lines += [line for column in columns for line in _shares(column, rows)]

@@ -12,7 +12,7 @@ from typing import Protocol
 import polars as pl
 
 from platform_core.quality.baselines import LEAST_POINTS, Band, Point, Tolerance, deviation, expected
-from platform_core.quality.fingerprints import SHARE
+from platform_core.quality.fingerprints import REFUSED, SHARE
 
 WHOLE_ROWS = ""
 """As the column of an incident: whole rows are gone, or come twice."""
@@ -21,6 +21,7 @@ _TOLERANCES: Mapping[str, Tolerance] = {
     "row_count": Tolerance(relative=0.0, absolute=0.25),  # of its logarithm
     "duplicate_rate": Tolerance(relative=0.0, absolute=0.01),
     "refused_rate": Tolerance(relative=0.0, absolute=0.01),
+    REFUSED: Tolerance(relative=0.0, absolute=0.01),
     "null_rate": Tolerance(relative=0.0, absolute=0.02),
     "first_day": Tolerance(relative=0.0, absolute=0.3),
     "last_day": Tolerance(relative=0.0, absolute=1.5),  # the last day of a partition may come late
@@ -32,6 +33,8 @@ _SHARES = Tolerance(relative=0.05, absolute=0.03)
 _LENGTHS = ("length", "mean_day")
 _GROWTH = 0.4
 """From here on more rows explain what they move downstream; by themselves they are no incident."""
+_EMPTY = 0.3
+"""With a smaller share of the least expected rows a partition is not there, whatever its rows look like."""
 _EDGES = ("first_day", "last_day")
 
 
@@ -58,6 +61,7 @@ class History:
         judged: The periods to judge.
         partition_column: The column that says in which partition a row lies.
         key: The columns that identify a row.
+        rule_columns: The columns that each rule judges, by its id.
         is_whole: Whether a period is a version of the whole table, which overlaps every partition of others.
         marked: Periods that people left out: neither judged nor learned from.
     """
@@ -67,6 +71,7 @@ class History:
     judged: Sequence[str]
     partition_column: str | None = None
     key: Sequence[str] = ()
+    rule_columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     is_whole: bool = False
     marked: Collection[str] = ()
 
@@ -141,22 +146,26 @@ def find_incidents(histories: Sequence[History], graph: Graph) -> list[Incident]
 
 def oddities(history: History) -> Iterator[Oddity]:
     """Yield the numbers of the judged periods that are not as their own past lets expect."""
-    periods = history.frame["period"].unique(maintain_order=True).to_list()
-    learned = [period for period in periods if period not in history.marked]
-    series = _series(history.frame)
-    rows = {period: point.value for period, point in series.get(("", "row_count"), {}).items()}
     for period in history.judged:
-        if period in history.marked or period not in periods:
+        yield from _moves(history, period, least=1.0)
+
+
+def _moves(history: History, period: str, *, least: float) -> Iterator[Oddity]:
+    """Yield the numbers of a period whose score is above `least`."""
+    periods = history.frame["period"].unique(maintain_order=True).to_list()
+    if period in history.marked or period not in periods:
+        return
+    earlier = [before for before in periods[: periods.index(period)] if before not in history.marked]
+    if len(earlier) < LEAST_POINTS:
+        return
+    series = _series(history.frame)
+    rows = {each: point.value for each, point in series.get(("", "row_count"), {}).items()}
+    for (column, metric), points in series.items():
+        if column and _is_calendar(column, series, earlier):
             continue
-        earlier = [before for before in learned if periods.index(before) < periods.index(period)]
-        if len(earlier) < LEAST_POINTS:
-            continue
-        for (column, metric), points in series.items():
-            if column and _is_calendar(column, series, earlier):
-                continue
-            oddity = _oddity(history.name, column, metric, points, rows, earlier, period)
-            if oddity is not None:
-                yield oddity
+        oddity = _oddity(history.name, column, metric, points, rows, earlier, period)
+        if oddity is not None and (oddity.score > least or oddity.is_growth):
+            yield oddity
 
 
 Series = Mapping[tuple[str, str], Mapping[str, Point]]
@@ -191,6 +200,8 @@ def _oddity(
     past = [points[before] for before in earlier if before in points]
     if point is None:
         return None
+    if metric.startswith(REFUSED):
+        past = [points.get(before, Point(before, 0.0)) for before in earlier]
     # What chance alone may do to a value, if it is as it was: the noise of the past, more where there are fewer rows.
     power = 1.0 if metric in _EDGES else 0.5
     noises = [before.noise * (rows.get(before.period, 1.0) / max(rows.get(period, 1.0), 1.0)) ** power
@@ -201,7 +212,7 @@ def _oddity(
     value = math.log(max(point.value, 1.0)) if is_count else point.value
     bands = expected(past, period, noise=max(noises, default=0.0), tolerance=_tolerance(metric))
     score = deviation(bands, value)
-    if not bands or score <= (_GROWTH if is_count and value > bands[0].low else 1):
+    if not bands or (is_count and score <= _GROWTH):
         return None
     band = min(bands, key=lambda each: each.deviation(value))
     if is_count:
@@ -213,7 +224,7 @@ def _oddity(
 def _tolerance(metric: str) -> Tolerance:
     if metric in _LENGTHS:
         return Tolerance(relative=0.05, absolute=0.5)
-    return _TOLERANCES.get(metric, _SHARES)
+    return _TOLERANCES.get(REFUSED if metric.startswith(REFUSED) else metric, _SHARES)
 
 
 def _is_calendar(column: str, series: Series, earlier: Sequence[str]) -> bool:
@@ -268,7 +279,9 @@ def _of_dataset(
         by_column.setdefault(_cause(odd, history), {})[period] = odd
     for column, periods in by_column.items():
         odd = [oddity for listed in periods.values() for oddity in listed]
-        evidence = sorted((oddity for oddity in odd if oddity.column == column), key=lambda oddity: -oddity.score)
+        # A column that is blamed for what a rule refused may have no odd number of its own.
+        own = [oddity for oddity in odd if oddity.column == column] or odd
+        evidence = sorted(own, key=lambda oddity: -oddity.score)
         also = dict.fromkeys(oddity.column for oddity in odd if oddity.column not in ("", column))
         reaches = [below for below in consequences if name in graph.upstream(below)]
         yield Incident(dataset=name, column=column, periods=tuple(sorted(periods)), evidence=tuple(evidence),
@@ -281,6 +294,8 @@ def _cause(odd: Sequence[Oddity], history: History) -> str:
     A time that moved takes rows out of its partition, and a key that lost its values repeats: the column comes first.
     """
     metrics = {(oddity.column, oddity.metric) for oddity in odd}
+    if any(oddity.metric == "row_count" and oddity.value < _EMPTY * oddity.band.low for oddity in odd):
+        return WHOLE_ROWS
     if history.partition_column and any((history.partition_column, edge) in metrics for edge in _EDGES):
         return history.partition_column
     columns = [oddity for oddity in odd if oddity.column]
@@ -289,5 +304,19 @@ def _cause(odd: Sequence[Oddity], history: History) -> str:
         return WHOLE_ROWS
     if ("", "row_count") in metrics and ("", "duplicate_rate") not in metrics:
         return WHOLE_ROWS
+    if not columns:
+        return _refused_for(odd, history)
     suspects = in_key if ("", "duplicate_rate") in metrics else columns
-    return max(suspects or columns, key=lambda oddity: oddity.score).column if columns else WHOLE_ROWS
+    return max(suspects or columns, key=lambda oddity: oddity.score).column
+
+
+def _refused_for(odd: Sequence[Oddity], history: History) -> str:
+    """Return the column of the rule that refused the most; of a rule on several, the one that moved most."""
+    rules = [oddity for oddity in odd if oddity.metric.startswith(REFUSED)]
+    if not rules:
+        return WHOLE_ROWS
+    worst = max(rules, key=lambda oddity: oddity.value)
+    columns = history.rule_columns.get(worst.metric.removeprefix(REFUSED), ())
+    moves = sorted(_moves(history, worst.period, least=0.0), key=lambda oddity: oddity.score)
+    moved = {oddity.column: oddity.score for oddity in moves}
+    return max(columns, key=lambda column: moved.get(column, 0.0), default=WHOLE_ROWS)

@@ -83,3 +83,34 @@ def stacked_bars(values: Mapping[str, Sequence[float]], names: Sequence[str], *,
 def _length(value: float, full: float) -> float:
     room = _WIDTH - _LABEL - _NUMBER
     return max(1.0, room * min(value / full, 1)) if value > 0 else 0
+
+
+_TILE, _TILE_HEIGHT, _TILES = 210, 96, 3
+
+
+def histograms(counts: Mapping[str, tuple[float, float, Sequence[int]]], *, title: str) -> str:
+    """A small histogram for each column, three beside one another, as an SVG document.
+
+    Args:
+        counts: The least and the greatest value and the counts of equally wide bins between them, by column.
+        title: Above them.
+    """
+    rows = -(-len(counts) // _TILES)
+    size = f'width="{_TILE * _TILES}" height="{24 + rows * _TILE_HEIGHT}"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11" fill="{_INK}">',
+        f'<text x="0" y="16" font-size="12" font-weight="bold">{escape(title)}</text>',
+    ]
+    for place, (name, (low, high, bins)) in enumerate(counts.items()):
+        x, y = place % _TILES * _TILE, 24 + place // _TILES * _TILE_HEIGHT
+        lines.append(f'<text x="{x}" y="{y + 14}">{escape(name[:28])}</text>')
+        width, top = (_TILE - 16) / max(len(bins), 1), max(bins, default=0) or 1
+        for bar, count in enumerate(bins):
+            height = 48 * count / top
+            lines.append(
+                f'<rect x="{x + bar * width:.1f}" y="{y + 68 - height:.1f}" width="{max(width - 1, 1):.1f}" '
+                f'height="{height:.1f}" fill="{_FILL}"/>'
+            )
+        lines.append(f'<text x="{x}" y="{y + 82}">{low:,.4g}</text>')
+        lines.append(f'<text x="{x + _TILE - 16}" y="{y + 82}" text-anchor="end">{high:,.4g}</text>')
+    return "\n".join([*lines, "</svg>"])

@@ -1,5 +1,6 @@
 """Promises measured: the share of time a dataset was fresh, and how much of its error budget that took."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,9 +18,9 @@ class Promise:
     Attributes:
         name: `freshness`, `throughput`, `latency`.
         promised: In words.
-        measured: The share of time, or rows a second; None where it could not be measured.
+        measured: The share of time, rows a second, or the 99th percentile in seconds; None where it was not measured.
         kept: Whether it was kept; None where it could not be measured.
-        budget: The share of time that may be missed.
+        budget: The share of time, or of inputs, that may be missed.
         burn: How many times the budget is used up over the window; above 1 it is broken.
         detail: In words.
     """
@@ -64,6 +65,29 @@ def freshness_promise(
     detail = f"fresh {share:.2%} of {total.total_seconds() / 3600:.1f} h"
     return Promise(name="freshness", promised=promised, measured=share, kept=burn <= 1, budget=budget, burn=burn,
                    detail=detail)  # fmt: skip
+
+
+def latency_promise(latencies: Sequence[timedelta], limit: timedelta, *, target: float | None) -> Promise:
+    """Measure how many arrivals were readable within `limit`, closed, and the 99th percentile of what they took.
+
+    Args:
+        latencies: From arrival to being readable, one an input of the window.
+        limit: The longest that was promised.
+        target: The share of inputs that was promised; `TARGET` where none was.
+    """
+    share_promised = target or TARGET
+    promised = f"{limit.total_seconds():g} s for {share_promised:.2%} of the inputs"
+    if not latencies:
+        return Promise(name="latency", promised=promised, measured=None, kept=None, budget=None, burn=None,
+                       detail="not measured: no input of the window is known by when it came")  # fmt: skip
+    ordered = sorted(latencies)
+    percentile = ordered[max(math.ceil(0.99 * len(ordered)) - 1, 0)]
+    late = sum(latency > limit for latency in ordered) / len(ordered)
+    budget = 1 - share_promised
+    burn = late / budget if budget > 0 else (0.0 if not late else float("inf"))
+    detail = f"p99 {percentile.total_seconds():,.1f} s over {len(ordered):,} inputs, {late:.2%} late"
+    return Promise(name="latency", promised=promised, measured=percentile.total_seconds(), kept=burn <= 1,
+                   budget=budget, burn=burn, detail=detail)  # fmt: skip
 
 
 def throughput_promise(ingests: pl.DataFrame, promised: float) -> Promise:

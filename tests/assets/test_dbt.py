@@ -272,3 +272,13 @@ def _edit(project: Path, path: str, old: str, new: str) -> None:
     text = (project / path).read_text()
     assert old in text
     (project / path).write_text(text.replace(old, new))
+
+
+def test_dbt_parse_names_no_deprecation(built: tuple[Lake, dg.ExecuteInProcessResult]) -> None:
+    staged = max(
+        (Path(built[0].settings.state) / "dbt" / "development").glob("*/target"), key=lambda path: path.stat().st_mtime
+    )
+    command = [str(Path(sys.executable).with_name("dbt")), "parse", "--show-all-deprecations", "--no-partial-parse"]
+    told = subprocess.run([*command, "--project-dir", project, "--profiles-dir", project, "--target-path", project + "/parsed"],
+                          capture_output=True, text=True, check=True).stdout  # fmt: skip
+    assert "eprecat" not in told

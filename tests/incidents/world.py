@@ -3,6 +3,7 @@
 Rows arrive, those that break a rule are refused, and what is derived is made of the rest by the transforms themselves.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from platform_core.lineage.declared import lineage_of
 from platform_core.quality import judge
 from platform_core.quality.fingerprints import fingerprint
 from platform_core.quality.incidents import History, Incident, find_incidents
+from platform_core.quality.judge import Judgement
 from platform_core.synthetic import generate
 
 SNAPSHOTS = {"flights/airlines": 40, "flights/airports": 300, "flights/planes": 400, "commerce/customers": 400,
@@ -65,7 +67,9 @@ class World:
             rows = self.derived(name, month)
             return fingerprint(dataset, made(rows) if made else rows, month)
         rows = self.of_partition(name, month)
-        return fingerprint(dataset, rows, month, refused=rows.height - self.stored(name, month).height)
+        judged = self.judged(name, month)
+        by_rule = Counter(rule for rules in judged.broken_rules() for rule in rules)
+        return fingerprint(dataset, rows, month, refused=int(judged.refused.sum()), by_rule=by_rule)
 
     def of_partition(self, name: str, month: str) -> pl.DataFrame:
         """The rows that lie in the month's partition, whichever month's file brought them."""
@@ -74,6 +78,10 @@ class World:
 
     def stored(self, name: str, month: str) -> pl.DataFrame:
         """The rows that no rule refused."""
+        return self.judged(name, month).valid
+
+    def judged(self, name: str, month: str) -> Judgement:
+        """The verdict on what arrived."""
         dataset = self.catalog[name]
         references = {
             rule.id: self.arrived[rule.dataset][month].select(
@@ -81,7 +89,7 @@ class World:
             ).unique()
             for rule in rules_of(dataset) if isinstance(rule, ReferenceRule)
         }  # fmt: skip
-        return judge(self.of_partition(name, month), dataset, references, now=datetime(2030, 1, 1, tzinfo=UTC)).valid
+        return judge(self.of_partition(name, month), dataset, references, now=datetime(2030, 1, 1, tzinfo=UTC))
 
     def derived(self, name: str, month: str) -> pl.DataFrame:
         """What the transform makes of the stored rows of the month."""
@@ -102,6 +110,7 @@ class World:
                 judged=tuple(judged),
                 partition_column=parts.on if (parts := self.catalog[name].partitions) else None,
                 key=self.catalog[name].key,
+                rule_columns={rule.id: rule.columns for rule in rules_of(self.catalog[name])},
                 is_whole=parts is None,
                 marked=marked,
             )

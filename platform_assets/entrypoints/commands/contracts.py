@@ -166,7 +166,7 @@ def check(
     """Judges rows by a contract: schema, quality and SLA in one verdict. Exit code 1 where it does not hold."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json, screen, table
-    from platform_assets.operations.contracts import compliance, freshness_finding, load, stored_references
+    from platform_assets.operations.contracts import compliance, load, promise_findings, stored_references
     from platform_assets.operations.datasets import find_dataset
     from platform_assets.operations.profiles import refuse_unknown_rows, rows_of
 
@@ -177,7 +177,7 @@ def check(
     refuse_unknown_rows(location.catalog, named)
     with rows_of(named, location.catalog, location.lake) as found:
         references = stored_references(location.catalog, location.lake, contract)
-        verdict = compliance(contract, found, references, fresh=freshness_finding(location, contract, named))
+        verdict = compliance(contract, found, references, promises=promise_findings(location, contract, named))
     if json:
         print_json(verdict)
     else:

@@ -11,7 +11,7 @@ import typer
 from platform_assets.entrypoints.options import REGISTRY, Json, RegistryFolder
 
 if TYPE_CHECKING:
-    from platform_assets.operations.contract_changes import DatasetChanges, TouchedChange
+    from platform_assets.operations.contract_changes import BreakingRows, DatasetChanges, TouchedChange
 
 _READERS = 4
 
@@ -19,14 +19,17 @@ commands = typer.Typer()
 
 
 @commands.command()
-def diff(
+def diff(  # noqa: PLR0913, PLR0917 - one parameter an option
     context: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(help="Datasets; all without.")] = None,
     against: Annotated[
-        str | None, typer.Option(help="A published version, or a contract file; the newest published without.")
+        str | None,
+        typer.Option(help="A published version, a contract file, or a branch, tag or commit; the newest without."),
     ] = None,
     levels: Annotated[Path | None, typer.Option(help="YAML or JSON: the level of kinds of changes.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Write Markdown, for a pull request.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page to this file too.")] = None,
+    partitions: Annotated[int, typer.Option(help="Judge so many of the newest partitions by the new contract.")] = 3,
     registry: RegistryFolder = REGISTRY,
     json: Json = False,
 ) -> None:
@@ -43,7 +46,11 @@ def diff(
     location = open_location(context.obj)
     for name in names or ():
         find_dataset(location.catalog, name)
-    found = changes_of(location, Registry(registry), names=names or (), against=against, levels=levels)
+    found = changes_of(
+        location, Registry(registry), names=names or (), against=against, levels=levels, partitions=partitions
+    )
+    if html is not None:
+        html.write_text(_page(found), encoding="utf-8")
     if json:
         print_json(found)
     elif markdown:
@@ -61,6 +68,8 @@ def _text(found: "Sequence[DatasetChanges]") -> str:
 
 def _lines(found: "DatasetChanges") -> Iterator[str]:
     yield f"{found.name}: {_heading(found)}"
+    if found.breaking is not None:
+        yield f"  {_breaking_words(found.breaking)}"
     for change in found.changes:
         yield f"  {change.level:<12} {_words(change)}{_whom(change, found.reader_count)}"
 
@@ -72,6 +81,32 @@ def _heading(found: "DatasetChanges") -> str:
         return f"{found.old_version} is published, and the dataset is declared no more"
     asks = "" if found.versioned else f"; the version must become {found.proposed_version}"
     return f"{found.level}, {found.old_version} -> {found.new_version}{asks}"
+
+
+def _breaking_words(breaking: "BreakingRows") -> str:
+    where = f"of the partitions {', '.join(breaking.partitions)} " if breaking.partitions else "of the table "
+    return f"{breaking.breaking:,} of {breaking.rows:,} rows {where}would be refused ({breaking.share:.2%})"
+
+
+def _page(found: "Sequence[DatasetChanges]") -> str:
+    """Return the changes as a page that opens from disk."""
+    from html import escape
+
+    from platform_core.quality.html import document, grid
+
+    sections = []
+    for dataset in found:
+        sections.append(f"<h2>{escape(dataset.name)}</h2><p>{escape(_heading(dataset))}</p>")
+        if dataset.breaking is not None:
+            sections.append(f"<p>{escape(_breaking_words(dataset.breaking))}</p>")
+        if dataset.changes:
+            rows = [
+                (change.level, _words(change), ", ".join(change.readers), ", ".join(change.owners))
+                for change in dataset.changes
+            ]
+            sections.append(grid(("Level", "Change", "Reaches", "Owners"), rows))
+    lead = f"{len(found)} contracts differ from what is published" if found else "no contract differs"
+    return document("Changes of contracts", lead, sections)
 
 
 def _words(change: "TouchedChange") -> str:
@@ -98,6 +133,9 @@ def _markdown_page(found: "Sequence[DatasetChanges]") -> str:
 def _markdown(found: "DatasetChanges") -> Iterator[str]:
     yield f"### `{found.name}`: {_heading(found)}"
     yield ""
+    if found.breaking is not None:
+        yield f"{_breaking_words(found.breaking)}."
+        yield ""
     if found.changes:
         yield "| level | change | reaches | owners |"
         yield "|---|---|---|---|"

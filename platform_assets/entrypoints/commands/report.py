@@ -15,7 +15,9 @@ commands = typer.Typer()
 @commands.command()
 def report(
     context: typer.Context,
-    output: Annotated[Path, typer.Option(help="Folder of the site.")] = Path("report"),
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the site; report in the platform's state without.")
+    ] = None,
     profiles: Annotated[bool, typer.Option("--profiles/--no-profiles", help="Read the tables for profiles.")] = True,
     json: Json = False,
 ) -> None:
@@ -26,8 +28,10 @@ def report(
     from platform_assets.entrypoints.screen import print_json
     from platform_assets.operations.report import write_report
 
-    index = write_report(open_location(context.obj), output, datetime.now(UTC), profiles=profiles)
+    location = open_location(context.obj)
+    folder = output or Path(location.settings.state) / "report"
+    index = write_report(location, folder, datetime.now(UTC), profiles=profiles)
     if json:
-        print_json({"index": str(index), "pages": len(list(output.glob("*.html")))})
+        print_json({"index": str(index), "pages": len(list(folder.glob("*.html")))})
     else:
         typer.echo(f"open {index}")

@@ -1,7 +1,11 @@
 """`platform contracts` and `platform diff`."""
 
+import json
+import shutil
+import subprocess
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from platform_assets.entrypoints.cli import main
@@ -51,6 +55,36 @@ def test_a_diff_says_what_changed_for_whom_and_which_version_it_asks_for(shell: 
     assert "| incompatible | column removed till: String -> nothing |" in told
     assert "1.0.0 -> 1.0.0; the version must become 2.0.0" in told
     assert "| convertible | type widened price: Int32 -> Float64 (loosens) | 1 of 1 | team:shop |" in told
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=shop", "-c", "user.email=shop@example.com")
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)  # noqa: S607
+
+
+def test_a_diff_against_a_branch_reads_what_is_published_there(shell: Shell, registry: str, tmp_path: Path) -> None:
+    changed_contract(registry)
+    git(tmp_path, "init", "-b", "main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "contracts")
+    shell.world.land("shop/sales-a.parquet", GOOD)
+    shell.world.catch_up()
+    shutil.rmtree(registry)
+    page = tmp_path / "diff.html"
+    arguments = ["diff", "shop/sales", "--against", "main", "--registry", registry]
+    assert main(["--package", "tests.declared", *arguments, "--html", str(page)]) == 1
+    assert "0 of 2 rows of the partitions 2024-01 would be refused (0.00%)" in shell.capture.readouterr().out
+    assert "column removed till" in page.read_text()
+    assert "strange: is no reference" in shell.refused("diff", "--against", "strange", "--registry", registry)
+
+
+def test_a_cast_column_is_named_with_what_it_lost(shell: Shell, tmp_path: Path) -> None:
+    cast = tmp_path / "cast.parquet"
+    GOOD.with_columns(pl.col("price").cast(pl.Int32), pl.Series("sale", [1.0, 2.5])).write_parquet(cast)
+    assert main(["--package", "tests.declared", "contracts", "check", "shop/sales", str(cast), "--json"]) == 1
+    findings = {each["name"]: each for each in json.loads(shell.capture.readouterr().out)["findings"]}
+    assert findings["price_cast"]["detail"] == "price: Int32 to Float64, nothing lost"
+    assert findings["sale_cast"]["detail"] == "sale: Float64 to Int64, 1 of 2 values lost something"
 
 
 def test_a_version_is_published_once(shell: Shell, registry: str) -> None:

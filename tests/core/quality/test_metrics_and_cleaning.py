@@ -11,8 +11,8 @@ from platform_core.interchange.expectations import from_suite, to_suite
 from platform_core.quality import judge
 from platform_core.quality.backtest import backtest
 from platform_core.quality.clean import Cleaned
-from platform_core.quality.metrics import JudgedRule, metrics_of, score
-from platform_core.quality.promises import freshness_promise
+from platform_core.quality.metrics import METRICS, JudgedRule, metrics_of, score, threshold_of, with_expectations
+from platform_core.quality.promises import freshness_promise, latency_promise
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 
@@ -74,6 +74,25 @@ def test_freshness_is_the_share_of_the_window_and_the_burn_its_use_of_the_budget
     assert (kept.measured, kept.burn, kept.kept) == (pytest.approx(0.6), pytest.approx(0.8), True)
     assert freshness_promise(filled, day, NOW, 10 * day, target=0.5).kept is False
     assert freshness_promise([], day, NOW, day, target=None).kept is None
+
+
+def test_latency_is_the_99th_percentile_and_late_inputs_use_up_the_budget() -> None:
+    second = timedelta(seconds=1)
+    kept = latency_promise([second] * 199 + [9 * second], 2 * second, target=0.99)
+    assert (kept.measured, kept.burn, kept.kept) == (1.0, pytest.approx(0.5), True)
+    broken = latency_promise([second] * 95 + [9 * second] * 5, 2 * second, target=0.99)
+    assert (broken.measured, broken.burn, broken.kept) == (9.0, pytest.approx(5), False)
+    assert latency_promise([], second, target=None).kept is None
+
+
+def test_expectations_are_learned_from_earlier_partitions_and_not_from_marked_ones() -> None:
+    rows = [(NOW, "r", f"2024-{month:02d}", "price", "null_rate", 0.5 if month == 7 else 0.1) for month in range(1, 9)]
+    measured = pl.DataFrame(rows, schema=METRICS, orient="row")
+    bands = with_expectations(measured, marked=("2024-07",))
+    assert bands[:5] == [None] * 5
+    assert bands[6] == bands[7] == pytest.approx((0.09, 0.11))
+    assert threshold_of(SOLD, "price", "null_rate") == 0.5
+    assert threshold_of(SOLD, "mail", "null_rate") == 0.05
 
 
 def test_a_backtest_tells_when_a_rule_would_have_fired_and_what_it_would_have_set_aside() -> None:
