@@ -275,10 +275,9 @@ def _edit(project: Path, path: str, old: str, new: str) -> None:
 
 
 def test_dbt_parse_names_no_deprecation(built: tuple[Lake, dg.ExecuteInProcessResult]) -> None:
-    staged = max(
-        (Path(built[0].settings.state) / "dbt" / "development").glob("*/target"), key=lambda path: path.stat().st_mtime
-    )
+    copies = Path(built[0].settings.state) / "dbt" / "development"
+    project = str(max(copies.glob("*/target"), key=lambda path: path.stat().st_mtime).parent)
     command = [str(Path(sys.executable).with_name("dbt")), "parse", "--show-all-deprecations", "--no-partial-parse"]
-    told = subprocess.run([*command, "--project-dir", project, "--profiles-dir", project, "--target-path", project + "/parsed"],
-                          capture_output=True, text=True, check=True).stdout  # fmt: skip
+    places = ["--project-dir", project, "--profiles-dir", project, "--target-path", f"{project}/parsed"]
+    told = subprocess.run([*command, *places], capture_output=True, text=True, check=True).stdout
     assert "eprecat" not in told
