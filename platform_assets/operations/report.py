@@ -17,7 +17,7 @@ from platform_assets.operations.quality import quality_history
 from platform_core.contracts import Dataset
 from platform_core.lineage import Lineage
 from platform_core.lineage.declared import lineage_of
-from platform_core.quality.html import document, grid, line
+from platform_core.quality.html import document, grid, line, neighbours, tiles
 from platform_core.quality.profile_page import profile_sections, summary
 
 _RUNS = 60
@@ -65,13 +65,15 @@ def _index(location: CodeLocation, now: datetime) -> Iterator[str]:
     yield '<th>fresh</th><th class="n">score</th></tr></thead><tbody>'
     for each in lines:
         total = scores[each.name].total
-        mark = "bad" if each.checks.failed else "warn" if each.checks.warned else "good"
+        failed_mark = " bad" if each.checks.failed else ""
+        warned_mark = " warn" if each.checks.warned else ""
+        fresh = {"pass": "yes", "not_applicable": "-"}.get(each.freshness.state, each.freshness.state)
         rows = "-" if each.rows is None else f"{each.rows:,}"
         yield (
             f"<tr><td>{_link(each.name)}</td><td>{escape(each.owner)}</td><td class='n'>{rows}</td>"
-            f"<td class='n'>{each.checks.passed}</td><td class='n'>{each.checks.warned}</td>"
-            f"<td class='n {mark}'>{each.checks.failed}</td><td class='n'>{each.quarantine_open or 0}</td>"
-            f"<td>{escape(each.freshness.state)}</td><td class='n'>{'-' if total is None else f'{total:.1f}'}</td></tr>"
+            f"<td class='n'>{each.checks.passed}</td><td class='n{warned_mark}'>{each.checks.warned}</td>"
+            f"<td class='n{failed_mark}'>{each.checks.failed}</td><td class='n'>{each.quarantine_open or 0}</td>"
+            f"<td>{escape(fresh)}</td><td class='n'>{'-' if total is None else f'{total:.1f}'}</td></tr>"
         )
     yield "</tbody></table></div>"
 
@@ -98,8 +100,9 @@ def _contract(page: Page) -> Iterator[str]:
         for each in page.columns
     ])  # fmt: skip
     yield "<h2>Rules</h2>"
-    yield grid(["rule", "severity", "dimension", "last verdict", "says"], [
-        [each.label, each.severity, each.dimension, each.status, each.told] for each in page.rules
+    yield grid(["rule", "severity", "dimension", "last verdict", "what it found"], [
+        [each.label, each.severity, each.dimension, each.status, "" if each.told == each.label else each.told]
+        for each in sorted(page.rules, key=lambda rule: rule.status == "passed")
     ])  # fmt: skip
     if page.quarantine is not None:
         aside = page.quarantine
@@ -115,20 +118,32 @@ def _history(location: CodeLocation, dataset: Dataset) -> Iterator[str]:
     if score.total is not None:
         parts = ", ".join(f"{name} {value:.1f}" for name, value in score.dimensions.items())
         yield f"<p>Score {score.total:.1f} of 100: the mean of {escape(parts)}.</p>"
-    by_run = measured.group_by("run_id", "metric", "column", maintain_order=True)
-    runs = by_run.agg(pl.col("value").mean(), pl.col("at").first())
+    yield tiles(_plots(measured))
+
+
+def _plots(measured: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    """Draw each rate that moved: by partition, as last measured, where there are several, else by run."""
+    if measured["partition"].n_unique() > 2:  # noqa: PLR2004 - one name is that of the whole
+        parted = measured.filter(pl.col("partition") != "").sort("partition", "at")
+        by = parted.group_by("partition", "metric", "column", maintain_order=True)
+        runs = by.agg(pl.col("value").last()).with_columns(pl.col("partition").alias("place"))
+    else:
+        by = measured.group_by("run_id", "metric", "column", maintain_order=True)
+        runs = by.agg(pl.col("value").mean(), pl.col("at").first().dt.strftime("%m-%d %H:%M").alias("place"))
     for metric in ("row_count", "null_rate", "outlier_rate", "duplicate_rate"):
         for (column,), part in runs.filter(pl.col("metric") == metric).group_by("column", maintain_order=True):
             values = part["value"].to_list()[-_RUNS:]
             if len(set(values)) > 1:
                 title = f"{metric.replace('_', ' ')} {column}".strip()
-                first, last = (f"{part['at'][place]:%m-%d %H:%M}" for place in (-len(values), -1))
-                yield f"<h3>{escape(title)}</h3>{line(values, first, last, label=title)}"
+                first, last = part["place"][-len(values)], part["place"][-1]
+                yield title, line(values, first, last, label=title)
 
 
 def _lineage(location: CodeLocation, dataset: Dataset, lineage: Lineage) -> Iterator[str]:
     yield "<h2>Lineage</h2>"
     known = location.catalog.datasets
+    above, below = lineage.upstream(dataset.name, depth=1), lineage.downstream(dataset.name, depth=1)
+    yield neighbours(list(above), dataset.name, list(below), label=f"what {dataset.name} is made of, and who reads it")
     for title, names in (("Made of", lineage.upstream(dataset.name)), ("Read by", lineage.downstream(dataset.name))):
         links = [_link(name) if name in known else escape(name) for name in names]
         yield f"<p>{title}: {', '.join(links) or 'nothing'}</p>"

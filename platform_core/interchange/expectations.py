@@ -4,13 +4,14 @@ An expectation with a counterpart becomes a rule on the same rows; the others ar
 Severities: `critical` is an error, `warning` and `info` are warnings; a suite of before severities fails on any.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from platform_core.contracts import Dataset, Rule, complete, expression, measure, rules_of, unique, volume
+from platform_core.contracts import Dataset, Rule, complete, expression, measure, quantile, rules_of, unique, volume
 from platform_core.rules import Severity, Unique, id_of
 from platform_core.rules.bounds import InRange
 from platform_core.rules.completeness import Complete
@@ -38,11 +39,12 @@ def from_suite(suite: Mapping[str, Any]) -> ImportedSuite:
         kind = str(expectation.get("type") or expectation.get("expectation_type"))
         terms = {name: value for name, value in expectation.get("kwargs", {}).items() if value is not None}
         build = _IMPORTED.get(kind)
-        rule = build(_Given(kind, terms, _severity(expectation), place)) if build else None
-        if rule is None:
-            left_out.append(f"{kind} {terms.get('column', '')}".strip())
+        built = build(_Given(kind, terms, _severity(expectation), place)) if build else None
+        if built is None:
+            reason = f": {_WITHOUT[kind]}" if kind in _WITHOUT else ""
+            left_out.append(f"{kind} {terms.get('column', '')}".strip() + reason)
         else:
-            rules.append(rule)
+            rules += built if isinstance(built, list) else [built]
     return ImportedSuite(str(suite.get("name") or suite.get("expectation_suite_name") or "suite"), rules, left_out)
 
 
@@ -178,7 +180,89 @@ def _distinct(value: pl.Expr) -> pl.Expr:
     return value.drop_nulls().n_unique()
 
 
-_IMPORTED: Mapping[str, Callable[[_Given], Rule | None]] = {
+def _texts(suffix: str, of: Callable[[pl.Expr, _Given], pl.Expr]) -> Callable[[_Given], Rule]:
+    def build(given: _Given) -> Rule:
+        condition = of(pl.col(given.column), given)
+        if not given.whole:
+            return given.share(condition, suffix)
+        return expression(given.named(suffix), condition, severity=given.severity)
+
+    return build
+
+
+def _any_regex(value: pl.Expr, given: _Given) -> pl.Expr:
+    each = [value.str.contains(str(pattern)) for pattern in given.terms["regex_list"]]
+    return pl.all_horizontal(each) if given.terms.get("match_on") == "all" else pl.any_horizontal(each)
+
+
+def _no_regex(value: pl.Expr, given: _Given) -> pl.Expr:
+    return ~pl.any_horizontal([value.str.contains(str(pattern)) for pattern in given.terms["regex_list"]])
+
+
+def _like(value: pl.Expr, patterns: Sequence[object]) -> pl.Expr:
+    """SQL's LIKE: `%` stands for any text, `_` for any character."""
+    spelled = ["".join({"%": ".*", "_": "."}.get(each, re.escape(each)) for each in str(one)) for one in patterns]
+    return pl.any_horizontal([value.str.contains(f"(?s)^(?:{one})$") for one in spelled])
+
+
+def _contained(given: _Given) -> Rule:
+    wanted = list(dict.fromkeys(given.terms["value_set"]))
+    held = pl.col(given.column).drop_nulls().unique().is_in(wanted).sum()
+    return measure(given.named("contains_set"), held, at_least=len(wanted), severity=given.severity, over="table")
+
+
+def _equal_set(given: _Given) -> list[Rule]:
+    return [_in_set(given), _contained(given)]
+
+
+def _quantiles(given: _Given) -> list[Rule]:
+    """One rule a quantile, interpolated linearly."""
+    ranges = given.terms["quantile_ranges"]
+    return [
+        quantile(given.column, float(at), at_least=low, at_most=high, severity=given.severity, over="table")
+        for at, (low, high) in zip(ranges["quantiles"], ranges["value_ranges"], strict=True)
+        if low is not None or high is not None
+    ]
+
+
+def _pair_in_set(given: _Given) -> Rule:
+    names = [str(given.terms[name]) for name in ("column_A", "column_B")]
+    pairs = [(pl.col(names[0]) == one) & (pl.col(names[1]) == other) for one, other in given.terms["value_pairs_set"]]
+    return expression(id_of(names, "pair_isin"), pl.any_horizontal(pairs), severity=given.severity)
+
+
+def _row_sum(given: _Given) -> Rule:
+    names = list(map(str, given.terms["column_list"]))
+    total = pl.sum_horizontal(names, ignore_nulls=False)
+    return expression(id_of(names, "sum"), total == given.terms["sum_total"], severity=given.severity)
+
+
+_WITHOUT: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("expect_column_to_exist", "expect_table_columns_to_match_ordered_list", "expect_table_columns_to_match_set",
+         "expect_table_column_count_to_equal", "expect_table_column_count_to_be_between"),
+        "the columns of the declaration say it",
+    ),
+    **dict.fromkeys(
+        ("expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list"),
+        "the types of the declaration say it",
+    ),
+    "expect_table_row_count_to_equal_other_table": "a rule judges one table",
+    "expect_column_values_to_be_increasing": "rows of a table have no order",
+    "expect_column_values_to_be_decreasing": "rows of a table have no order",
+    "expect_column_kl_divergence_to_be_less_than": "no rule compares distributions; see platform incidents",
+    "expect_column_values_to_match_json_schema": "declare the column as a struct",
+    "expect_column_values_to_be_json_parseable": "declare the column as a struct",
+    "expect_column_values_to_match_strftime_format": "declare the column as a time",
+    "expect_column_values_to_be_dateutil_parseable": "declare the column as a time",
+    "expect_column_value_z_scores_to_be_less_than": "platform quality history has outlier rates",
+    "expect_column_most_common_value_to_be_in_set": "no rule names the most common value; share_of comes near",
+    "expect_select_column_values_to_be_unique_within_record": "write it as an expression of the columns",
+    "unexpected_rows_expectation": "write its SQL as an expression",
+}  # fmt: skip
+"""Expectations without a counterpart, and why."""
+
+_IMPORTED: Mapping[str, Callable[[_Given], Rule | list[Rule] | None]] = {
     "expect_column_values_to_not_be_null": _not_null,
     "expect_column_values_to_be_null": _null,
     "expect_column_values_to_be_in_set": _in_set,
@@ -200,6 +284,35 @@ _IMPORTED: Mapping[str, Callable[[_Given], Rule | None]] = {
     "expect_column_sum_to_be_between": _aggregate("sum", pl.Expr.sum),
     "expect_column_stdev_to_be_between": _aggregate("stdev", pl.Expr.std),
     "expect_column_unique_value_count_to_be_between": _aggregate("distinct", _distinct),
+    "expect_column_proportion_of_unique_values_to_be_between": _aggregate(
+        "unique_share", lambda value: _distinct(value) / value.count()
+    ),
+    "expect_column_proportion_of_non_null_values_to_be_between": _aggregate(
+        "filled_share", lambda value: value.is_not_null().mean()
+    ),
+    "expect_column_quantile_values_to_be_between": _quantiles,
+    "expect_column_distinct_values_to_be_in_set": _in_set,
+    "expect_column_distinct_values_to_contain_set": _contained,
+    "expect_column_distinct_values_to_equal_set": _equal_set,
+    "expect_column_values_to_not_match_regex": _texts(
+        "no_regex", lambda value, given: ~value.str.contains(str(given.terms["regex"]))
+    ),
+    "expect_column_values_to_match_regex_list": _texts("regex_list", _any_regex),
+    "expect_column_values_to_not_match_regex_list": _texts("no_regex_list", _no_regex),
+    "expect_column_values_to_match_like_pattern": _texts(
+        "like", lambda value, given: _like(value, [given.terms["like_pattern"]])
+    ),
+    "expect_column_values_to_not_match_like_pattern": _texts(
+        "not_like", lambda value, given: ~_like(value, [given.terms["like_pattern"]])
+    ),
+    "expect_column_values_to_match_like_pattern_list": _texts(
+        "like_list", lambda value, given: _like(value, given.terms["like_pattern_list"])
+    ),
+    "expect_column_values_to_not_match_like_pattern_list": _texts(
+        "not_like_list", lambda value, given: ~_like(value, given.terms["like_pattern_list"])
+    ),
+    "expect_column_pair_values_to_be_in_set": _pair_in_set,
+    "expect_multicolumn_sum_to_equal": _row_sum,
 }  # fmt: skip
 
 

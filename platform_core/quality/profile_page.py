@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from platform_core.privacy.masking import MASK
-from platform_core.quality.html import document, grid, histogram, line
+from platform_core.quality.html import document, grid, histogram, line, tiles
 from platform_core.quality.profile import Bin, ColumnProfile, Profile
 
 _CORRELATIONS = 15
@@ -55,12 +55,13 @@ def _partitions(profile: Profile) -> Iterator[str]:
         return
     keys, parts = list(profile.partitions), list(profile.partitions.values())
     yield "<h2>Partitions</h2>"
-    yield f"<h3>Rows</h3>{line([float(part.rows) for part in parts], keys[0], keys[-1], label='rows by partition')}"
-    for column in profile.columns:
-        shares = [part.null_shares[column.name] for part in parts]
-        if max(shares) != min(shares):
-            yield f"<h3>Share of nulls in {escape(column.name)}</h3>"
-            yield line(list(shares), keys[0], keys[-1], label=f"nulls of {column.name} by partition")
+    rows = line([float(part.rows) for part in parts], keys[0], keys[-1], label="rows by partition")
+    shares = {column.name: [part.null_shares[column.name] for part in parts] for column in profile.columns}
+    nulls = [
+        (f"Share of nulls in {name}", line(list(share), keys[0], keys[-1], label=f"nulls of {name} by partition"))
+        for name, share in shares.items() if max(share) != min(share)
+    ]  # fmt: skip
+    yield tiles([("Rows", rows), *nulls])
 
 
 def _details(column: ColumnProfile) -> Iterator[str]:
@@ -72,14 +73,15 @@ def _details(column: ColumnProfile) -> Iterator[str]:
         counts = [bar.count for bar in column.histogram]
         yield histogram(counts, low, high, label=f"histogram of {column.name}")
     if column.quantiles:
-        yield grid(list(column.quantiles), [[text_of(value) for value in column.quantiles.values()]])
+        yield grid(list(column.quantiles), [[text_of(value) for value in column.quantiles.values()]], narrow=True)
     if column.top:
         yield grid(
-            ["value", "rows"], [[text_of(value), f"{count:,}"] for value, count in column.top[:_VALUES]], numbers=(1,)
-        )
+            ["value", "rows"], [[text_of(value), f"{count:,}"] for value, count in column.top[:_VALUES]],
+            numbers=(1,), narrow=True,
+        )  # fmt: skip
     if column.patterns:
         rows = [[text_of(pattern), f"{count:,}"] for pattern, count in column.patterns]
-        yield grid(["shape", "rows"], rows, numbers=(1,))
+        yield grid(["shape", "rows"], rows, numbers=(1,), narrow=True)
 
 
 def _anchor(name: str) -> str:

@@ -262,9 +262,10 @@ class TestDeclaration:
 
 
 def staged_sql(lake: Lake, name: str) -> str:
-    """The query that dbt compiled last for a model."""
+    """The query that dbt compiled last for a model; a unit test's rows for it lie in a folder named after its file."""
     home = Path(lake.settings.state) / "dbt" / "development"
-    found = sorted(home.glob(f"*/target/compiled/**/{name}.sql"), key=lambda path: path.stat().st_mtime)
+    queries = [path for path in home.glob(f"*/target/compiled/**/{name}.sql") if path.parent.suffix != ".yml"]
+    found = sorted(queries, key=lambda path: path.stat().st_mtime)
     return found[-1].read_text()
 
 
