@@ -1,0 +1,1 @@
+"""A shop whose application has a database."""
