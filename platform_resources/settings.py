@@ -52,6 +52,7 @@ VARIABLES = {
     "PLATFORM_SECRET_NAME": "the secret that declarations call name: a token, a key, user:password; default none",
     "PLATFORM_S3_TIMEOUT": "seconds that a request to S3 may stay unanswered; default 30",
     "PLATFORM_ALERTS": "TOML file of alert channels and routes; default none, and alerts go to the journal alone",
+    "PLATFORM_LOGS": "json for a line of JSON on standard error for each step, input and micro-batch; default off",
     "PLATFORM_TRACES": "URL of an OTLP endpoint over HTTP, such as http://localhost:4318; default none, and no traces",
     "PLATFORM_TRACE_LINK": "address of a trace, with {trace_id}, such as http://localhost:16686/trace/{trace_id}",
     "PLATFORM_WEB": "address of Dagster's web pages, such as http://localhost:3000, for links; default none",
@@ -108,6 +109,7 @@ class Settings:
     branch: str | None = None
     """The branch of data that is read and written; None for the environment's own tables."""
     alerts: str | None = None
+    logs: str = "off"
     traces: str | None = None
     trace_link: str = ""
     web: str = ""
@@ -140,6 +142,7 @@ class Settings:
             topic_prefix=given.get("PLATFORM_TOPIC_PREFIX", ""),
             branch=branch_name("PLATFORM_BRANCH", given["PLATFORM_BRANCH"]) if "PLATFORM_BRANCH" in given else None,
             alerts=given.get("PLATFORM_ALERTS"),
+            logs=_one_of("PLATFORM_LOGS", given.get("PLATFORM_LOGS", "off"), ("off", "json")),
             traces=_url("PLATFORM_TRACES", given["PLATFORM_TRACES"]) if "PLATFORM_TRACES" in given else None,
             trace_link=given.get("PLATFORM_TRACE_LINK", ""),
             web=_url("PLATFORM_WEB", given["PLATFORM_WEB"]) if "PLATFORM_WEB" in given else "",
@@ -166,6 +169,7 @@ class Settings:
             "PLATFORM_TOPIC_PREFIX": self.topic_prefix,
             "PLATFORM_BRANCH": self.branch,
             "PLATFORM_ALERTS": self.alerts,
+            "PLATFORM_LOGS": self.logs,
             "PLATFORM_TRACES": self.traces,
             "PLATFORM_TRACE_LINK": self.trace_link or None,
             "PLATFORM_WEB": self.web or None,
@@ -228,6 +232,12 @@ class Settings:
 def _named(given: Mapping[str, str], prefix: str) -> dict[str, str]:
     """Return the values of the variables that begin so, by the rest of their name in lower case."""
     return {name.removeprefix(prefix).lower(): value for name, value in given.items() if name.startswith(prefix)}
+
+
+def _one_of(variable: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise SettingsError(variable, f"{value!r} is none of them", allowed=allowed, fix="choose one of them")
+    return value
 
 
 def resolve_secret(reference: str, env: Mapping[str, str] | None = None) -> str:

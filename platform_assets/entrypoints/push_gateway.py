@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from platform_assets.operations.push import Answer, PushDesk, Refused
 from platform_resources.errors import ResourceError
+from platform_resources.telemetry import open_span
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -70,7 +71,11 @@ def build_gateway(desk: PushDesk, *, most_bytes: int = 8 << 20, most_requests: i
             )
             body = await _body(request, most_bytes)
             records, key = _records(request.headers, body)
-            answer = await run_in_threadpool(desk.push, declared, records, key=key, body=body)
+            parent = request.headers.get("traceparent", "")
+            facts = {"dataset": declared.name}
+            with open_span(desk.location.settings, "push", parent=parent, attributes=facts) as span:
+                answer = await run_in_threadpool(desk.push, declared, records, key=key, body=body)
+                span.set(records=len(records), accepted=answer.accepted)
             return JSONResponse(answer.facts(), _status(answer), headers=_answer_headers(answer))
         finally:
             places.release()

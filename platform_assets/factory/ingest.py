@@ -26,6 +26,7 @@ from platform_core.contracts import Catalog, Dataset
 from platform_core.quality.policy import stopping
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake
+from platform_resources.telemetry import log_event
 from platform_resources.transience import retry_transient
 
 
@@ -96,6 +97,9 @@ def _tell(context: dg.AssetExecutionContext, done: Sequence[Ingest]) -> None:
             part.state.dataset.name, part.intake.height, len(part.inputs), part.outcome.ingests["valid"].sum(),
             part.intake.refused.height,
         )  # fmt: skip
+        for row in part.outcome.ingests.select("source", "ingest_id", "rows", "valid", "quarantined").to_dicts():
+            settings, dataset = part.state.lake.settings, part.state.dataset.name
+            log_event(settings, "input", dataset=dataset, run_id=context.run.run_id, **row)
 
 
 def _elsewhere(context: dg.AssetExecutionContext, done: Sequence[Ingest]) -> Iterator[dg.AssetMaterialization]:

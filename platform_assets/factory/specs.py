@@ -11,6 +11,7 @@ from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_specs
 from platform_assets.factory.effort import measured
 from platform_assets.factory.partitioning import partitions_definition
+from platform_assets.factory.tracing import traced
 from platform_assets.ingest.tables import PROVENANCE, table_spec
 from platform_core.contracts import Column, Dataset, ReferenceRule, RowRule, rules_of
 
@@ -36,7 +37,7 @@ def asset_of(
     decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
         **about, check_specs=check_specs(dataset), op_tags=_BEFORE_DBT, **own
     )
-    return decorate(measured(body))
+    return decorate(traced(dataset.name, measured(body)))
 
 
 def _code_references(dataset: Dataset, code: CodeType | None) -> dg.CodeReferencesMetadataValue:

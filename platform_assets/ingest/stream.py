@@ -40,6 +40,7 @@ from platform_resources.errors import PositionMoved
 from platform_resources.sources import digest
 from platform_resources.sources.topic import group_of
 from platform_resources.storage import Commit, Lake
+from platform_resources.telemetry import log_event, open_span
 
 _SCHEMA_RULE = "schema"
 _OFFSET = "_offset"
@@ -180,7 +181,10 @@ class StreamWorker:
         taken = 0
         for number, batch in enumerate(batches):
             try:
-                taken += self._take_in(batch)
+                facts = {"dataset": self._dataset.name, "topic": batch.topic, "partition": batch.partition}
+                with open_span(self._lake.settings, "micro-batch", attributes={**facts, "messages": len(batch)}):
+                    taken += self._take_in(batch)
+                    log_event(self._lake.settings, "micro-batch", run_id=self._run_id, messages=len(batch), **facts)
             except Exception:
                 self._give_back(batches[number:])  # else the next poll would begin behind them
                 raise

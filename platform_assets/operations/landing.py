@@ -17,6 +17,8 @@ from platform_assets.operations.arrivals import Arrival, Cursor, look
 from platform_core.contracts import Catalog, Partitions
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake
+from platform_resources.telemetry import open_span
+from platform_resources.telemetry.tracing import TRACEPARENT_TAG
 
 _SECONDS = 2
 """Below the 5 s of the daemon's loop, so that every turn of it ticks; one with nothing new is cheap."""
@@ -49,8 +51,11 @@ def landing_sensor(catalog: Catalog, domain: str) -> dg.SensorDefinition:
             return dg.SkipReason(f"nothing new in {domain}/")
         after = replace(after, turn=after.turn + 1)
         graph = context.repository_def.asset_graph if context.repository_def else None
+        with open_span(settings, "tick", attributes={"sensor": f"{domain}_landing", "arrivals": len(arrivals)}) as span:
+            tag = {TRACEPARENT_TAG: span.traceparent} if span.traceparent else {}
+            runs = [run.with_replaced_attrs(tags={**run.tags, **tag}) for run in requests(arrivals, after, graph)]
         return dg.SensorResult(
-            run_requests=list(requests(arrivals, after, graph)),
+            run_requests=runs,
             dynamic_partitions_requests=list(new_partitions(arrivals)),
             cursor=after.write(),
         )

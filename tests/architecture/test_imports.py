@@ -7,7 +7,20 @@ import sys
 
 import pytest
 
-VENDORS = {"boto3", "botocore", "dbt", "deltalake", "duckdb", "moto", "obstore", "pyiceberg", "rich", "s3fs", "typer"}
+VENDORS = {
+    "opentelemetry",
+    "boto3",
+    "botocore",
+    "dbt",
+    "deltalake",
+    "duckdb",
+    "moto",
+    "obstore",
+    "pyiceberg",
+    "rich",
+    "s3fs",
+    "typer",
+}
 
 
 @pytest.fixture(scope="module")

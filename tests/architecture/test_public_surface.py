@@ -79,6 +79,7 @@ SURFACES = {
         "Batch", "Cursor", "LandedFile", "Landing", "Malformed", "SourceAdapter", "SourceContext", "Unit",
         "UnreadableUnit", "digest", "open_source",
     ],
+    "platform_resources.telemetry": ["Span", "log_event", "open_span", "trace_of_run"],
     "platform_resources.vendor": [],
     "platform_resources.storage": ["Commit", "Lake", "TableSpec", "Write"],
     "platform_assets": [],

@@ -15,6 +15,7 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from platform_assets.dbt_outline import Check, Model, mart_spec
 from platform_assets.factory.checks import markdown_table
 from platform_assets.factory.red_checks import RedCheck, RedChecks, blame
+from platform_assets.factory.tracing import open_step
 from platform_resources.engines.dbt import Event, Invocation, StagedProject
 from platform_resources.engines.duckdb import DuckDBFile
 from platform_resources.storage import Lake, TableSpec
@@ -57,7 +58,9 @@ def build_models(
         complete = {model.relation for model in models} <= file.tables()
         tested = checks if complete else _with_checks_above(models, chosen, checks)
         arguments = _selection(chosen, [check for _, check in tested], complete=complete)
-        invocation = staged.invoke(["build", *arguments], listener=lambda event: _tell(context, event))
+        with open_step(lake.settings, "dbt", context.run) as span:
+            span.set(models=len(chosen), tests=sum(len(check.tests) for _, check in checks))
+            invocation = staged.invoke(["build", *arguments], listener=lambda event: _tell(context, event))
         if invocation.exception is not None:
             invocation.or_raise()
         results = {_unique_id(event): event for event in invocation.events if _is_result(event)}
