@@ -1,4 +1,4 @@
-"""What a step cost its machine: processor seconds and peak memory, as metadata of what it made; evidence for advice."""
+"""What a step cost its machine: seconds, processor seconds, peak memory, as metadata of what it made."""
 
 import resource
 import sys
@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-CPU, PEAK = "cpu_seconds", "peak_memory_bytes"
+CPU, PEAK, DURATION = "cpu_seconds", "peak_memory_bytes", "duration_seconds"
 _STATUS = Path("/proc/self/status")
 _UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -20,9 +20,13 @@ def measured(body: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]
 
     @wraps(body)
     def measuring(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        began = time.process_time()
+        began, started = time.process_time(), time.monotonic()
         for event in body(*args, **kwargs):
-            yield event.with_metadata({**event.metadata, **effort(began)}) if isinstance(event, dg.Output) else event
+            if isinstance(event, dg.Output):
+                took = {DURATION: round(time.monotonic() - started, 3)}
+                yield event.with_metadata({**event.metadata, **effort(began), **took})
+            else:
+                yield event
 
     return measuring
 

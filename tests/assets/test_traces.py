@@ -5,8 +5,8 @@ from pathlib import Path
 import dagster as dg
 
 from platform_assets.operations.landing import TRACEPARENT_TAG
-from tests.resources.telemetry.collector import collector, spans
 from tests.assets.test_landing_sensor import settle, tick
+from tests.resources.telemetry.collector import collector, spans
 from tests.world import sales, world
 
 
@@ -17,7 +17,7 @@ def test_the_steps_of_a_run_are_in_the_trace_of_the_tick_that_asked_for_it(tmp_p
         shop.land("shop/sales-1.parquet", sales((1, "apple", 1.0), (2, "pear", 2.0), (3, "plum", 3.0)))
         settle(shop)
         (request,) = tick(shop, None).run_requests
-                _, trace, parent, _ = request.tags[TRACEPARENT_TAG].split("-")
+        _, trace, parent, _ = request.tags[TRACEPARENT_TAG].split("-")
         shop.materialise("shop/sales", "shop/takings", partitions=["2024-01"], tags=dict(request.tags))
         steps = [span for span in spans(sink) if span.name == "step"]
         bodies = b"".join(body for _, _, body in sink.posts)

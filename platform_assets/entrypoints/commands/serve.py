@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,7 +38,9 @@ def metrics(
     if once:
         typer.echo(render_metrics(location), nl=False)
         return
-    with ThreadingHTTPServer((host, port), handler_of(Exporter(location, keep_seconds=every))) as server:
+    exporter, stopped = Exporter(location, keep_seconds=every), Event()
+    Thread(target=exporter.keep_fresh, args=(stopped,), daemon=True).start()
+    with ThreadingHTTPServer((host, port), handler_of(exporter)) as server:
         typer.echo(f"http://{host}:{server.server_address[1]}/metrics")
         server.serve_forever()
 
@@ -109,19 +111,47 @@ def catalog(
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+@commands.command()
+def cloudwatch(
+    context: typer.Context,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two pushes.")] = 60,
+    once: Annotated[bool, typer.Option("--once", help="One push, then end.")] = False,
+) -> None:
+    """Pushes records, failures, sizes and durations to CloudWatch, in the namespaces DataPipeline/<dataset>."""
+    import time
+
+    from platform_assets.entrypoints.interrupts import stop_on_signals
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.cloudwatch import push_points
+    from platform_assets.operations.instance import open_instance
+    from platform_resources.telemetry.cloudwatch import CloudWatchRefused
+
+    location = open_location(context.obj)
+    with open_instance(location.settings) as instance, stop_on_signals() as is_stopped:
+        while True:
+            try:
+                typer.echo(f"{push_points(location, instance)} points")
+            except CloudWatchRefused as refused:
+                if once:
+                    raise
+                typer.echo(str(refused), err=True)
+            deadline = time.monotonic() + every
+            while not once and not is_stopped() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            if once or is_stopped():
+                return
+
+
 def handler_of(exporter: Exporter) -> type[BaseHTTPRequestHandler]:
     """Make the class that answers requests with the exporter's page."""
     from platform_assets.operations.metrics import CONTENT_TYPE
-
-    lock = Lock()  # scrapers that ask at once share one reading
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path.partition("?")[0] != "/metrics":
                 self.send_error(HTTPStatus.NOT_FOUND, "Metrics are at /metrics")
                 return
-            with lock:
-                page = exporter.page()
+            page = exporter.newest_page()
             self.send_response(HTTPStatus.OK)
             self.send_header("Content-Type", CONTENT_TYPE)
             self.send_header("Content-Length", str(len(page)))

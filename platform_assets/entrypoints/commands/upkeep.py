@@ -67,6 +67,31 @@ def advise(context: typer.Context, json: Json = False) -> None:
     print_result(advise_(open_location(context.obj)), _advice, json)
 
 
+@commands.command()
+def events(
+    context: typer.Context,
+    days: Annotated[float, typer.Option(min=0, help="Keep what is younger than so many days.")] = 90,
+    apply: Annotated[bool, typer.Option("--apply", help="Delete; else it is only counted.")] = False,
+    json: Json = False,
+) -> None:
+    """Makes Dagster's event log small: deletes old events that no asset's page needs."""
+    from datetime import UTC, datetime, timedelta
+
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.entrypoints.screen import size
+    from platform_assets.operations.upkeep.events import prune_events
+
+    before = datetime.now(UTC) - timedelta(days=days)
+    print_result(
+        prune_events(open_location(context.obj), before, apply=apply),
+        lambda done: (
+            f"{done.events:,} events and {done.run_logs:,} logs of runs older than {done.before:%Y-%m-%d}, "
+            f"{size(done.freed_bytes)}{'' if done.applied else '; --apply deletes them'}"
+        ),
+        json,
+    )
+
+
 def _survey(survey: Mapping[str, Any]) -> Group:
     """Every table with what it needs, or what was done to it; then the totals."""
     if not survey["tables"] and not survey["failed"]:

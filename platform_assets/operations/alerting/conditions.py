@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from platform_assets.factory.asset_keys import asset_key
 from platform_assets.ingest.metrics import read_metrics
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import CodeLocation
@@ -20,12 +21,14 @@ from platform_assets.operations.datasets import freshness_of
 from platform_assets.operations.history import open_history
 from platform_core.alerting import Signal
 from platform_core.contracts import Dataset
+from platform_core.upkeep.slowdown import find_slowdown
 
 _NOT_STARTED = dg.RunsFilter(
     statuses=[dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
 )
 _BACKFILLS = 50
 _FAILED_RUNS = 1_000
+_TIMED_RUNS = 120
 
 
 @dataclass
@@ -37,12 +40,16 @@ class DatasetMemory:
         open_rows: Envelopes that are open, by dataset.
         written: Datasets that were written since their tables were looked at.
         baseline: Envelopes that nobody need be told of, by dataset; this one is kept over restarts.
+        timed: Datasets that were made since their durations were judged.
+        slower: The signals of those that are slower than they were, by dataset.
     """
 
     filled: dict[str, datetime] = field(default_factory=dict)
     open_rows: dict[str, int] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
     baseline: dict[str, int] = field(default_factory=dict)
+    timed: set[str] = field(default_factory=set)
+    slower: dict[str, Signal] = field(default_factory=dict)
 
 
 def load_memory(location: CodeLocation, baseline: Mapping[str, int]) -> DatasetMemory:
@@ -50,7 +57,8 @@ def load_memory(location: CodeLocation, baseline: Mapping[str, int]) -> DatasetM
     with open_history(location.settings) as history:
         records = history.materialisations(location.catalog.datasets)
     filled = {name: record.at for name, record in records.items()}
-    return DatasetMemory(filled=filled, written=set(location.catalog.datasets), baseline=dict(baseline))
+    written = set(location.catalog.datasets)
+    return DatasetMemory(filled=filled, written=written, baseline=dict(baseline), timed=written & filled.keys())
 
 
 def stale_datasets(location: CodeLocation, memory: DatasetMemory, now: datetime) -> Iterator[Signal]:
@@ -267,6 +275,33 @@ def burnt_budgets(location: CodeLocation, now: datetime, *, limit: float) -> Ite
                     text=f"{promise.name}: {promise.detail}; its error budget is used up {promise.burn:.1f} times",
                     command=f"platform sla {promises.name}",
                 )
+
+
+def slower_datasets(instance: dg.DagsterInstance, memory: DatasetMemory, now: datetime) -> Iterator[Signal]:
+    """Signal each dataset that takes longer than it did; those made since the last look are judged anew."""
+    for name in sorted(memory.timed):
+        records = instance.fetch_materializations(asset_key(name), limit=_TIMED_RUNS).records
+        by_run = {record.run_id: record for record in reversed(records)}
+        values = [
+            record.asset_materialization.metadata["duration_seconds"].value
+            for record in by_run.values()
+            if record.asset_materialization and "duration_seconds" in record.asset_materialization.metadata
+        ]
+        slowdown = find_slowdown([float(value) for value in values if isinstance(value, int | float)])
+        if slowdown is None:
+            memory.slower.pop(name, None)
+            continue
+        memory.slower[name] = Signal(
+            kind="slower",
+            subject=name,
+            at=now,
+            severity="warn",
+            text=f"takes {slowdown.recent_seconds:.1f} s since {slowdown.runs} runs, "
+            f"{slowdown.share:.0%} more than its usual {slowdown.usual_seconds:.1f} s",
+            command=f"platform performance {name}",
+        )
+    memory.timed.clear()
+    yield from memory.slower.values()
 
 
 def full_disks(location: CodeLocation, now: datetime, *, limit: float) -> Iterator[Signal]:

@@ -134,6 +134,7 @@ class AlertRouter:
                 name = event.asset_key.to_user_string()
                 memory.filled[name] = datetime.fromtimestamp(entry.timestamp, UTC)
                 memory.written.add(name)
+                memory.timed |= {name} & self.location.catalog.datasets.keys()
 
     def _level_signals(self, now: datetime) -> tuple[list[Signal], frozenset[str]]:
         """Return what is wrong now, and the kinds that could be looked for."""
@@ -159,13 +160,16 @@ class AlertRouter:
         return signals + self._slow[1], looked_for | self._slow[2]
 
     def _slow_signals(self, now: datetime) -> tuple[list[Signal], frozenset[str]]:
-        limits, web = self.file.limits, self.location.settings.web
+        limits, web, memory = self.file.limits, self.location.settings.web, self._memory
+        if memory is None:
+            return [], frozenset()
         return self._look({
             "threshold": lambda: conditions.broken_thresholds(self.location, now),
             "sla": lambda: conditions.burnt_budgets(self.location, now, limit=limits["burn"]),
             "stream_lags": lambda: conditions.lagging_streams(self.location, now, limit=limits["lag"]),
             "backfill_failed": lambda: conditions.failed_backfills(self.instance),
             "disk_low": lambda: conditions.full_disks(self.location, now, limit=limits["disk_free_share"]),
+            "slower": lambda: conditions.slower_datasets(self.instance, memory, now),
             "location_down": lambda: conditions.locations_down(web, now, self.ask_web) if web else (),
         })  # fmt: skip
 

@@ -1,0 +1,125 @@
+"""Dagster's event log made small: what no page of an asset shows any more is deleted.
+
+Kept are the newest materialisation and observation of each asset and partition, the newest verdict of each check and
+partition, everything of runs that have not ended, and everything younger than the limit. The tables are Dagster's own
+and not promised; a test prunes a real history.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from platform_assets.location import CodeLocation
+from platform_assets.operations.instance import dagster_home, open_instance
+
+_PER_ASSET = ("ASSET_MATERIALIZATION", "ASSET_OBSERVATION", "ASSET_MATERIALIZATION_PLANNED")
+_UNFINISHED = dg.RunsFilter(
+    statuses=[status for status in dg.DagsterRunStatus if status.value not in ("SUCCESS", "FAILURE", "CANCELED")]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrunedEvents:
+    """What is deleted, or would be.
+
+    Attributes:
+        before: Older events than this.
+        events: How many.
+        run_logs: Files of single runs, where the history lies in SQLite.
+        freed_bytes: On the disk.
+        applied: Whether it was done.
+    """
+
+    before: datetime
+    events: int
+    run_logs: int
+    freed_bytes: int
+    applied: bool
+
+
+def prune_events(location: CodeLocation, before: datetime, *, apply: bool) -> PrunedEvents:
+    """Delete events older than an instant that no page of an asset needs, or count them."""
+    home = dagster_home(location.settings)
+    with open_instance(location.settings) as instance:
+        unfinished = {run.run_id for run in instance.get_runs(_UNFINISHED)}
+        size = _size(home)
+        number, needed = _prune_index(instance, before, unfinished, apply=apply)
+        logs = [path for path in _run_logs(home, before) if path.stem not in needed | unfinished]
+        freed = sum(path.stat().st_size for path in logs)
+        if apply:
+            for path in logs:
+                for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+                    each.unlink(missing_ok=True)
+            freed = max(0, size - _size(home))
+    return PrunedEvents(before=before, events=number, run_logs=len(logs), freed_bytes=freed, applied=apply)
+
+
+def _prune_index(
+    instance: dg.DagsterInstance, before: datetime, unfinished: set[str], *, apply: bool
+) -> tuple[int, set[str]]:
+    """Delete from the table of events; return how many, and the runs that kept events belong to."""
+    import sqlalchemy as sa
+    from dagster._core.storage.event_log import schema  # noqa: PLC0415 - loaded by whoever opened the instance
+
+    events, checks, tags = schema.SqlEventLogStorageTable, schema.AssetCheckExecutionsTable, schema.AssetEventTagsTable
+
+    instant = before.astimezone(UTC).replace(tzinfo=None)
+    newest = (
+        sa.select(sa.func.max(events.c.id))
+        .where(events.c.dagster_event_type.in_(_PER_ASSET))
+        .group_by(events.c.dagster_event_type, events.c.asset_key, events.c.partition)
+    )
+    newest_checks = sa.select(sa.func.max(checks.c.id)).group_by(
+        checks.c.asset_key, checks.c.check_name, checks.c.partition
+    )
+    judged = sa.select(checks.c.evaluation_event_storage_id).where(
+        checks.c.id.in_(newest_checks), checks.c.evaluation_event_storage_id.is_not(None)
+    )
+    old = sa.and_(
+        events.c.timestamp < instant,
+        events.c.id.not_in(newest),
+        events.c.id.not_in(judged),
+        events.c.run_id.not_in(unfinished) if unfinished else sa.true(),
+    )
+    connect = getattr(instance.event_log_storage, "index_connection")  # noqa: B009 - not part of the base class
+    with connect() as connection:
+        number = int(connection.execute(sa.select(sa.func.count()).select_from(events).where(old)).scalar() or 0)
+        kept = connection.execute(sa.select(events.c.run_id).where(sa.not_(old)).distinct()).scalars().all()
+        if apply:
+            connection.execute(tags.delete().where(tags.c.event_id.in_(sa.select(events.c.id).where(old))))
+            connection.execute(events.delete().where(old))
+            connection.execute(
+                checks.delete().where(checks.c.create_timestamp < instant, checks.c.id.not_in(newest_checks))
+            )
+    if apply:
+        _compact(connect)
+    return number, {str(each) for each in kept}
+
+
+def _compact(connect: Any) -> None:
+    """Give the file's free pages back; a server does that by itself."""
+    import sqlalchemy as sa
+
+    with connect() as connection:
+        if connection.dialect.name != "sqlite":
+            return
+        url = connection.engine.url
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text("VACUUM"))
+    engine.dispose()
+
+
+def _run_logs(home: Path, before: datetime) -> Iterator[Path]:
+    """Yield the files of single runs that were last written before an instant."""
+    for path in (home / "history" / "runs").glob("*.db"):
+        if path.stem not in ("index", "runs") and path.stat().st_mtime < before.timestamp():
+            yield path
+
+
+def _size(home: Path) -> int:
+    return sum(path.stat().st_size for path in (home / "history").rglob("*") if path.is_file())

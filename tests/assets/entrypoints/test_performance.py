@@ -1,0 +1,52 @@
+"""What a dataset takes is shown over time, and old events go while its page stays."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from tests.assets.entrypoints.conftest import GOOD, Shell
+
+
+def fill(shell: Shell, runs: int) -> list[str]:
+    shell.world.land("shop/sales-1.parquet", GOOD)
+    return [shell.world.materialise("shop/sales", partitions=["2024-01"]).run_id for _ in range(runs)]
+
+
+def test_durations_rows_memory_and_cost_are_shown_run_by_run(shell: Shell) -> None:
+    (run_id,) = fill(shell, 1)
+    (facts,) = shell.json("performance", "shop/sales")
+    (making,) = facts["history"]
+    assert (facts["runs"], making["run_id"], making["rows"]) == (1, run_id, 2)
+    assert making["seconds"] > 0
+    assert making["peak_memory_bytes"] > 1e6
+    assert facts["cost"] > 0
+    assert "shop/sales" in shell("performance")
+
+
+def test_a_run_shows_the_steps_that_it_waited_for(shell: Shell) -> None:
+    shell.world.land("shop/sales-1.parquet", GOOD)
+    run = shell.world.materialise("shop/sales", "shop/takings", partitions=["2024-01"])
+    path = shell.json("performance", "--run", run.run_id)["path"]
+    assert [step["name"] for step in path] == ["shop__sales", "shop__takings"]
+    assert "there is no run 'x'" in shell.refused("performance", "--run", "x")
+
+
+def test_old_events_go_and_the_page_of_the_asset_stays(shell: Shell) -> None:
+    fill(shell, 3)
+    before = shell.json("datasets", "show", "shop/sales")
+    counted = shell.json("upkeep", "events", "--days", "0")
+    pruned = shell.json("upkeep", "events", "--days", "0", "--apply")
+    with dg.DagsterInstance.get() as instance:
+        records = instance.fetch_materializations(dg.AssetKey(["shop", "sales"]), limit=9).records
+        partitions = instance.get_materialized_partitions(dg.AssetKey(["shop", "sales"]))
+    assert counted["events"] == pruned["events"] > 0
+    assert (len(records), partitions) == (1, {"2024-01"})
+    assert shell.json("datasets", "show", "shop/sales") == before
+    assert shell.json("upkeep", "events", "--days", "0")["events"] == 0
+
+
+def test_young_events_stay(shell: Shell) -> None:
+    fill(shell, 2)
+    report = shell.json("upkeep", "events", "--days", "1", "--apply")
+    assert (report["events"], report["run_logs"]) == (0, 0)
+    assert datetime.fromisoformat(report["before"]) < datetime.now(UTC) - timedelta(hours=23)
