@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
-from platform_assets.factory.specs import partitions_definition
+from platform_assets.factory.partitioning import partitions_definition
 from platform_assets.ingest import table_spec
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import CodeLocation
@@ -39,6 +39,8 @@ _TABLE_SECONDS = 20.0
 """So long a page reads tables; the others follow with the next pages."""
 _AGAIN_SECONDS = 600.0
 _SLOW_SECONDS = 300.0
+_COUNTED = (dg.TimeWindowPartitionsDefinition, dg.StaticPartitionsDefinition)
+"""Partitions that are known by the declaration; of others those that are missing cannot be counted."""
 
 
 class Exporter:
@@ -221,6 +223,7 @@ class _Collector:
             definition = partitions_definition(dataset.partitions)
             if definition is not None and facts.partitions is not None:
                 partitions.add_metric([name, "filled"], facts.partitions)
+            if isinstance(definition, _COUNTED) and facts.partitions is not None:
                 partitions.add_metric([name, "empty"], max(0, definition.get_num_partitions() - facts.partitions))
         known = set(self._tables)
         for name, record in records.items():
