@@ -116,7 +116,8 @@ class _Collector:
             records = history.materialisations(names)
             yield from self._datasets(records)
             yield from self._checks(history)
-        yield from self._read_tables(records)
+        self._read_due_tables(records)
+        yield from self._table_families(records)
         yield from self._slas()
         with open_instance(self.location.settings) as instance:
             yield from _runs(instance)
@@ -199,7 +200,8 @@ class _Collector:
                 score.add_metric([name], numbers["passed"] / judged)
         yield from (states, broken, score)
 
-    def _read_tables(self, records: dict[str, MaterialisationRecord]) -> Iterator[Any]:
+    def _read_due_tables(self, records: dict[str, MaterialisationRecord]) -> None:
+        """Read the tables that were written since, those read longest ago first, for so long as a page may take."""
         began = time.monotonic()
         due = sorted(self.location.catalog.datasets.values(), key=self._age)
         for dataset in due:
@@ -211,6 +213,8 @@ class _Collector:
                 self._tables[dataset.name] = _read_table(self.location, dataset, behind, began)
             if time.monotonic() - began > _TABLE_SECONDS:
                 break
+
+    def _table_families(self, records: dict[str, MaterialisationRecord]) -> Iterator[Any]:
         rows = _gauge("dataset_rows", "Rows in the table", "dataset")
         size = _gauge("dataset_size_bytes", "Bytes of the table's latest version", "dataset")
         quarantine = _gauge("dataset_quarantine_open_rows", "Envelopes that nobody decided on", "dataset")
