@@ -29,6 +29,8 @@ _NOT_STARTED = dg.RunsFilter(
 _BACKFILLS = 50
 _FAILED_RUNS = 1_000
 _TIMED_RUNS = 120
+_LATER_RUNS = 100
+_PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
 @dataclass
@@ -207,23 +209,22 @@ def failed_backfills(instance: dg.DagsterInstance) -> Iterator[Signal]:
 
 
 def _failed_partitions(instance: dg.DagsterInstance, backfill_id: str) -> set[str]:
-    """Name the partitions whose last run, in the backfill or behind it, failed."""
+    """Name the partitions of failed runs of a backfill that no later run over the same partitions made."""
     runs = instance.get_run_records(dg.RunsFilter(tags={"dagster/backfill": backfill_id}), limit=_FAILED_RUNS)
     failed = set()
     for record in runs:
-        if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
+        run = record.dagster_run
+        if run.status != dg.DagsterRunStatus.FAILURE:
             continue
-        partition = record.dagster_run.tags.get("dagster/partition", record.dagster_run.run_id)
-        later = instance.get_runs(
-            dg.RunsFilter(tags={"dagster/partition": partition}, statuses=[dg.DagsterRunStatus.SUCCESS])
-        )
+        tags = {name: run.tags[name] for name in _PARTITION_TAGS if name in run.tags}
+        later = instance.get_runs(dg.RunsFilter(tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=_LATER_RUNS)
         healed = any(
-            (run.asset_selection or set()) >= (record.dagster_run.asset_selection or set())
-            and _started(instance, run.run_id) > (record.start_time or 0)
-            for run in later
+            (other.asset_selection or set()) >= (run.asset_selection or set())
+            and _started(instance, other.run_id) > (record.start_time or 0)
+            for other in later
         )
         if not healed:
-            failed.add(partition)
+            failed.add(" to ".join(dict.fromkeys(tags.values())) or run.run_id)
     return failed
 
 

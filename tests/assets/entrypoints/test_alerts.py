@@ -1,5 +1,6 @@
 """What goes wrong in a real history becomes one message, and one when it is right again."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,13 +8,24 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
 from dagster._daemon.types import DaemonHeartbeat
 
 from platform_assets.operations.alerting.conditions import DatasetMemory, stale_datasets
-from platform_assets.operations.alerting.router import AlertRouter
+from platform_assets.operations.alerting.router import AlertRouter, run_router
 from platform_core.contracts import Dataset, Generated, Threshold, catalog_of
 from platform_resources.alerts import AlertFile, ChannelRefused
 from tests.assets.entrypoints.conftest import BAD, Shell
+from tests.resources.alerts.sinks import http_sink
 from tests.world import World
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -130,6 +142,51 @@ def test_a_run_that_nobody_starts_is_told_after_its_limit(watched: Watched) -> N
     watched.shop.instance.delete_run(run.run_id)
     over = watched.look(later=timedelta(minutes=7))
     assert (early, [each[0] for each in late], [each[0] for each in over]) == ([], ["opened"], ["recovered"])
+
+
+def test_a_failed_tick_is_told_until_one_succeeds(watched: Watched) -> None:
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("platform"), "__repository__")
+    state = InstigatorState(
+        RemoteInstigatorOrigin(repository, "landing"), InstigatorType.SENSOR, InstigatorStatus.RUNNING,
+        SensorInstigatorData(),
+    )  # fmt: skip
+    watched.shop.instance.add_instigator_state(state)
+
+    def tick(status: TickStatus) -> None:
+        data = TickData(state.instigator_origin_id, "landing", InstigatorType.SENSOR, status, time.time(),
+                        selector_id=state.selector_id)  # fmt: skip
+        watched.shop.instance.create_tick(data)
+
+    tick(TickStatus.FAILURE)
+    failed = watched.look()
+    tick(TickStatus.SKIPPED)
+    assert [failed, watched.look()] == [
+        [("opened", "landing", ["tick_failed"])], [("recovered", "landing", ["tick_failed"])],
+    ]  # fmt: skip
+
+
+def test_failed_partitions_of_a_backfill_are_told_until_they_are_made(watched: Watched) -> None:
+    shop = watched.shop
+    shop.land("shop/ledger.csv", b"line,amount\n-1,1\n")
+    shop.materialise("shop/ledger", tags={"dagster/backfill": "b1"})
+    watched.look()
+    shop.instance.add_backfill(
+        PartitionBackfill("b1", BulkActionStatus.COMPLETED_FAILED, False, {}, time.time(),
+                          asset_selection=[dg.AssetKey(["shop", "ledger"])])
+    )  # fmt: skip
+    late = watched.look(later=timedelta(minutes=2))
+    shop.land("shop/ledger.csv", b"line,amount\n1,1\n")
+    shop.materialise("shop/ledger")
+    over = watched.look(later=timedelta(minutes=2))
+    assert ("grown", "shop/ledger", ["backfill_failed"]) in late
+    assert [each[:2] for each in over] == [("recovered", "shop/ledger")]
+
+
+def test_the_dead_mans_switch_hears_of_each_round(watched: Watched) -> None:
+    with http_sink() as sink:
+        router = replace(watched.router(), file=AlertFile(dead_man=f"{sink.url}/ping"))
+        run_router(router, every=timedelta(seconds=1), is_stopped=lambda: True, tell=print, once=True)
+        assert [path for path, _, _ in sink.posts] == ["/ping"]
 
 
 def test_the_sensor_alerts_where_no_router_runs(shell: Shell) -> None:
