@@ -1,5 +1,6 @@
 """Signals of what happened: steps and runs that failed, checks that do not hold, and what made each right again."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from platform_core.alerting import Signal
-from platform_core.privacy.redaction import redact
+from platform_core.privacy.redaction import HIDDEN, redact
 
 EVENT_TYPES = (
     dg.DagsterEventType.ASSET_MATERIALIZATION,
@@ -16,6 +17,9 @@ EVENT_TYPES = (
     dg.DagsterEventType.PIPELINE_FAILURE,
 )
 _STEP_TYPES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_UP_FOR_RETRY}
+_QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
+"""What a sentence quotes: a name, or a value of a row; which of both it is cannot be told, so that neither is sent."""
+
 _WORKING = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
 _RETRY_NUMBER, _WILL_RETRY, _MAX_RETRIES = "dagster/retry_number", "dagster/will_retry", "dagster/max_retries"
 
@@ -162,7 +166,7 @@ def _reason(step: str, event: dg.DagsterEvent | None) -> str:
         return f"step {step} failed"
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
-        return redact(data.user_failure_data.description)
+        return redact(_QUOTED.sub(f"'{HIDDEN}'", data.user_failure_data.description))
     error = data.error
     while error and error.cause and (error.cls_name or "").startswith("Dagster"):
         error = error.cause

@@ -19,6 +19,7 @@ from dagster._core.scheduler.instigation import (
     TickStatus,
 )
 from dagster._daemon.types import DaemonHeartbeat
+from dagster_shared.error import SerializableErrorInfo
 
 from platform_assets.operations.alerting.conditions import DatasetMemory, stale_datasets
 from platform_assets.operations.alerting.router import AlertRouter, run_router
@@ -153,8 +154,9 @@ def test_a_failed_tick_is_told_until_one_succeeds(watched: Watched) -> None:
     watched.shop.instance.add_instigator_state(state)
 
     def tick(status: TickStatus) -> None:
+        error = SerializableErrorInfo("secret words", [], "ValueError") if status == TickStatus.FAILURE else None
         data = TickData(state.instigator_origin_id, "landing", InstigatorType.SENSOR, status, time.time(),
-                        selector_id=state.selector_id)  # fmt: skip
+                        selector_id=state.selector_id, error=error)  # fmt: skip
         watched.shop.instance.create_tick(data)
 
     tick(TickStatus.FAILURE)
