@@ -181,7 +181,11 @@ class StreamWorker:
         taken = 0
         for number, batch in enumerate(batches):
             try:
-                facts = {"dataset": self._dataset.name, "topic": batch.topic, "partition": batch.partition}
+                facts: dict[str, str | int] = {
+                    "dataset": self._dataset.name,
+                    "topic": batch.topic,
+                    "partition": batch.partition,
+                }
                 with open_span(self._lake.settings, "micro-batch", attributes={**facts, "messages": len(batch)}):
                     taken += self._take_in(batch)
                     log_event(self._lake.settings, "micro-batch", run_id=self._run_id, messages=len(batch), **facts)

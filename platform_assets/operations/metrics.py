@@ -339,7 +339,7 @@ def _streams(location: CodeLocation) -> Iterator[Any]:
         try:
             broker = open_broker(location.settings)
             try:
-                for state in stream_states(location.lake, broker, datasets):
+                for state in stream_states(location.lake, location.catalog, broker, datasets):
                     behind[state.dataset] = behind.get(state.dataset, 0) + state.lag
             finally:
                 broker.close()

@@ -244,7 +244,7 @@ def lagging_streams(location: CodeLocation, now: datetime, *, limit: float) -> I
     broker = open_broker(location.settings)
     try:
         lag: dict[str, int] = {}
-        for state in stream_states(location.lake, broker, datasets):
+        for state in stream_states(location.lake, location.catalog, broker, datasets):
             lag[state.dataset] = lag.get(state.dataset, 0) + state.lag
     finally:
         broker.close()
