@@ -13,6 +13,7 @@ from platform_assets.ingest.tables import HASH, SOURCE, table_spec
 from platform_core.contracts import Dataset
 from platform_core.ingest import row_hash
 from platform_core.quality import Beside, beyond_key
+from platform_core.rules import WITHIN
 from platform_resources.storage import Lake
 
 Residents = Callable[[pl.DataFrame, Sequence[str]], Beside]
@@ -31,7 +32,11 @@ def after_ingest(lake: Lake, dataset: Dataset) -> Residents:
 
 
 def after_replay(lake: Lake, dataset: Dataset) -> Residents:
-    """All rows, for a replay adds to what its sources brought; an appended row takes no other one's key."""
+    """All rows, for a replay adds to what its sources brought; an appended row takes no other one's key.
+
+    A row of another file takes no key away: the order of arrival says which of the two stands. Only of one file no two
+    rows may have the same.
+    """
     return lambda frame, _: Beside(
         rows=_staying(lake, dataset, frame, ()),
         taken=_taken(lake, dataset, frame) if dataset.store.mode != "append" else None,
@@ -90,16 +95,18 @@ def _staying(lake: Lake, dataset: Dataset, frame: pl.DataFrame, replaced: Sequen
 
 
 def _taken(lake: Lake, dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame | None:
-    """The keys of the given rows under which the table has another row."""
-    stored = _stored(lake, dataset, beside=[HASH])
+    """The keys of the given rows under which the table has another row, with its source where a file brought it."""
+    is_stream = dataset.source is not None and dataset.source.is_stream
+    source = [] if is_stream else [pl.col(SOURCE).alias(WITHIN)]
+    stored = _stored(lake, dataset, beside=[HASH, *([] if is_stream else [SOURCE])])
     if stored is None:
         return None
     ours = frame.select(*dataset.key, row_hash([column.name for column in dataset.columns]).alias("_ours"))
     return (
-        stored.select(*dataset.key, HASH)
+        stored.select(*dataset.key, HASH, *source)
         .join(ours.lazy(), on=list(dataset.key))
         .filter(pl.col(HASH) != pl.col("_ours"))
-        .select(dataset.key)
+        .drop(HASH, "_ours")
         .collect()
     )
 

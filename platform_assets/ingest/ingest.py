@@ -25,7 +25,7 @@ from platform_assets.ingest.large import SHARE, can_be_judged_in_batches, take_i
 from platform_assets.ingest.quarantine import QuarantinePlan
 from platform_assets.ingest.replay import close_replayed, replayed_messages
 from platform_assets.ingest.state import IngestState, read_state
-from platform_assets.ingest.table_plan import TablePlan, plan_large_table, plan_table
+from platform_assets.ingest.table_plan import TablePlan, plan_large_table, plan_table, without_dropped_rows
 from platform_assets.ingest.tables import SOURCE
 from platform_assets.ingest.verdicts import stopping_rules
 from platform_core.contracts import Dataset
@@ -91,7 +91,8 @@ def judge_inputs(
         dataset, ordered, references, run_id=run_id, at=at, residents=existing, measures=stopping_rules(dataset)
     )
     is_stream = dataset.source is not None and dataset.source.is_stream
-    valid = replayed_messages(state, ordered, intake) if replays and is_stream else intake.valid
+    came = replayed_messages(state, ordered, intake) if replays and is_stream else intake.valid
+    valid = without_dropped_rows(state, came, at)
     table = plan_table(state, valid, replaced=() if replays else intake.sources, arrivals=arrivals)
     column = dataset.partitions.column if dataset.partitions else None
     outcome = Outcome(

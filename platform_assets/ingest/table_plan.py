@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import polars as pl
 
@@ -11,7 +12,7 @@ from platform_assets.ingest.state import IngestState
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.superseded import SupersededRows
 from platform_assets.ingest.tables import HASH, INGEST, INGESTED_AT, SOURCE, table_spec
-from platform_core.contracts import Dataset
+from platform_core.contracts import Dataset, Partitions
 from platform_core.ingest import plan_rows
 
 
@@ -123,6 +124,31 @@ def _partition_counts(dataset: Dataset, rows: RowFiles) -> dict[str, int]:
         return {}
     counts = rows.lazy().group_by(dataset.partitions.column).agg(pl.len()).collect(engine="streaming")
     return dict(counts.sort(dataset.partitions.column).iter_rows())
+
+
+def without_dropped_rows(state: IngestState, valid: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    """Leave out rows that upkeep dropped by `keep`, so that a revision of their file does not bring them back.
+
+    Those are rows of a source that was taken in before, in a partition that retention is over for and that the table
+    has no row of. A file that comes for the first time is taken in whole, whatever its age.
+
+    Args:
+        state: The dataset's quarantine and log.
+        valid: The run's rows with provenance and partition.
+        at: The instant of the run, in UTC.
+    """
+    dataset, spec = state.dataset, table_spec(state.dataset)
+    partitions, keep = dataset.partitions, dataset.retention.keep if dataset.retention else None
+    if keep is None or not isinstance(partitions, Partitions) or not state.lake.exists(spec):
+        return valid
+    column = partitions.column
+    is_known = pl.col(SOURCE).is_in(list(state.logged))
+    is_over = pl.col(column) < partitions.key_at(at - keep)
+    over = valid.filter(is_known, is_over)[column].unique().to_list()
+    if not over:
+        return valid
+    standing = state.lake.scan(spec, partitions=over).select(column).unique().collect()[column].to_list()
+    return valid.filter(~(is_known & is_over) | pl.col(column).is_in(standing))
 
 
 def plan_table(

@@ -91,7 +91,8 @@ class Beside:
 
     Attributes:
         rows: Rows in the partitions of the judged ones; dataset rules judge them together with the valid rows.
-        taken: Keys that other rows have; a row with one of them is not unique.
+        taken: Keys that other rows have, with the input in column `WITHIN` where those of one input alone count; a row
+            with one of them is not unique.
         held: By uniqueness rule, values and keys of other rows; under no other key may a row have such a value.
     """
 
@@ -152,7 +153,7 @@ def judge(  # noqa: PLR0913 - one keyword per fact about the rows
         fails = fails.with_columns(_excused(fails, rules, unreadable))
     beside = beside or Beside()
     if beside.taken is not None:
-        fails = fails.with_columns(with_taken(frame, fails, beside.taken))
+        fails = fails.with_columns(with_taken(frame.with_columns(label.alias(WITHIN)), fails, beside.taken))
     fails = fails.with_columns(_custom(frame, rule, dataset.name) for rule in rules if isinstance(rule, CheckRule))
     if within is not None or beside.held:
         fails = fails.with_columns(with_held(frame, fails, dataset, within, beside.held))

@@ -110,7 +110,7 @@ def metrics_of(
 def _by_partition(dataset: Dataset, rows: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     schema, is_whole = rows.collect_schema(), isinstance(rows, pl.DataFrame)
     partition = dataset.partitions.column if dataset.partitions else None
-    key = pl.col(partition) if partition in schema else pl.lit("")
+    key = pl.col(partition) if partition is not None and partition in schema else pl.lit("")
     names = [column.name for column in dataset.columns if column.name in schema]
     numbers = [name for name in names if is_whole and schema[name].is_numeric()]
     keyed = [name for name in dataset.key if is_whole and name in schema]

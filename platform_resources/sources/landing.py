@@ -7,7 +7,6 @@ It knows no contract: text formats are read as text, typed formats as they are. 
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -16,11 +15,11 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import polars as pl
 
-from platform_resources.errors import ConversionError
+from platform_resources.errors import ConversionError, ObjectNotFound
 from platform_resources.readers import ReadOptions, open_records
 from platform_resources.s3 import bucket_and_key
 from platform_resources.settings import Settings
@@ -85,14 +84,22 @@ class Landing:
         return sorted(matching, key=lambda file: (file.modified, file.source))
 
     def content(self, source: str) -> bytes:
-        """The bytes of a landed file.
+        """The bytes of a landed file; those of an object are compared with its size and ETag, and asked for again.
 
         Raises:
             UnreadableUnit: It is not there any more.
+            CorruptObject: However often they were asked for, they are not those that S3 speaks of.
         """
         _refuse_escape(source)
         if self._is_s3:
-            return self._get(source).read()
+            from obstore.exceptions import NotFoundError
+
+            from platform_resources.storage.folder import folder_at  # noqa: PLC0415 - for objects alone
+
+            try:
+                return folder_at(self.settings.landing, self.settings.s3).read(source)
+            except (NotFoundError, FileNotFoundError) as error:
+                raise UnreadableUnit(source, "the object is not there any more.") from error
         try:
             return (Path(self.settings.landing) / source).read_bytes()
         except OSError as error:
@@ -102,18 +109,25 @@ class Landing:
     def fetched(self, source: str) -> Iterator[Path]:
         """Give a local path to a landed file: where it lies, or a copy of the object that goes afterwards.
 
+        Ranges of an object that were cut off are asked for again, and the whole is compared with S3's checksums.
+
         Raises:
             UnreadableUnit: It is not there any more.
+            CorruptObject: However often they were asked for, the bytes are not those that S3 speaks of.
         """
         _refuse_escape(source)
         if not self._is_s3:
             yield Path(self.settings.landing) / source
             return
+        from platform_resources.storage.objects import Address, ObjectStore  # noqa: PLC0415 - for objects alone
+
         with TemporaryDirectory(prefix="platform-landed-") as folder:
-            path = Path(folder) / "content"
-            with path.open("wb") as out:
-                shutil.copyfileobj(self._get(source), out, _PIECE)
-            yield path
+            bucket, prefix = self._bucket_and_prefix()
+            try:
+                copy = ObjectStore(self.settings.s3).get(Address(bucket, f"{prefix}{source}"), Path(folder) / "content")
+            except ObjectNotFound as error:
+                raise UnreadableUnit(source, "the object is not there any more.") from error
+            yield copy.path
 
     def put(self, source: str, content: bytes) -> None:
         """Publishes a file under `source`; readers see all of it or nothing."""
@@ -161,15 +175,6 @@ class Landing:
             for item in page.get("Contents", [])
             if not _is_hidden(item["Key"].removeprefix(f"{prefix}{domain}/"))
         ]
-
-    def _get(self, source: str) -> "BinaryIO":
-        bucket, prefix = self._bucket_and_prefix()
-        client = self.settings.s3.boto3_client()
-        try:
-            body: Any = client.get_object(Bucket=bucket, Key=f"{prefix}{source}")["Body"]  # boto3's stream of the body
-        except client.exceptions.NoSuchKey as error:
-            raise UnreadableUnit(source, "the object is not there any more.") from error
-        return cast("BinaryIO", body)
 
     def _bucket_and_prefix(self) -> tuple[str, str]:
         bucket, prefix = bucket_and_key(self.settings.landing)

@@ -90,7 +90,7 @@ def test_of_two_equal_rows_the_fix_mends_the_one_that_was_refused(shell: Shell) 
     assert (sold(shell), balanced(shell)) == ([1, 2, 7], True)
 
 
-def test_a_row_whose_key_another_row_has_stays_open(bad: Shell) -> None:
+def test_a_row_whose_key_another_row_of_its_file_has_stays_open(bad: Shell) -> None:
     first = bad.world.rows(S)["at"][0].isoformat()
     bad("quarantine", "fix", S, bad.first(), "--set", "sku=pear", "--set", "sale=1", "--set", f"at={first}")
     row = bad.json("quarantine", "replay", S)["rows"][0]
