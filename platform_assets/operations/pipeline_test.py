@@ -125,6 +125,17 @@ def open_trial(tested: CodeLocation, patterns: Sequence[str], *, rows: int, seed
     return Trial(_trial(tested.catalog, _selected(tested.catalog, patterns)), rows=rows, seed=seed)
 
 
+def generated_tables(tested: CodeLocation, name: str, *, rows: int, seed: int) -> dict[str, pl.DataFrame]:
+    """Return rows that pass a dataset's contract, with those of all that it refers to.
+
+    Raises:
+        NothingSelected: There is no such dataset.
+        CannotGenerate: For a contract no rows were found.
+    """
+    trial = _trial(tested.catalog, _selected(tested.catalog, [name]))
+    return world(Catalog(trial.datasets, {}), np.random.default_rng(seed), rows=rows)
+
+
 def run_pipeline_test(
     tested: CodeLocation, patterns: Sequence[str], *, rows: int, seed: int, stored: "StoredRows | None" = None
 ) -> list[StepReport]:
