@@ -34,7 +34,7 @@ from platform_core.quality import Beside, RuleResult, conform, envelopes, judge
 from platform_core.quality.envelope import ENVELOPE
 from platform_core.quality.judge import is_measured
 from platform_resources.brokers import Batch, Broker, Consumer, TopicSettings
-from platform_resources.brokers.decoding import Decoded, decode_json
+from platform_resources.brokers.decoding import Decoded, decode
 from platform_resources.brokers.errors import PartitionLost
 from platform_resources.errors import PositionMoved
 from platform_resources.sources import digest
@@ -412,7 +412,8 @@ def judge_messages(
         decoded_changes, changes = read_changes(dataset, batch, times=source.times, extra=source.extra_columns)
         decoded = decoded_changes.decoded
     else:
-        decoded = decode_json(batch, [column.name for column in dataset.columns], extra=source.extra_columns)
+        names = [column.name for column in dataset.columns]
+        decoded = decode(batch, names, extra=source.extra_columns, form=source.format)
     parts = [_poison(dataset, batch, decoded.poison, run_id=run_id, at=at)] if decoded.poison else []
     residents = beside or (lambda _, __: Beside())
     parts += _judge_or_halve(dataset, batch, decoded, references, residents, run_id=run_id, at=at)

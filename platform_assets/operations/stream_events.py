@@ -1,5 +1,6 @@
 """Messages for a topic: from a file of JSON lines, or generated from the contract of the dataset that reads it."""
 
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -89,17 +90,32 @@ def _as_live(dataset: Dataset, rows: pl.DataFrame, until: datetime, rng: np.rand
 
 
 def as_messages(dataset: Dataset, rows: pl.DataFrame) -> tuple[list[bytes | None], list[bytes | None] | None]:
-    """Write rows as JSON messages, instants in ISO 8601 with a zone; with the keys that the topic declares."""
+    """Write rows in the topic's format, in JSON instants in ISO 8601 with a zone; with the keys that it declares."""
+    topic = topic_of(dataset)
+    if topic.format in {"arrow", "avro"}:
+        packed: list[bytes | None] = [_pack(rows[number], topic.format) for number in range(rows.height)]
+        return packed, None if topic.key is None else _as_keys(rows[topic.key])
     texts = rows.with_columns(
         pl.col(name).dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
         for name, dtype in rows.schema.items()
         if isinstance(dtype, pl.Datetime)
     )
     lines: list[bytes | None] = [*texts.write_ndjson().encode().splitlines()]
-    key = topic_of(dataset).key
-    if key is None:
-        return lines, None
-    return lines, [None if value is None else value.encode() for value in texts[key].cast(pl.String)]
+    return lines, None if topic.key is None else _as_keys(texts[topic.key])
+
+
+def _as_keys(values: pl.Series) -> list[bytes | None]:
+    return [None if value is None else value.encode() for value in values.cast(pl.String)]
+
+
+def _pack(row: pl.DataFrame, form: str) -> bytes:
+    packed = io.BytesIO()
+    if form == "arrow":
+        row.write_ipc_stream(packed)
+    else:  # Polars' Avro has no zone: instants are UTC without one
+        instants = [name for name, dtype in row.schema.items() if isinstance(dtype, pl.Datetime)]
+        row.with_columns(pl.col(name).dt.replace_time_zone(None) for name in instants).write_avro(packed)
+    return packed.getvalue()
 
 
 def _key_of(line: bytes, key: str) -> bytes | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from platform_assets.ingest.fold_worker import replay_fold
+from platform_assets.ingest.fresh import read_fresh
 from platform_assets.ingest.stream import create_topic, topic_name, topic_of
 from platform_assets.ingest.tables import table_spec
 from platform_assets.location import CodeLocation
@@ -117,6 +118,19 @@ def replay_stream(
     extra = numbers[1].join(numbers[0], on=on, how="anti", nulls_equal=True).height
     is_whole = since is None and until is None
     return ReplayedStream(name, rows.height, missing, extra, is_whole, time.monotonic() - began)
+
+
+def read_stream(location: CodeLocation, name: str) -> pl.DataFrame:
+    """Return the rows of a stream's table and what its topic holds beyond them.
+
+    Raises:
+        RequestError: It reads no topic.
+    """
+    dataset = find_dataset(location.catalog, name)
+    if dataset.source is None or dataset.source.stream is None:
+        raise RequestError(f"{name}: reads no topic, so that its table is all there is. Fix: name a stream.")
+    with _opened(location) as broker:
+        return read_fresh(location.lake, location.catalog, dataset, broker)
 
 
 def list_streams(location: CodeLocation) -> list[StreamState]:

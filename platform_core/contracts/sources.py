@@ -269,7 +269,7 @@ class Topic(Source):
 
     Attributes:
         topic: Its name at the broker.
-        format: How a message is written: a JSON object.
+        format: How a message is written: `json`, an object; `arrow`, a stream of one row; `avro`, a file of one row.
         key: The column that producers take as the message's key; messages of one key keep their order.
         event_time: The column that says when it happened.
         lateness: How far a message may lie behind the latest; for windows over the dataset.
@@ -279,7 +279,7 @@ class Topic(Source):
     kind: ClassVar[str] = "topic"
     is_stream: ClassVar[bool] = True
 
-    _written_as: ClassVar[str] = "json"
+    _formats: ClassVar[Sequence[str]] = ("json", "arrow", "avro")
 
     topic: str
     format: str = field(default="json", kw_only=True)
@@ -304,8 +304,8 @@ class Topic(Source):
         if store_mode == "overwrite":
             fix = "use Delta(mode='append'), or Delta(mode='merge') and a key."
             yield "store", "is 'overwrite', but a micro-batch is no whole table.", fix
-        if self.format != self._written_as:
-            yield f"format {self.format!r}", "is unknown.", f"use {self._written_as}."
+        if self.format not in self._formats:
+            yield f"format {self.format!r}", "is unknown.", f"use {' or '.join(self._formats)}."
         if self.lateness < timedelta(0) or self.topic_partitions < 1:
             yield "topic", "has a lateness below 0, or no partition.", "give lateness=minutes(5), topic_partitions=1."
 
@@ -324,7 +324,7 @@ class Changes(Topic):
         times: What whole numbers of instants count where the message has no schema: `"ms"`, `"us"` or `"ns"`.
     """
 
-    _written_as: ClassVar[str] = "debezium"
+    _formats: ClassVar[Sequence[str]] = ("debezium",)
 
     format: str = field(default="debezium", kw_only=True)
     times: str = field(default="us", kw_only=True)

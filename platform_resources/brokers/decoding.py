@@ -1,5 +1,6 @@
 """From the bytes of messages to columns; a message that is no JSON object is told with its reason, never guessed."""
 
+import io
 import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -57,6 +58,53 @@ def decode_json(batch: Batch, columns: Sequence[str] | None, *, extra: str) -> D
     series = [_column(name, [document.get(name) for document in sound]) for name in columns]
     all_offsets = pl.Series("offset", offsets, pl.Int64)
     return Decoded(pl.DataFrame(series), all_offsets if kept is None else all_offsets.filter(pl.Series(kept)), poison)
+
+
+def decode(batch: Batch, columns: Sequence[str] | None, *, extra: str, form: str) -> Decoded:
+    """Read each message as a row: a JSON object, or an Arrow stream or Avro file of one row, which bring their types.
+
+    Args:
+        batch: the messages.
+        columns: the names that become columns; None for all that the messages have.
+        extra: `refuse` tells a message with other names as poison, `ignore` drops these names.
+        form: `json`, `arrow` or `avro`.
+    """
+    if form == "json":
+        return decode_json(batch, columns, extra=extra)
+    offsets: list[int] = batch.rows["offset"].to_pylist()
+    rows: dict[int, pl.DataFrame] = {}
+    poison: dict[int, str] = {}
+    for offset, value in zip(offsets, batch.values(), strict=True):
+        row = _read_row(value, form)
+        if isinstance(row, str):
+            poison[offset] = row
+        elif extra == "refuse" and columns is not None and not set(row.columns) <= set(columns):
+            others = ", ".join(sorted(set(row.columns) - set(columns))[:5])
+            poison[offset] = f"it has fields that the contract does not name: {others}"
+        else:
+            rows[offset] = row
+    frame = pl.concat(rows.values(), how="diagonal_relaxed") if rows else pl.DataFrame()
+    names = frame.columns if columns is None else list(columns)
+    missing = [pl.lit(None, pl.String).alias(name) for name in names if name not in frame.columns]
+    if not rows:
+        frame = pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    else:
+        frame = frame.with_columns(missing).select(names)
+    return Decoded(frame, pl.Series("offset", list(rows), pl.Int64), poison)
+
+
+def _read_row(value: bytes | None, form: str) -> pl.DataFrame | str:
+    """Return the one row of a message, or why it has none; the reason quotes nothing of it."""
+    if value is None:
+        return "it is a tombstone: it has a key and no value"
+    try:
+        frame = pl.read_ipc_stream(io.BytesIO(value)) if form == "arrow" else pl.read_avro(io.BytesIO(value))
+    except Exception as error:  # noqa: BLE001 - whatever a library makes of foreign bytes
+        return f"it is no {'Arrow stream' if form == 'arrow' else 'Avro file'}: {type(error).__name__}"
+    if form == "avro":  # by its specification a timestamp is an instant in UTC; Polars leaves the zone out
+        naive = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime) and not dtype.time_zone]
+        frame = frame.with_columns(pl.col(name).dt.replace_time_zone("UTC") for name in naive)
+    return frame if frame.height == 1 else f"it has {frame.height} rows, and a message is one"
 
 
 def _parse_together(values: Sequence[bytes | None]) -> list[dict[str, Any] | str] | None:

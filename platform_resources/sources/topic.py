@@ -6,7 +6,7 @@ from typing import Any
 
 from platform_resources.brokers import open_broker
 from platform_resources.brokers.base import Batch as Messages
-from platform_resources.brokers.decoding import decode_json
+from platform_resources.brokers.decoding import decode
 from platform_resources.readers import Malformed
 from platform_resources.sources.base import Batch, Cursor, SourceContext, Unit, digest
 
@@ -19,6 +19,7 @@ class TopicMessages:
 
     topic: str
     context: SourceContext = field(repr=False)
+    form: str = "json"
 
     def describe(self) -> str:
         """Say which topic is read."""
@@ -56,7 +57,7 @@ class TopicMessages:
                 batch = broker.read(self.topic, partition, position, max_messages=_MESSAGES, max_bytes=1 << 26)
                 if not len(batch):
                     return
-                decoded = decode_json(batch, columns, extra="ignore")
+                decoded = decode(batch, columns, extra="ignore", form=self.form)
                 yield Batch(
                     decoded.rows, first, lines=decoded.offsets, malformed=_malformed(batch, decoded.poison, first)
                 )
@@ -83,4 +84,4 @@ def group_of(dataset: str) -> str:
 def open_source(options: Mapping[str, Any], context: SourceContext) -> TopicMessages:
     """Open the topic of a dataset."""
     topic = context.settings.topic_prefix + options["topic"]
-    return TopicMessages(topic, context)
+    return TopicMessages(topic, context, options["format"])

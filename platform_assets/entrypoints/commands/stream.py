@@ -80,6 +80,22 @@ def replay(
 
 
 @commands.command()
+def read(
+    context: typer.Context,
+    dataset: DatasetName,
+    out: Annotated[Path | None, typer.Argument(help="A Parquet file to write; the count alone without.")] = None,
+) -> None:
+    """Reads a stream as of this moment: its table, and what the topic holds beyond it, by the same rules."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.stream_requests import read_stream
+
+    rows = read_stream(open_location(context.obj), dataset)
+    if out is not None:
+        rows.write_parquet(out)
+    screen().print(f"{dataset}: {rows.height:,} rows as of now" + (f", in {out}" if out else ""), soft_wrap=True)
+
+
+@commands.command()
 def produce(
     context: typer.Context,
     topic: Annotated[str, typer.Argument(help="The topic, without the environment's prefix.")],

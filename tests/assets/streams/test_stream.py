@@ -4,12 +4,14 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
 import pytest
 
 from platform_assets.factory import asset_for, asset_key
+from platform_assets.ingest.fresh import read_fresh
 from platform_assets.ingest.ingest_log import StreamLog
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.replay import replay_tag
@@ -397,3 +399,30 @@ def test_what_was_polled_and_not_committed_is_taken_in_by_the_next_step(lake: La
     with pytest.raises(ConnectionError):
         worker.step()
     assert worker.step() == 1
+
+
+@pytest.mark.parametrize("form", ["arrow", "avro"])
+def test_messages_that_bring_their_types_are_rows_and_others_are_set_aside(
+    lake: Lake, broker: LogBroker, form: str
+) -> None:
+    dataset = _dataset(source=Topic("clicks", format=form, event_time="at"))
+    produce_generated(lake, broker, dataset, count=20, seed=1)
+    broker.produce("clicks", [b"{}", None])
+    assert _worker(lake, dataset, broker).step() == 22
+    assert lake.read(table_spec(dataset)).height == 20
+    assert QuarantineStore(lake, dataset).envelopes().height == 2
+
+
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_a_reader_sees_the_table_and_what_the_topic_holds_beyond_it(lake: Lake, broker: LogBroker, mode: Any) -> None:
+    dataset = _dataset(store=Delta(mode=mode))
+    worker, catalog = _worker(lake, dataset, broker), catalog_of([dataset])
+    broker.produce("clicks", [_click(0), b"bad", _click(1)])
+    assert sorted(read_fresh(lake, catalog, dataset, broker)["n"]) == [0, 1]
+    worker.step()
+    broker.produce("clicks", [_click(2), _click(0, n=9), _click(3, n=-1)])
+    fresh = read_fresh(lake, catalog, dataset, broker)
+    assert sorted(fresh["n"]) == ([1, 2, 9] if mode == "merge" else [0, 1, 2, 9])
+    assert _numbers(lake, dataset) == [0, 1]
+    worker.step()
+    assert sorted(read_fresh(lake, catalog, dataset, broker)["n"]) == _numbers(lake, dataset)

@@ -1,0 +1,187 @@
+"""What people ask of features and detectors: a frame for training, a key's latest values, leaks, another detector."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from platform_assets.ingest.detectors import Detectors
+from platform_assets.ingest.stored import as_declared
+from platform_assets.ingest.stream import topic_of
+from platform_assets.ingest.tables import table_spec
+from platform_assets.location import CodeLocation
+from platform_assets.operations.datasets import find_dataset
+from platform_assets.operations.errors import RequestError
+from platform_core.contracts import Dataset
+from platform_core.contracts.folds import Featured, Scored
+from platform_core.contracts.publications import ToRedis, ToStore
+from platform_core.features import compute_features, find_leaks
+from platform_resources.sinks import redis, store
+
+_INSTANTS = 5
+
+
+@dataclass(frozen=True)
+class DeclaredFeature:
+    """One feature: where it is declared, and what it says."""
+
+    dataset: str
+    feature: str
+    measure: str
+    column: str
+    over_seconds: float
+    by: Sequence[str]
+    version: str
+
+
+@dataclass(frozen=True)
+class DetectorVersion:
+    """A detector that was trained; the last one scores."""
+
+    version: str
+    trained_at: datetime
+    rows: int
+
+
+def list_features(location: CodeLocation) -> list[DeclaredFeature]:
+    """Return all declared features, those of one dataset together."""
+    return [
+        DeclaredFeature(
+            dataset.name, each.name, each.measure.kind, each.measure.column, each.over.total_seconds(), each.by,
+            dataset.version,
+        )
+        for dataset in location.catalog.datasets.values() if isinstance(dataset.source, Featured)
+        for each in dataset.source.features
+    ]  # fmt: skip
+
+
+def frame_as_of(location: CodeLocation, name: str, labels: pl.DataFrame, *, instant: str) -> pl.DataFrame:
+    """Return labels with the dataset's features as of their instants: what was known then, and nothing later.
+
+    Args:
+        location: The code location.
+        name: A dataset whose source is `Featured`.
+        labels: The features' keys and the instant, with whatever else; the rows keep their order.
+        instant: The column of the instant, in UTC where it has no zone.
+
+    Raises:
+        RequestError: A column is missing, or the dataset has no features.
+    """
+    source = _featured(location, name)
+    missing = [column for column in (*_keys(source), instant) if column not in labels.columns]
+    if missing:
+        raise RequestError(
+            f"{name}: the labels have no column {missing[0]!r}, but {', '.join(labels.columns)}. "
+            "Fix: name the column of the instant with --instant, and the others as the features' keys."
+        )
+    events, time = _events(location, source)
+    asked = labels.with_columns(_as_instant(labels, instant))
+    return compute_features(source.features, events, asked, time=time, instant=instant)
+
+
+def look_up_features(location: CodeLocation, name: str, ids: Sequence[str]) -> dict[str, Any]:
+    """Return the latest row of each key from where the dataset is published: the embedded store, or Redis.
+
+    Raises:
+        RequestError: It is published to neither.
+    """
+    dataset = find_dataset(location.catalog, name)
+    for publication in dataset.publish:
+        if isinstance(publication, ToStore):
+            return dict(store.look_up(location.settings, publication.store, name, ids))
+        if isinstance(publication, ToRedis):
+            prefix = publication.prefix or name
+            return dict(redis.look_up(location.settings, publication.connection, prefix, ids))
+    raise RequestError(f"{name}: is not published where rows are looked up. Fix: publish=[ToStore(by=[...])].")
+
+
+def leaks_of(location: CodeLocation, name: str) -> dict[str, datetime]:
+    """Return the features that see the future, with an instant at which they do, on the rows that are stored.
+
+    Raises:
+        RequestError: There are no rows to look at.
+    """
+    source = _featured(location, name)
+    events, time = _events(location, source)
+    if events.height < 2:  # noqa: PLR2004 - a past and a future
+        raise RequestError(f"{name}: {source.of} has no rows to look at. Fix: take some in.")
+    events = events.sort(time, maintain_order=True)
+    instants = [events[time][events.height * number // (_INSTANTS + 1)] for number in range(1, _INSTANTS + 1)]
+
+    def compute(rows: pl.DataFrame) -> pl.DataFrame:
+        return compute_features(source.features, rows, rows, time=time, instant=time)
+
+    return find_leaks(compute, events, time=time, instants=instants, seed=0)
+
+
+def train_again(location: CodeLocation, name: str, *, rows: int) -> DetectorVersion:
+    """Train a detector on the latest rows of a stream; workers that start from now on score by it.
+
+    Raises:
+        RequestError: The dataset has no detector, or there are too few rows.
+    """
+    source, detectors = _scored(location, name)
+    events, time = _events(location, source)
+    if events.height < 2:  # noqa: PLR2004 - one row has no scale
+        raise RequestError(f"{name}: {source.of} has {events.height} rows. Fix: take some in.")
+    version, _ = detectors.train(events.sort(time).tail(rows))
+    return next(each for each in list_detectors(location, name) if each.version == version)
+
+
+def list_detectors(location: CodeLocation, name: str) -> list[DetectorVersion]:
+    """Return the versions of a dataset's detector, the one that scores last."""
+    _, detectors = _scored(location, name)
+    return [DetectorVersion(*row) for row in detectors.versions().select("version", "trained_at", "rows").iter_rows()]
+
+
+def read_labels(file: Path) -> pl.DataFrame:
+    """Read a frame of labels from CSV or Parquet.
+
+    Raises:
+        RequestError: There is no such file.
+    """
+    if not file.is_file():
+        raise RequestError(f"there is no file {str(file)!r}. Fix: name one of CSV or Parquet.")
+    return pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, try_parse_dates=True)
+
+
+def _featured(location: CodeLocation, name: str) -> Featured:
+    dataset = find_dataset(location.catalog, name)
+    if not isinstance(dataset.source, Featured):
+        names = sorted({each.dataset for each in list_features(location)})
+        raise RequestError(f"{name}: has no features. Fix: name one of {', '.join(names) or 'those with Featured'}.")
+    return dataset.source
+
+
+def _scored(location: CodeLocation, name: str) -> tuple[Scored, Detectors]:
+    dataset = find_dataset(location.catalog, name)
+    if not isinstance(dataset.source, Scored):
+        names = [each.name for each in location.catalog.datasets.values() if isinstance(each.source, Scored)]
+        raise RequestError(f"{name}: has no detector. Fix: name one of {', '.join(names) or 'those with Scored'}.")
+    return dataset.source, Detectors(location.lake, dataset)
+
+
+def _events(location: CodeLocation, source: Featured | Scored) -> tuple[pl.DataFrame, str]:
+    above: Dataset = location.catalog[source.of]
+    spec = table_spec(above)
+    types = {column.name: column.dtype for column in above.columns}
+    stored = location.lake.exists(spec)
+    rows = as_declared(location.lake.scan(spec), above).collect() if stored else pl.DataFrame(schema=types)
+    return rows, str(topic_of(above).event_time)
+
+
+def _keys(source: Featured) -> list[str]:
+    return list(dict.fromkeys(column for each in source.features for column in each.by))
+
+
+def _as_instant(labels: pl.DataFrame, instant: str) -> pl.Expr:
+    dtype = labels.schema[instant]
+    column = pl.col(instant)
+    if dtype == pl.String:
+        return column.str.to_datetime(time_unit="us", time_zone="UTC")
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
+        return column.dt.replace_time_zone("UTC").dt.cast_time_unit("us")
+    return column.cast(pl.Datetime("us", "UTC"))
