@@ -16,6 +16,7 @@ from platform_assets.factory.red_checks import RedChecks, refuse_red_input
 from platform_assets.location import BRANCH, CodeLocation
 from platform_assets.operations.alerting.sensor import alert_sensor
 from platform_assets.operations.automation import automation_for, follow_inputs
+from platform_assets.operations.openlineage import openlineage_sensor
 from platform_assets.operations.upkeep.asset import upkeep_asset, upkeep_schedules
 from platform_assets.operations.upkeep.tables import kept_tables
 from platform_resources.settings import Settings, branch_name
@@ -76,7 +77,11 @@ def _definitions(location: CodeLocation) -> dg.Definitions:
             ),
             "red_checks": red_checks,
         },
-        sensors=[*automation.sensors, alert_sensor(location)],
+        sensors=[
+            *automation.sensors,
+            alert_sensor(location),
+            *([openlineage_sensor(location)] if chosen.openlineage else []),
+        ],
         schedules=[*automation.schedules, *upkeep_schedules()],
         executor=dg.in_process_executor,
     )

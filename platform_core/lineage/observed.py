@@ -401,7 +401,10 @@ class _Experiment:
         """Yield the edges that changes show which leave as many rows as there were."""
         moved: Counter[str] = Counter()
         vanished = 0
+        known = set(self.result)
         for effect in steady:
+            if set(effect.added) <= known:
+                continue  # another row came twice, or the value is one that others have: new values tell more
             counts = self.counts(place, effect)
             if (counts or collapsed) and self.changes_life(place, effect):
                 vanished += counts

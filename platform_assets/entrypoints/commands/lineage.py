@@ -86,6 +86,27 @@ def observe(
 
 
 @commands.command()
+def publish(context: typer.Context, json: Json = False) -> None:
+    """Sends OpenLineage events of what was materialised since the last time; what is not taken waits."""
+    from dataclasses import asdict
+
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.entrypoints.screen import print_json, screen
+    from platform_assets.operations.instance import open_instance
+    from platform_assets.operations.openlineage import send_events
+
+    location = open_location(context.obj)
+    with open_instance(location.settings) as instance:
+        delivery = send_events(location, instance)
+    if json:
+        print_json(asdict(delivery))
+        return
+    unset = "" if location.settings.openlineage else " Fix: set PLATFORM_OPENLINEAGE_URL."
+    why = f": {delivery.error}" if delivery.error else unset if delivery.left else ""
+    screen().print(f"{delivery.sent} sent, {delivery.refused} refused, {delivery.left} waiting{why}", markup=False)
+
+
+@commands.command()
 def view(
     context: typer.Context,
     out: Annotated[str, typer.Option(help="The file to write.")] = "lineage.html",
