@@ -6,6 +6,8 @@ from typing import Any, cast
 
 from platform_assets.ingest.tables import PROVENANCE
 from platform_assets.location import OPERATION, CodeLocation
+from platform_assets.operations.history import InstanceHistory
+from platform_assets.operations.instance import open_instance
 from platform_assets.operations.observed_lineage import observed_lineage
 from platform_core.lineage import Edge, Lineage, Node
 from platform_core.lineage.dbt import dbt_lineage
@@ -26,6 +28,27 @@ def location_lineage(location: CodeLocation) -> Lineage:
         dbt_lineage(manifest, beside=BESIDE) if (manifest := _compiled_manifest(location.settings)) else Lineage({})
     )
     return observed_lineage(location, declared.merged(models, _assets(location)))
+
+
+def last_durations(location: CodeLocation, lineage: Lineage) -> dict[str, float]:
+    """Return the seconds that the step of each dataset took when it was last made; one never made is left out."""
+    seconds: dict[str, float] = {}
+    with open_instance(location.settings) as instance:
+        records = InstanceHistory(instance).materialisations(
+            [name for name, node in lineage.nodes.items() if node.kind != "source"]
+        )
+        steps: dict[str, dict[str, float]] = {}
+        for name, record in records.items():
+            if record.run_id not in steps:
+                steps[record.run_id] = {
+                    each.step_key: each.end_time - each.start_time
+                    for each in instance.get_run_step_stats(record.run_id)
+                    if each.start_time is not None and each.end_time is not None
+                }
+            own = steps[record.run_id].get(name.replace("/", "__"))
+            if own is not None:
+                seconds[name] = own
+    return seconds
 
 
 def _assets(location: CodeLocation) -> Lineage:

@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
+from platform_assets.location import CodeLocation
+from platform_assets.operations.catalog import PlatformCatalog
+from platform_assets.operations.errors import UnknownName
+from platform_core.lineage.picture import picture_page
+
 FOLDER = Path(str(files("platform_assets.entrypoints.catalog"))) / "pages"
 
 _VIEWER = ("vendor/cytoscape.min.js", "vendor/cytoscape-dagre.min.js", "lineage.js")
@@ -12,6 +17,22 @@ _VIEWER = ("vendor/cytoscape.min.js", "vendor/cytoscape-dagre.min.js", "lineage.
 def viewer_scripts() -> Mapping[str, str]:
     """Return the scripts of the lineage viewer, in the order in which they run."""
     return {name: (FOLDER / name).read_text(encoding="utf-8") for name in _VIEWER}
+
+
+def write_page(location: CodeLocation, path: Path, focus: str | None = None) -> Path:
+    """Write the lineage as one page that opens from disk, and return where it lies.
+
+    Raises:
+        UnknownName: There is no dataset of the name in focus.
+    """
+    drawn = PlatformCatalog(location).whole_lineage()
+    names = [node["name"] for node in drawn["nodes"]]
+    if focus is not None and focus not in names:
+        raise UnknownName("dataset", focus, names)
+    page = picture_page({**drawn, "focus": focus}, scripts=viewer_scripts(), style=style())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    return path.absolute()
 
 
 def style() -> str:

@@ -10,7 +10,10 @@ commands = typer.Typer()
 @commands.command()
 def demo() -> None:
     """Runs the whole graph on real input, and shows what there is."""
+    from pathlib import Path
+
     from platform_assets.definitions import location
+    from platform_assets.entrypoints.catalog.page_files import write_page
     from platform_assets.entrypoints.progress import catch_up, progress_console
     from platform_assets.operations.instance import open_instance
     from platform_assets.operations.sample import publish, write_support_desk
@@ -23,6 +26,9 @@ def demo() -> None:
     console.print(f"{write_support_desk(location.settings):,} tickets written to the support desk's database")
     with open_instance(location.settings) as instance:
         was_stale, stands = catch_up(location, instance, console)
+    page = write_page(location, Path(location.settings.state) / "lineage.html")
+    console.print(f"The lineage as a picture: {page}", soft_wrap=True)
+    console.print(f"Open the catalog with [bold]platform serve catalog[/], at {location.settings.catalog_url}")
     unchanged = "" if was_stale else "Everything was up to date. "
     console.print(f"{unchanged}Open the UI with [bold]make dev[/], at http://localhost:3000")
     if not stands:

@@ -86,6 +86,52 @@ def observe(
 
 
 @commands.command()
+def report(context: typer.Context, json: Json = False) -> None:
+    """Counts what is known of the lineage: datasets, edges, columns with an origin, orphans, what nobody reads."""
+    from dataclasses import asdict
+
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.entrypoints.screen import print_json, screen
+    from platform_assets.operations.lineage import location_lineage
+    from platform_core.lineage.coverage import coverage_of
+
+    counted = coverage_of(location_lineage(open_location(context.obj)))
+    if json:
+        print_json(asdict(counted))
+        return
+    console = screen()
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counted.kinds.items()))
+    share = counted.columns_known / counted.columns if counted.columns else 1.0
+    console.print(f"{kinds}; {counted.edges} edges, {counted.column_edges} between columns", markup=False)
+    console.print(f"{counted.columns_known} of {counted.columns} columns have an origin ({share:.0%})", markup=False)
+    for title, names in (("Made of nothing and read by nobody", counted.orphans), ("Read by nobody", counted.unread)):
+        console.print(f"{title}: {', '.join(names) or 'none'}", markup=False)
+    for name, reason in counted.unknown.items():
+        console.print(f"columns of {name} are not known: {reason}", markup=False)
+
+
+@commands.command("critical-path")
+def critical_path(context: typer.Context, name: Name, json: Json = False) -> None:
+    """Shows the chain up to a dataset that takes longest, by how long each step took when it last ran."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.entrypoints.screen import print_json, screen, table
+    from platform_assets.operations.lineage import last_durations
+    from platform_core.lineage import coverage
+
+    graph, dataset, _ = _found(context.obj, name)
+    chain = coverage.critical_path(graph, dataset, last_durations(open_location(context.obj), graph))
+    if json:
+        print_json([{"name": each, "seconds": seconds} for each, seconds in chain])
+        return
+    rows = table("DATASET", "SECONDS", numbers=("SECONDS",), fixed=("DATASET",))
+    for each, seconds in chain:
+        rows.add_row(each, f"{seconds:.1f}")
+    console = screen()
+    console.print(f"{name}: {sum(seconds for _, seconds in chain):.1f} seconds on its longest chain")
+    console.print(rows)
+
+
+@commands.command()
 def publish(context: typer.Context, json: Json = False) -> None:
     """Sends OpenLineage events of what was materialised since the last time; what is not taken waits."""
     from dataclasses import asdict
@@ -115,19 +161,10 @@ def view(
     """Writes the lineage as one page that opens from disk: datasets and columns, both ways, what is red and why."""
     from pathlib import Path
 
-    from platform_assets.entrypoints.catalog.page_files import style, viewer_scripts
+    from platform_assets.entrypoints.catalog.page_files import write_page
     from platform_assets.entrypoints.locations import open_location
-    from platform_assets.operations.catalog import PlatformCatalog
-    from platform_assets.operations.errors import UnknownName
-    from platform_core.lineage.picture import picture_page
 
-    drawn = PlatformCatalog(open_location(context.obj)).whole_lineage()
-    names = [node["name"] for node in drawn["nodes"]]
-    if focus is not None and focus not in names:
-        raise UnknownName("dataset", focus, names)
-    page = picture_page({**drawn, "focus": focus}, scripts=viewer_scripts(), style=style())
-    Path(out).write_text(page, encoding="utf-8")
-    typer.echo(str(Path(out).absolute()))
+    typer.echo(str(write_page(open_location(context.obj), Path(out), focus)))
 
 
 def _found(package: str, name: str) -> "tuple[Lineage, str, str | None]":

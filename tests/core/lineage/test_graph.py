@@ -8,6 +8,7 @@ import pytest
 
 from platform_assets.discovery import discover
 from platform_core.lineage import ColumnEdge, Edge, Lineage, Node, Unknown, impact_of
+from platform_core.lineage.coverage import coverage_of, critical_path
 from platform_core.lineage.declared import lineage_of
 from platform_core.lineage.render import dot, graphml, impact_markdown, markdown, node_link, plain_impact
 
@@ -75,3 +76,13 @@ def test_every_format_is_read_by_others(declared: Lineage) -> None:
     touched = impact_of(declared, "flights/flights", "dep_delay")
     assert json.loads(json.dumps(plain_impact(touched)))["columns"]["flights/daily_delays"]
     assert "delayed_share" in impact_markdown(touched)
+
+
+def test_the_critical_path_is_the_slowest_chain_and_coverage_counts_what_is_known() -> None:
+    names = ("a", "b", "c", "d", "alone")
+    nodes = {name: Node(name=name, kind="dataset", columns=("x",)) for name in names}
+    edges = frozenset({Edge("a", "b"), Edge("a", "c"), Edge("b", "d"), Edge("c", "d"), Edge("d", "a", "reference")})
+    graph = Lineage(nodes, edges, frozenset({ColumnEdge("a", "x", "b", "x"), ColumnEdge("a", "x", "c", "*")}))
+    assert critical_path(graph, "d", {"a": 1, "b": 2, "c": 5, "d": 1}) == [("a", 1), ("c", 5), ("d", 1)]
+    counted = coverage_of(graph)
+    assert (counted.columns, counted.columns_known, counted.orphans) == (5, 1, ["alone"])

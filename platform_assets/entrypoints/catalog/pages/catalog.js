@@ -199,5 +199,5 @@ function dress(name) {
 }
 dress(localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 theme.addEventListener("click", () => { dress(document.documentElement.dataset.theme === "dark" ? "light" : "dark"); route(); });
-addEventListener("hashchange", () => { route(); main.focus(); });
+addEventListener("hashchange", () => { route(); main.focus({ preventScroll: true }); scrollTo(0, 0); });
 route();
