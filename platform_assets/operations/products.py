@@ -9,7 +9,7 @@ from typing import Any
 
 from platform_assets.ingest import table_spec
 from platform_assets.location import CodeLocation
-from platform_assets.operations.contracts import Registry, compliance, freshness_finding, stored_references
+from platform_assets.operations.contracts import Registry, compliance, promise_findings, stored_references
 from platform_assets.operations.errors import RequestError, UnknownName
 from platform_assets.operations.profiles import rows_of
 from platform_core.contracts import Dataset
@@ -114,9 +114,9 @@ class Products:
         if declared is None or not lake.exists(table_spec(declared)):
             raise UnknownName("table", name, [each for each in self.location.catalog.datasets if each != name])
         references = stored_references(self.location.catalog, lake, contract)
-        fresh = freshness_finding(self.location, contract, name)
+        promises = promise_findings(self.location, contract, name)
         with rows_of(name, self.location.catalog, lake) as rows:
-            return asdict(compliance(contract, rows, references, fresh=fresh))
+            return asdict(compliance(contract, rows, references, promises=promises))
 
     def odps(self, name: str) -> dict[str, Any]:
         """Return a product as the Open Data Product Standard describes one, with its contract as the output port.
