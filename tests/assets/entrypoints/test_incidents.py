@@ -30,7 +30,10 @@ def test_an_incident_names_dataset_and_column_until_the_period_is_left_out(shop:
     shop.world.land("shop/sales-8.parquet", month(8, cents=True))
     shop.world.catch_up()
     assert main(["--package", "tests.declared", "incidents", "shop/sales"]) == 1
-    assert shop.capture.readouterr().out.startswith("shop/sales.price in 2024-08\n  2024-08: mean 1,2")
+    told = shop.capture.readouterr().out
+    assert told.startswith("shop/sales.price in 2024-08\n  2024-08: mean 1,2")
+    assert main(["--package", "tests.declared", "incidents", "--json"]) == 1
+    assert "ada@example.com" not in told + shop.capture.readouterr().out
     shop("incidents", "mark", "shop/sales", "2024-08", "--reason", "prices in cents")
     assert shop.json("incidents", "list", "shop/sales") == []
     assert "'august' is none of its periods" in shop.refused("incidents", "mark", "shop/sales", "august")
