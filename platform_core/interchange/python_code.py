@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -53,10 +53,16 @@ def _records(dataset: Dataset) -> Iterator[tuple[str, Any]]:
 
 def _record(value: Any) -> str:
     """Return a record as a call that makes it, without what is its default."""
+    if isinstance(value, pl.Expr):
+        return _expression(value)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{name!r}: {_record(each)}' for name, each in value.items())}}}"
+    if isinstance(value, tuple | list):
+        return f"({''.join(f'{_record(each)}, ' for each in value)})"
     if not is_dataclass(value) or isinstance(value, type):
         return repr(value)
-    own = [item for item in fields(value) if getattr(value, item.name) != item.default]
-    return f"{type(value).__name__}({', '.join(f'{item.name}={getattr(value, item.name)!r}' for item in own)})"
+    own = [item for item in fields(value) if item.init and getattr(value, item.name) != item.default]
+    return f"{type(value).__name__}({', '.join(f'{item.name}={_record(getattr(value, item.name))}' for item in own)})"
 
 
 def _imports(body: str) -> Iterator[str]:
@@ -71,6 +77,8 @@ def _imports(body: str) -> Iterator[str]:
     code = re.sub(r'"(?:[^"\\]|\\.)*"', "", body)
     used = [word for word in sorted(contracts.__all__) if re.search(rf"\b{word}\b", code)]
     yield f"from platform_core.contracts import {', '.join(used)}"
+    if "Feature(" in body:
+        yield "from platform_core.features.declarations import Feature, Measure"
 
 
 def _text(value: str) -> str:
@@ -133,6 +141,9 @@ def _rule_lines(rule: Rule) -> Iterator[str]:
         assert isinstance(rule, ReferenceRule)  # noqa: S101 - its kind says so; for the checker
         rest = f"to={_tuple(rule.to)}, coverage={rule.coverage!r}"
         arguments = [_tuple(rule.columns), _text(rule.dataset), rest, severity]
+    elif rule.kind == "compare":
+        one, other = rule.columns
+        arguments = [_text(one), _text(str(terms["operator"])), _text(other), severity]
     elif rule.kind in ("complete", "unique", "volume"):
         arguments = [*map(_text, rule.columns), rest, severity]
     else:

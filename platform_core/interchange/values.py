@@ -20,13 +20,14 @@ from platform_core.contracts.sla import Sla
 from platform_core.contracts.sources import Source
 from platform_core.contracts.stores import Quarantine, Store
 from platform_core.errors import CoreError
+from platform_core.features.declarations import Feature, Measure
 from platform_core.rules import KINDS, Rule, ValueRule
 from platform_core.rules.base import parameters_of
 
 
 def records() -> dict[str, type[Any]]:
     """Return the records that may stand in a contract file, by the names of their classes; every kind of source."""
-    fixed = (*get_args(Store), *get_args(Partitioning), Quarantine, Retention, Sla)
+    fixed = (*get_args(Store), *get_args(Partitioning), Quarantine, Retention, Sla, Feature, Measure)
     return {record.__name__: record for record in (*fixed, *_kinds_of(Source))}
 
 
