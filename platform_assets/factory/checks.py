@@ -53,16 +53,17 @@ def check_results(
 
 def _quarantine_command(
     dataset: Dataset, result: RuleResult, waiting: pl.DataFrame | None
-) -> dict[str, dg.MarkdownMetadataValue]:
+) -> dict[str, dg.TextMetadataValue]:
     """Name the command that lists the rows that a rule set aside, where it set any aside, and the first of them."""
     if dataset.quarantine is None or not result.failed or isinstance(result.rule, DatasetRule):
         return {}
     command = f"platform quarantine list {dataset.name} --rule {result.rule.id}"
-    told = {"quarantine": dg.MetadataValue.md(f"`{command}`")}
+    told = {"quarantine": dg.MetadataValue.text(command)}  # Markdown is shown behind a click
     if waiting is not None:
-        ids = waiting.filter(pl.col("rules").list.contains(result.rule.id))["quarantine_id"].head(_SHOWN_IDS)
-        lines = [f"- `platform quarantine show {dataset.name} {each}`" for each in ids]
-        told |= {"envelopes": dg.MetadataValue.md("\n".join(lines))} if lines else {}
+        ids: list[str] = (
+            waiting.filter(pl.col("rules").list.contains(result.rule.id))["quarantine_id"].head(_SHOWN_IDS).to_list()
+        )
+        told |= {"envelopes": dg.MetadataValue.text(", ".join(ids))} if ids else {}
     return told
 
 
@@ -90,7 +91,6 @@ def _metadata(result: RuleResult) -> Iterator[tuple[str, Any]]:
         yield "value", result.value
     else:
         yield "rows_failed", result.failed
-        yield "rate", result.rate
         yield "percent_failed", round(100 * result.rate, 3)
     yield from bounds(rule).items()
     if len(result.partitions) > 1:

@@ -58,6 +58,9 @@ $(DAGSTER_HOME)/dagster.yaml: dagster.yaml
 telemetry:
   enabled: false
 
+nux:
+  enabled: false          # no window that asks to join a community
+
 python_logs:
   python_log_level: INFO   # below it Dagster prints a line for each event of each step
 

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from platform_assets.factory import asset_key
 from tests.world import World, sales
 
 GOOD = sales((1, "apple", 1.0), (2, "pear", 2.0))
@@ -54,3 +55,15 @@ def test_a_month_of_a_run_without_rows_is_judged_empty(shop: World) -> None:
     shop.land("shop/sales-a.parquet", pl.concat([GOOD, sales((5, "pear", 1.0), (6, "pear", 2.0), month=3)]))
     shop.materialise("shop/sales", partitions=["2024-01", "2024-02", "2024-03"])
     assert "2024-02: 0" in str(shop.checks("shop/sales")["volume"].description)
+
+
+def test_a_check_names_the_rows_that_wait_and_the_asset_counts_them(shop: World) -> None:
+    shop.land("shop/sales-a.parquet", sales((1, "apple", -1.0), (2, "pear", 2.0)))
+    shop.catch_up()
+    (waiting,) = shop.store("shop/sales").envelopes(decision="open")["quarantine_id"]
+    told = {name: check.metadata for name, check in shop.checks("shop/sales").items() if "envelopes" in check.metadata}
+    ((rule, metadata),) = told.items()
+    assert metadata["envelopes"].value == waiting
+    assert metadata["quarantine"].value == f"platform quarantine list shop/sales --rule {rule}"
+    latest = shop.instance.get_latest_materialization_event(asset_key("shop/sales")).asset_materialization
+    assert (latest.metadata["quarantine_open"].value, "plot_rows" in latest.metadata) == (1, True)

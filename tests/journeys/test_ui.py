@@ -84,7 +84,7 @@ def test_every_rule_is_a_check_with_its_verdict(dev: Dev, page: Page) -> None:
     rules = len(dev.installation.asked("datasets", "show", "flights/weather")["rules"])
     expect(page.get_by_text(f"Checks ({rules})", exact=True)).to_be_visible()
     expect(page.get_by_text("wind_speed ≤ 250").first).to_be_visible()
-    for text in ("rows_failed", "rows_judged", "rate", "severity"):
+    for text in ("rows_failed", "rows_judged", "percent_failed", "severity"):
         expect(page.get_by_text(text, exact=True).first).to_be_visible()
 
 

@@ -15,7 +15,7 @@ from platform_resources.settings import Settings
 @pytest.fixture
 def shop(tmp_path: Path) -> CodeLocation:
     (tmp_path / "dbt").mkdir()
-    (tmp_path / "dbt" / "dbt_project.yml").write_text("name: shop\n")
+    (tmp_path / "dbt" / "dbt_project.yml").write_text("name: shop\nprofile: platform\n")
     settings = Settings.from_environment({"PLATFORM_STATE": str(tmp_path / "state")})
     return build_location("tests.declared", settings, dbt=tmp_path / "dbt")
 
