@@ -112,9 +112,9 @@ def _changes(tree: ast.AST) -> Iterator[Callable[[], tuple[int, str]]]:
             yield partial(_replaced, node, "ops", [_COMPARISONS[type(node.ops[0])](), *node.ops[1:]])
         elif isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
             yield partial(_replaced, node, "op", _OPERATIONS[type(node.op)]())
-        elif isinstance(node, ast.Constant) and type(node.value) in {int, float}:
+        elif isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not _is_truth(node.value):
             yield partial(_replaced, node, "value", node.value + 1)
-        elif isinstance(node, ast.Constant) and node.value in _SIDES:
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in _SIDES:
             yield partial(_replaced, node, "value", _SIDES[node.value])
         elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
             yield partial(_replaced, node, "value", not node.value)
@@ -123,6 +123,10 @@ def _changes(tree: ast.AST) -> Iterator[Callable[[], tuple[int, str]]]:
                 yield partial(_left_out, node)
             if node.func.attr in _METHODS:
                 yield partial(_replaced, node.func, "attr", _METHODS[node.func.attr])
+
+
+def _is_truth(value: object) -> bool:
+    return isinstance(value, bool)
 
 
 def _replaced(node: Any, part: str, value: Any) -> tuple[int, str]:

@@ -1,7 +1,7 @@
 """Samples learnt and drawn from: a file or a table in, a model in JSON, rows from it, a page on how alike they are."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import polars as pl
 from platform_assets.location import CodeLocation
 from platform_assets.operations.errors import RequestError
 from platform_assets.operations.generated_files import FileFormat, GeneratedFile, write_file
+from platform_assets.operations.plugins import METRICS, load_plugins
 from platform_assets.operations.profiles import refuse_unknown_rows, rows_of
 from platform_core.quality.html import document, grid
 from platform_core.synthetic.samples import Likeness, SampleModel, compare, draw, fit
@@ -68,7 +69,9 @@ def fit_sample(
         drawn = pl.concat(list(draw(model, learnt.height, seed=seed)))
         smallest = int(min(model.shares.values()) * (model.rows - model.suppressed))
         likeness = compare(learnt, kept_back, drawn, group_by=group_by, smallest_group=smallest, seed=seed)
-        report.write_text(likeness_page(sample, model, likeness), encoding="utf-8")
+        metrics = load_plugins(METRICS)
+        own = {name: (measure(learnt, drawn), measure(learnt, kept_back)) for name, measure in metrics.items()}
+        report.write_text(likeness_page(sample, model, likeness, own), encoding="utf-8")
     out.write_text(json.dumps(model.to_mapping(), default=str), encoding="utf-8")
     return FittedSample(str(out), model.rows, len(model.columns), len(model.shares), model.suppressed, likeness)
 
@@ -88,8 +91,10 @@ def draw_sample(model: Path, *, rows: int, seed: int, out: Path, file_format: Fi
     return write_file(out, model.stem, draw(read, rows, seed=seed), file_format)
 
 
-def likeness_page(name: str, model: SampleModel, likeness: Likeness) -> str:
-    """Return a page that shows drawn rows beside rows that were kept back."""
+def likeness_page(
+    name: str, model: SampleModel, likeness: Likeness, own: Mapping[str, tuple[float, float]] | None = None
+) -> str:
+    """Return a page that shows drawn rows beside rows that were kept back; `own` are measures of other packages."""
     drawn, back = likeness.drawn, likeness.kept_back
     lead = (
         f"{model.rows:,} rows learnt in {len(model.shares):,} groups; {model.suppressed:,} rows of rare groups were "
@@ -103,6 +108,7 @@ def likeness_page(name: str, model: SampleModel, likeness: Likeness) -> str:
         ["mean difference of rank correlations", _short(drawn.correlation), _short(back.correlation)],
         ["a classifier tells them apart (0.5: not at all)", _short(drawn.classifier), _short(back.classifier)],
     ]
+    whole += [[measure, _short(mine), _short(theirs)] for measure, (mine, theirs) in (own or {}).items()]
     columns: list[list[object]] = [
         [shape.name, shape.kind, _short(drawn.distances.get(shape.name)), _short(back.distances.get(shape.name)),
          _short(drawn.nulls.get(shape.name)), _short(drawn.conditional.get(shape.name)),

@@ -47,13 +47,14 @@ def make(  # noqa: PLR0913, PLR0917 - Typer makes an option of each thing that m
     """Make files of generated data, from contracts or from a recipe."""
     from platform_assets.entrypoints.screen import print_json, screen
     from platform_assets.operations.generated_files import generate_datasets, generate_recipes
+    from platform_assets.operations.plugins import GENERATORS, load_plugins
     from platform_core.synthetic.recipes import recipes_of
 
     if bool(datasets) == (recipe is not None):
         raise typer.BadParameter("name datasets, or a file with --recipe, one of them", param_hint="DATASETS")
     kind = _format(file_format)
     if recipe is not None:
-        recipes = recipes_of(_mapping(recipe), name=recipe.name)
+        recipes = recipes_of(_mapping(recipe), name=recipe.name, generators=load_plugins(GENERATORS))
         files = generate_recipes(recipes, rows=rows, seed=seed, out=out, file_format=kind)
     else:
         from platform_assets.entrypoints.locations import open_location

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from platform_core.synthetic.patterns import pattern_of
+from platform_core.synthetic.recipes.blocks import Draw
 
 Distribution = Literal["uniform", "normal", "lognormal", "exponential", "beta", "poisson", "zipf"]
 ColumnType = Literal["integer", "float", "string", "boolean", "timestamp", "date"]
@@ -35,6 +36,7 @@ class ColumnRecipe:
         probability: That a boolean is true.
         mean: See `distribution`; the rate of a Poisson, the scale of an exponential.
         std: See `distribution`.
+        generator: Makes the values from a generator of chance, the number of the first row and a number of rows.
         shape: The two parameters of a beta, or the exponent of a Zipf.
     """
 
@@ -53,6 +55,7 @@ class ColumnRecipe:
     mean: float | None = None
     std: float | None = None
     shape: tuple[float, ...] = ()
+    generator: Draw | None = None
 
     def draw(self, rng: np.random.Generator, start: int, rows: int) -> pl.Series:
         """Draw `rows` values for the rows from number `start` on; nulls as often as `null_rate` says."""
@@ -63,6 +66,8 @@ class ColumnRecipe:
         return pl.select(pl.when(filled).then(made)).to_series()
 
     def _values(self, rng: np.random.Generator, start: int, rows: int) -> pl.Series:
+        if self.generator is not None:
+            return self.generator(rng, start, rows)
         if self.values:
             return _weighted(self.values, rng, rows)
         if self.type == "boolean":

@@ -9,10 +9,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, get_args
 
 from platform_core.errors import ContractError, Problem
 from platform_core.synthetic.patterns import UnreadablePatternError, pattern_of
+from platform_core.synthetic.recipes.blocks import Draw
 from platform_core.synthetic.recipes.columns import ColumnRecipe, ColumnType, Distribution
 from platform_core.synthetic.recipes.images import ImageKind, ImageRecipe
 from platform_core.synthetic.recipes.series import (
@@ -42,6 +44,9 @@ _TYPES = {
 }
 
 
+NO_GENERATORS: Mapping[str, Draw] = MappingProxyType({})
+
+
 @dataclass(frozen=True)
 class Recipes:
     """What one file asks for."""
@@ -52,17 +57,20 @@ class Recipes:
     images: tuple[ImageRecipe, ...] = ()
 
 
-def recipes_of(mapping: Mapping[str, Any], *, name: str = "recipe") -> Recipes:
+def recipes_of(
+    mapping: Mapping[str, Any], *, name: str = "recipe", generators: Mapping[str, Draw] = NO_GENERATORS
+) -> Recipes:
     """Read the recipes of a mapping.
 
     Args:
         mapping: What the file says.
         name: What messages call the file.
+        generators: What a column's word `generator` may name.
 
     Raises:
         ContractError: With every word that is unknown or out of its bounds.
     """
-    reading = _Reading(name, [])
+    reading = _Reading(name, [], generators)
     top = mapping.get("synthetic_data", mapping) if isinstance(mapping, Mapping) else None
     if not isinstance(top, Mapping):
         raise ContractError(
@@ -89,6 +97,7 @@ class _Reading:
 
     name: str
     problems: list[Problem]
+    generators: Mapping[str, Draw]
 
     def refuse(self, culprit: str, message: str, fix: str) -> None:
         self.problems.append(Problem(self.name, culprit, message, fix))
@@ -158,8 +167,13 @@ class _Reading:
                 "mean",
                 "std",
                 "shape",
+                "generator",
             },
         )
+        generator = part.get("generator")
+        if generator is not None and generator not in self.generators:
+            available = ", ".join(sorted(self.generators)) or "none is installed"
+            self.refuse(f"{place}: generator {generator!r}", "is not installed.", f"use one of these: {available}.")
         if not name:
             self.refuse(place, "has no name.", "give name.")
         declared = str(part.get("type", "string"))
@@ -194,6 +208,7 @@ class _Reading:
             probability=self.share(part.get("probability", 0.5), f"{place}: probability"),
             mean=None if part.get("mean") is None else self.number(part["mean"], f"{place}: mean"),
             std=None if part.get("std") is None else self.number(part["std"], f"{place}: std"),
+            generator=self.generators.get(str(generator)),
             shape=tuple(self.number(one, f"{place}: shape") for one in _listed(part.get("shape"))),
         )
 

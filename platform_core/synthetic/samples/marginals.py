@@ -171,7 +171,7 @@ def values_at(shares: Floats, shape: ColumnShape, marginal: Marginal) -> Floats:
     if shape.kind == "category":
         ends = np.cumsum(marginal.curve)
         found = np.searchsorted(ends, shares * ends[-1], side="right")
-        return np.minimum(found, len(shape.values) - 1).astype(float)
+        return np.asarray(np.minimum(found, len(shape.values) - 1), dtype=float)
     values = np.asarray(np.interp(shares, _PROBABILITIES, marginal.curve), dtype=float)
     if shape.step > 1:
         values = np.floor(values / shape.step) * shape.step

@@ -281,7 +281,8 @@ def _column(
     if shape.kind == "identifier":
         counted = pl.int_range(start + 1, start + rows + 1, eager=True)
         if shape.prefix is None:
-            return (counted + 10 ** min(shape.width, 17)).cast(dtype, strict=False).alias(shape.name)
+            numbered: pl.Series = counted + 10 ** min(shape.width, 17)
+            return numbered.cast(dtype, strict=False).alias(shape.name)
         digits = counted.cast(pl.String).str.zfill(shape.width)
         return pl.select(pl.lit(shape.prefix) + pl.lit(digits)).to_series().alias(shape.name)
     found = pl.Series(shape.name, numbers[shape.name], nan_to_null=True)
