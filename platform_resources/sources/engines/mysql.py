@@ -122,8 +122,8 @@ class MySQLDatabase:
 
     @contextmanager
     def _cursor(self, *, unbuffered: bool = False) -> Iterator[Any]:
-        import pymysql  # type: ignore[import-untyped] # noqa: PLC0415 - an extra; it ships no types
-        import pymysql.cursors  # type: ignore[import-untyped] # noqa: PLC0415
+        import pymysql  # noqa: PLC0415 - an extra
+        import pymysql.cursors  # noqa: PLC0415
 
         parts = urlsplit(self.url)
         try:
