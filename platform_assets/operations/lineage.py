@@ -9,6 +9,7 @@ from platform_assets.location import OPERATION, CodeLocation
 from platform_assets.operations.history import InstanceHistory
 from platform_assets.operations.instance import open_instance
 from platform_assets.operations.observed_lineage import observed_lineage
+from platform_assets.operations.traced_sql import TracedSql
 from platform_core.lineage import Edge, Lineage, Node
 from platform_core.lineage.dbt import dbt_lineage
 from platform_core.lineage.declared import lineage_of
@@ -24,9 +25,10 @@ BESIDE = (*PROVENANCE, "_partition")
 def location_lineage(location: CodeLocation) -> Lineage:
     """Return the lineage of everything in a code location."""
     declared = lineage_of(location.catalog)
-    models = (
-        dbt_lineage(manifest, beside=BESIDE) if (manifest := _compiled_manifest(location.settings)) else Lineage({})
-    )
+    manifest = _compiled_manifest(location.settings)
+    trace = TracedSql(Path(location.settings.state) / "lineage" / location.settings.environment / "sql.json")
+    models = dbt_lineage(manifest, beside=BESIDE, trace=trace) if manifest else Lineage({})
+    trace.save()
     return observed_lineage(location, declared.merged(models, _assets(location)))
 
 

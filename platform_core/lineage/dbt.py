@@ -1,13 +1,16 @@
 """Lineage that dbt's manifest tells: models, what they read, and the columns of their compiled SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from platform_core.lineage.graph import ColumnEdge, Edge, Lineage, Node, Unknown
-from platform_core.lineage.sql import UnreadableSql, column_origins
+from platform_core.lineage.sql import Origins, UnreadableSql, column_origins
+
+Trace = Callable[[str, Mapping[str, Sequence[str]]], Origins]
+"""From SQL and the columns of the tables that it may read to where its columns come from; raises `UnreadableSql`."""
 
 
-def dbt_lineage(manifest: Mapping[str, Any], *, beside: Sequence[str] = ()) -> Lineage:
+def dbt_lineage(manifest: Mapping[str, Any], *, beside: Sequence[str] = (), trace: Trace = column_origins) -> Lineage:
     """Return the lineage of dbt's models and of the sources they read, from a manifest.
 
     Columns are traced where the manifest has the compiled SQL, which it has once dbt compiled or ran the models.
@@ -15,6 +18,7 @@ def dbt_lineage(manifest: Mapping[str, Any], *, beside: Sequence[str] = ()) -> L
     Args:
         manifest: As dbt writes it.
         beside: Columns that every source has beside those it names.
+        trace: Reads SQL; another than the default may remember what it read before.
     """
     models = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
     names = {key: _dbt_name(node) for key, node in [*models.items(), *manifest["sources"].items()]}
@@ -29,7 +33,7 @@ def dbt_lineage(manifest: Mapping[str, Any], *, beside: Sequence[str] = ()) -> L
         if source in names
     )
     found = Lineage(nodes, edges)
-    return found.merged(*(_dbt_columns(names[key], node, tables, relations) for key, node in models.items()))
+    return found.merged(*(_dbt_columns(names[key], node, tables, relations, trace) for key, node in models.items()))
 
 
 def _dbt_name(node: Mapping[str, Any]) -> str:
@@ -55,13 +59,17 @@ def _dbt_node(name: str, node: Mapping[str, Any]) -> Node:
 
 
 def _dbt_columns(
-    name: str, node: Mapping[str, Any], tables: Mapping[str, Sequence[str]], relations: Mapping[str, str]
+    name: str,
+    node: Mapping[str, Any],
+    tables: Mapping[str, Sequence[str]],
+    relations: Mapping[str, str],
+    trace: Trace,
 ) -> Lineage:
     sql = node.get("compiled_code")
     if not sql:
         return Lineage({}, unknown=frozenset([Unknown(name, "dbt has not compiled it yet: run the models once")]))
     try:
-        origins = column_origins(sql, tables)
+        origins = trace(sql, tables)
     except UnreadableSql as error:
         return Lineage({}, unknown=frozenset([Unknown(name, f"its SQL has {error}")]))
     return Lineage(
