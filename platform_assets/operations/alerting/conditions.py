@@ -29,8 +29,14 @@ _NOT_STARTED = dg.RunsFilter(
 _BACKFILLS = 50
 _FAILED_RUNS = 1_000
 _TIMED_RUNS = 120
+_AT_ONCE = 500
+"""So many datasets are looked at in a round, which a sensor has a minute for."""
 _LATER_RUNS = 100
 _PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
+class StillLooking(Exception):
+    """Not all datasets were looked at yet since the start: what is open of this kind stays as it is."""
 
 
 @dataclass
@@ -44,6 +50,7 @@ class DatasetMemory:
         baseline: Envelopes that nobody need be told of, by dataset; this one is kept over restarts.
         timed: Datasets that were made since their durations were judged.
         slower: The signals of those that are slower than they were, by dataset.
+        burning: The signals of promises whose budget is used up, by dataset.
     """
 
     filled: dict[str, datetime] = field(default_factory=dict)
@@ -52,6 +59,7 @@ class DatasetMemory:
     baseline: dict[str, int] = field(default_factory=dict)
     timed: set[str] = field(default_factory=set)
     slower: dict[str, Signal] = field(default_factory=dict)
+    burning: dict[str, list[Signal]] = field(default_factory=dict)
 
 
 def load_memory(location: CodeLocation, baseline: Mapping[str, int]) -> DatasetMemory:
@@ -82,11 +90,14 @@ def stale_datasets(location: CodeLocation, memory: DatasetMemory, now: datetime)
 
 def growing_quarantines(location: CodeLocation, memory: DatasetMemory, now: datetime) -> Iterator[Signal]:
     """Signal each quarantine with more open rows than when it was last quiet."""
-    for dataset in location.catalog.datasets.values():
-        if dataset.quarantine is None:
-            continue
-        if dataset.name in memory.written or dataset.name not in memory.open_rows:
-            memory.open_rows[dataset.name] = QuarantineStore(location.lake, dataset).envelopes(decision="open").height
+    kept = {each.name: each for each in location.catalog.datasets.values() if each.quarantine is not None}
+    for name in sorted(memory.written)[:_AT_ONCE]:
+        if name in kept:
+            memory.open_rows[name] = QuarantineStore(location.lake, kept[name]).envelopes(decision="open").height
+        memory.written.discard(name)
+    if not kept.keys() <= memory.open_rows.keys():
+        raise StillLooking
+    for dataset in kept.values():
         rows = memory.open_rows[dataset.name]
         baseline = memory.baseline.setdefault(dataset.name, rows)
         if rows > baseline:
@@ -260,27 +271,36 @@ def lagging_streams(location: CodeLocation, now: datetime, *, limit: float) -> I
             )
 
 
-def burnt_budgets(location: CodeLocation, now: datetime, *, limit: float) -> Iterator[Signal]:
-    """Signal each promise whose error budget over 30 days is used up more than `limit` times."""
+def burnt_budgets(location: CodeLocation, memory: DatasetMemory, now: datetime, *, limit: float) -> Iterator[Signal]:
+    """Signal each promise whose error budget over 30 days is used up more than `limit` times; some in each round."""
     from platform_assets.operations.sla import sla_of  # noqa: PLC0415
 
-    for promises in sla_of(location, now, days=30):
-        for promise in promises.promises:
+    promised = sorted(each.name for each in location.catalog.datasets.values() if each.freshness or each.sla)
+    unseen = [name for name in promised if name not in memory.burning]
+    for name in [*unseen, *memory.burning][:_AT_ONCE]:  # those looked at longest ago come first
+        memory.burning.pop(name, None)
+        memory.burning[name] = []
+        for promise in (each for line in sla_of(location, now, days=30, name=name) for each in line.promises):
             if promise.burn is not None and promise.burn > limit:
-                yield Signal(
+                signal = Signal(
                     kind="sla",
-                    subject=promises.name,
+                    subject=name,
                     detail=promise.name,
                     at=now,
                     severity="warn",
                     text=f"{promise.name}: {promise.detail}; its error budget is used up {promise.burn:.1f} times",
-                    command=f"platform sla {promises.name}",
+                    command=f"platform sla {name}",
                 )
+                memory.burning[name].append(signal)
+    if not memory.burning.keys() >= set(promised):
+        raise StillLooking
+    yield from (signal for name in promised for signal in memory.burning[name])
 
 
 def slower_datasets(instance: dg.DagsterInstance, memory: DatasetMemory, now: datetime) -> Iterator[Signal]:
     """Signal each dataset that takes longer than it did; those made since the last look are judged anew."""
-    for name in sorted(memory.timed):
+    for name in sorted(memory.timed)[:_AT_ONCE]:
+        memory.timed.discard(name)
         records = instance.fetch_materializations(asset_key(name), limit=_TIMED_RUNS).records
         by_run = {record.run_id: record for record in reversed(records)}
         values = [
@@ -301,7 +321,8 @@ def slower_datasets(instance: dg.DagsterInstance, memory: DatasetMemory, now: da
             f"{slowdown.share:.0%} more than its usual {slowdown.usual_seconds:.1f} s",
             command=f"platform performance {name}",
         )
-    memory.timed.clear()
+    if memory.timed:
+        raise StillLooking
     yield from memory.slower.values()
 
 

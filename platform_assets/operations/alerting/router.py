@@ -154,7 +154,6 @@ class AlertRouter:
                 self.instance, now, limit=timedelta(minutes=limits["daemon_minutes"])),
             "channel_down": lambda: self._channels_down(now),
         })  # fmt: skip
-        memory.written.clear()
         if self._slow is None or now - self._slow[0] >= _SLOWLY:
             self._slow = now, *self._slow_signals(now)
         return signals + self._slow[1], looked_for | self._slow[2]
@@ -165,7 +164,7 @@ class AlertRouter:
             return [], frozenset()
         return self._look({
             "threshold": lambda: conditions.broken_thresholds(self.location, now),
-            "sla": lambda: conditions.burnt_budgets(self.location, now, limit=limits["burn"]),
+            "sla": lambda: conditions.burnt_budgets(self.location, memory, now, limit=limits["burn"]),
             "stream_lags": lambda: conditions.lagging_streams(self.location, now, limit=limits["lag"]),
             "backfill_failed": lambda: conditions.failed_backfills(self.instance),
             "disk_low": lambda: conditions.full_disks(self.location, now, limit=limits["disk_free_share"]),
@@ -181,6 +180,8 @@ class AlertRouter:
                 continue
             try:
                 signals += look()
+            except conditions.StillLooking:
+                continue
             except ResourceError as error:
                 _log.warning("alerts cannot look for %s: %s", kind, redact(str(error)))
             else:
