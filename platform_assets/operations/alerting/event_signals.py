@@ -103,7 +103,8 @@ def _run_failed(
     yield from (signal for step, signal in steps if step not in done)
     if steps or run.tags.get(_WILL_RETRY, "").lower() == "true":
         return
-    assets = sorted(key.to_user_string() for key in run.asset_selection or ())
+    planned = {name for names in _planned_assets(instance, run).values() for name in names}
+    assets = sorted({key.to_user_string() for key in run.asset_selection or ()} or planned)
     tried = int(run.tags.get(_RETRY_NUMBER, "0"))
     for subject in assets or [run.job_name]:
         yield Signal(

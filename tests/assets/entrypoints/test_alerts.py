@@ -178,7 +178,7 @@ def test_failed_partitions_of_a_backfill_are_told_until_they_are_made(watched: W
     )  # fmt: skip
     late = watched.look(later=timedelta(minutes=2))
     shop.land("shop/ledger.csv", b"line,amount\n1,1\n")
-    shop.materialise("shop/ledger")
+    assert shop.materialise("shop/ledger").success
     over = watched.look(later=timedelta(minutes=2))
     assert ("grown", "shop/ledger", ["backfill_failed"]) in late
     assert [each[:2] for each in over] == [("recovered", "shop/ledger")]
