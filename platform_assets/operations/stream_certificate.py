@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -19,17 +19,20 @@ from multiprocessing.context import ForkServerProcess
 import polars as pl
 
 from platform_assets.discovery import discover
+from platform_assets.ingest.fold_worker import replay_fold
 from platform_assets.ingest.stream import create_topic, topic_name
 from platform_assets.ingest.tables import INGEST, SOURCE, quarantine_spec, table_spec
 from platform_assets.operations.stream_events import produce_generated
 from platform_assets.operations.streams import Pace, run_streams
-from platform_core.contracts import Dataset
+from platform_core.contracts import Catalog, Dataset
+from platform_core.contracts.stores import Store
 from platform_resources.brokers import Broker, open_broker
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 
 _MESSAGES, _BAD_EACH = 100, 50
 _LONGEST_LIFE_SECONDS = 1.0
+_FIRST_EVENT = datetime(2026, 1, 1, tzinfo=UTC)
 _PATIENCE_SECONDS = 30.0
 
 
@@ -45,6 +48,8 @@ class Certificate:
         lost: Messages that are in neither.
         duplicated: Times that a message is there beyond once.
         versions: Of the table.
+        folded: Rows of the folds over the dataset: windows, features, scores.
+        fold_differences: Of them, those that stand twice, or that a replay of the stored history does not give.
         seconds: How long it took.
     """
 
@@ -55,16 +60,25 @@ class Certificate:
     lost: int
     duplicated: int
     versions: int
+    folded: int
+    fold_differences: int
     seconds: float
 
     @property
     def holds(self) -> bool:
         """Whether each message is there once."""
-        return self.lost == self.duplicated == 0 and self.sent > 0
+        return self.lost == self.duplicated == self.fold_differences == 0 and self.sent > 0
 
 
 def certify(
-    settings: Settings, package: str, dataset: Dataset, *, kills: int, seed: int, tell: Callable[[str], None]
+    settings: Settings,
+    package: str,
+    dataset: Dataset,
+    *,
+    kills: int,
+    seed: int,
+    tell: Callable[[str], None],
+    store: Store | None = None,
 ) -> Certificate:
     """Kill a worker of the dataset so often, and count.
 
@@ -75,7 +89,10 @@ def certify(
         kills: How often.
         seed: Of the moments and the messages.
         tell: Is told how far it is.
+        store: Instead of the dataset's own: another format, or a merge.
     """
+    if store is not None:
+        dataset = replace(dataset, store=store)
     began = time.monotonic()
     rng = random.Random(seed)  # noqa: S311 - moments, no secrets
     with tempfile.TemporaryDirectory(prefix="certify-") as state:
@@ -92,45 +109,90 @@ def certify(
             create_topic(broker, lake, dataset)
             sent = 0
             for number in range(kills):
-                worker, reader = _start_worker(own, package, dataset.name, once=False)
-                sent += produce_generated(lake, broker, dataset, count=_MESSAGES, seed=seed + sent, bad_each=_BAD_EACH)
+                worker, reader = _start_worker(own, package, dataset, once=False)
+                sent += _send(lake, broker, dataset, seed=seed, sent=sent)
                 reader.poll(_PATIENCE_SECONDS)  # a group of Kafka's waits for its dead member first
                 death = time.monotonic() + rng.uniform(0.0, _LONGEST_LIFE_SECONDS)
                 while time.monotonic() < death:
-                    sent += produce_generated(
-                        lake, broker, dataset, count=_MESSAGES, seed=seed + sent, bad_each=_BAD_EACH
-                    )
+                    sent += _send(lake, broker, dataset, seed=seed, sent=sent)
                 worker.kill()
                 worker.join()
                 if (number + 1) % max(1, kills // 10) == 0:
                     tell(f"{number + 1} of {kills} kills")
-            last, _ = _start_worker(own, package, dataset.name, once=True)
+            last, _ = _start_worker(own, package, dataset, once=True)
             last.join()
             if last.exitcode != 0:
                 raise RuntimeError(f"{dataset.name}: the last worker ended with {last.exitcode}; see its traceback")
-            return _count(lake, broker, dataset, kills=kills, sent=sent, seconds=time.monotonic() - began)
+            folded = _count_folds(lake, _catalog(package, dataset), dataset)
+            seconds = time.monotonic() - began
+            return _count(lake, broker, dataset, kills=kills, sent=sent, folded=folded, seconds=seconds)
         finally:
             broker.delete_topic(topic_name(lake, dataset))
             broker.close()
 
 
-def _start_worker(settings: Settings, package: str, name: str, *, once: bool) -> tuple[ForkServerProcess, Connection]:
+def _send(lake: Lake, broker: Broker, dataset: Dataset, *, seed: int, sent: int) -> int:
+    """Send messages whose events go on from those before, a second apart."""
+    until = _FIRST_EVENT + timedelta(seconds=sent + _MESSAGES)
+    return produce_generated(lake, broker, dataset, count=_MESSAGES, seed=seed + sent, bad_each=_BAD_EACH, until=until)
+
+
+def _catalog(package: str, dataset: Dataset) -> Catalog:
+    """Return the package's catalog, in which the dataset is stored as it is certified."""
+    declared = discover(package)
+    return Catalog({**declared.datasets, dataset.name: dataset}, declared.transforms)
+
+
+def _folds_of(catalog: Catalog, dataset: Dataset) -> list[Dataset]:
+    """List what is folded of the dataset alone; a fold reads what only adds rows."""
+    if dataset.store.mode != "append":
+        return []
+    return [each for each in catalog.datasets.values() if each.source and tuple(each.source.inputs) == (dataset.name,)]
+
+
+def _count_folds(lake: Lake, catalog: Catalog, dataset: Dataset) -> tuple[int, int]:
+    """Return how many rows the folds have, and how many stand twice or differ from a replay."""
+    rows = differences = 0
+    for fold in _folds_of(catalog, dataset):
+        replayed = replay_fold(lake, catalog, fold)
+        stored = replayed.clear()
+        if lake.exists(table_spec(fold)):
+            stored = lake.read(table_spec(fold)).select(replayed.columns)
+        rows += stored.height
+        differences += stored.height - stored.select(fold.key).unique().height
+        differences += stored.join(replayed, on=replayed.columns, how="anti", nulls_equal=True).height
+        differences += replayed.join(stored, on=replayed.columns, how="anti", nulls_equal=True).height
+    return rows, differences
+
+
+def _start_worker(
+    settings: Settings, package: str, dataset: Dataset, *, once: bool
+) -> tuple[ForkServerProcess, Connection]:
     """Return a worker in a process of its own that is ready, and where it says that it took something in."""
     context = get_context("forkserver")  # what it imports is there already, so that a life costs no start
     context.set_forkserver_preload(["platform_assets.operations.streams", "platform_assets.discovery", "deltalake"])
     reader, writer = context.Pipe(duplex=False)
-    worker = context.Process(target=_work, args=(settings, package, name, writer, once))
+    worker = context.Process(target=_work, args=(settings, package, dataset.name, dataset.store, writer, once))
     worker.start()
     writer.close()
     try:
         reader.recv()
     except EOFError:
-        raise RuntimeError(f"{name}: a worker ended by itself; see its traceback") from None
+        raise RuntimeError(f"{dataset.name}: a worker ended by itself; see its traceback") from None
     return worker, reader
 
 
-def _work(settings: Settings, package: str, name: str, started: Connection, once: bool) -> None:  # noqa: FBT001 - a process takes no keywords
-    lake, broker, catalog = Lake(settings), open_broker(settings), discover(package)
+def _work(
+    settings: Settings,
+    package: str,
+    name: str,
+    store: Store,
+    started: Connection,
+    once: bool,  # noqa: FBT001
+) -> None:
+    lake, broker = Lake(settings), open_broker(settings)
+    dataset = replace(discover(package)[name], store=store)
+    catalog = _catalog(package, dataset)
     started.send(name)
     pace = Pace(once=once, every=timedelta(0), report_every=timedelta(0))
     told: list[str] = []
@@ -140,11 +202,21 @@ def _work(settings: Settings, package: str, name: str, started: Connection, once
             started.send(line)
         told.append(line)
 
-    run_streams(lake, catalog, [catalog[name]], broker, None, pace=pace, is_stopped=lambda: False, tell=tell)
+    datasets = [dataset, *_folds_of(catalog, dataset)]
+    run_streams(lake, catalog, datasets, broker, None, pace=pace, is_stopped=lambda: False, tell=tell)
     broker.close()
 
 
-def _count(lake: Lake, broker: Broker, dataset: Dataset, *, kills: int, sent: int, seconds: float) -> Certificate:
+def _count(
+    lake: Lake,
+    broker: Broker,
+    dataset: Dataset,
+    *,
+    kills: int,
+    sent: int,
+    folded: tuple[int, int],
+    seconds: float,
+) -> Certificate:
     topic, spec = topic_name(lake, dataset), table_spec(dataset)
     expected = []
     for partition, (first, _) in broker.bounds(topic).items():
@@ -170,5 +242,7 @@ def _count(lake: Lake, broker: Broker, dataset: Dataset, *, kills: int, sent: in
         lost=wanted.join(found, on=["source", "position"], how="anti").height + max(0, sent - wanted.height),
         duplicated=found.height - found.unique().height,
         versions=len(lake.operations(spec).history()) if lake.exists(spec) else 0,
+        folded=folded[0],
+        fold_differences=folded[1],
         seconds=seconds,
     )

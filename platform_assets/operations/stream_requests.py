@@ -21,9 +21,10 @@ from platform_assets.operations.instance import open_instance
 from platform_assets.operations.stream_certificate import Certificate, certify
 from platform_assets.operations.stream_events import produce_file, produce_generated
 from platform_assets.operations.streams import Pace, StreamState, run_streams, stream_states
-from platform_core.contracts import Dataset
+from platform_core.contracts import Dataset, Delta, Iceberg
 from platform_core.contracts.folds import Fold, Scored
 from platform_core.contracts.sources import Topic
+from platform_core.contracts.stores import Store
 from platform_resources.brokers import Broker, TopicSettings, open_broker
 
 _SAMPLE_ENDS = datetime(2026, 3, 1, 18, tzinfo=UTC)
@@ -184,7 +185,13 @@ def send_sample(location: CodeLocation, name: str) -> int:
 
 
 def certify_stream(
-    location: CodeLocation, name: str, *, kills: int, seed: int, tell: Callable[[str], None]
+    location: CodeLocation,
+    name: str,
+    *,
+    kills: int,
+    seed: int,
+    tell: Callable[[str], None],
+    store: str | None = None,
 ) -> Certificate:
     """Certify a stream.
 
@@ -197,7 +204,14 @@ def certify_stream(
             f"{name}: a certificate is made in a lake of its own, with bad messages among the good, so that the "
             "dataset needs a quarantine and no references. Fix: certify a dataset such as commerce/clicks."
         )
-    return certify(location.settings, location.package, dataset, kills=kills, seed=seed, tell=tell)
+    stores: dict[str, Store] = {
+        f"{kind}-{mode}": record(mode=mode)  # type: ignore[arg-type] # modes of both
+        for kind, record in (("delta", Delta), ("iceberg", Iceberg)) for mode in ("append", "merge")
+    }  # fmt: skip
+    if store is not None and store not in stores:
+        raise UnknownName("store", store, [*stores])
+    chosen = None if store is None else stores[store]
+    return certify(location.settings, location.package, dataset, kills=kills, seed=seed, tell=tell, store=chosen)
 
 
 def _readers(location: CodeLocation, topic: str) -> list[Dataset]:

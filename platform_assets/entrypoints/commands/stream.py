@@ -124,6 +124,9 @@ def certify(
     dataset: DatasetName,
     kills: Annotated[int, typer.Option(help="How often its worker is killed.", min=1)] = 20,
     seed: Annotated[int, typer.Option(help="Of the moments and the messages.")] = 0,
+    store: Annotated[
+        str | None, typer.Option(help="delta-append, delta-merge, iceberg-append or iceberg-merge, not its own.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Kills a worker at random moments, in a lake and a topic of its own, and counts what was lost or came twice."""
@@ -131,7 +134,7 @@ def certify(
     from platform_assets.operations.stream_requests import certify_stream
 
     tell = (lambda line: None) if json else (lambda line: print(line, flush=True))  # noqa: ARG005 - JSON stands alone
-    certificate = certify_stream(open_location(context.obj), dataset, kills=kills, seed=seed, tell=tell)
+    certificate = certify_stream(open_location(context.obj), dataset, kills=kills, seed=seed, tell=tell, store=store)
     print_result(certificate, _certificate_lines, json)
     if not certificate.holds:
         raise typer.Exit(code=1)
@@ -159,4 +162,5 @@ def _certificate_lines(certificate: Certificate) -> RenderableType:
         f"{certificate.rows:,} rows in the table, {certificate.quarantined:,} set aside, "
         f"{certificate.versions} versions",
         f"lost {certificate.lost}, duplicated {certificate.duplicated}",
+        f"{certificate.folded:,} rows of folds: {certificate.fold_differences} differ from a replay or stand twice",
     )
