@@ -9,8 +9,7 @@ from tests.core.lineage.planted import Edge, Planted, planted, tables
 
 CONSTANTS = ("paid", "sent", "void", 3, 4, 5, 9, 40, 60)
 PLANTED = {each.name: each for each in planted()}
-EACH_KIND = ("equal inner of customer", "more left computed", "two alone by channel", "all semi by customer",
-             "all alone largest")  # fmt: skip
+EACH_KIND = ("equal inner of customer", "all semi by customer", "all alone largest")
 
 
 def observed(transform: Planted) -> set[Edge]:
