@@ -2,6 +2,7 @@
 
     {lake}/_branches/{environment}/{name}/branch.json        the tables and the versions that it began with
     {lake}/_branches/{environment}/{name}/begun/{table}      a table that the branch writes; the last file of its start
+    {lake}/_branches/{environment}/{name}/taking/{table}     a table whose promotion began; the first file of it
     {lake}/_branches/{environment}/{name}/{environment}/...  those tables, laid out like the lake's own
 
 Nothing is copied when a branch is made. A table is read from the environment, at the version the branch began with,
@@ -30,7 +31,9 @@ from platform_resources.storage.table import Format, TableSpec
 FOLDER = "_branches"
 _RECORD = "branch.json"
 _BEGUN = "begun"
+_TAKING = "taking"
 _DELTA_LOG = FORMATS["delta"].marker
+_ICEBERG_MARKER = "/metadata/in-catalogue"
 _THREADS = 16
 
 
@@ -105,6 +108,7 @@ class Branches:
         """
         if self._is_there(name):
             raise BranchExists(name)
+        self._clear(name)
         created_at = datetime.now(UTC)
         pins = {path: pin for path, pin in found_tables(self.settings) if pin is not None}
         branch = Branch(name, created_at, pins)
@@ -168,27 +172,44 @@ class Branches:
         """
         branch = self.open(name)
         changes = self.changed(branch)
-        moved = [change.path for change in changes if self._version(change) != change.since_version]
+        resumed = {change.path: version for change in changes if (version := self._resume(branch, change)) is not None}
+        moved = [change.path for change in changes
+                 if change.path not in resumed and self._table(change).version() != change.since_version]  # fmt: skip
         if moved:
             raise BranchOutdated(name, moved)
         for change in changes:
-            branch = self._take(branch, change)
+            branch = self._take(branch, change, resumed.get(change.path))
         return changes
 
-    def _version(self, change: TableChange) -> str | None:
-        return table_at(TableSpec(path=change.path, format=change.format), self.settings).version()
+    def _table(self, change: TableChange) -> TableFormat:
+        return table_at(TableSpec(path=change.path, format=change.format), self.settings)
 
-    def _take(self, branch: Branch, change: TableChange) -> Branch:
-        """Promote one table; the branch reads the environment's from then on."""
-        spec = TableSpec(path=change.path, format=change.format)
-        own = self.tables_of(branch.name)
-        theirs = table_at(spec, own)
-        version = table_at(spec, self.settings).take(theirs, change.since_version)
+    def _resume(self, branch: Branch, change: TableChange) -> str | None:
+        """End the promotion of a table that was interrupted; None where none was, or the environment moved on since."""
+        journal = f"{branch.name}/{_TAKING}/{file_name(change.path)}"
+        if all(entry.name != journal for entry in self._folder.entries(f"{branch.name}/{_TAKING}")):
+            return None
+        record = json.loads(self._folder.read(journal))
+        if record["since"] != change.since_version:
+            return None
+        theirs = table_at(TableSpec(path=change.path, format=change.format), self.tables_of(branch.name))
+        return self._table(change).resume_take(theirs, change.since_version, record["files"])
+
+    def _take(self, branch: Branch, change: TableChange, taken_version: str | None) -> Branch:
+        """Promote one table, unless it was; the branch reads the environment's from then on."""
+        theirs = table_at(TableSpec(path=change.path, format=change.format), self.tables_of(branch.name))
+        journal = f"{branch.name}/{_TAKING}/{file_name(change.path)}"
+        if taken_version is None:
+            table = self._table(change)
+            record = {"since": change.since_version, "files": dict(table.file_stamps())}
+            self._folder.write(journal, json.dumps(record).encode())
+        version = taken_version or table.take(theirs, change.since_version)
         stays = change.format == "iceberg"
         kept = tuple(dict.fromkeys([*branch.kept, change.path])) if stays else branch.kept
         renewed = replace(branch, pins={**branch.pins, change.path: Pin(change.format, version)}, kept=kept)
         self.save(renewed)
         self._folder.remove(f"{branch.name}/{_BEGUN}/{file_name(change.path)}")
+        self._folder.remove(journal)
         if stays:
             theirs.forget()
         else:
@@ -234,6 +255,17 @@ class Branches:
         lock.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(lock):
             yield
+
+    def _clear(self, name: str) -> None:
+        """Remove what a run wrote after its branch was dropped; files of Iceberg tables may be the environment's."""
+        entries = [entry.name for entry in self._folder.entries(name)]
+        shared = {each.rpartition("/metadata/")[0] for each in entries if each.endswith(".metadata.json")}
+        if shared:
+            _forget_catalogue(self.tables_of(name))
+        for each in entries:
+            lies_in_table = any(each.startswith((f"{place}/data/", f"{place}/metadata/")) for place in shared)
+            if not lies_in_table or each.endswith(_ICEBERG_MARKER):
+                self._folder.remove(each)
 
     def _is_there(self, name: str) -> bool:
         return name in self.names()

@@ -110,8 +110,9 @@ def _null_share(values: pl.Series) -> float:
 
 
 def _ranked(frame: pl.DataFrame, numeric: Sequence[str]) -> Floats:
-    head = frame.head(50_000).select(pl.col(name).rank().cast(pl.Float64) for name in numeric)
-    values = head.select(pl.all().fill_null(pl.all().mean())).to_numpy()
+    spread = frame.gather_every(max(frame.height // 50_000, 1))  # the first rows of a sorted sample are one season's
+    ranks = spread.select(pl.col(name).rank().cast(pl.Float64) for name in numeric)
+    values = ranks.select(pl.all().fill_null(pl.all().mean())).to_numpy()
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.atleast_2d(np.corrcoef(values, rowvar=False))
 

@@ -91,6 +91,22 @@ class TableFormat(TableOperations):
         """
         raise self._lacks_branches(since, other)
 
+    def resume_take(self, other: "TableFormat", since: str | None, before: Mapping[str, str]) -> str | None:  # noqa: ARG002
+        """Do the rest of a `take` that was interrupted, and return the version that holds the other's rows.
+
+        None where something else changed either table since.
+
+        Args:
+            other: Began as this one's version `since`.
+            since: What this one's version was when the `take` began.
+            before: What `file_stamps` told then.
+        """
+        return None
+
+    def file_stamps(self) -> Mapping[str, str]:
+        """List the files with their stamps, where a `take` is not one commit; nothing where it is."""
+        return {}
+
     def forget(self) -> None:
         """Let a catalogue forget the table, whose files stay; nothing to do where the files are the table."""
 

@@ -19,7 +19,7 @@ from platform_resources.storage.caches.snapshot import Snapshot, Source
 from platform_resources.storage.conflicts import retried
 from platform_resources.storage.folder import Folder, folder_at
 from platform_resources.storage.formats.base import TableFormat
-from platform_resources.storage.formats.delta_branch import lend_version, take_commits
+from platform_resources.storage.formats.delta_branch import lend_version, promoted_from, take_commits
 from platform_resources.storage.formats.delta_damage import damage, refuse_empty, refuse_empty_object
 from platform_resources.storage.formats.delta_frames import (
     properties,
@@ -453,6 +453,12 @@ class DeltaFormat(TableFormat):
         if taken_version is None:
             raise PositionMoved(self.spec.path, "version", expected=since, actual=self.version())
         return taken_version
+
+    def resume_take(self, other: TableFormat, since: str | None, before: Mapping[str, str]) -> str | None:  # noqa: ARG002 - a commit is whole
+        """Find the commit that names the other's version; there is nothing else to do."""
+        version = 0 if since is None else int(since) + 1
+        facts = promoted_from(self._folder, version)
+        return str(version) if facts == (str(other.settings.branch), other.version()) else None
 
     def _opened_at(self, version: str) -> "DeltaTable":
         table = self._existing()

@@ -20,8 +20,8 @@ _OPERATION = "PROMOTE"
 def lend_version(table: "DeltaTable", folder: Folder, to: Folder) -> None:
     """Give another folder the files of the opened version, and the log up to it.
 
-    The log's entries are relative, so that they are true of the linked files; its first entries come last, because a
-    log without them is not read.
+    Anything else that lies there, left by a promotion that was interrupted, goes. The log's entries are relative, so
+    that they are true of the linked files; its first entries come last, because a log without them is not read.
     """
     paths = set(pl.DataFrame(table.get_add_actions(flatten=True))["path"])
     live = paths | {unquote(path) for path in paths}
@@ -30,8 +30,11 @@ def lend_version(table: "DeltaTable", folder: Folder, to: Folder) -> None:
         if entry.name in live:
             folder.lend(entry.name, to)
     log = [entry.name for entry in entries if _number(entry.name) in range(table.version() + 1)]
+    for entry in to.entries():
+        if entry.name not in {*live, *log}:
+            to.remove(entry.name)
     for name in sorted(log, reverse=True):
-        folder.lend(name, to)
+        folder.lend(name, to, replace=True)
 
 
 def take_commits(folder: Folder, other: Folder, version: int, branch: str) -> str | None:
@@ -58,10 +61,21 @@ def take_commits(folder: Folder, other: Folder, version: int, branch: str) -> st
             "numRemovedFiles": sum("remove" in action for action in net),
         },
         "branch": branch,
+        "branchVersion": str(max(_number(entry.name) for entry in entries)),
     }
     content = "\n".join(json.dumps(action) for action in [{"commitInfo": commit}, *net])
     created = folder.create(f"{_LOG}/{version + 1:0{_DIGITS}}.json", content.encode())
     return str(version + 1) if created else None
+
+
+def promoted_from(folder: Folder, version: int) -> tuple[str, str] | None:
+    """Return the branch, and its table's version, that a commit brought; None for every other commit, or none."""
+    name = f"{_LOG}/{version:0{_DIGITS}}.json"
+    if all(entry.name != name for entry in folder.entries(_LOG)):
+        return None
+    actions = [json.loads(line) for line in folder.read(name).splitlines() if line.strip()]
+    facts = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+    return (facts["branch"], facts["branchVersion"]) if facts.get("operation") == _OPERATION else None
 
 
 def _net(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:

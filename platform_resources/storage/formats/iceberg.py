@@ -548,6 +548,14 @@ class IcebergFormat(TableFormat):
             raise PositionMoved(self.spec.path, "version", expected=since, actual=self.version())
         return str(self.version())
 
+    def resume_take(self, other: TableFormat, since: str | None, before: Mapping[str, str]) -> str | None:  # noqa: ARG002 - a change of the catalogue is whole
+        """Find the other's snapshot among this table's; a new table may still lack its marker."""
+        table, version = self._opened(), other.version()
+        if table is None or version is None or version not in {str(each.snapshot_id) for each in table.snapshots()}:
+            return None
+        self._folder.write(MARKER, b"the Iceberg catalogue knows this table\n")
+        return version
+
     def forget(self) -> None:
         """Let the catalogue forget the table; its files stay."""
         self._catalogue.drop_table(self._identifier)

@@ -161,22 +161,44 @@ class ParquetFormat(TableFormat):
         """Link all files, the lists of columns last; before a table changes that a branch reads, it gets the files."""
         self._refuse_moved(version)
         target = folder_at(to.location, self.s3)
-        for entry in sorted(self._folder.entries(), key=lambda entry: entry.name.startswith(f"{_SCHEMAS}/")):
-            self._folder.lend(entry.name, target)
+        entries = sorted(self._folder.entries(), key=lambda entry: entry.name.startswith(f"{_SCHEMAS}/"))
+        present = {entry.name: entry.stamp for entry in target.entries()}
+        for name in sorted(present.keys() - {entry.name for entry in entries}):
+            target.remove(name)
+        for entry in entries:
+            if present.get(entry.name) != entry.stamp:
+                self._folder.lend(entry.name, target, replace=True)
 
     def take(self, other: TableFormat, since: str | None) -> str:
         """Link the other's files, one after the other, then remove those that it has not."""
-        source = folder_at(other.location, self.s3)
         with self._alone():
             self._refuse_moved(since)
-            before = {entry.name: entry.stamp for entry in self._folder.entries()}
-            brought = sorted(source.entries(), key=lambda entry: entry.name.startswith(f"{_SCHEMAS}/"))
-            for entry in brought:
-                if before.get(entry.name) != entry.stamp:
-                    source.lend(entry.name, self._folder, replace=True)
-            for name in sorted(before.keys() - {entry.name for entry in brought}):
-                self._folder.remove(name)
+            self._take_files(folder_at(other.location, self.s3))
         return str(self.version())
+
+    def resume_take(self, other: TableFormat, since: str | None, before: Mapping[str, str]) -> str | None:  # noqa: ARG002 - files tell more
+        """Link and remove what is left to do, where each file is one from before or the other's."""
+        source = folder_at(other.location, self.s3)
+        with self._alone():
+            brought = {entry.name: entry.stamp for entry in source.entries()}
+            for name, stamp in self.file_stamps().items():
+                if stamp not in {before.get(name), brought.get(name)}:
+                    return None
+            self._take_files(source)
+        return self.version()
+
+    def file_stamps(self) -> Mapping[str, str]:
+        """List the files with their stamps."""
+        return {entry.name: entry.stamp for entry in self._folder.entries()}
+
+    def _take_files(self, source: Folder) -> None:
+        before = self.file_stamps()
+        brought = sorted(source.entries(), key=lambda entry: entry.name.startswith(f"{_SCHEMAS}/"))
+        for entry in brought:
+            if before.get(entry.name) != entry.stamp:
+                source.lend(entry.name, self._folder, replace=True)
+        for name in sorted(before.keys() - {entry.name for entry in brought}):
+            self._folder.remove(name)
 
     def delete(self, column: str, values: Sequence[Any]) -> Commit:  # noqa: ARG002 - the partition's: other rows are lacking
         """Remove whole partitions, one after the other: they are folders of their own.

@@ -1,5 +1,6 @@
 import os
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from platform_resources.errors import BranchExists, BranchOutdated, SettingsErro
 from platform_resources.settings import Settings, branch_name
 from platform_resources.storage import Lake, TableSpec
 from platform_resources.storage.branches import Branches
+from platform_resources.storage.folder import DiskFolder
 
 FORMATS = ["delta", "iceberg", "parquet"]
 
@@ -72,6 +74,89 @@ def test_promoting_is_refused_where_the_environment_moved_on(lake, name):
     with pytest.raises(BranchOutdated, match=r"shop/\w+/v1 changed in the environment"):
         Branches(lake.settings).promote("try")
     assert values(lake, table) == [3]
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing catches it, and nothing is tidied up."""
+
+
+def kill_at(monkeypatch, number):
+    """Die before the so-manieth change of a file on disk."""
+    calls = iter(range(1, 10_000))
+
+    def dying(original):
+        def method(*args, **words):
+            if next(calls) == number:
+                raise Killed
+            return original(*args, **words)
+
+        return method
+
+    for method in ("write", "create", "lend", "remove"):
+        monkeypatch.setattr(DiskFolder, method, dying(getattr(DiskFolder, method)))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_promotion_killed_at_any_point_is_completed_by_the_next(tmp_path, monkeypatch, name):
+    table, new = spec(name), TableSpec(path="shop/new/v1", format=name)
+    for number in range(1, 100, 3 if name == "iceberg" else 1):
+        place = tmp_path / str(number)
+        lake = Lake(Settings(state=str(place / "state"), lake=str(place / "lake"), landing=str(place)))
+        lake.write(table, rows(["a", "b"], 1), partitions=["a", "b"])
+        branches = Branches(lake.settings)
+        branches.create("try")
+        branch = lake.on_branch("try")
+        branch.write(table, rows(["a"], 2), partitions=["a"])
+        branch.write(table, rows(["a", "c"], 3), partitions=["a", "c"])
+        branch.write(new, rows(["x"], 5))
+        with monkeypatch.context() as patch:
+            kill_at(patch, number)
+            try:
+                branches.promote("try")
+                break
+            except Killed:
+                pass
+        if number % 2:
+            branches.promote("try")
+            assert values(lake, table) == [1, 3, 3], number
+        lake.on_branch("try").write(table, rows(["b"], 4), partitions=["b"])
+        try:
+            branches.promote("try")
+        except BranchOutdated:
+            assert number % 2 == 0
+            continue
+        assert (values(lake, table), values(lake, new)) == ([3, 3, 4], [5]), number
+        assert values(lake.on_branch("try"), table) == [3, 3, 4], number
+        assert branches.promote("try") == []
+    assert number > 3
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_run_that_writes_on_after_its_branch_was_dropped_leaves_nothing_to_the_next(tmp_path, name):
+    lake = Lake(Settings(state=str(tmp_path / "state"), lake=str(tmp_path / "lake"), landing=str(tmp_path)))
+    table, new = spec(name), TableSpec(path="shop/new/v1", format=name)
+    lake.write(table, rows(["a"], 1), partitions=["a"])
+    Branches(lake.settings).create("try")
+    running = lake.on_branch("try")
+    running.write(table, rows(["a"], 2), partitions=["a"])
+    Branches(lake.settings).drop("try")
+    with suppress(Exception):
+        running.write(new, rows(["x"], 5))
+    with suppress(Exception):
+        running.write(table, rows(["a"], 3), partitions=["a"])
+    assert Branches(lake.settings).names() == []
+    again = Branches(lake.settings)
+    assert again.changed(again.create("try")) == []
+    assert not lake.on_branch("try").exists(new)
+    lake.on_branch("try").write(table, rows(["b"], 4), partitions=["b"])
+    assert values(lake.on_branch("try"), table) == [1, 4]
+    assert values(lake, table) == [1]
+
+
+@pytest.mark.parametrize("name", ["../up", "a b", "Ä", "", ".", "-x", "a/b", "x" * 65, "a\n"])
+def test_a_name_that_is_no_folder_is_refused(name):
+    with pytest.raises(SettingsError, match="no name of a branch"):
+        branch_name("--branch", name)
 
 
 @pytest.mark.parametrize("name", ["delta", "iceberg"])
