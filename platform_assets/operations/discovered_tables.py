@@ -1,17 +1,22 @@
 """Contracts proposed for the tables of a database, from what the database says of itself and from some of its rows."""
 
+import json
+import keyword
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
 import polars as pl
 
 from platform_assets.operations.profiles import profile_of, rows_of, suggestions_of
 from platform_core.contracts import Catalog
+from platform_core.contracts.problems import can_be_quoted
 from platform_core.quality.suggest import literal
-from platform_core.quality.suggested_code import contract_code
+from platform_core.quality.suggested_code import contract_code, likely_key
 from platform_resources.settings import Settings
 from platform_resources.sources.engines import DatabaseEngine, Query, open_engine
 from platform_resources.storage import Lake
@@ -58,9 +63,12 @@ def discover_tables(
         DatabaseError: No setting names the database, or it cannot be read.
     """
     engine = open_engine(connection, settings)
+    words: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="platform-discover-") as folder:
         for table in engine.tables():
-            yield _proposal(engine, table, settings, Path(folder), f"{domain}/{_word(table)}", owner, sample_rows)
+            word = _word(table, words)
+            words.add(word)
+            yield _proposal(engine, table, settings, Path(folder), f"{domain}/{word}", owner, sample_rows)
 
 
 def _proposal(
@@ -69,26 +77,48 @@ def _proposal(
     query = Query(table=table, sql=None, cursor=None)
     columns, key = engine.columns(query), engine.primary_key(table)
     cursor = _cursor(columns, key)
-    count = engine.state(query).rows
+    total = engine.state(query).rows
     sample = _sample(engine, query, sample_rows)
     if sample.is_empty():
-        return DiscoveredTable(table, name, count, key, cursor, "")
-    file = folder / f"{_word(table)}.csv"
-    sample.write_csv(file)
-    options = {"table": table, "cursor": cursor, "key": key}
-    words = ", ".join(f"{word}={_code(value)}" for word, value in options.items() if value)
+        return DiscoveredTable(table, name, total, key, cursor, "")
+    file = folder / f"{name.rpartition('/')[2]}.csv"
+    nameless = [column for column in columns if not can_be_quoted(column)]
+    key = () if set(key) & set(nameless) else key
+    sample.drop(nameless).write_csv(file)
     with rows_of(str(file), Catalog({}, {}), Lake(settings)) as rows:
-        measured = profile_of(rows)
+        measured = replace(profile_of(rows), name=table)
+        schema = rows.frame.collect_schema()
+        naive = [column for column, dtype in schema.items() if isinstance(dtype, pl.Datetime) and not dtype.time_zone]
+        likely = key or likely_key(measured)
+        options: dict[str, str | tuple[str, ...] | None] = {
+            "table": table,
+            "cursor": cursor if likely else None,
+            "key": key,
+            "zone": "UTC" if naive else None,
+            "extra_columns": "ignore" if nameless else None,
+        }
+        words = ", ".join(f"{word}={_code(value)}" for word, value in options.items() if value)
         code = contract_code(
             measured,
             suggestions_of(rows, measured, Catalog({}, {}), Lake(settings)),
-            rows.frame.collect_schema(),
+            pl.Schema({**schema, **dict.fromkeys(naive, pl.Datetime("us", "UTC"))}),
             name=name,
             owner=owner,
             source=f"Database({literal(engine.name)}, {words})",
-            key=key,
+            key=likely,
         )
-    return DiscoveredTable(table, name, count, key, cursor, code)
+    return DiscoveredTable(table, name, total, key, cursor if likely else None, _noted(code, naive, nameless))
+
+
+def _noted(code: str, naive: Sequence[str], nameless: Sequence[str]) -> str:
+    """Say in the module's docstring what was assumed, and what was left out."""
+    notes = []
+    if naive:
+        notes.append(f"The database says no zone of {', '.join(map(json.dumps, naive))}: correct zone= if not UTC.")
+    if nameless:
+        notes.append(f"Left out, for SQL and dbt cannot quote the name: {', '.join(map(json.dumps, nameless))}.")
+    first, _, rest = code.partition("\n")
+    return "\n".join([first.removesuffix('"""'), "", *notes, '"""', rest]) if notes else code
 
 
 def _sample(engine: DatabaseEngine, query: Query, rows: int) -> pl.DataFrame:
@@ -107,10 +137,15 @@ def _cursor(columns: Sequence[str], key: Sequence[str]) -> str | None:
     return named or (key[0] if len(key) == 1 and key[0].lower().endswith("id") else None)
 
 
-def _word(table: str) -> str:
-    """Make a table's name one that a dataset may have: lower case, digits and single underscores."""
-    word = re.sub(r"_+", "_", re.sub(r"[^a-z0-9]+", "_", table.lower())).strip("_")
-    return word if word[:1].isalpha() else f"t_{word}"
+def _word(table: str, others: Collection[str]) -> str:
+    """Make a table's name one that a module and a dataset may have, and none of the others has.
+
+    It is of lower case, digits and single underscores; accents are dropped.
+    """
+    plain = unicodedata.normalize("NFKD", table.casefold()).encode("ascii", "ignore").decode()
+    word = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    word = word if word[:1].isalpha() and not keyword.iskeyword(word) else f"t_{word}".strip("_")
+    return next(name for name in chain([word], (f"{word}_{n}" for n in count(2))) if name not in others)
 
 
 def _code(value: str | Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.table_plan import TablePlan
 from platform_assets.ingest.tables import SOURCE, table_spec
 from platform_assets.location import CodeLocation
+from platform_assets.operations.datasets import find_dataset
 from platform_assets.operations.errors import RequestError
 from platform_core.contracts import Dataset
 from platform_core.contracts.sources import Database
@@ -71,9 +72,9 @@ def reconcile(location: CodeLocation, name: str, *, sweep: bool, most_share: flo
         most_share: The share of rows above which a sweep is refused, for a table that was emptied by mistake.
 
     Raises:
-        RequestError: The dataset has no database, key or table, or too much would go.
+        RequestError: There is no such dataset; it has no database, key or table; or too much would go.
     """
-    dataset = location.catalog[name]
+    dataset = find_dataset(location.catalog, name)
     if not isinstance(dataset.source, Database) or not dataset.key:
         raise RequestError(f"{name}: it has no database and key to be compared by. Fix: declare both.")
     if not location.lake.exists(table_spec(dataset)):

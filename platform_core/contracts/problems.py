@@ -151,6 +151,11 @@ def _columns(dataset: Dataset) -> Iterator[Problem]:
                        "take it out, and declare quarantine=Quarantine().")  # fmt: skip
 
 
+def can_be_quoted(name: str) -> bool:
+    """Return whether SQL and dbt can quote a column's name."""
+    return _COLUMN.fullmatch(name) is not None
+
+
 def _storable(dataset: Dataset, column: Column) -> Iterator[Problem]:
     """Types and names that no table, or no tool that reads one, can have."""
     culprit = f"column {column.name!r}"
@@ -158,7 +163,7 @@ def _storable(dataset: Dataset, column: Column) -> Iterator[Problem]:
         yield _problem(dataset, culprit, "is an object of Python, which no table stores.", "annotate it with a type.")
     if any(_annotations(dataset.model).get(column.name) is bare for bare in (pl.Decimal, Decimal)):
         yield _problem(dataset, culprit, "is a decimal without places.", "write Annotated[pl.Decimal, 10, 2].")
-    if not _COLUMN.fullmatch(column.name):
+    if not can_be_quoted(column.name):
         yield _problem(dataset, culprit, "is a name that SQL and dbt cannot quote.",
                        "take quotation marks, braces, line ends and outer blanks out of it.")  # fmt: skip
 

@@ -236,11 +236,16 @@ class Files(Source):
                 re.compile(expression)
             except re.error as error:
                 yield f"path_columns {expression!r} of {column}", f"is no regular expression ({error}).", "mend it."
-        if self.zone is not None:
-            try:
-                ZoneInfo(self.zone)
-            except (ZoneInfoNotFoundError, ValueError):
-                yield f"zone {self.zone!r}", "is no time zone.", "use a name such as Europe/Berlin."
+        yield from zone_problems(self.zone)
+
+
+def zone_problems(zone: str | None) -> Iterator[SourceProblem]:
+    """Find whether a zone has a name that nobody knows."""
+    if zone is not None:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            yield f"zone {zone!r}", "is no time zone.", "use a name such as Europe/Berlin."
 
 
 @dataclass(frozen=True)
@@ -394,6 +399,11 @@ class Database(Source):
         return self.every or None
 
     @property
+    def spelling(self) -> Spelling:
+        """The zone also holds for instants that a column of texts has, as SQLite's often do."""
+        return Spelling(zone=self.zone)
+
+    @property
     def reads(self) -> str:
         """The table of the connection."""
         return f"{self.connection}.{self.table or 'query'}"
@@ -412,6 +422,7 @@ class Database(Source):
         for word, length in {"lag": self.lag, "every": self.every}.items():
             if length < timedelta(0):
                 yield f"source: {word} {length}", "is below zero.", "give a timedelta, zero or more."
+        yield from zone_problems(self.zone)
         if store_mode == "append" or (store_mode == "overwrite" and self.cursor is not None):
             fix = "use Delta(mode='merge') or Iceberg(mode='merge'), and a key."
             yield "store", f"is {store_mode!r}, but rows of one cursor value are read again.", fix

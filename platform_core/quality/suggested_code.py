@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
+from platform_core.contracts import DataFrameModel
 from platform_core.quality.profile import ColumnProfile, Profile
 from platform_core.quality.suggest import FEWEST_ROWS, Suggestion, literal
 
@@ -50,10 +51,12 @@ def contract_code(
         source: Code of the source, such as `Files("trips-*.csv")`.
         key: Columns that are known to identify a row; found out where there are none.
     """
-    key = tuple(key) or _key(profile)
+    key = tuple(key) or likely_key(profile)
+    is_whole = not key and not source.startswith("Files")
     beside = [each for each in suggestions if not _said_by_column(each, profile, key)]
-    fields = [_field(column, schema[column.name]) for column in profile.columns]
-    words = ["DataFrameModel", "Dataset", "Delta", "Field", source.partition("(")[0], "Quarantine"]
+    fields = list(_fields(profile, schema, key))
+    words = ["DataFrameModel", "Dataset", "Delta", "Field", source.partition("(")[0]]
+    words += [] if is_whole else ["Quarantine"]
     words += [word for word in ("Day", "UtcTimestamp") if any(f": {word} =" in field for field in fields)]
     special = [word for word in ("Annotated", "pl.") if any(word in field for field in fields)]
     variable = name.rpartition("/")[2]
@@ -78,9 +81,9 @@ def contract_code(
         '    version="0.1.0",',
         *([f"    key=({', '.join(map(literal, key))},),  # no two of {profile.rows:,} rows alike"] if key else []),
         f"    source={source},",
-        f'    store=Delta(mode="{"merge" if key else "append"}"),',
+        f'    store=Delta(mode="{"merge" if key else "overwrite" if is_whole else "append"}"),',
         *(["    rules=[", *_listed(beside, "        "), "    ],"] if beside else []),
-        "    quarantine=Quarantine(),",
+        *([] if is_whole else ["    quarantine=Quarantine(),"]),
         ")",
     ]
     return "\n".join(lines) + "\n"
@@ -113,7 +116,7 @@ def _class_name(variable: str) -> str:
     return "".join(word.capitalize() for word in variable.split("_"))
 
 
-def _key(profile: Profile) -> tuple[str, ...]:
+def likely_key(profile: Profile) -> tuple[str, ...]:
     """Return the shortest key of columns that may be one: texts and whole numbers before instants."""
     if profile.rows < FEWEST_ROWS:
         return ()
@@ -137,16 +140,28 @@ def _said_by_column(suggestion: Suggestion, profile: Profile, key: tuple[str, ..
     return complete or (suggestion.id.endswith("_unique") and key == (name,))
 
 
-def _field(column: ColumnProfile, dtype: pl.DataType) -> str:
+def _fields(profile: Profile, schema: pl.Schema, key: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of the columns, each under a name that a class can have and no other column has."""
+    variables: set[str] = set()
+    for column in profile.columns:
+        variable = column.name
+        is_word = variable.isidentifier() and not keyword.iskeyword(variable) and not hasattr(DataFrameModel, variable)
+        if not is_word or variable.startswith("_"):
+            variable = "column_" + re.sub(r"\W", "_", variable).strip("_")
+        while variable in variables:
+            variable += "_"
+        variables.add(variable)
+        yield _field(column, schema[column.name], variable, is_key=column.name in key)
+
+
+def _field(column: ColumnProfile, dtype: pl.DataType, variable: str, *, is_key: bool) -> str:
     """Return the line of a column."""
     terms = []
-    if column.nulls or column.rows < FEWEST_ROWS:
+    if not is_key and (column.nulls or column.rows < FEWEST_ROWS):
         terms.append("nullable=True")
     if column.pii:
         terms.append(f'pii="{column.pii}"')
-    variable = column.name
-    if not variable.isidentifier() or keyword.iskeyword(variable) or variable.startswith("_"):
-        variable = "column_" + re.sub(r"\W", "_", variable).strip("_")
+    if variable != column.name:
         terms.append(f"alias={literal(column.name)}")
     nulls = f"{column.nulls:,} null of {column.rows:,}"
     told = nulls if column.distinct is None else f"{nulls}, {column.distinct:,} different"

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from platform_resources.sources.base import Batch, Cursor, SourceContext, Unit, UnreadableUnit, digest
-from platform_resources.sources.engines import DatabaseEngine, DatabaseError, Query, State, open_engine
+from platform_resources.sources.engines import DatabaseEngine, DatabaseError, DatabaseGone, Query, State, open_engine
 
 BATCH_BYTES_SHARE = 16
 """A batch takes a sixteenth of the memory that is allowed, for it is copied on its way."""
@@ -87,7 +87,12 @@ class DatabaseTable:
         return unit
 
     def read(self, unit: Unit, columns: Sequence[str] | None = None) -> Iterator[Batch]:
-        """Yield the rows as texts, in the order of the cursor, so that of one key the latest comes last."""
+        """Yield the rows as texts, in the order of the cursor, so that of one key the latest comes last.
+
+        Raises:
+            DatabaseGone: The database does not answer, or no more.
+            UnreadableUnit: It answers that the rows cannot be read.
+        """
         before, _ = json.loads(unit.stamp)
         since = Position.read(before)
         first = 1
@@ -101,6 +106,8 @@ class DatabaseTable:
             for frame in rows:
                 yield Batch(frame, first_record=first)
                 first += frame.height
+        except DatabaseGone:  # nothing is wrong with the load: the next run begins at the same place
+            raise
         except DatabaseError as error:
             raise UnreadableUnit(unit.source, error.reason) from error
         if first == 1:

@@ -51,6 +51,11 @@ def test_rows_that_are_gone_are_swept_away_and_the_books_still_balance(loaded):
     assert compare(world).holds
 
 
+def test_a_name_that_is_no_dataset_is_answered_by_those_that_are_near(loaded):
+    with pytest.raises(RequestError, match="perhaps shop/orders"):
+        reconcile(loaded[1].location, "shop/order", sweep=False)
+
+
 def test_an_emptied_database_sweeps_nothing_away(loaded):
     database, world = loaded
     database.run("delete from orders")

@@ -29,15 +29,28 @@ def discover(
 
     settings = open_location(context.obj).settings
     tables = list(discover_tables(connection, settings, domain=domain or connection, owner=owner, sample_rows=rows))
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        for table in tables:
-            if table.code:
-                (out / f"{table.dataset.rpartition('/')[2]}.py").write_text(table.code, encoding="utf-8")
+    kept = _write(tables, out) if out is not None else []
     if json:
         print_json(tables)
     else:
         screen().print(_page(tables, out))
+        for module in kept:
+            screen().print(f"{module} was there before, and was left as it is")
+
+
+def _write(tables: Any, out: Path) -> list[Path]:
+    """Write the modules of a package, and return those that were there before, which somebody may have edited."""
+    out.mkdir(parents=True, exist_ok=True)
+    kept = []
+    for module, code in {
+        out / "__init__.py": "",
+        **{out / f"{table.dataset.rpartition('/')[2]}.py": table.code for table in tables if table.code},
+    }.items():
+        if not module.exists():
+            module.write_text(code, encoding="utf-8")
+        elif code:
+            kept.append(module)
+    return kept
 
 
 def _page(tables: Any, out: Path | None) -> Any:

@@ -3,9 +3,9 @@
 from importlib import import_module
 
 from platform_resources.settings import Settings
-from platform_resources.sources.engines.base import DatabaseEngine, DatabaseError, Query, State
+from platform_resources.sources.engines.base import DatabaseEngine, DatabaseError, DatabaseGone, Query, State
 
-__all__ = ["DatabaseEngine", "DatabaseError", "Query", "State", "open_engine"]
+__all__ = ["DatabaseEngine", "DatabaseError", "DatabaseGone", "Query", "State", "open_engine"]
 
 _MODULES = {
     "sqlite": "sqlite",

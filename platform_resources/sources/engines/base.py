@@ -1,5 +1,6 @@
 """What every database can do for a source, and how its trouble is told; no message ever holds a URL or a value."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ import polars as pl
 from platform_resources.sources.base import SourceUnreachable
 
 AVERAGE_CELL_BYTES = 24
+_SHORTEST_SECRET = 3
 FEWEST_ROWS, MOST_ROWS = 500, 50_000
 
 
@@ -19,6 +21,12 @@ class DatabaseError(SourceUnreachable):
     def __init__(self, database: str, reason: str, *, fix: str) -> None:
         self.database, self.reason = database, f"{database}: {reason}"
         super().__init__(f"database {database!r}: {reason} Fix: {fix}")
+
+
+class DatabaseGone(DatabaseError):
+    """A database that does not answer, or no more; the same load may succeed later."""
+
+    transient = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +103,17 @@ class DatabaseEngine(Protocol):
 def rows_per_batch(columns: int, batch_bytes: int) -> int:
     """Estimate how many rows fit into a batch."""
     return max(FEWEST_ROWS, min(MOST_ROWS, batch_bytes // (AVERAGE_CELL_BYTES * 4 * max(columns, 1))))
+
+
+def masked(reason: str, url: str) -> str:
+    """Take the parts of a URL's password out of a driver's words.
+
+    A password with a slash or an at-sign that is not escaped is taken for a host or a port, and quoted by the driver.
+    """
+    _, _, password = url.partition("://")[2].rpartition("@")[0].partition(":")
+    for part in sorted(re.split(r"[/@:?#%]", password), key=len, reverse=True):
+        reason = reason.replace(part, "•••") if len(part) >= _SHORTEST_SECRET else reason
+    return reason
 
 
 def earlier(high: str | None, lag_seconds: float) -> str | None:

@@ -11,7 +11,15 @@ from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
-from platform_resources.sources.engines.base import DatabaseError, Query, State, earlier, rows_per_batch
+from platform_resources.sources.engines.base import (
+    DatabaseError,
+    DatabaseGone,
+    Query,
+    State,
+    earlier,
+    masked,
+    rows_per_batch,
+)
 from platform_resources.sources.engines.sqlite import with_zone
 
 _VALUE = "\0"
@@ -19,6 +27,9 @@ _VALUE = "\0"
 _BINARY = ("binary", "varbinary", "blob", "tinyblob", "mediumblob", "longblob")
 _BY_CODE: Mapping[int, str] = {7: "timestamp", 12: "datetime", 16: "bit"}
 """Of a query's columns, the kinds whose text is another than what a contract reads (`FIELD_TYPE` of the protocol)."""
+_STRINGS, _BYTES = range(249, 255), 63
+_SHUT_DOWN, _OF_CLIENT = (0, 1053, 1152, 1205, 1317, 1927), 2000
+"""Errors of a server that ends or gives up, and where those of a lost connection begin (CR_MIN_ERROR)."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +103,8 @@ class MySQLDatabase:
             sql += f" ORDER BY {', '.join(map(_quoted, order))}" if order else ""
             self._run(cursor, sql, parameters)
             size = rows_per_batch(len(names), batch_bytes)
-            while batch := cursor.fetchmany(size):
-                frame = pl.DataFrame(list(batch), schema=dict.fromkeys(names, pl.String), orient="row")
+            while batch := self._fetch(cursor, size):
+                frame = pl.DataFrame(batch, schema=dict.fromkeys(names, pl.String), orient="row")
                 yield self._zoned(frame, kinds, query.zone)
 
     def _zoned(self, frame: pl.DataFrame, kinds: Mapping[str, str], zone: str | None) -> pl.DataFrame:
@@ -110,15 +121,25 @@ class MySQLDatabase:
             self._run(cursor, f"SHOW COLUMNS FROM {_relation(query)}")
             return {row[0]: _word(row[1]) for row in cursor.fetchall()}
         self._run(cursor, f"SELECT * FROM {_relation(query)} LIMIT 0")
-        kinds = {column[0]: _BY_CODE.get(column[1], "") for column in cursor.description}
+        # Only the driver's own record of a column tells bytes from text (character set 63).
+        fields = cursor._result.fields  # noqa: SLF001
         cursor.fetchall()
-        return kinds
+        return {
+            field.name: "blob" if field.charsetnr == _BYTES and field.type_code in _STRINGS
+            else _BY_CODE.get(field.type_code, "")
+            for field in fields
+        }  # fmt: skip
 
     def _checksum(self, cursor: Any, query: Query) -> str:
-        if query.table is None:
-            return ""
-        self._run(cursor, f"CHECKSUM TABLE {_relation(query)}")
-        return str(cursor.fetchone()[1])
+        """Add up what the rows hold; the server does so for tables, but not for views and queries."""
+        if query.table is not None:
+            self._run(cursor, f"CHECKSUM TABLE {_relation(query)}")
+            (_, checksum) = cursor.fetchone()
+            if checksum is not None:
+                return str(checksum)
+        values = ", ".join(f"HEX({_quoted(name)}), ISNULL({_quoted(name)})" for name in self._kinds(cursor, query))
+        self._run(cursor, f"SELECT sum(CRC32(CONCAT_WS(',', {values}))) FROM {_relation(query)}")
+        return str(cursor.fetchone()[0])
 
     @contextmanager
     def _cursor(self, *, unbuffered: bool = False) -> Iterator[Any]:
@@ -126,10 +147,16 @@ class MySQLDatabase:
         import pymysql.cursors  # noqa: PLC0415
 
         parts = urlsplit(self.url)
+        fix = f"correct PLATFORM_DATABASE_{self.name.upper()}, or start the server."
+        try:
+            port = parts.port or 3306
+        except ValueError:  # the message would quote what may be a part of the password
+            fix = f"correct PLATFORM_DATABASE_{self.name.upper()}; write / : @ of a password as %2F %3A %40."
+            raise DatabaseError(self.name, "its port is no number.", fix=fix) from None
         try:
             connection = pymysql.connect(
                 host=parts.hostname or "localhost",
-                port=parts.port or 3306,
+                port=port,
                 user=unquote(parts.username or ""),
                 password=unquote(parts.password or ""),
                 database=parts.path.lstrip("/"),
@@ -138,14 +165,26 @@ class MySQLDatabase:
                 cursorclass=pymysql.cursors.SSCursor if unbuffered else pymysql.cursors.Cursor,
             )
         except pymysql.Error as error:
-            fix = f"correct PLATFORM_DATABASE_{self.name.upper()}, or start the server."
-            raise DatabaseError(self.name, f"it cannot be reached ({_reason(error)}).", fix=fix) from error
+            reason = masked(_reason(error), self.url)
+            raise DatabaseGone(self.name, f"it cannot be reached ({reason}).", fix=fix) from error
         try:
-            with connection.cursor() as cursor:
-                cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-                yield cursor
+            cursor = connection.cursor()
+            self._run(cursor, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            yield cursor
         finally:
+            # The driver would first read all rows that nobody asks for any more, also from a server that is gone.
+            unread = connection._result  # noqa: SLF001
+            if unread is not None:
+                unread.unbuffered_active = False
             connection.close()
+
+    def _fetch(self, cursor: Any, size: int) -> list[tuple[Any, ...]]:
+        import pymysql  # noqa: PLC0415 - an extra
+
+        try:
+            return list(cursor.fetchmany(size))
+        except pymysql.Error as error:
+            raise self._trouble(error) from error
 
     def _run(self, cursor: Any, sql: str, parameters: Sequence[Any] = ()) -> None:
         import pymysql  # noqa: PLC0415 - an extra
@@ -156,8 +195,16 @@ class MySQLDatabase:
             else:
                 cursor.execute(sql)
         except pymysql.Error as error:
-            fix = "correct table, query, cursor or key of the source."
-            raise DatabaseError(self.name, f"it cannot be read ({_reason(error)}).", fix=fix) from error
+            raise self._trouble(error) from error
+
+    def _trouble(self, error: Any) -> DatabaseError:
+        """Tell a server that went away, or is shut down, from one that refuses what it was asked."""
+        code = error.args[0] if error.args else 0
+        if code in _SHUT_DOWN or (isinstance(code, int) and code >= _OF_CLIENT):
+            fix = "see that the server is up; the next run begins at the same place."
+            return DatabaseGone(self.name, f"it went away amid its work ({_reason(error)}).", fix=fix)
+        fix = "correct table, query, cursor or key of the source."
+        return DatabaseError(self.name, f"it cannot be read ({_reason(error)}).", fix=fix)
 
 
 def open_database(name: str, url: str) -> MySQLDatabase:

@@ -12,9 +12,19 @@ from typing import Any
 
 import polars as pl
 
-from platform_resources.sources.engines.base import DatabaseError, Query, State, earlier, rows_per_batch
+from platform_resources.sources.engines.base import (
+    DatabaseError,
+    DatabaseGone,
+    Query,
+    State,
+    earlier,
+    masked,
+    rows_per_batch,
+)
 
 _WRAPS = 1 << 32
+_VALUE = "\0"
+"""Stands for a value until the statement is sent."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +53,10 @@ class PostgreSQLDatabase:
         sql = (
             "SELECT a.attname FROM pg_index i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k(attnum, place) "
             "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum "
-            "WHERE i.indisprimary AND i.indrelid = %s::regclass ORDER BY k.place"
+            "WHERE i.indisprimary AND i.indrelid = " + _VALUE + "::regclass ORDER BY k.place"
         )
         with self._cursor() as cursor:
-            self._run(cursor, sql, [".".join('"' + part.replace('"', '""') + '"' for part in table.split("."))])
+            self._run(cursor, sql, [".".join(map(_quoted, table.split(".")))])
             return tuple(name for (name,) in cursor.fetchall())
 
     def columns(self, query: Query) -> list[str]:
@@ -64,13 +74,16 @@ class PostgreSQLDatabase:
         """Count and measure in one snapshot, which also says which transactions are open.
 
         Every version of a row carries the transaction that wrote it, so their sum changes with any change of the table.
+        Of a view or a query the rows themselves are added up.
         """
         high = "NULL" if query.cursor is None else f"max(t.{_quoted(query.cursor)})::text"
-        written = "0" if query.table is None else "coalesce(sum(t.xmin::text::bigint), 0)"
         with self._cursor() as cursor:
+            written = (
+                "t.xmin::text::bigint" if self._has_versions(cursor, query) else "hashtextextended((t.*)::text, 0)"
+            )
             self._run(cursor, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
             (open_from,) = cursor.fetchone()
-            self._run(cursor, f"SELECT {high}, count(*), {written} FROM {_relation(query)} AS t")
+            self._run(cursor, f"SELECT {high}, count(*), coalesce(sum({written}), 0) FROM {_relation(query)} AS t")
             highest, rows, transactions = cursor.fetchone()
             return State(highest, rows, f"{rows} {transactions} {highest}", open_from)
 
@@ -83,21 +96,32 @@ class PostgreSQLDatabase:
                          if columns is None or name in columns]  # fmt: skip
             names = [name for name, _ in described]
             shown = ", ".join(_as_text(name, kind, query.zone) for name, kind in described)
-            condition, parameters = self._since(query, since)
+            condition, parameters = self._since(query, since, has_versions=self._has_versions(plain, query))
             order = [*([query.cursor] if query.cursor else []), *query.key]
             ordered = f" ORDER BY {', '.join(f't.{_quoted(name)}' for name in order)}" if order else ""
             cursor.itersize = size = rows_per_batch(len(names), batch_bytes)
             self._run(cursor, f"SELECT {shown} FROM {_relation(query)} AS t{condition}{ordered}", parameters)
-            while batch := cursor.fetchmany(size):
+            while batch := self._fetch(cursor, size):
                 yield pl.DataFrame(batch, schema=dict.fromkeys(names, pl.String), orient="row")
 
-    def _since(self, query: Query, since: State | None) -> tuple[str, list[Any]]:
+    def _has_versions(self, cursor: Any, query: Query) -> bool:
+        """Whether rows carry the transaction that wrote them: those of tables do, of views and foreign tables not."""
+        if query.table is None:
+            return False
+        self._run(cursor, f"SELECT relkind IN ('r', 'p', 'm') FROM pg_class WHERE oid = {_VALUE}::regclass",
+                  [_relation(query)])  # fmt: skip
+        return bool(cursor.fetchone()[0])
+
+    def _since(self, query: Query, since: State | None, *, has_versions: bool) -> tuple[str, list[Any]]:
         if query.cursor is None or since is None or since.high is None:
             return "", []
         column = f"t.{_quoted(query.cursor)}"
-        conditions, parameters = [f"{column} >= %s", f"{column} IS NULL"], [earlier(since.high, query.lag_seconds)]
-        if query.table is not None:
-            conditions.append("age(t.xmin) <= age(%s::text::xid)")
+        conditions, parameters = (
+            [f"{column} >= {_VALUE}", f"{column} IS NULL"],
+            [earlier(since.high, query.lag_seconds)],
+        )
+        if has_versions:
+            conditions.append(f"age(t.xmin) <= age({_VALUE}::text::xid)")
             parameters.append(str(since.open_from % _WRAPS))
         return f" WHERE {' OR '.join(conditions)}", parameters
 
@@ -112,9 +136,9 @@ class PostgreSQLDatabase:
         try:
             connection = psycopg2.connect(self.url, application_name="platform")
         except psycopg2.Error as error:
-            reason = str(error).strip().splitlines()[0].rpartition("failed: ")[2]
+            reason = masked(str(error).strip().splitlines()[0].rpartition("failed: ")[2], self.url)
             fix = f"correct PLATFORM_DATABASE_{self.name.upper()}, or start the server."
-            raise DatabaseError(self.name, f"it cannot be reached ({reason}).", fix=fix) from error
+            raise DatabaseGone(self.name, f"it cannot be reached ({reason}).", fix=fix) from error
         try:
             connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
             with connection.cursor() as plain:
@@ -127,15 +151,33 @@ class PostgreSQLDatabase:
         finally:
             connection.close()
 
+    def _fetch(self, cursor: Any, size: int) -> list[tuple[Any, ...]]:
+        import psycopg2  # noqa: PLC0415 - an extra
+
+        try:
+            return list(cursor.fetchmany(size))
+        except psycopg2.Error as error:
+            raise self._trouble(error) from error
+
     def _run(self, cursor: Any, sql: str, parameters: Sequence[Any] = ()) -> None:
         import psycopg2  # noqa: PLC0415 - an extra
 
         try:
-            cursor.execute(sql, list(parameters) or None)
+            if parameters:  # then the driver takes a percent sign of a name or query for a place of a value
+                cursor.execute(sql.replace("%", "%%").replace(_VALUE, "%s"), list(parameters))
+            else:
+                cursor.execute(sql)
         except psycopg2.Error as error:
-            reason = str(error).strip().splitlines()[0]
-            fix = "correct table, query, cursor or key of the source."
-            raise DatabaseError(self.name, f"it cannot be read ({reason}).", fix=fix) from error
+            raise self._trouble(error) from error
+
+    def _trouble(self, error: Any) -> DatabaseError:
+        """Tell a server that went away, or was shut down (SQLSTATE 57), from one that refuses what it was asked."""
+        reason = str(error).strip().splitlines()[0]
+        if error.pgcode is None or error.pgcode.startswith("57"):
+            fix = "see that the server is up; the next run begins at the same place."
+            return DatabaseGone(self.name, f"it went away amid its work ({reason}).", fix=fix)
+        fix = "correct table, query, cursor or key of the source."
+        return DatabaseError(self.name, f"it cannot be read ({reason}).", fix=fix)
 
 
 def open_database(name: str, url: str) -> PostgreSQLDatabase:
@@ -152,7 +194,7 @@ _ARRAYS = {1000, 1001, 1005, 1007, 1016, 1009, 1015, 1021, 1022, 1115, 1182, 118
 def _as_text(name: str, kind: int, zone: str | None) -> str:
     column = f"t.{_quoted(name)}"
     if kind == _BYTES:
-        return f"encode({column}, 'base64')"
+        return f"replace(encode({column}, 'base64'), E'\\n', '')"
     if kind == _TIMESTAMP and zone is not None:
         return f"({column} AT TIME ZONE '{zone.replace(chr(39), '')}')::text"
     return f"to_json({column})::text" if kind in _ARRAYS else f"{column}::text"
@@ -165,4 +207,4 @@ def _relation(query: Query) -> str:
 
 
 def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""').replace("%", "%%") + '"'
+    return '"' + name.replace('"', '""') + '"'

@@ -6,13 +6,14 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
 
-from platform_resources.sources.engines.base import DatabaseError, Query, State, earlier, rows_per_batch
+from platform_resources.sources.engines.base import DatabaseError, DatabaseGone, Query, State, earlier, rows_per_batch
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
 
@@ -54,8 +55,7 @@ class SQLiteDatabase:
         with self._connection() as connection:
             if query.cursor is None:
                 (rows,) = self._run(connection, f"SELECT count(*) FROM {_relation(query)}").fetchone()
-                (version,) = self._run(connection, "PRAGMA data_version").fetchone()
-                return State(rows=rows, fingerprint=f"{rows} {version}")
+                return State(rows=rows, fingerprint=f"{rows} {self.probe()}")
             cursor = _quoted(query.cursor)
             sql = f"SELECT max({cursor}), count(*), count({cursor}) FROM {_relation(query)}"
             high, rows, filled = self._run(connection, sql).fetchone()
@@ -81,7 +81,7 @@ class SQLiteDatabase:
             result = self._run(connection, sql, parameters)
             kinds = self._declared(connection, query)
             size = rows_per_batch(len(names), batch_bytes)
-            while batch := result.fetchmany(size):
+            while batch := self._fetch(result, size):
                 yield pl.DataFrame(
                     {
                         name: [_text(row[at], kinds.get(name, ""), query.zone) for row in batch]
@@ -113,10 +113,21 @@ class SQLiteDatabase:
             fix = f"correct PLATFORM_DATABASE_{self.name.upper()}, or put the file there."
             raise DatabaseError(self.name, f"the file cannot be opened ({error}).", fix=fix) from error
 
+    def _fetch(self, result: sqlite3.Cursor, size: int) -> list[tuple[Any, ...]]:
+        try:
+            return result.fetchmany(size)
+        except sqlite3.Error as error:
+            reason = str(error).partition(" with text")[0]  # the driver quotes the value
+            fix = "mend the value or the file; a blob can be read as CAST(... AS BLOB) by a query."
+            raise DatabaseError(self.name, f"its rows cannot be read on ({reason}).", fix=fix) from error
+
     def _run(self, connection: sqlite3.Connection, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         try:
             return connection.execute(sql, parameters)
         except sqlite3.Error as error:
+            if "locked" in str(error):
+                fix = "let the writer end; the next run begins at the same place."
+                raise DatabaseGone(self.name, f"it does not answer ({error}).", fix=fix) from error
             fix = "correct table, query, cursor or key of the source."
             raise DatabaseError(self.name, f"it cannot be read ({error}).", fix=fix) from error
 
@@ -148,14 +159,24 @@ def _text(value: Any, declared: str, zone: str | None) -> str | None:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     text = str(value)
+    if isinstance(value, float) and "e" in text:  # a decimal has no exponent
+        return format(Decimal(text), "f")
     if zone is not None and ("TIME" in declared or not declared) and _INSTANT.fullmatch(text):
         return with_zone(text, zone)
     return text
 
 
 def with_zone(text: str, zone: str) -> str:
-    """Return an instant without a zone as one in UTC, read in the zone."""
+    """Return an instant without a zone as one in UTC, read in the zone; a time that no clock showed stays as it is.
+
+    Of an hour that is there twice it is the earlier one.
+    """
     from datetime import UTC, datetime  # noqa: PLC0415 - only where a zone is declared
     from zoneinfo import ZoneInfo  # noqa: PLC0415
 
-    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).isoformat()
+    try:
+        local = datetime.fromisoformat(text)
+        instant = local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    except (ValueError, OverflowError):  # MySQL's 0000-00-00, or the end of the calendar
+        return text
+    return instant.isoformat() if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local else text

@@ -41,3 +41,30 @@ def test_tables_become_modules_that_declare_their_types_key_and_cursor(tmp_path,
 def test_a_database_without_a_setting_is_named(capsys):
     assert main(["discover", "nowhere"]) == 1
     assert "PLATFORM_DATABASE_NOWHERE" in capsys.readouterr().err
+
+
+def test_odd_tables_become_modules_that_are_found_load_and_are_not_overwritten(tmp_path, monkeypatch, capsys):
+    with closing(sqlite3.connect(tmp_path / "odd.db")) as connection:
+        connection.executescript("""
+            create table "Größe" (Id integer primary key, "a b" int, "a-b" int, "validate" text, "q""d" text);
+            create table "import" (name text, seen timestamp, updated_at timestamp);
+            create table "表" (i int); create table "テ" (i int);
+            insert into "Größe" values (1, 2, 3, 'ä', 'x');
+            insert into "import" values ('a', '2024-01-01 00:00:00', '2024-01-01 00:00:00'), ('a', null, null);
+            insert into "表" values (1); insert into "テ" values (1);""")
+    monkeypatch.setenv("PLATFORM_DATABASE_ODD", f"sqlite:///{tmp_path}/odd.db")
+    monkeypatch.setenv("PLATFORM_STATE", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["discover", "odd", "--out", "odd_tables/odd"]) == 0
+    (tmp_path / "odd_tables" / "__init__.py").touch()
+    (tmp_path / "odd_tables" / "odd" / "t.py").write_text("# mine\n")
+    assert main(["discover", "odd", "--out", "odd_tables/odd"]) == 0
+    assert "t.py was there before" in capsys.readouterr().out
+    assert (tmp_path / "odd_tables" / "odd" / "t.py").read_text() == "# mine\n"
+    assert 'no zone of "seen", "updated_at"' in (tmp_path / "odd_tables" / "odd" / "t_import.py").read_text()
+    assert main(["--package", "odd_tables", "catch-up"]) == 0
+    assert main(["--package", "odd_tables", "datasets", "--json"]) == 0
+    rows = {
+        line["name"]: line["rows"] for line in json.loads(capsys.readouterr().out.rpartition("\n[")[2].join(["[", ""]))
+    }
+    assert rows == {"odd/grosse": 1, "odd/t_2": 1, "odd/t_import": 2}

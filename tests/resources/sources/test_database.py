@@ -1,5 +1,7 @@
 """A table of a database: loads that begin where the last one ended, over SQLite and PostgreSQL alike."""
 
+# ruff: noqa: S608 - the tests' own names
+import base64
 import sqlite3
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -12,7 +14,8 @@ import pytest
 
 from platform_resources.settings import Settings
 from platform_resources.sources import Cursor, SourceContext, UnreadableUnit, open_source
-from platform_resources.sources.engines import DatabaseError, open_engine
+from platform_resources.sources.engines import DatabaseError, DatabaseGone, Query, open_engine
+from platform_resources.sources.engines.sqlite import with_zone
 from tests.servers import mariadb_server, no_mariadb, no_postgres, postgres_server
 
 COLUMNS = "id integer, amount numeric(10, 2), at timestamp{zone}, note text, paid boolean"
@@ -29,8 +32,8 @@ class Shop:
     def run(self, sql, *rows):
         with closing(self.connect()) as connection:
             cursor = connection.cursor()
-            for row in rows or [()]:
-                cursor.execute(sql.replace("?", self.mark), row)
+            for row in rows or [None]:
+                cursor.execute(*(sql.replace("?", self.mark), row) if row else (sql,))
             connection.commit()
 
     def add(self, *rows):
@@ -215,3 +218,93 @@ def test_a_database_that_no_setting_names_or_that_cannot_be_read_is_refused_with
     assert "tiger" not in str(refused.value)
     with pytest.raises(DatabaseError, match="cannot be opened"):
         open_engine("shop", settings_of(shop="sqlite:////nowhere/shop.db")).tables()
+
+
+def whole(table=None, **words):
+    return Query(**{"table": table, "sql": None, "cursor": None, **words})
+
+
+def rows_of(shop, query):
+    frames = open_engine("shop", settings_of(shop=shop.url)).rows(query, since=None, columns=None, batch_bytes=1 << 20)
+    return [row for frame in frames for row in frame.rows(named=True)]
+
+
+def test_a_value_changed_in_a_table_view_or_query_without_cursor_is_a_new_load(shop):
+    shop.add(FIRST, SECOND)
+    shop.run("drop view if exists paid")
+    shop.run("create view paid as select id, amount from orders")
+    query = "select id, amount from orders where note like '%a%'"
+    for words in ({}, {"table": "paid"}, {"table": None, "query": query}):
+        words["cursor"] = None
+        _, position = load(source(shop, **words))
+        assert load(source(shop, **words), position)[0] is None
+        shop.run("update orders set amount = amount + 1 where id = 1")
+        assert "1" in load(source(shop, **words), position)[0], words
+    shop.run("drop view paid")
+
+
+def test_percent_signs_in_names_and_queries_are_no_places_of_values(shop):
+    mark = {"sqlite": "`", "mysql": "`"}.get(shop.url.partition(":")[0], '"')
+    name = f"{mark}100%s Größe{mark}"
+    shop.run(f"drop table if exists {name}")
+    shop.run(f"create table {name} (id integer primary key, {mark}a%{mark} varchar(9))")
+    shop.run(f"insert into {name} values (1, 'Zoë')")
+    assert rows_of(shop, whole("100%s Größe", cursor="id")) == [{"id": "1", "a%": "Zoë"}]
+    words = {"table": None, "query": f"select * from {name} where {mark}a%{mark} like 'Z%'", "cursor": "id"}
+    adapter = source(shop, **words)
+    position = adapter.pending(Cursor())[0].position
+    shop.run(f"insert into {name} values (2, 'Zed')")
+    (unit,) = adapter.pending(Cursor(position=position))
+    assert [row for batch in adapter.read(unit) for row in batch.rows["id"]] == ["1", "2"]
+
+
+def test_bytes_come_as_base64_without_line_ends_from_tables_and_queries(shop):
+    kind = "bytea" if shop.url.startswith("postgresql") else "blob"
+    literal = "decode(repeat('ab', 99), 'hex')" if kind == "bytea" else f"x'{'ab' * 99}'"
+    shop.run("drop table if exists files")
+    shop.run(f"create table files (content {kind})")
+    shop.run(f"insert into files values ({literal})")
+    expected = [{"content": base64.b64encode(b"\xab" * 99).decode()}]
+    assert rows_of(shop, whole("files")) == rows_of(shop, whole(sql="select content from files")) == expected
+
+
+def test_a_server_that_goes_away_amid_its_rows_is_gone_and_no_unreadable_load(shop):
+    if shop.url.startswith("sqlite"):
+        pytest.skip("a file does not go away")
+    shop.add(*((number, "1", "2024-03-01 09:00:00", "x" * 5000, True) for number in range(3000)))
+    frames = source(shop, memory=1 << 20).read(source(shop).pending(Cursor())[0])
+    next(frames)
+    shop.run(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'platform'"
+        if shop.url.startswith("postgresql")
+        else "begin not atomic for s in (select id from information_schema.processlist where user = 'root' and "
+        "id <> connection_id()) do execute immediate concat('kill ', s.id); end for; end"
+    )
+    with pytest.raises(DatabaseGone, match="went away") as gone:
+        list(frames)
+    assert gone.value.transient
+
+
+def test_a_tiny_sqlite_number_has_no_exponent_and_a_text_of_wrong_bytes_is_told_without_it(tmp_path):
+    shop = Shop(f"sqlite:///{tmp_path}/s.db", lambda: sqlite3.connect(tmp_path / "s.db"), "?")
+    shop.add((1, 0.000001, None, None, None))
+    assert rows_of(shop, whole("orders"))[0]["amount"] == "0.000001"
+    shop.run("insert into orders (id, note) values (2, cast(x'ff41' as text))")
+    with pytest.raises(DatabaseError, match=r"cannot be read on \(Could not decode to UTF-8 column 'note'\)"):
+        rows_of(shop, whole("orders"))
+
+
+@pytest.mark.parametrize("text", ["0000-00-00 00:00:00", "0001-01-01 00:00:00", "2024-03-31 02:30:00"])
+def test_an_instant_that_no_clock_in_the_zone_showed_stays_as_it_is(text):
+    assert with_zone(text, "Europe/Berlin") == text
+    assert with_zone("2024-10-27 02:30:00", "Europe/Berlin") == "2024-10-27T00:30:00+00:00"
+
+
+@pytest.mark.parametrize("url", ["mysql://u:S3C/RET@127.0.0.1:1/x", "mysql://u:S3C:RET@127.0.0.1:1/x",
+                                 "postgresql://u:S3C/RET@127.0.0.1:1/x", "postgresql://u:S3C%RET@127.0.0.1:1/x",
+                                 "postgresql://u:S3C@RET@127.0.0.1:1/x"])  # fmt: skip
+def test_a_password_with_marks_that_are_not_escaped_is_not_shown(url):
+    with pytest.raises(DatabaseError) as refused:
+        open_engine("shop", settings_of(shop=url)).tables()
+    assert "S3C" not in str(refused.value)
+    assert "RET" not in str(refused.value)
