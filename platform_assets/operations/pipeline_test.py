@@ -159,7 +159,7 @@ def run_pipeline_test(
     tables = world(filled, np.random.default_rng(seed), rows=rows)
     if stored is not None:
         tables |= stored.tables(filled, tables)
-    with _throw_away_folder() as folder:
+    with throw_away_folder() as folder:
         datasets = dict(trial.datasets)
         for name, table in tables.items():
             datasets[name] = _with_rows(trial[name], table, folder)
@@ -207,7 +207,7 @@ def _with_rows(dataset: Dataset, rows: pl.DataFrame, folder: Path) -> Dataset:
 
 
 @contextmanager
-def _throw_away_folder() -> Iterator[Path]:
+def throw_away_folder() -> Iterator[Path]:
     """Give a folder that goes at the end; folders that nobody holds any more, of killed runs, go at the beginning."""
     root = Path(tempfile.gettempdir())
     for left in root.glob(f"{_PREFIX}*"):

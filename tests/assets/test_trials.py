@@ -4,12 +4,15 @@ import polars as pl
 import pytest
 
 from platform_assets.entrypoints.cli import main
+from platform_assets.entrypoints.locations import open_location
 from platform_assets.ingest import table_spec
 from platform_assets.operations.errors import RequestError
+from platform_assets.operations.incremental import Delivery, compare_delivery, try_deliveries, untried
 from platform_assets.operations.mutants import mutants_of, try_mutants
+from platform_assets.operations.pipeline_test import open_trial
 from platform_assets.operations.stored_rows import StoredRows
 from platform_assets.operations.trials import Trial, try_edge_cases, try_faults
-from platform_core.contracts import Catalog, DataFrameModel, Dataset, Field, complete
+from platform_core.contracts import Catalog, DataFrameModel, Dataset, Delta, Field, Files, complete
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 
@@ -73,6 +76,32 @@ def test_changes_to_a_transform_are_noticed_or_survive_by_name(trial):
     assert any(mutant.outcome == "equivalent" for mutant in found.values())
     assert len(list(mutants_of(build))) == len(found)
     assert trial.run()["t/totals"].rows.equals(trial.calm["t/totals"].rows)
+
+
+MERGED = Dataset("t/merged", Sales, owner="team:t", version="1.0.0", key=("sale",), source=Files("m-*.csv"),
+                 store=Delta(mode="merge"))  # fmt: skip
+
+
+def test_rows_in_random_pieces_make_the_table_of_a_rebuild():
+    catalog = Catalog({"t/merged": MERGED, "t/sales": sales}, {})
+    findings = list(try_deliveries(Trial(catalog, rows=40, seed=3), deliveries=4))
+    assert [finding.dataset for finding in findings] == ["t/merged"] * 4
+    assert [finding.noticed for finding in findings if not finding.stands] == []
+    assert untried(catalog) == {"t/sales": "made from other datasets"}
+
+
+def test_a_delivery_that_lacks_rows_is_told_beside_its_rebuild():
+    rows = Trial(Catalog({"t/merged": MERGED}, {}), rows=10, seed=3).tables["t/merged"]
+    lost = Delivery({"a": rows.head(6), "b": rows.tail(4)}, [["a"], ["a"]], revised=0)
+    assert compare_delivery(MERGED, lost, {}).startswith("beside one run over all files, 4 rows lack, 0 are others")
+
+
+@pytest.mark.lane
+def test_two_hundred_deliveries_of_the_example_graph_make_the_table_of_a_rebuild():
+    trial = open_trial(open_location(None), ["*/*"], rows=200, seed=5)
+    findings = list(try_deliveries(trial, deliveries=23))
+    assert len(findings) > 200
+    assert [finding for finding in findings if not finding.stands] == []
 
 
 def test_real_rows_are_masked_and_what_lacks_is_generated_or_fails(tmp_path):

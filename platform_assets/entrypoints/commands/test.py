@@ -30,6 +30,9 @@ def run_test(  # noqa: PLR0913, PLR0917 - an option each
     edge_cases: Annotated[bool, typer.Option("--edge-cases", help="Also give each input edge cases.")] = False,
     faults: Annotated[bool, typer.Option("--faults", help="Also break each rule of each input; who notices?")] = False,
     mutants: Annotated[bool, typer.Option("--mutants", help="Also change each transform; who notices?")] = False,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Also deliver rows in random pieces; is the table that of a rebuild?")
+    ] = False,
     data: Annotated[
         str | None, typer.Option(help="Read real tables below this folder or s3:// prefix; several with commas.")
     ] = None,
@@ -52,10 +55,16 @@ def run_test(  # noqa: PLR0913, PLR0917 - an option each
     seconds = time.perf_counter() - begun
     findings: dict[str, Any] = {}
     changed: list[Any] = []
-    if edge_cases or faults or mutants:
+    untried: dict[str, str] = {}
+    if edge_cases or faults or mutants or incremental:
         trial = pipeline_test.open_trial(location, datasets, rows=rows, seed=seed)
         findings |= {"Edge cases": list(trials.try_edge_cases(trial))} if edge_cases else {}
         findings |= {"Faults": list(trials.try_faults(trial))} if faults else {}
+        if incremental:
+            from platform_assets.operations.incremental import try_deliveries
+            from platform_assets.operations.incremental import untried as untried_of
+
+            findings["Incremental = full"], untried = list(try_deliveries(trial)), untried_of(trial.catalog)
         changed = list(mutation.try_mutants(trial)) if mutants else []
     if junit is not None:
         junit.write_text(pipeline_test.junit(reports, seconds=seconds), encoding="utf-8")
@@ -65,13 +74,16 @@ def run_test(  # noqa: PLR0913, PLR0917 - an option each
         html.write_text(trial_page(location.catalog, reports, findings, changed), encoding="utf-8")
     if json:
         steps = [{**vars(report), "stands": report.stands} for report in reports]
-        tried = {"edge_cases": findings.get("Edge cases", []), "faults": findings.get("Faults", []), "mutants": changed}
+        tried = {"edge_cases": findings.get("Edge cases", []), "faults": findings.get("Faults", []), "mutants": changed,
+                 "incremental": findings.get("Incremental = full", [])}  # fmt: skip
         print_json({"steps": steps, **tried} if findings or changed else steps)
     else:
         screen().print(_page(reports))
         lines = [line for report in reports for line in _trouble(report)]
         lines += [f"{name}: {note}" for name, note in (stored.notes if stored else {}).items()]
-        for line in [*lines, *_tried(findings, changed)]:
+        lines += _tried(findings, changed)
+        lines += [f"  {name}: no deliveries tried, {reason}" for name, reason in untried.items()]
+        for line in lines:
             screen().print(line, soft_wrap=True)
     stand = all(finding.stands for found in findings.values() for finding in found)
     if not stand or not all(report.stands for report in reports):

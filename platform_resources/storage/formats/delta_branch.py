@@ -74,7 +74,7 @@ def promoted_from(folder: Folder, version: int) -> tuple[str, str] | None:
     if all(entry.name != name for entry in folder.entries(_LOG)):
         return None
     actions = [json.loads(line) for line in folder.read(name).splitlines() if line.strip()]
-    facts = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+    facts: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     return (facts["branch"], facts["branchVersion"]) if facts.get("operation") == _OPERATION else None
 
 

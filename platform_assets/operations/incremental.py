@@ -1,0 +1,156 @@
+"""Incremental = full: whatever pieces rows arrive in, the table is the one that a rebuild from all of them makes.
+
+Rows are cut into files, some of them with a newer row under a key that came before; the files arrive in a random order,
+in random runs, and some come again. Each run is judged and committed by the functions that a step of the graph calls,
+on a lake that is thrown away.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from platform_assets.ingest import table_spec
+from platform_assets.ingest.ingest import Run, ingest
+from platform_assets.ingest.inputs import Input
+from platform_assets.operations.pipeline_test import throw_away_folder
+from platform_assets.operations.trials import Finding, Trial
+from platform_core.contracts import Catalog, Dataset, rules_of
+from platform_core.rules import RowRule
+from platform_core.synthetic import lookups
+from platform_resources.settings import Settings
+from platform_resources.storage import Lake
+
+_MOST_ROWS = 300
+_MOST_FILES, _MOST_REPEATS = 6, 3
+_REVISED, _APART, _AGAIN = 0.5, 0.5, 0.4
+"""The chance that a delivery has revised rows, that a file comes in a run of its own, that files come again."""
+
+_BEGUN = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Files in the order in which they first arrive, and the runs that take them in.
+
+    Attributes:
+        files: Rows by the name of the file.
+        runs: The names that each run takes in; a name that comes again is the same content delivered again.
+        revised: How many rows are newer ones under a key that is in another file.
+    """
+
+    files: Mapping[str, pl.DataFrame]
+    runs: Sequence[Sequence[str]]
+    revised: int
+
+    def __str__(self) -> str:
+        repeats = sum(map(len, self.runs)) - len(self.files)
+        return f"{len(self.files)} files in {len(self.runs)} runs, {repeats} repeated, {self.revised} rows revised"
+
+
+def try_deliveries(trial: Trial, *, deliveries: int = 5) -> Iterator[Finding]:
+    """Deliver the rows of each dataset that merges so many times, and compare with a rebuild.
+
+    A delivery stands where the table has the same rows as one run over all files makes, and, where nothing was revised,
+    as one file with all rows does.
+    """
+    for name in trial.filled.datasets:
+        dataset = trial.catalog[name]
+        if reason_untried(dataset):
+            continue
+        references = lookups(dataset, trial.tables)
+        rng = np.random.default_rng([trial.seed, zlib.crc32(name.encode())])
+        for _ in range(deliveries):
+            delivery = draw_delivery(dataset, trial.tables[name].head(_MOST_ROWS), rng)
+            difference = compare_delivery(dataset, delivery, references)
+            yield Finding(name, str(delivery), (difference,) if difference else (), (), not difference)
+
+
+def untried(catalog: Catalog) -> dict[str, str]:
+    """Name the datasets of which no delivery is tried, with the reason."""
+    made = dict.fromkeys(catalog.transforms, "made by a transform from whole tables")
+    return made | {name: reason for name, each in catalog.datasets.items()
+                   if name not in made and (reason := reason_untried(each))}  # fmt: skip
+
+
+def reason_untried(dataset: Dataset) -> str:
+    """Say why deliveries say nothing of a dataset; empty where they do."""
+    if dataset.source is None or dataset.source.inputs:
+        return "made from other datasets"
+    if dataset.source.is_stream:
+        return "a stream; platform stream certify tries it"
+    return "" if table_spec(dataset).mode == "merge" else "overwrites what it ingests"
+
+
+def draw_delivery(dataset: Dataset, rows: pl.DataFrame, rng: np.random.Generator) -> Delivery:
+    """Cut rows into files and runs at random; half of the deliveries have revised rows, where there is a key.
+
+    A revision leaves unique columns as they are: whether a value is free is judged when its row comes, so that two rows
+    that swap values do depend on the pieces that they come in.
+    """
+    pieces = rng.integers(0, rng.integers(1, _MOST_FILES + 1), rows.height)
+    shuffled = rows.with_columns(_piece=pl.Series(pieces))[rng.permutation(rows.height)]
+    files = [piece.drop("_piece") for piece in shuffled.partition_by("_piece")] or [rows]
+    revised = 0
+    if dataset.key and len(files) > 1 and rng.random() < _REVISED:
+        newer, place = _revisions(dataset, rows, rng), int(rng.integers(len(files)))
+        files[place] = pl.concat([files[place], newer]).unique(list(dataset.key), keep="last", maintain_order=True)
+        revised = newer.height
+    named = {f"rows-{number}": files[place] for number, place in enumerate(rng.permutation(len(files)))}
+    runs: list[list[str]] = []
+    for number, name in enumerate(named):
+        if not runs or rng.random() < _APART:
+            runs.append([])
+        runs[-1].append(name)
+        if number and rng.random() < _AGAIN:
+            runs.append([str(each) for each in rng.choice(list(named)[: number + 1], _MOST_REPEATS)])
+    return Delivery(named, [list(dict.fromkeys(run)) for run in runs], revised)
+
+
+def _revisions(dataset: Dataset, rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """Draw up to half of the rows, with the values of other rows in columns that need not differ."""
+    unique = [rule for rule in rules_of(dataset) if isinstance(rule, RowRule) and rule.compares_rows]
+    fixed = {*dataset.key, *(name for rule in unique for name in rule.columns)}
+    others = rows.select(name for name in rows.columns if name not in fixed)[rng.permutation(rows.height)]
+    newer = pl.concat([rows.select(sorted(fixed)), others], how="horizontal").select(rows.columns)
+    return newer[rng.permutation(rows.height)[: int(rng.integers(rows.height // 2 + 1))]]
+
+
+def compare_delivery(dataset: Dataset, delivery: Delivery, references: Mapping[str, pl.DataFrame]) -> str:
+    """Say how the table that a delivery makes differs from a rebuild; empty where it does not."""
+    with throw_away_folder() as folder:
+        table = _table(folder / "runs", dataset, delivery.files, delivery.runs, references)
+        rebuilds = {"one run over all files": (delivery.files, [list(delivery.files)])}
+        if not delivery.revised:
+            whole = pl.concat(list(delivery.files.values()))
+            rebuilds["one file with all rows"] = ({"rows": whole}, [["rows"]])
+        for number, (what, (files, runs)) in enumerate(rebuilds.items()):
+            rebuilt = _table(folder / f"rebuild-{number}", dataset, files, runs, references)
+            if not table.equals(rebuilt):
+                lacks = rebuilt.join(table, on=table.columns, how="anti", nulls_equal=True).height
+                more = table.join(rebuilt, on=table.columns, how="anti", nulls_equal=True).height
+                return f"beside {what}, {lacks} rows lack, {more} are others, {table.height} of {rebuilt.height} rows"
+    return ""
+
+
+def _table(
+    folder: Path,
+    dataset: Dataset,
+    files: Mapping[str, pl.DataFrame],
+    runs: Sequence[Sequence[str]],
+    references: Mapping[str, pl.DataFrame],
+) -> pl.DataFrame:
+    """Take the files in, run by run, and return the rows of the table in an order of their own."""
+    lake = Lake(Settings(state=str(folder), lake=str(folder / "lake"), landing=str(folder / "landing")))
+    for number, names in enumerate(runs):
+        inputs = [Input(name, ingest_id=hashlib.blake2b(name.encode()).hexdigest(), raw=files[name]) for name in names]
+        run = Run(run_id=f"run-{number}", at=_BEGUN + timedelta(minutes=number))
+        ingest(lake, dataset, lambda _, given=inputs: given, references, run=run, admits=lambda _: True)  # type: ignore[misc]
+    columns = [column.name for column in dataset.columns]
+    rows = lake.scan(table_spec(dataset)).select(columns).collect()
+    return rows.sort([name for name, kind in rows.schema.items() if not kind.is_nested()])
