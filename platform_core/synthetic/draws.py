@@ -1,10 +1,10 @@
 """Rows by trial: a plan draws, what breaks a rule is drawn again, until there are enough or the budget is spent."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from platform_core.contracts.dataset import Dataset
 from platform_core.quality import judge
 from platform_core.rules import CheckRule, ReferenceRule, RowRule, Rule, ShareRule
 from platform_core.synthetic.errors import CannotGenerate
-from platform_core.synthetic.plan import Plan, Wish, plan_of
+from platform_core.synthetic.plan import Plan, Streams, Wish, plan_of
 from platform_core.synthetic.pools import found
 
 _ROUNDS = 48
@@ -53,20 +53,57 @@ def rows_of(wish: Wish, rng: np.random.Generator, *, beside: pl.DataFrame | None
         CannotGenerate: With the rule that most draws broke.
     """
     plan = plan_of(wish, rng)
+    taken = _typed(plan) if beside is None else beside
+    return _filled(plan, wish.rows, taken, lambda _: rng, counted=taken)
+
+
+def blocks_of(wish: Wish, streams: Callable[..., Streams], *, size: int) -> Iterator[pl.DataFrame]:
+    """Yield the wished rows in blocks of so many, each by streams of its own, so that no later row changes an earlier.
+
+    Of the rows before a block only the values of unique columns are kept.
+
+    Args:
+        wish: What is asked; its rows are as many as there may ever be.
+        streams: From the numbers of the block and the round to the source of chance of each column.
+        size: Rows of a block.
+
+    Raises:
+        CannotGenerate: With the rule that most draws broke.
+    """
+    plan = plan_of(wish, streams())
+    names = list(dict.fromkeys(name for unique in wish.uniques for name in unique))
+    empty = _typed(plan)
+    taken = empty.select(names)
+    for block, start in enumerate(range(0, wish.rows, size)):
+        rows = min(size, wish.rows - start)
+        frame = _filled(plan, rows, taken, partial(streams, block), counted=empty)
+        taken = pl.concat([taken, frame.select(names)])
+        yield frame
+
+
+def _filled(
+    plan: Plan,
+    rows: int,
+    taken: pl.DataFrame,
+    chance: Callable[[int], np.random.Generator | Streams],
+    *,
+    counted: pl.DataFrame,
+) -> pl.DataFrame:
+    """Draw so many rows by rounds; shares are counted from the first of the `counted` rows on."""
     kept = _typed(plan)
-    taken = kept if beside is None else beside
-    rejected, yield_rate, budget = _Rejected(), 1.0, _BUDGET[0] + _BUDGET[1] * wish.rows
-    for _ in range(_ROUNDS):
-        missing = wish.rows - kept.height
+    rejected, yield_rate, budget = _Rejected(), 1.0, _BUDGET[0] + _BUDGET[1] * rows
+    for number in range(_ROUNDS):
+        missing = rows - kept.height
         if missing <= 0 or budget <= 0:
             break
         size = min(int(missing / yield_rate * 1.05) + _SPARE, max(_LARGEST_BATCH, missing))
-        batch, budget = plan.draw(rng, size, pl.concat([taken, kept])), budget - size
-        passed = _passing(plan, batch, kept, taken, rejected)
+        there = pl.concat([taken, kept.select(taken.columns)])
+        batch, budget = plan.draw(chance(number), size, there), budget - size
+        passed = _passing(plan, batch, there, pl.concat([counted, kept]), rejected)
         yield_rate = max(passed.height / max(batch.height, 1), yield_rate / 8, 1e-4)
         kept = pl.concat([kept, passed.head(missing)])
-    if kept.height < wish.rows:
-        raise _spent(wish, kept, rejected)
+    if kept.height < rows:
+        raise _spent(plan.wish, kept, rejected)
     return kept
 
 
@@ -83,7 +120,7 @@ def _spent(wish: Wish, kept: pl.DataFrame, rejected: _Rejected) -> CannotGenerat
 
 
 def _passing(
-    plan: Plan, batch: pl.DataFrame, kept: pl.DataFrame, taken: pl.DataFrame, rejected: _Rejected
+    plan: Plan, batch: pl.DataFrame, there: pl.DataFrame, counted: pl.DataFrame, rejected: _Rejected
 ) -> pl.DataFrame:
     verdicts = tuple(_verdicts(plan, batch))
     for rule, good in verdicts:
@@ -92,9 +129,9 @@ def _passing(
         batch = batch.filter(reduce(pl.Series.__and__, [good for _, good in verdicts]))
     for unique in plan.wish.uniques:
         before = batch.height
-        batch = batch.filter(_new(batch, unique, [taken, kept]))
+        batch = batch.filter(_new(batch, unique, [there]))
         rejected.note("_".join(unique) + "_unique", before - batch.height)
-    return _within_quotas(plan.wish, batch, pl.concat([taken, kept]))
+    return _within_quotas(plan.wish, batch, counted)
 
 
 def _verdicts(plan: Plan, batch: pl.DataFrame) -> Iterator[tuple[Rule, pl.Series]]:

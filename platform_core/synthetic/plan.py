@@ -4,7 +4,7 @@ A plan holds all rules but one that it may break. What a rule allows is drawn di
 expressions and hand-written checks are left to trial.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -19,6 +19,9 @@ from platform_core.synthetic.errors import CannotGenerate
 from platform_core.synthetic.pools import pools_of
 from platform_core.synthetic.sources import Product, Source, column_source, pool_source, size, with_products
 from platform_core.synthetic.values import NoValueError, Values, values_of
+
+Streams = Callable[[str], np.random.Generator]
+"""The source of chance of a column, or of what else is drawn, by its name."""
 
 _NULLS = 0.1
 """The share of nulls in a nullable column of which no rule speaks."""
@@ -35,6 +38,7 @@ class Wish:
         window: Where instants lie: closed, open.
         rows: How many rows will be drawn.
         broken: The rule that every row breaks, if any.
+        room_for: Where no rows are wished, for how many there should be room in ranges that are wide enough.
     """
 
     dataset: Dataset
@@ -43,6 +47,7 @@ class Wish:
     window: tuple[datetime, datetime]
     rows: int
     broken: Rule | None = None
+    room_for: int = 0
 
     def rules_on(self, column: str) -> list[ValueRule]:
         """The rules on the values of one column, and that no text of it means null where it comes from."""
@@ -102,60 +107,69 @@ class Plan:
     misses: Mapping[str, tuple[float, Values]]
     tests: tuple[Rule, ...]
 
-    def draw(self, rng: np.random.Generator, rows: int, taken: pl.DataFrame) -> pl.DataFrame:
+    def draw(self, rng: np.random.Generator | Streams, rows: int, taken: pl.DataFrame) -> pl.DataFrame:
         """At most so many rows, untested; products repeat nothing that is taken."""
+        streams = _streams(rng)
         parts = []
         for product in self.products:
-            parts.append(product.draw(rng, rows, taken))
+            parts.append(product.draw(streams(",".join(product.unique)), rows, taken))
             rows = min(rows, parts[-1].height)
-        parts = [part.head(rows) for part in parts] + [source.draw(rng, rows) for source in self.sources]
+        parts = [part.head(rows) for part in parts]
+        parts += [source.draw(streams(",".join(source.columns)), rows) for source in self.sources]
         names = [column.name for column in self.wish.dataset.columns]
         frame = pl.concat(parts, how="horizontal").select(names) if parts else pl.DataFrame()
-        return self._with_nulls(rng, self._solved(rng, self._with_misses(rng, frame)))
+        return self._with_nulls(streams, self._solved(streams, self._with_misses(streams, frame)))
 
-    def _with_misses(self, rng: np.random.Generator, frame: pl.DataFrame) -> pl.DataFrame:
+    def _with_misses(self, streams: Streams, frame: pl.DataFrame) -> pl.DataFrame:
         for name, (share, values) in self.misses.items():
+            rng = streams(f"{name} missed")
             missed = pl.Series(rng.random(frame.height) < share)
             free = values.draw(rng, frame.height)
             frame = frame.with_columns(pl.when(missed).then(free).otherwise(pl.col(name)).alias(name))
         return frame
 
-    def _solved(self, rng: np.random.Generator, frame: pl.DataFrame) -> pl.DataFrame:
-        ways = [choice[int(rng.integers(len(choice)))] for choice in self.choices]
+    def _solved(self, streams: Streams, frame: pl.DataFrame) -> pl.DataFrame:
+        ways = [choice[int(streams(f"{choice[0].column} solved").integers(len(choice)))] for choice in self.choices]
         for way in ways * max(len(ways), 1):  # as often as there are equations: one may feed another
             frame = way.solved(frame)
         return frame
 
-    def _with_nulls(self, rng: np.random.Generator, frame: pl.DataFrame) -> pl.DataFrame:
+    def _with_nulls(self, streams: Streams, frame: pl.DataFrame) -> pl.DataFrame:
         return frame.with_columns(
-            pl.when(pl.Series(rng.random(frame.height) >= share)).then(pl.col(name)).alias(name)
+            pl.when(pl.Series(streams(f"{name} null").random(frame.height) >= share)).then(pl.col(name)).alias(name)
             for name, share in self.nulls.items()
         )
 
 
-def plan_of(wish: Wish, rng: np.random.Generator) -> Plan:
+def _streams(rng: np.random.Generator | Streams) -> Streams:
+    """One source of chance for all, or by name."""
+    return (lambda _: rng) if isinstance(rng, np.random.Generator) else rng
+
+
+def plan_of(wish: Wish, rng: np.random.Generator | Streams) -> Plan:
     """The plan for a wish.
 
     Raises:
         CannotGenerate: A column has no value, a reference leads nowhere, or fewer rows can differ than are wanted.
     """
     _judge_references(wish)
+    streams = _streams(rng)
     pools = pools_of(wish.reference_rules, wish.references, wish.value_rules, wish.broken_value)
     sources = [pool_source(pool) for pool in pools if pool.height]
     empty = _empty(wish, [pool for pool in pools if not pool.height])
     drawn = {name for source in sources for name in source.columns} | set(empty)
-    sources += [column_source(column.name, _values(wish, column, rng))
+    sources += [column_source(column.name, _values(wish, column, streams(f"{column.name} tried")))
                 for column in wish.dataset.columns if column.name not in drawn]  # fmt: skip
     sources += [_null_source(wish.dataset, name) for name in empty]
     _judge_room(wish, sources)
     apart, products = with_products(sources, wish.uniques, wish.rows)
     choices = _choices(wish)
-    return Plan(wish, apart, products, choices, _nulls(wish), _misses(wish, rng), _tests(wish, choices))
+    return Plan(wish, apart, products, choices, _nulls(wish), _misses(wish, streams), _tests(wish, choices))
 
 
-def room(wish: Wish, rng: np.random.Generator) -> int | None:
+def room(wish: Wish, rng: np.random.Generator | Streams) -> int | None:
     """How many rows the unique columns leave room for; None where that is practically endless."""
-    sources = plan_of(replace(wish, rows=0), rng).sources
+    sources = plan_of(replace(wish, rows=0, room_for=wish.rows), rng).sources
     rooms = [size(sources, unique) for unique in wish.uniques]
     return min((room for room in rooms if room is not None), default=None)
 
@@ -210,7 +224,9 @@ def _differing(wish: Wish, column: Column) -> int:
     """How many different values a column needs: as many as rows where it must differ alone, or is a text of a key."""
     alone = (column.name,) in wish.uniques
     text = column.dtype == pl.String and any(column.name in unique for unique in wish.uniques)
-    return wish.rows if alone or text else 0
+    if not alone and not text:
+        return 0
+    return wish.rows or (0 if text else wish.room_for)
 
 
 def _judge_room(wish: Wish, sources: Sequence[Source]) -> None:
@@ -251,13 +267,14 @@ def _nulls(wish: Wish) -> dict[str, float]:
     return shares if wish.emptied is None else {**shares, wish.emptied: 1.0}
 
 
-def _misses(wish: Wish, rng: np.random.Generator) -> dict[str, tuple[float, Values]]:
+def _misses(wish: Wish, streams: Streams) -> dict[str, tuple[float, Values]]:
     """Columns with one loose reference and nothing else that ties them."""
     tied = [name for rule in wish.reference_rules for name in rule.columns]
     tied += [name for unique in wish.uniques for name in unique]
     loose = [rule for rule in wish.reference_rules if not rule.judges_rows and len(rule.columns) == 1]
     free = [(rule, wish.dataset.column(rule.columns[0])) for rule in loose if tied.count(rule.columns[0]) == 1]
-    return {column.name: ((1 - rule.coverage) / 2, _values(wish, column, rng)) for rule, column in free if column}
+    return {column.name: ((1 - rule.coverage) / 2, _values(wish, column, streams(f"{column.name} tried elsewhere")))
+            for rule, column in free if column}  # fmt: skip
 
 
 def _tests(wish: Wish, choices: tuple[tuple[Equation, ...], ...]) -> tuple[Rule, ...]:

@@ -51,7 +51,8 @@ SURFACES = {
     "platform_core.interchange": [],
     "platform_core.lineage": ["ColumnEdge", "Edge", "Impact", "Lineage", "Node", "Unknown", "impact_of"],
     "platform_core.synthetic": [
-        "CannotBreak", "CannotGenerate", "Fault", "Implied", "faults", "generate", "lookups", "world",
+        "CannotBreak", "CannotGenerate", "Fault", "Implied", "faults", "generate", "lookups", "synthesize",
+        "synthesize_batches", "world",
     ],
     "platform_core.upkeep": [
         "US_EAST_1", "Advice", "Cost", "DataFile", "Dead", "History", "Lifecycle", "Machine", "Move", "PriceError",
