@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar, Literal
 
-from platform_core.contracts.sources import Source, SourceProblem
+from platform_core.contracts.sources import Source, SourceProblem, Spelling
 
 _ADDRESS = re.compile(r"https?://(?P<user>[^/?#@]*@)?(?P<host>[^/?#@:]+)(:\d+)?([/?#].*)?")
 _SECRET = re.compile(r"[a-z][a-z0-9_]*")
@@ -137,6 +137,11 @@ class Rest(Source):
     def polled_every(self) -> timedelta | None:
         """As declared; None for zero."""
         return self.every or None
+
+    @property
+    def spelling(self) -> Spelling:
+        """A field that a record leaves out is null, as JSON has it."""
+        return Spelling(missing_columns="null")
 
     @property
     def reads(self) -> str:

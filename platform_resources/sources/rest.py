@@ -10,6 +10,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
 from typing import IO, Any
 
 import polars as pl
@@ -115,8 +116,8 @@ class RestRecords:
                 part = lines[start : start + _ROWS]
                 yield _batch(part, first, columns)
                 first += len(part)
-        if first == 1:
-            yield Batch(pl.DataFrame())
+        if first == 1:  # no record says which columns there are
+            yield Batch(self.context.generate(0, 0))
 
     def _since(self, before: Position) -> str | None:
         if self.options["since"] is None or before.high is None:
@@ -140,7 +141,7 @@ class RestRecords:
             ties = dict.fromkeys(before.ties)
         for page in self.client.pages(self._since(before)):
             for place, record in enumerate(page.records, 1):
-                text = json.dumps(record, ensure_ascii=False).encode()
+                text = json.dumps(record, ensure_ascii=False).encode(errors="surrogatepass")
                 content.update(text + b"\n")
                 file.write(b"%d\t%d\t%s\n" % (page.number, place, text))
                 value = record.get(self.options["cursor"]) if isinstance(record, dict) else None
@@ -150,6 +151,9 @@ class RestRecords:
                     high, ties = value, {}
                 if value == high:
                     ties[_digest(record)] = None
+        if self.options["since"] is not None and file.tell() and high is None:
+            fix = f"correct cursor={self.options['cursor']!r} of the source."
+            raise RestError(self.client.name, "no record has a value of the cursor.", fix=fix)
         is_single = page is not None and page.number == 1 and page.is_last and self.options["since"] is None
         position = Position(
             before.number + 1,
@@ -161,6 +165,9 @@ class RestRecords:
 
 
 def _is_above(value: Any, high: Any, client: RestClient, page: int) -> bool:
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        fix = "name a field that has an instant or a number as the cursor."
+        raise RestError(client.name, f"a value of the cursor is neither text nor number (page {page}).", fix=fix)
     if high is None:
         return True
     if isinstance(value, str) != isinstance(high, str):
@@ -181,7 +188,10 @@ def _batch(lines: Sequence[bytes], first: int, columns: Sequence[str] | None) ->
         page, place, text = line.rstrip(b"\n").split(b"\t", 2)
         where = f"page {int(page)}, record {int(place)}"
         record = json.loads(text)
-        if isinstance(record, dict):
+        if not _is_unicode(text):
+            reason = f"{where}: a text has half of a character (a lone surrogate)"
+            malformed.append(Malformed(0, reason, text.decode(errors="replace")[: 1 << 16], number))
+        elif isinstance(record, dict):
             rows.append({name: _text(value) for name, value in record.items()})
             wheres.append(where)
         else:
@@ -194,12 +204,22 @@ def _batch(lines: Sequence[bytes], first: int, columns: Sequence[str] | None) ->
     return Batch(frame, first, wheres=pl.Series(wheres, dtype=pl.String), malformed=malformed)
 
 
+def _is_unicode(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _text(value: Any) -> str | None:
     """Return a value as the text that a contract reads; a number as it was written, nested values as JSON."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and "e" in str(value):  # a decimal has no exponent
+        return format(Decimal(str(value)), "f")
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
 

@@ -229,7 +229,7 @@ class RestClient:
                 if status == HTTPStatus.OK:
                     try:
                         return _answer(body, headers)
-                    except ValueError:
+                    except (ValueError, RecursionError):  # the latter for lists in lists without end
                         problem = f"page {number} is no JSON"
                 elif status == HTTPStatus.UNAUTHORIZED and self._token is not None and not renewed:
                     self._token, renewed = None, True

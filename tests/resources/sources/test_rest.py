@@ -1,5 +1,6 @@
 """An address as a source, read from a real server: pages to their end, faults, secrets, and what is new."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -12,6 +13,7 @@ from platform_resources.sources import Cursor, SourceContext, open_source
 from platform_resources.sources.rest_client import RestBusy, RestError
 from tests.api_server import api_server
 
+ROW_FRAME = pl.DataFrame({"id": [1]})
 ROWS = [{"id": number, "at": f"2024-03-{number:02}", "price": number + 0.25} for number in range(1, 9)]
 
 
@@ -200,3 +202,33 @@ def test_requests_are_paced(api):
     load(adapter)
     assert waits[1:] == [0.25] * (len(waits) - 1)
     assert len(waits) > 3
+
+
+def test_half_a_character_sets_its_record_aside_and_small_numbers_have_no_exponent(api):
+    api.records = [{"id": 1, "name": "bad \ud800"}, {"id": 2, "name": "Zoë \U0001f984", "price": 1e-06}]
+    adapter, _ = opened(api)
+    (batch,) = adapter.read(adapter.pending(Cursor())[0])
+    assert batch.rows.rows(named=True) == [{"id": "2", "name": "Zoë \U0001f984", "price": "0.000001"}]
+    assert "page 1, record 1: a text has half of a character" in batch.malformed[0].reason
+
+
+def test_lists_in_lists_without_end_are_no_json(api):
+    api.records, api.exact = ["PRICE"], "[" * 200_000
+    with pytest.raises(RestBusy, match="page 1 is no JSON"):
+        opened(api, attempts=1)[0].pending(Cursor())
+
+
+@pytest.mark.parametrize(("records", "words"), [([{"id": 1, "at": {"x": 1}}], "neither text nor number"),
+                                                ([{"id": 1, "at": None}], "no record has a value")])  # fmt: skip
+def test_a_cursor_that_no_record_can_be_ordered_by_is_told(api, records, words):
+    api.records = records
+    with pytest.raises(RestError, match=words):
+        load(opened(api, cursor="at", since="from")[0])
+
+
+def test_an_address_without_a_record_gives_no_row_of_the_contracts_columns(api):
+    api.records = []
+    adapter, _ = opened(api)
+    adapter = replace(adapter, context=replace(adapter.context, generate=lambda rows, _: ROW_FRAME.head(rows)))
+    (batch,) = adapter.read(adapter.pending(Cursor())[0])
+    assert (batch.rows.columns, batch.rows.height) == (["id"], 0)
