@@ -20,6 +20,8 @@ from platform_resources.brokers.base import Batch
 from platform_resources.brokers.decoding import Decoded
 
 MARKS = {"offset": pl.Int64, "position": pl.String, "epoch": pl.Int64}
+_UNSENT = "__debezium_unavailable_value"
+"""What Debezium writes for a large value of PostgreSQL that an update left as it was."""
 _EPOCH, _DAY = datetime(1970, 1, 1, tzinfo=UTC), date(1970, 1, 1)
 _PER_SECOND = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
@@ -68,6 +70,9 @@ def decode_changes(
             change = _change(message["value"], message["key"], columns, key, extra, times)
         except _NoChange as error:
             poison[offset] = str(error)
+            continue
+        except (AttributeError, KeyError, TypeError, ValueError):  # a field of another type than Debezium sends
+            poison[offset] = "it is no change: a part of its envelope has a wrong type"
             continue
         if change is None:
             continue
@@ -134,6 +139,9 @@ def _change(
         names = ", ".join(sorted(after.keys() - columns.keys())[:5])
         raise _NoChange(f"it has fields that the contract does not name: {names}")
     row = {name: read(name, after.get(name)) for name in columns}
+    if unsent := [name for name, value in row.items() if value == _UNSENT]:
+        raise _NoChange(f"a large value that did not change was not sent, of {', '.join(unsent)}: set REPLICA IDENTITY "
+                        "FULL for the table, and send a snapshot")  # fmt: skip
     old = before if isinstance(before, dict) and all(name in before for name in key) else None
     old_key = None if old is None or op == "r" else _key_values(old, key, read)
     moved = old_key is not None and old_key != tuple(row.get(name) for name in key)
@@ -159,6 +167,11 @@ def _payload(value: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]
         document = json.loads(value, parse_float=str)
     except (ValueError, RecursionError):
         raise _NoChange("it is no JSON") from None
+    if b"\\ud" in value.lower():
+        try:
+            json.dumps(document, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise _NoChange("a text has half of a character (a lone surrogate)") from None
     if isinstance(document, dict) and isinstance(document.get("payload"), dict) and "schema" in document:
         return document["payload"], document["schema"]
     if not isinstance(document, dict):
@@ -169,7 +182,7 @@ def _payload(value: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]
 def _key_of(message_key: bytes | None) -> Mapping[str, Any]:
     try:
         document = json.loads(message_key or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if isinstance(document, dict) and isinstance(document.get("payload"), dict):
         document = document["payload"]
@@ -217,12 +230,13 @@ def _schemas(schema: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
 def _by_schema(field: Mapping[str, Any], value: Any) -> str | None:
     name = str(field["name"]).rpartition(".")[2]
     if name == "Decimal" and isinstance(value, str):
-        unscaled = int.from_bytes(base64.b64decode(value), "big", signed=True)
-        return str(Decimal(unscaled).scaleb(-int((field.get("parameters") or {}).get("scale", 0))))
+        return _decimal(value, int((field.get("parameters") or {}).get("scale", 0)))
+    if name == "VariableScaleDecimal" and isinstance(value, dict):
+        return _decimal(value["value"], int(value["scale"]))
     if not isinstance(value, int):
         return None
     if name == "Date":
-        return (_DAY + timedelta(days=value)).isoformat()
+        return _day(value)
     unit = {"Timestamp": "ms", "MicroTimestamp": "us", "NanoTimestamp": "ns"}.get(name)
     return None if unit is None else _instant(value, unit)
 
@@ -230,9 +244,26 @@ def _by_schema(field: Mapping[str, Any], value: Any) -> str | None:
 def _by_contract(kind: pl.DataType | None, value: int, times: str) -> str | None:
     if isinstance(kind, pl.Datetime):
         return _instant(value, times)
-    return (_DAY + timedelta(days=value)).isoformat() if isinstance(kind, pl.Date) else None
+    return _day(value) if isinstance(kind, pl.Date) else None
+
+
+def _decimal(unscaled: str, scale: int) -> str:
+    number = int.from_bytes(base64.b64decode(unscaled), "big", signed=True)
+    return format(Decimal((number < 0, tuple(map(int, str(abs(number)))), -scale)), "f")
+
+
+def _day(value: int) -> str:
+    """Return a day as ISO 8601; one beyond the calendar, such as PostgreSQL's infinity, stays a number."""
+    try:
+        return (_DAY + timedelta(days=value)).isoformat()
+    except OverflowError:
+        return str(value)
 
 
 def _instant(value: int, unit: str) -> str:
+    """Return an instant as ISO 8601; one beyond the calendar stays a number."""
     micros = value * 1_000_000 // _PER_SECOND[unit]
-    return (_EPOCH + timedelta(microseconds=micros)).isoformat()
+    try:
+        return (_EPOCH + timedelta(microseconds=micros)).isoformat()
+    except OverflowError:
+        return str(value)

@@ -203,8 +203,10 @@ def _portable(rows: pl.DataFrame, *, bytes_as_hex: bool = False) -> pl.DataFrame
         if isinstance(kind, pl.Datetime):
             zoned = column.dt.convert_time_zone("UTC") if kind.time_zone else column
             expressions.append(zoned.dt.strftime("%Y-%m-%dT%H:%M:%S%.6f" + ("Z" if kind.time_zone else "")))
-        elif isinstance(kind, pl.Date | pl.Time | pl.Decimal | pl.Categorical | pl.Enum | pl.Duration):
+        elif isinstance(kind, pl.Date | pl.Time | pl.Decimal | pl.Categorical | pl.Enum):
             expressions.append(column.cast(pl.String))
+        elif isinstance(kind, pl.Duration):
+            expressions.append(column.dt.to_string("iso"))
         elif kind.is_nested():
             texts = [None if value is None else json.dumps(value, default=str) for value in rows[name].to_list()]
             expressions.append(pl.lit(pl.Series(name, texts, dtype=pl.String)))

@@ -119,6 +119,25 @@ def test_a_schema_beside_the_payload_says_what_its_numbers_mean(kept):
     assert (str(balance), at.isoformat()) == ("5.00", "2024-03-01T09:00:00+00:00")
 
 
+def test_envelopes_that_are_broken_or_beyond_the_calendar_wait_and_the_worker_goes_on(kept):
+    fields = [{"field": "balance", "name": "io.debezium.data.VariableScaleDecimal"}]
+    schema = {"fields": [{"field": "after", "fields": fields}]}
+    send(
+        kept,
+        envelope("c", {"id": 1, "at": 9223372036825200000}, lsn=1),
+        {"op": [], "source": 7},
+        {"schema": 7, "payload": envelope("c", {"id": 2}, lsn=2)},
+        {"schema": schema, "payload": envelope("c", {"id": 3, "balance": {"scale": 2, "value": "AfQ="}}, lsn=3)},
+        envelope("c", {"id": 4, "owner": "bad \ud800"}, lsn=4),
+        envelope("u", {"id": 3, "owner": "__debezium_unavailable_value"}, lsn=5),
+    )
+    assert [(row[0], str(row[2])) for row in kept.rows()] == [(3, "5.00")]
+    reasons = " ".join(kept.aside())
+    for words in ("wrong type", "half of a character", "REPLICA IDENTITY FULL for the table"):
+        assert words in reasons
+    assert len(kept.aside()) == 5
+
+
 WORKER = """
 import sys
 from tests.world import world
