@@ -38,7 +38,7 @@ $(INSTANCE): dagster.yaml
 demo: $(READY) $(INSTANCE)  ## the whole graph on real input, then where to look
 	@$(BIN)/platform demo
 
-dev: $(READY) $(INSTANCE)  ## the Dagster UI, its daemon and the stream worker on http://localhost:3000 (PORT=...)
+dev: $(READY) $(INSTANCE)  ## the Dagster UI, its daemon, the stream worker and the catalog on http://localhost:3000 (PORT=...)
 	@exec $(HEEDING) $(BIN)/platform dev -p $(PORT)
 
 test: $(READY)  ## all tests but the lanes and the journeys

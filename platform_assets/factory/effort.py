@@ -33,11 +33,11 @@ def measured(body: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]
 
 def effort(began: float) -> dict[str, Any]:
     """Processor seconds since `time.process_time()` said `began`, and the most memory that the process has held."""
-    return {CPU: round(time.process_time() - began, 3), PEAK: _peak()}
+    return {CPU: round(time.process_time() - began, 3), PEAK: peak_memory()}
 
 
-def _peak() -> int:
-    """Bytes. Linux counts the process that this one was forked from into getrusage, and its own apart."""
+def peak_memory() -> int:
+    """The most that this process has held, in bytes. Linux counts the process that this one was forked from into getrusage, and its own apart."""
     if _STATUS.exists():
         told = next((line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:")), None)
         if told is not None:

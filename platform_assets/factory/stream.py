@@ -12,6 +12,8 @@ import dagster as dg
 
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
+from platform_assets.factory.effort import CPU, DURATION, PEAK, peak_memory
+from platform_assets.factory.metadata import report_page
 from platform_assets.factory.policy import state_of_checks
 from platform_assets.factory.specs import asset_of
 from platform_assets.ingest.fold_worker import FoldWorker
@@ -25,6 +27,7 @@ from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Catalog, Dataset
 from platform_resources.brokers import open_broker
 from platform_resources.storage import Lake
+from platform_resources.storage.io_manager import commit_metadata
 from platform_resources.transience import retry_transient
 
 _PATIENCE = timedelta(seconds=1)
@@ -67,7 +70,7 @@ def stream_asset(
         tally = worker.take_tally()
         worker.renew_verdicts()
         yield from check_results(dataset, state_of_checks(lake, dataset, [*tally.results.values()]))
-        yield dg.MaterializeResult(asset_key=asset_key(dataset.name), metadata=stream_metadata(tally))
+        yield dg.MaterializeResult(asset_key=asset_key(dataset.name), metadata=stream_metadata(lake, dataset, tally))
 
     return asset_of(
         dataset, drain, deps=[asset_key(name) for name in above],
@@ -111,12 +114,20 @@ def _replay_metadata(done: Sequence[Ingest]) -> Mapping[str, Any]:
     }
 
 
-def stream_metadata(tally: Tally) -> Mapping[str, Any]:
-    """The facts of a stretch of a stream: messages = valid + quarantined + superseded."""
-    return {
+def stream_metadata(lake: Lake, dataset: Dataset, tally: Tally) -> Mapping[str, Any]:
+    """The facts of a stretch of a stream: messages = valid + quarantined + superseded; and of its commits, as of one."""
+    stretch = {
         "rows_in": tally.read,
         "rows_valid": tally.valid,
         "rows_quarantined": tally.quarantined,
         "rows_superseded": tally.superseded,
         "micro_batches": tally.commits,
+        DURATION: round(tally.seconds, 3),
+        CPU: round(tally.cpu_seconds, 3),
+        PEAK: peak_memory(),
+        **report_page(lake.settings, dataset),
     }
+    if tally.written is None:
+        return stretch
+    partitions = sorted(tally.partitions) or None
+    return {**stretch, **commit_metadata(lake.location(table_spec(dataset)), tally.written, partitions=partitions)}

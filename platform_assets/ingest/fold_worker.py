@@ -97,6 +97,10 @@ class FoldWorker:
     def step(self, *, max_messages: int = 100_000, timeout: timedelta = timedelta(0)) -> int:
         """Fold what is there, commit what came out, and return how many rows were folded."""
         del max_messages, timeout
+        with self.tally.timed():
+            return self._fold_all()
+
+    def _fold_all(self) -> int:
         folded = 0
         for piece in self._pieces():
             self._fold(piece.dataset, piece.source, piece.end, piece.rows)
@@ -248,7 +252,7 @@ class FoldWorker:
         batch, micro = self._judge(number, at)
         outcome = plan_micro_batch(self._ingest, batch, micro, run_id=self._run_id, at=at)
         try:
-            commit(self._ingest, outcome)
+            written = commit(self._ingest, outcome)
         except PositionMoved:  # another worker folded the same rows
             self._store.forget(number)
             self._take_up()
@@ -256,7 +260,7 @@ class FoldWorker:
         self._store.forget(self._snapshot.number)
         self._snapshot, self._pending, self._rows, self._late, self._kept_at = kept, [], [], [], at
         self._ingest = replace(self._ingest, position=replace(self._ingest.position, table=number))
-        self.tally.add(micro, outcome.table)
+        self.tally.add(micro, outcome.table, written)
         self._warned.append(micro.warned)
         self._touched = (self._touched or set()) | outcome.table.partitions
 

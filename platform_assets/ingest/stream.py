@@ -6,8 +6,9 @@ then the log. A worker that dies in between reads the messages again from where 
 Where another worker was first, the table refuses the commit, and the position is read again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -90,6 +91,9 @@ class Tally:
         commits: Micro-batches with rows.
         partitions: Partitions of the table that were touched.
         results: By rule id, the verdicts added up.
+        written: The commits as one, with the version and rows of the last; None where none wrote rows.
+        seconds: Spent on messages, without waiting for them.
+        cpu_seconds: Of them, by processors.
     """
 
     read: int = 0
@@ -99,9 +103,24 @@ class Tally:
     commits: int = 0
     partitions: set[str] = field(default_factory=set)
     results: dict[str, RuleResult] = field(default_factory=dict)
+    written: Commit | None = None
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
-    def add(self, batch: MicroBatch, table: TablePlan) -> None:
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Add what is done meanwhile to the seconds."""
+        began, began_cpu = time.monotonic(), time.process_time()
+        try:
+            yield
+        finally:
+            self.seconds += time.monotonic() - began
+            self.cpu_seconds += time.process_time() - began_cpu
+
+    def add(self, batch: MicroBatch, table: TablePlan, written: Commit | None) -> None:
         """Count a micro-batch that was committed."""
+        if written is not None:
+            self.written = _add_commits(self.written, written)
         self.read += batch.read
         self.valid += table.written.height
         self.quarantined += batch.refused.height
@@ -178,6 +197,10 @@ class StreamWorker:
             self._is_published = True
         batches = self._consumer.poll(max_messages=max_messages, timeout=timeout)
         self._announce()
+        with self.tally.timed():
+            return self._take_all(batches)
+
+    def _take_all(self, batches: Sequence[Batch]) -> int:
         taken = 0
         for number, batch in enumerate(batches):
             try:
@@ -285,7 +308,7 @@ class StreamWorker:
             self._consumer.seek(self.topic, batch.partition, first_kept if position is None else position)
             return 0
         self._states[batch.partition] = replace(state, position=replace(state.position, table=batch.next_offset))
-        self.tally.add(micro, outcome.table)
+        self.tally.add(micro, outcome.table, written)
         self._warned.append(micro.warned)
         if self._touched is not None:
             self._touched |= outcome.table.partitions
@@ -571,6 +594,19 @@ def _ingest_id(batch: Batch) -> str:
 
 def _stream_id(topic: str, partition: int) -> str:
     return f"stream:{topic}/{partition}"
+
+
+def _add_commits(before: Commit | None, after: Commit) -> Commit:
+    if before is None:
+        return after
+    return replace(
+        after,
+        rows_written=before.rows_written + after.rows_written,
+        rows_deleted=before.rows_deleted + after.rows_deleted,
+        size_bytes=before.size_bytes + after.size_bytes,
+        files=before.files + after.files,
+        changed=before.changed or after.changed,
+    )
 
 
 def _add_up(known: RuleResult | None, result: RuleResult) -> RuleResult:

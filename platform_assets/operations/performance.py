@@ -96,13 +96,19 @@ def performance_of(
 
 
 def makings_of(instance: "dg.DagsterInstance", name: str, *, since: datetime, prices: Any) -> list[Making]:
-    """Read the materialisations of a dataset since an instant, oldest first; those of one run count as one."""
+    """Read the materialisations of a dataset since an instant, oldest first; those of one run or report count as one."""
     from dagster import AssetRecordsFilter  # noqa: PLC0415 - loaded by whoever opened the instance
 
     asked = AssetRecordsFilter(asset_key=asset_key(name), after_timestamp=since.timestamp())
     records = instance.fetch_materializations(asked, limit=_MOST_RUNS).records
-    by_run = {record.run_id: record for record in reversed(records)}
+    by_run = {_occasion(record): record for record in reversed(records)}
     return [_making(record, prices) for record in by_run.values()]
+
+
+def _occasion(record: "dg.EventLogRecord") -> str:
+    """Name what made it: its run, or, of a stream worker's report, the version of the table."""
+    version = record.asset_materialization.metadata.get("table_version") if record.asset_materialization else None
+    return record.run_id or (str(version.value) if version else str(record.storage_id))
 
 
 def _making(record: "dg.EventLogRecord", prices: Any) -> Making:

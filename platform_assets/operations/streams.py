@@ -229,7 +229,7 @@ def report_stream(instance: dg.DagsterInstance, lake: Lake, dataset: Dataset, ta
     partitions: list[str | None] = [*sorted(tally.partitions)]
     for partition in partitions or [None]:
         instance.report_runless_asset_event(
-            dg.AssetMaterialization(key, metadata=dict(stream_metadata(tally)), partition=partition)
+            dg.AssetMaterialization(key, metadata=dict(stream_metadata(lake, dataset, tally)), partition=partition)
         )
 
 

@@ -83,3 +83,16 @@ def test_it_is_dark_on_demand(address: str, page: Page) -> None:
     page.goto(address)
     page.get_by_role("button", name="Dark").click()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 30)"
+
+
+def test_a_warning_does_not_look_like_a_pass_and_one_row_is_no_rows(address: str, page: Page) -> None:
+    page.goto(f"{address}/#/dataset/shop/sales")
+    warned = page.locator("tr", has_text="1 of 3 rows").locator(".dot")
+    warned.wait_for()
+    colours = [
+        each.evaluate("dot => getComputedStyle(dot).backgroundColor")
+        for each in (warned, page.locator(".dot.green").first)
+    ]
+    assert colours[0] != colours[1]
+    page.get_by_text("1 row", exact=True).wait_for()
+    page.get_by_text("Timestamp (UTC)", exact=True).wait_for()

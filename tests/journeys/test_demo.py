@@ -37,7 +37,9 @@ def test_the_demo_takes_in_all_flights_and_sets_the_impossible_wind_aside(demo: 
 
 def test_the_demo_shows_its_progress_and_how_to_open_the_ui(demo: Demo) -> None:
     assert "flights/flights  done" in demo.told
-    assert demo.told.rstrip().splitlines()[-1] == "Open the UI with make dev, at http://localhost:3000"
+    assert demo.told.rstrip().splitlines()[-1] == (
+        "Open the UI and the catalog with make dev, at http://localhost:3000 and http://127.0.0.1:3001"
+    )
 
 
 def test_the_marts_count_every_flight(demo: Demo) -> None:

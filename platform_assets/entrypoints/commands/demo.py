@@ -28,8 +28,9 @@ def demo() -> None:
         was_stale, stands = catch_up(location, instance, console)
     page = write_page(location, Path(location.settings.state) / "lineage.html")
     console.print(f"The lineage as a picture: {page}", soft_wrap=True)
-    console.print(f"Open the catalog with [bold]platform serve catalog[/], at {location.settings.catalog_url}")
-    unchanged = "" if was_stale else "Everything was up to date. "
-    console.print(f"{unchanged}Open the UI with [bold]make dev[/], at http://localhost:3000")
+    if not was_stale:
+        console.print("Everything was up to date.")
+    places = f"at http://localhost:3000 and {location.settings.catalog_url}"
+    console.print(f"Open the UI and the catalog with [bold]make dev[/], {places}", soft_wrap=True)
     if not stands:
         raise typer.Exit(code=1)

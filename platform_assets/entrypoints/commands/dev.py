@@ -1,4 +1,4 @@
-"""`platform dev`: the Dagster UI with its daemon, and the stream worker beside them."""
+"""`platform dev`: the Dagster UI with its daemon, the stream worker and the catalog beside them."""
 
 # ruff: noqa: PLC0415 - commands import what they need when called, so that help answers at once
 
@@ -15,10 +15,13 @@ def dev(
     port: Annotated[int, typer.Option("--port", "-p", help="Of the UI.")] = 3000,
     host: Annotated[str, typer.Option("--host", help="Where the UI listens.")] = "127.0.0.1",
 ) -> None:
-    """Runs the Dagster UI, its daemon and the stream worker until one asks it to end."""
+    """Runs the Dagster UI, its daemon, the stream worker and the catalog until one asks it to end."""
     from platform_assets.entrypoints.locations import open_location
-    from platform_assets.operations.development import development_commands, run_beside
+    from platform_assets.operations.development import companions_of, run_beside, ui_command
 
-    ui, worker = development_commands(open_location(context.obj), host=host, port=port)
-    code = run_beside(ui, worker, lambda line: print(line, flush=True))
+    def tell(line: str) -> None:
+        print(line, flush=True)
+
+    companions = companions_of(open_location(context.obj), tell)
+    code = run_beside(ui_command(host=host, port=port), companions, tell)
     raise typer.Exit(code=code)

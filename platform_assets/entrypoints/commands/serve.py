@@ -104,7 +104,8 @@ def catalog(
         fix = "set PLATFORM_CATALOG_TOKENS, or listen on 127.0.0.1"
         raise typer.BadParameter(f"{host} is no loopback address, and nobody needs a token. Fix: {fix}.")
     app = build_app(held, tokens, hosts=("localhost", *_LOOPBACK, host, *(name or ())))
-    typer.echo(f"http://{host}:{port}/  (API: /api/openapi.json)")
+    typer.echo(f"The catalog: http://{host}:{port}/  (API: /api/openapi.json)")
+    Thread(target=held.snapshot, daemon=True).start()  # most of the first one's seconds are imports of Dagster
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
 
 

@@ -317,7 +317,10 @@ def test_a_worker_reports_materialisations_and_checks_to_dagster(lake: Lake, bro
     assert totals[dataset.name].valid == 300
     assert event is not None
     assert event.asset_materialization is not None
-    assert event.asset_materialization.metadata["rows_quarantined"].value == 1
+    facts = {name: value.value for name, value in event.asset_materialization.metadata.items()}
+    assert facts["rows_quarantined"] == 1
+    assert (facts["dagster/row_count"], facts["rows_written"], facts["table_changed"]) == (300, 300, True)
+    assert facts["size_bytes"] > 0 < facts["duration_seconds"]
     assert summary.last_check_execution_record is not None
     assert summary.last_check_execution_record.status.value == "FAILED"
     assert lines == ["shop/clicks: 301 messages, 300 rows, 1 set aside, 2 micro-batches"]
@@ -331,7 +334,7 @@ def test_a_run_of_the_asset_drains_the_topic_and_says_what_it_took(lake: Lake, b
     resources = {"lake": lake, "io_manager": LakeIOManager(lake.settings)}
     result = dg.materialize([asset], resources=resources)
     (event,) = result.asset_materializations_for_node("shop__clicks")
-    assert event.metadata["rows_valid"].value == 50
+    assert event.metadata["rows_valid"].value == event.metadata["dagster/row_count"].value == 50
     assert {evaluation.passed for evaluation in result.get_asset_check_evaluations()} == {True}
     assert lake.read(table_spec(dataset)).height == 50
 

@@ -7,6 +7,10 @@ const link = (name) => `#/dataset/${name.split("/").map(encodeURIComponent).join
 const path = (name) => name.split("/").map(encodeURIComponent).join("/");
 const number = (value) => (value === null || value === undefined ? "" : Number(value).toLocaleString("en"));
 const time = (value) => (value ? `${String(value).slice(0, 16).replace("T", " ")} UTC` : "never");
+const instant = (value) => h("span", { class: "line" }, time(value));
+const kind = (type) => type.replace(/Datetime\(time_unit='us', time_zone='UTC'\)/g, "Timestamp (UTC)");
+const { rows } = Lineage;
+const signs = { failed: "red", warned: "warned", never: "unknown", passed: "green" };
 
 async function call(url) {
   const token = sessionStorage.getItem("token");
@@ -24,7 +28,7 @@ function table(columns, rows, { caption = null } = {}) {
 }
 
 const words = { green: "fine", red: "red", unknown: "never made" };
-const state = (entry) => h("span", {}, h("i", { class: `dot ${entry.state}` }), words[entry.state] || entry.state);
+const state = (entry) => h("span", { class: "line" }, h("i", { class: `dot ${entry.state}` }), words[entry.state] || entry.state);
 const tags = (names, kind) => names.map((name) => h("a", { class: "tag", href: `#/search?${kind}=${encodeURIComponent(name)}` }, name));
 const to = (name) => h("a", { href: link(name) }, name);
 const owned = (owner) => (owner ? h("a", { href: `#/search?owner=${encodeURIComponent(owner)}` }, owner) : h("span", { class: "muted" }, "nobody"));
@@ -35,7 +39,7 @@ function datasets(entries) {
     entries.map((entry) => [
       h("span", {}, to(entry.name), entry.description ? h("div", { class: "muted" }, entry.description) : null), state(entry),
       entry.score === null ? "" : entry.score.toFixed(1), number(entry.rows), entry.quarantine_open ? number(entry.quarantine_open) : "",
-      owned(entry.owner), time(entry.materialised_at), h("span", {}, entry.red_upstream.slice(0, 3).map((name) => h("div", {}, to(name))))]));
+      owned(entry.owner), instant(entry.materialised_at), h("span", {}, entry.red_upstream.slice(0, 3).map((name) => h("div", {}, to(name))))]));
 }
 
 const pages = {
@@ -69,7 +73,7 @@ const pages = {
     const entry = page.entry;
     const facts = [["State", state(entry)], ["Owner", owned(entry.owner)], ["Version", entry.version], ["Source", entry.source],
       ["Rows", number(entry.rows)], ["Made", time(entry.materialised_at)], ["Quality", entry.score === null ? "" : `${entry.score.toFixed(1)} of 100`],
-      ["Freshness", entry.freshness.replace("_", " ")], ["Set aside", entry.quarantine_open ? `${number(entry.quarantine_open)} rows` : ""],
+      ["Freshness", entry.freshness.replace("_", " ")], ["Set aside", entry.quarantine_open ? rows(entry.quarantine_open) : ""],
       ["Tags", entry.tags.length ? h("span", {}, tags(entry.tags, "tag")) : ""], ["Terms", entry.terms.length ? h("span", {}, tags(entry.terms, "term")) : ""],
       ["Red above", entry.red_upstream.length ? h("span", {}, entry.red_upstream.map((each) => h("div", {}, to(each)))) : ""], ["Lies at", page.location]];
     const list = (names) => h("ul", {}, Object.keys(names).map((each) => h("li", {}, each in names && each.includes("/") && !each.includes(":") ? to(each) : each)));
@@ -87,11 +91,11 @@ const pages = {
       h("dl", {}, facts.filter(([, value]) => value).flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])),
       h("h2", {}, "Columns"),
       table([["Column"], ["Type"], ["Null"], ["Unit"], ["Personal"], ["Terms"], ["Meaning"]], page.columns.map((column) => [
-        h("a", { href: `#/column/${path(name)}/${encodeURIComponent(column.name)}` }, column.name), column.type, column.nullable ? "may be" : "", column.unit || "",
+        h("a", { href: `#/column/${path(name)}/${encodeURIComponent(column.name)}` }, column.name), kind(column.type), column.nullable ? "may be" : "", column.unit || "",
         column.pii || "", h("span", {}, tags(page.terms_by_column[column.name] || [], "term")), column.description])),
       h("h2", {}, "Checks"),
       table([["Check"], ["State"], ["Severity"], ["Said"], ["When"]], page.rules.map((rule) => [rule.label || rule.id,
-        h("span", {}, h("i", { class: `dot ${rule.status === "failed" ? "red" : rule.status === "never" ? "unknown" : "green"}` }), rule.status), rule.severity, rule.told, time(rule.judged_at)])),
+        h("span", { class: "line" }, h("i", { class: `dot ${signs[rule.status] || "unknown"}` }), rule.status), rule.severity, rule.told === rule.label ? "" : rule.told, instant(rule.judged_at)])),
       page.promises.length ? [h("h2", {}, "Promises, over 30 days"), table([["Promise"], ["Promised"], ["Measured"], ["Kept"]], page.promises.map((each) =>
         [each.name, each.promised, each.measured === null ? "not measured" : String(each.measured), each.kept === null ? "" : each.kept ? "yes" : "no"]))] : null,
       h("div", { class: "cards" }, h("section", {}, h("h2", {}, "Made of"), list(page.upstream)), h("section", {}, h("h2", {}, "Who reads it"), list(page.consumers))),
@@ -106,7 +110,7 @@ const pages = {
     const pairs = (items) => (items.length ? h("ul", {}, items.map(([dataset, own]) => h("li", {}, own === "*" ? h("span", {}, "all rows of ", to(dataset))
       : dataset.includes(":") ? `${dataset}.${own}` : h("a", { href: `#/column/${path(dataset)}/${encodeURIComponent(own)}` }, `${dataset}.${own}`)))) : h("p", { class: "muted" }, "Nothing."));
     const rules = page.rules.filter((rule) => rule.columns.includes(column));
-    return [`${name}.${column}`, h("h1", {}, `${name}.${column}`), h("p", {}, facts.description), h("p", {}, to(name), ` · ${facts.type}${facts.unit ? `, ${facts.unit}` : ""}${facts.pii ? `, personal: ${facts.pii}` : ""}`),
+    return [`${name}.${column}`, h("h1", {}, `${name}.${column}`), h("p", {}, facts.description), h("p", {}, to(name), ` · ${kind(facts.type)}${facts.unit ? `, ${facts.unit}` : ""}${facts.pii ? `, personal: ${facts.pii}` : ""}`),
       h("p", {}, h("a", { href: `#/lineage/${path(name)}?column=${encodeURIComponent(column)}` }, "See it in the lineage")),
       h("p", {}, `A change has ${impact.severity} impact: ${Object.keys(impact.datasets).length} datasets below.`),
       h("div", { class: "cards" }, h("section", {}, h("h2", {}, "Made of"), pairs(drawn.column_upstream)), h("section", {}, h("h2", {}, "Reaches"), pairs(drawn.column_downstream))),

@@ -16,6 +16,8 @@ const Lineage = (() => {
     return made;
   }
 
+  const rows = (count) => `${Number(count).toLocaleString("en")} ${count === 1 ? "row" : "rows"}`;
+
   function reached(pairs, starts, also = (at) => [at], depth = Infinity) {
     const following = new Map();
     for (const [from, to] of pairs) following.set(from, [...(following.get(from) || []), to]);
@@ -220,7 +222,7 @@ const Lineage = (() => {
           node.failed ? `, ${node.failed} checks fail` : "", node.warned ? `, ${node.warned} warn` : ""),
         element("dl", {},
           ...[["Owner", node.owner], ["Kind", node.kind], ["Version", node.version], ["Made in", node.code],
-              ["Freshness", node.freshness], ["Set aside", node.quarantine ? `${node.quarantine} rows` : ""],
+              ["Freshness", (node.freshness || "").replace("_", " ")], ["Set aside", node.quarantine ? rows(node.quarantine) : ""],
               ["Promised", (node.promises || []).join(", ")], ["Columns", drawn.unknown[name] ? `origin not known: ${drawn.unknown[name]}` : ""]]
             .filter(([, value]) => value).flatMap(([term, value]) => [element("dt", {}, term), element("dd", {}, value)])),
         ...(linkOf && linkOf(name) ? [element("p", {}, element("a", { href: linkOf(name) }, "Open its page"))] : []),
@@ -250,7 +252,7 @@ const Lineage = (() => {
         element("p", {}, `${drawn.nodes.length} datasets, ${drawn.edges.length} edges, ${drawn.columns.length} between columns.`),
         element("p", {}, whole ? "Domains are drawn; choose one, or find a dataset." : "Choose a dataset, or find one."),
         ...listOf("Red", reds.map((node) => nodeButton(node.name))),
-        ...listOf("Set aside", drawn.nodes.filter((node) => node.quarantine).map((node) => element("span", {}, nodeButton(node.name), ` ${node.quarantine} rows`))),
+        ...listOf("Set aside", drawn.nodes.filter((node) => node.quarantine).map((node) => element("span", {}, nodeButton(node.name), ` ${rows(node.quarantine)}`))),
         ...listOf("Columns not known", unknown.map(([name, reason]) => element("span", {}, nodeButton(name), `: ${reason}`))));
     }
 
@@ -258,7 +260,7 @@ const Lineage = (() => {
     return { show, graph: () => graph };
   }
 
-  return { draw, element, columnTrail };
+  return { draw, element, columnTrail, rows };
 })();
 
 if (document.getElementById("drawn")) {
