@@ -37,7 +37,10 @@ def effort(began: float) -> dict[str, Any]:
 
 
 def peak_memory() -> int:
-    """The most that this process has held, in bytes. Linux counts the process that this one was forked from into getrusage, and its own apart."""
+    """The most that this process has held, in bytes.
+
+    Linux counts the process that this one was forked from into getrusage, and its own apart.
+    """
     if _STATUS.exists():
         told = next((line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:")), None)
         if told is not None:

@@ -115,7 +115,7 @@ def _replay_metadata(done: Sequence[Ingest]) -> Mapping[str, Any]:
 
 
 def stream_metadata(lake: Lake, dataset: Dataset, tally: Tally) -> Mapping[str, Any]:
-    """The facts of a stretch of a stream: messages = valid + quarantined + superseded; and of its commits, as of one."""
+    """The facts of a stretch of a stream, messages = valid + quarantined + superseded, and of its commits as of one."""
     stretch = {
         "rows_in": tally.read,
         "rows_valid": tally.valid,

@@ -57,7 +57,8 @@ class Performance:
         median_seconds: Of those that were measured.
         slowest_seconds: Of those.
         cost: The sum, in dollars.
-        slowdown: Where it is slower than it was.
+        slowdown: Where it is slower than it was. A stream worker's stretches are as long as what came, and do not
+            count.
         history: Oldest first.
     """
 
@@ -96,7 +97,7 @@ def performance_of(
 
 
 def makings_of(instance: "dg.DagsterInstance", name: str, *, since: datetime, prices: Any) -> list[Making]:
-    """Read the materialisations of a dataset since an instant, oldest first; those of one run or report count as one."""
+    """Read the materialisations of a dataset since an instant, oldest first; a run or report counts once."""
     from dagster import AssetRecordsFilter  # noqa: PLC0415 - loaded by whoever opened the instance
 
     asked = AssetRecordsFilter(asset_key=asset_key(name), after_timestamp=since.timestamp())
@@ -146,7 +147,7 @@ def _performance(name: str, owner: str, makings: Sequence[Making]) -> Performanc
         slowest_seconds=max(seconds, default=None),
         last=makings[-1] if makings else None,
         cost=sum(each.cost or 0.0 for each in makings),
-        slowdown=find_slowdown(seconds),
+        slowdown=find_slowdown([each.seconds for each in makings if each.seconds is not None and each.run_id]),
         history=makings,
     )
 

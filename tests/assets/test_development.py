@@ -69,9 +69,8 @@ def test_a_catalog_whose_port_is_taken_is_told_and_the_worker_starts_all_the_sam
         location = replace(location, settings=replace(location.settings, catalog_url=f"http://127.0.0.1:{port}"))
         companions = companions_of(location, told.append)
     assert [each.name for each in companions] == ["the stream worker"]
-    assert told == [
-        f"no catalog is started, port {port} is taken. Fix: set PLATFORM_CATALOG_URL to http://127.0.0.1 with a free port."
-    ]
+    fix = "set PLATFORM_CATALOG_URL to http://127.0.0.1 with a free port"
+    assert told == [f"no catalog is started, port {port} is taken. Fix: {fix}."]
     assert companions_of(location, told.append)[1].restart == f"platform serve catalog --host 127.0.0.1 --port {port}"
 
 

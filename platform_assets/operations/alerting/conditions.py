@@ -302,7 +302,7 @@ def slower_datasets(instance: dg.DagsterInstance, memory: DatasetMemory, now: da
     for name in sorted(memory.timed)[:_AT_ONCE]:
         memory.timed.discard(name)
         records = instance.fetch_materializations(asset_key(name), limit=_TIMED_RUNS).records
-        by_run = {record.run_id: record for record in reversed(records)}
+        by_run = {record.run_id: record for record in reversed(records) if record.run_id}  # no worker's report
         values = [
             record.asset_materialization.metadata["duration_seconds"].value
             for record in by_run.values()

@@ -17,9 +17,11 @@ from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.replay import replay_tag
 from platform_assets.ingest.stream import StreamRefused, StreamWorker, read_positions
 from platform_assets.ingest.tables import INGEST, SOURCE, quarantine_spec, table_spec
+from platform_assets.operations.performance import makings_of
 from platform_assets.operations.stream_certificate import certify
 from platform_assets.operations.stream_events import produce_file, produce_generated
 from platform_assets.operations.streams import Pace, run_streams, stream_states
+from platform_assets.operations.upkeep.survey import prices_of
 from platform_core.contracts import (
     Catalog,
     DataFrameModel,
@@ -429,3 +431,18 @@ def test_a_reader_sees_the_table_and_what_the_topic_holds_beyond_it(lake: Lake, 
     assert _numbers(lake, dataset) == [0, 1]
     worker.step()
     assert sorted(read_fresh(lake, catalog, dataset, broker)["n"]) == _numbers(lake, dataset)
+
+
+def test_each_report_of_a_worker_counts_in_the_history_and_none_is_called_slower(lake: Lake, broker: LogBroker) -> None:
+    dataset = _dataset()
+    with dg.DagsterInstance.ephemeral() as instance:
+        for seed, count in enumerate((20, 30, 40)):
+            produce_generated(lake, broker, dataset, count=count, seed=seed)
+            pace = Pace(once=True)
+            run_streams(
+                lake, _catalog(dataset), [dataset], broker, instance, pace=pace, is_stopped=lambda: False, tell=str
+            )
+        prices = prices_of(lake.settings)
+        makings = makings_of(instance, dataset.name, since=datetime(2020, 1, 1, tzinfo=UTC), prices=prices)
+    assert [making.rows for making in makings] == [20, 30, 40]
+    assert all(making.seconds and making.cost and not making.run_id for making in makings)
