@@ -487,7 +487,8 @@ def _judge_or_halve(
             raise
         if height == 1:
             poison = {int(decoded.offsets[0]): f"no rule can be computed on it: {type(error).__name__}"}
-            nothing = replace(decoded, rows=decoded.rows.clear(), offsets=decoded.offsets.clear())
+            no_row = pl.DataFrame(schema=dict.fromkeys(decoded.rows.columns, pl.String))  # of types that all conform
+            nothing = replace(decoded, rows=no_row, offsets=decoded.offsets.clear())
             alone = _judge(dataset, batch, nothing, references, residents, run_id=run_id, at=at)
             return [_poison(dataset, batch, poison, run_id=run_id, at=at), alone]
         middle = height // 2

@@ -113,12 +113,19 @@ def _parse_together(values: Sequence[bytes | None]) -> list[dict[str, Any] | str
         return None
     try:
         text = f',"{_SEPARATOR}",'.join(bytes(value or b"").decode() for value in values)
+        if _may_be_split(text):  # then each is looked at
+            return None
         parsed = _DECODER.decode(f"[{text}]")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     documents = parsed[::2]
     fits = len(parsed) == 2 * len(values) - 1 and all(between == _SEPARATOR for between in parsed[1::2])
     return documents if fits and all(type(document) is dict for document in documents) else None
+
+
+def _may_be_split(text: str) -> bool:
+    """Return whether there is an escape of half a character, whose other half may be missing."""
+    return "\\ud" in text or "\\uD" in text
 
 
 def _parse(value: bytes | None) -> dict[str, Any] | str:
@@ -126,7 +133,12 @@ def _parse(value: bytes | None) -> dict[str, Any] | str:
     if value is None:
         return "it is a tombstone: it has a key and no value"
     try:
-        document = _DECODER.decode(value.decode())
+        text = value.decode()
+        document = _DECODER.decode(text)
+        if _may_be_split(text):
+            json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "a text has half of a character (a lone surrogate)"
     except UnicodeDecodeError as error:
         return f"it is not UTF-8 at byte {error.start}"
     except json.JSONDecodeError as error:

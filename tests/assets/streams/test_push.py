@@ -186,3 +186,15 @@ def test_the_description_names_the_door(door):
     assert set(described["paths"]) == {"/datasets/{domain}/{dataset}"}
     answers = described["paths"]["/datasets/{domain}/{dataset}"]["post"]["responses"]
     assert {"202", "401", "413", "429", "503"} <= set(answers)
+
+
+@pytest.mark.parametrize("body", [b'{"click_id": 1e999}', b'{"click_id": true}', b'{"page": "\\ud800"}'])
+def test_a_record_whose_values_have_no_type_that_a_rule_can_be_computed_on_waits_and_the_worker_goes_on(
+    door, desk, body
+):
+    assert door.post(PATH, content=body, headers={"Content-Type": "application/json"}).json()["quarantined"] == 1
+    deep = b'{"a":' * 20_000
+    answer = door.post(PATH, content=b"\n".join([body, deep]), headers={"Content-Type": "application/x-ndjson"}).json()
+    assert (answer["quarantined"], answer["refused"]) == (1, 1)
+    assert door.post(PATH, json=click(1)).json()["accepted"] == 1
+    assert drained(desk) == (1, 2)
