@@ -6,27 +6,30 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_assets.entrypoints.options import PACKAGE
 from platform_assets.location import CodeLocation
 from platform_resources.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
 
+PACKAGE = "platform_assets.domains"
+"""The datasets that come with the platform."""
 
-def open_location(package: str | None = None) -> CodeLocation:
+
+def open_location(package: str | None = None, *, project: Path | None = None) -> CodeLocation:
     """Open the code location of a package with the settings of the environment; no dataset is imported yet.
 
-    Without a name it is `package` in the table `[tool.platform]` of a pyproject.toml in the current folder, or the
-    platform's own. As for `dagster dev`, a package in the current folder is found. Where the top-level package has a
+    Without a name it is `package` in the table `[tool.platform]` of a pyproject.toml in the project's folder, which
+    is the current one unless given, or the platform's own. As for `dagster dev`, a package in that folder is found. Where the top-level package has a
     module `definitions`, the folder `dbt` beside the package is its dbt project.
 
     Raises:
         SettingsError: A setting is unknown or wrong.
     """
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    package = package or _package_of_project(Path("pyproject.toml")) or PACKAGE
+    folder = project or Path.cwd()
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    package = package or _package_of_project(folder / "pyproject.toml") or PACKAGE
     return CodeLocation(package, Settings.from_environment(), _definitions, _dbt_beside(package))
 
 

@@ -5,9 +5,6 @@ from typing import Annotated
 
 import typer
 
-PACKAGE = "platform_assets.domains"
-"""The datasets that come with the platform."""
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 DatasetName = Annotated[str, typer.Argument(help="Name of the dataset, domain/dataset.")]
 RowsName = Annotated[str, typer.Argument(metavar="DATASET|FILE", help="A dataset, or a file in any format.")]

@@ -31,7 +31,7 @@ def code_location(request: pytest.FixtureRequest) -> "CodeLocation":
     """The code location under test; its own lake is not touched by the fixtures."""
     from platform_assets.entrypoints.locations import open_location
 
-    return open_location(request.config.getoption("--platform-package"))
+    return open_location(request.config.getoption("--platform-package"), project=request.config.rootpath)
 
 
 @pytest.fixture

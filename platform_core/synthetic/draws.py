@@ -1,12 +1,13 @@
 """Rows by trial: a plan draws, what breaks a rule is drawn again, until there are enough or the budget is spent."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial, reduce
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from platform_core.contracts.dataset import Dataset
@@ -60,7 +61,7 @@ def rows_of(wish: Wish, rng: np.random.Generator, *, beside: pl.DataFrame | None
 def blocks_of(wish: Wish, streams: Callable[..., Streams], *, size: int) -> Iterator[pl.DataFrame]:
     """Yield the wished rows in blocks of so many, each by streams of its own, so that no later row changes an earlier.
 
-    Of the rows before a block only the values of unique columns are kept.
+    Of the rows before a block only prints of the values of unique columns are kept, or the values where all are listed.
 
     Args:
         wish: What is asked; its rows are as many as there may ever be.
@@ -71,13 +72,17 @@ def blocks_of(wish: Wish, streams: Callable[..., Streams], *, size: int) -> Iter
         CannotGenerate: With the rule that most draws broke.
     """
     plan = plan_of(wish, streams())
-    names = list(dict.fromkeys(name for unique in wish.uniques for name in unique))
+    listed = [product.unique for product in plan.products]
+    names = list(dict.fromkeys(name for unique in listed for name in unique))
+    earlier = {unique: _Prints() for unique in wish.uniques if unique not in listed}
     empty = _typed(plan)
     taken = empty.select(names)
     for block, start in enumerate(range(0, wish.rows, size)):
         rows = min(size, wish.rows - start)
-        frame = _filled(plan, rows, taken, partial(streams, block), counted=empty)
+        frame = _filled(plan, rows, taken, partial(streams, block), counted=empty, earlier=earlier)
         taken = pl.concat([taken, frame.select(names)])
+        for unique, prints in earlier.items():
+            prints.add(frame.select(_print(unique)).to_series().to_numpy())
         yield frame
 
 
@@ -88,6 +93,7 @@ def _filled(
     chance: Callable[[int], np.random.Generator | Streams],
     *,
     counted: pl.DataFrame,
+    earlier: "Mapping[tuple[str, ...], _Prints] | None" = None,
 ) -> pl.DataFrame:
     """Draw so many rows by rounds; shares are counted from the first of the `counted` rows on."""
     kept = _typed(plan)
@@ -99,7 +105,8 @@ def _filled(
         size = min(int(missing / yield_rate * 1.05) + _SPARE, max(_LARGEST_BATCH, missing))
         there = pl.concat([taken, kept.select(taken.columns)])
         batch, budget = plan.draw(chance(number), size, there), budget - size
-        passed = _passing(plan, batch, there, pl.concat([counted, kept]), rejected)
+        beside = kept if earlier else there
+        passed = _passing(plan, batch, beside, pl.concat([counted, kept]), rejected, earlier or {})
         yield_rate = max(passed.height / max(batch.height, 1), yield_rate / 8, 1e-4)
         kept = pl.concat([kept, passed.head(missing)])
     if kept.height < rows:
@@ -120,7 +127,12 @@ def _spent(wish: Wish, kept: pl.DataFrame, rejected: _Rejected) -> CannotGenerat
 
 
 def _passing(
-    plan: Plan, batch: pl.DataFrame, there: pl.DataFrame, counted: pl.DataFrame, rejected: _Rejected
+    plan: Plan,
+    batch: pl.DataFrame,
+    there: pl.DataFrame,
+    counted: pl.DataFrame,
+    rejected: _Rejected,
+    earlier: "Mapping[tuple[str, ...], _Prints]",
 ) -> pl.DataFrame:
     verdicts = tuple(_verdicts(plan, batch))
     for rule, good in verdicts:
@@ -130,6 +142,9 @@ def _passing(
     for unique in plan.wish.uniques:
         before = batch.height
         batch = batch.filter(_new(batch, unique, [there]))
+        if unique in earlier:
+            batch = batch.filter(earlier[unique].lack(batch.select(_print(unique)).to_series().to_numpy())
+                                 | _partly_null(batch, unique))  # fmt: skip
         rejected.note("_".join(unique) + "_unique", before - batch.height)
     return _within_quotas(plan.wish, batch, counted)
 
@@ -155,8 +170,32 @@ def _new(batch: pl.DataFrame, unique: tuple[str, ...], there: list[pl.DataFrame]
     """True where the row repeats none before it. By hash: 10 times faster, and a collision is only drawn again."""
     prints = [frame.select(_print(unique)).to_series() for frame in (*there, batch)]
     first = reduce(pl.Series.append, prints, pl.Series([], dtype=pl.UInt64)).is_first_distinct()
-    partly_null = batch.select(pl.any_horizontal(pl.col(name).is_null() for name in unique)).to_series()
-    return first.tail(batch.height) | partly_null
+    return first.tail(batch.height) | _partly_null(batch, unique)
+
+
+def _partly_null(batch: pl.DataFrame, unique: tuple[str, ...]) -> pl.Series:
+    return batch.select(pl.any_horizontal(pl.col(name).is_null() for name in unique)).to_series()
+
+
+class _Prints:
+    """Prints of rows there were: sorted runs, each more than twice the next, so that adding stays cheap."""
+
+    def __init__(self) -> None:
+        self._runs: list[npt.NDArray[np.uint64]] = []
+
+    def add(self, prints: "npt.NDArray[np.uint64]") -> None:
+        run = np.sort(prints)
+        while self._runs and self._runs[-1].size <= 2 * run.size:
+            run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")
+        self._runs.append(run)
+
+    def lack(self, prints: "npt.NDArray[np.uint64]") -> pl.Series:
+        """True where a print was not there."""
+        there = np.zeros(prints.size, dtype=bool)
+        for run in self._runs:
+            places = np.searchsorted(run, prints)
+            there |= run[np.minimum(places, run.size - 1)] == prints
+        return pl.Series(~there)
 
 
 def _print(names: tuple[str, ...]) -> pl.Expr:

@@ -3,8 +3,15 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 
 from tests.docs.pages import ROOT
+
+
+def test_pytest_finds_the_fixtures_by_themselves():
+    (found,) = entry_points(group="pytest11", name="platform")
+    assert found.value == "platform_assets.entrypoints.pytest_plugin"
+    assert callable(found.load().synthetic)
 
 
 def test_the_example_of_the_fixtures_passes(tmp_path):
