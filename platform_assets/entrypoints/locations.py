@@ -19,9 +19,9 @@ PACKAGE = "platform_assets.domains"
 def open_location(package: str | None = None, *, project: Path | None = None) -> CodeLocation:
     """Open the code location of a package with the settings of the environment; no dataset is imported yet.
 
-    Without a name it is `package` in the table `[tool.platform]` of a pyproject.toml in the project's folder, which
-    is the current one unless given, or the platform's own. As for `dagster dev`, a package in that folder is found. Where the top-level package has a
-    module `definitions`, the folder `dbt` beside the package is its dbt project.
+    Without a name it is `package` in the table `[tool.platform]` of a pyproject.toml in the project's folder, which is
+    the current one unless given, or the platform's own. As for `dagster dev`, a package in that folder is found. Where
+    the top-level package has a module `definitions`, the folder `dbt` beside the package is its dbt project.
 
     Raises:
         SettingsError: A setting is unknown or wrong.
