@@ -99,11 +99,13 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, package: str = "tests.declared", **variables: str) -> Iterator[World]:
+def world(
+    folder: Path, package: str = "tests.declared", *, dbt: Path | None = None, **variables: str
+) -> Iterator[World]:
     """A world in a folder; extra settings by their variables."""
     settings = Settings.from_environment({"PLATFORM_STATE": str(folder / "state"), **variables})
     with dg.DagsterInstance.ephemeral() as instance:
-        yield World(build_location(package, settings), instance)
+        yield World(build_location(package, settings, dbt=dbt), instance)
 
 
 def as_file(source: str, frame: pl.DataFrame) -> bytes:

@@ -19,6 +19,8 @@ from platform_assets.operations.errors import RequestError, UnknownName
 from platform_core.contracts import Dataset, rules_of
 from platform_core.privacy.masking import masked_record
 from platform_core.quality import conform, judge, payloads
+from platform_core.quality.unreadable import unreadable_values, why_unreadable
+from platform_core.rules import Types
 
 Payload = Mapping[str, str | None]
 
@@ -158,11 +160,12 @@ def read_envelope(location: CodeLocation, dataset: str, quarantine_id: str, *, u
     row = select_envelopes(store, [quarantine_id]).row(0, named=True)
     rules = {rule.id: rule for rule in rules_of(store.dataset)}
     broken = [rules[rule_id] for rule_id in row["rules"] if rule_id in rules]
+    unreadable = unreadable_columns(store.dataset, row) if any(isinstance(rule, Types) for rule in broken) else {}
     return OpenedEnvelope(
         envelope=_envelope(dataset, row),
-        reason=row["reason"],
+        reason=" ".join(unreadable.values()) or row["reason"],
         labels={rule.id: rule.label for rule in broken},
-        suspects=tuple(dict.fromkeys(name for rule in broken for name in rule.columns)),
+        suspects=tuple(dict.fromkeys([*unreadable, *(name for rule in broken for name in rule.columns)])),
         payload=_readable(store.dataset, row["payload"], unmask=unmask),
         fix=_readable(store.dataset, row["fix"], unmask=unmask),
         note=row["note"],
@@ -170,6 +173,26 @@ def read_envelope(location: CodeLocation, dataset: str, quarantine_id: str, *, u
         run_id=row["run_id"],
         masked=not unmask,
     )
+
+
+def unreadable_columns(dataset: Dataset, row: Mapping[str, Any]) -> dict[str, str]:
+    """Say of each column of an envelope that cannot be read why, with the value; personal data is masked.
+
+    A malformed record has no columns, so nothing is said of it.
+    """
+    if row["payload"] is None or row["reason"].startswith("malformed"):
+        return {}
+    names = [column.name for column in dataset.columns]
+    text = payloads(pl.DataFrame({"payload": [row["payload"]], "fix": [row["fix"]]}, schema=_TEXTS), names)
+    unreadable = conform(text, dataset).unreadable
+    return {
+        column.name: why_unreadable(column, text[column.name][0])
+        for column in dataset.columns
+        if unreadable[column.name][0]
+    }
+
+
+_TEXTS = {"payload": pl.String, "fix": pl.String}
 
 
 def _readable(dataset: Dataset, text: str | None, *, unmask: bool) -> Mapping[str, Any] | None:
@@ -269,13 +292,17 @@ class UnknownColumn(RequestError):
 
 def _breaks(location: CodeLocation, dataset: Dataset, payload: str) -> dict[str, str]:
     names = [column.name for column in dataset.columns]
-    envelope = pl.DataFrame({"payload": [payload], "fix": [None]}, schema={"payload": pl.String, "fix": pl.String})
+    envelope = pl.DataFrame({"payload": [payload], "fix": [None]}, schema=_TEXTS)
     row = conform(payloads(envelope, names), dataset)
     references = load_references(location.lake, location.catalog, dataset)
     now = datetime.now(UTC)
     verdict = judge(row.frame, dataset, references, unreadable=row.unreadable, now=now, arrived=now)
     broken = verdict.broken_rules().to_list()
     labels = {rule.id: rule.label for rule in rules_of(dataset)}
+    unreadable = " ".join(unreadable_values(payloads(envelope, names), row.unreadable, dataset))
+    labels |= {
+        rule.id: f"{rule.label}: {unreadable}" for rule in rules_of(dataset) if isinstance(rule, Types) and unreadable
+    }
     return {rule_id: labels[rule_id] for rule_id in (broken[0] if broken else [])}
 
 

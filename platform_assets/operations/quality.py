@@ -13,6 +13,7 @@ from platform_assets.ingest.metrics import read_metrics
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.references import load_references
 from platform_assets.location import CodeLocation
+from platform_assets.operations.envelopes import unreadable_columns
 from platform_assets.operations.errors import UnknownName
 from platform_assets.operations.history import open_history
 from platform_assets.operations.incidents import marked_periods
@@ -20,7 +21,9 @@ from platform_assets.operations.overview import state_of
 from platform_core.contracts import Dataset, Rule, rules_of
 from platform_core.privacy.masking import masked_record
 from platform_core.quality.backtest import Verdict, backtest
+from platform_core.quality.envelope import RECORD
 from platform_core.quality.metrics import FRESH_WITHIN, JudgedRule, Score, score, threshold_of, with_expectations
+from platform_core.rules import Types
 
 _RULE = "rule:"
 
@@ -216,15 +219,18 @@ def supplier_failures(location: CodeLocation, dataset: Dataset, *, source: str |
 def _failures(dataset: Dataset, row: Mapping[str, Any]) -> Iterator[Failure]:
     rules = {rule.id: rule for rule in rules_of(dataset)}
     payload = masked_record(json.loads(row["payload"]), dataset.columns) if row["payload"] else {}
+    malformed = RECORD in payload
+    his_names = {column.name: column.terms.source_name or column.name for column in dataset.columns}
     for rule_id in row["rules"]:
         rule = rules.get(rule_id)
         columns = tuple(rule.columns) if rule else ()
-        his_names = {column.name: column.terms.source_name or column.name for column in dataset.columns}
+        if isinstance(rule, Types):
+            columns = tuple(unreadable_columns(dataset, row))
         yield Failure(
             source=row["source"],
             row=row["position"],
             rule=rule_id,
-            sentence=rule.label if rule else row["reason"],
+            sentence=rule.label if rule and not malformed else row["reason"],
             columns=tuple(his_names.get(name, name) for name in columns),
             values={his_names.get(name, name): payload.get(name) for name in columns},
         )

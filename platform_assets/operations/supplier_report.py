@@ -26,7 +26,7 @@ def supplier_csv(failures: Sequence[Failure]) -> str:
 def _safe(value: object) -> str:
     """Return a value so that no spreadsheet takes it for a formula."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in "=+-@\t" and not text.lstrip("+-").replace(".", "", 1).isdigit() else text
+    return f"'{text}" if text[:1] in {*"=+-@\t"} and not text.lstrip("+-").replace(".", "", 1).isdigit() else text
 
 
 def supplier_page(name: str, failures: Sequence[Failure]) -> str:

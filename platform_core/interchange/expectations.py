@@ -20,6 +20,7 @@ from platform_core.rules.texts import Length, Matches
 from platform_core.rules.volume import Volume
 
 _META = "platform_rule"
+_ANY_MISSING = "any_value_is_missing"
 Terms = Mapping[str, Any]
 
 
@@ -144,8 +145,20 @@ def _unique(given: _Given) -> Rule:
     return unique(given.column, severity=given.severity)
 
 
-def _compound(given: _Given) -> Rule:
-    return unique(*map(str, given.terms["column_list"]), severity=given.severity)
+def _compound(given: _Given) -> list[Rule]:
+    """Great Expectations compares rows with some nulls too, unless it is told to leave them out; `unique` does not."""
+    columns = list(map(str, given.terms["column_list"]))
+    rule = unique(*columns, severity=given.severity)
+    ignored = given.terms.get("ignore_row_if", "all_values_are_missing")
+    if ignored == _ANY_MISSING:
+        return [rule]
+    nulls = [pl.col(column).is_null() for column in columns]
+    compared = pl.any_horizontal(nulls)
+    if ignored == "all_values_are_missing":
+        compared &= ~pl.all_horizontal(nulls)
+    repeated = (pl.struct(columns).is_duplicated() & compared).sum()
+    name = id_of(columns, "repeated_with_nulls")
+    return [rule, measure(name, repeated, at_most=0, severity=given.severity, over="table")]
 
 
 def _rows(given: _Given) -> Rule:
@@ -347,7 +360,10 @@ def _exported(rule: Rule) -> Iterator[tuple[str, Terms]]:  # noqa: C901 - a case
     elif isinstance(rule, Unique) and len(rule.columns) == 1:
         yield "expect_column_values_to_be_unique", {"column": column}
     elif isinstance(rule, Unique):
-        yield "expect_compound_columns_to_be_unique", {"column_list": list(rule.columns)}
+        yield (
+            "expect_compound_columns_to_be_unique",
+            {"column_list": list(rule.columns), "ignore_row_if": _ANY_MISSING},
+        )
     elif isinstance(rule, IsIn):
         yield "expect_column_values_to_be_in_set", {"column": column, "value_set": list(rule.allowed_values)}
     elif isinstance(rule, NotIn):

@@ -36,6 +36,9 @@ _GROWTH = 0.4
 _EMPTY = 0.3
 """With a smaller share of the least expected rows a partition is not there, whatever its rows look like."""
 _EDGES = ("first_day", "last_day")
+_FEW_ROWS = 5
+"""Of fewer rows neither a text's length and letters nor the share of a value say anything: one row has all or none."""
+_OF_TEXTS = ("length", "capitals", "small_letters")
 
 
 class Graph(Protocol):
@@ -161,6 +164,8 @@ def _moves(history: History, period: str, *, least: float) -> Iterator[Oddity]:
     series = _series(history.frame)
     rows = {each: point.value for each, point in series.get(("", "row_count"), {}).items()}
     for (column, metric), points in series.items():
+        if rows.get(period, 0) < _FEW_ROWS and (metric in _OF_TEXTS or metric.startswith(SHARE)):
+            continue
         if column and _is_calendar(column, series, earlier):
             continue
         oddity = _oddity(history.name, column, metric, points, rows, earlier, period)

@@ -66,11 +66,11 @@ def suggest(profile: Profile, frame: pl.LazyFrame | pl.DataFrame) -> tuple[Sugge
     """
     if profile.rows < FEWEST_ROWS:
         return ()
-    single = [each for column in profile.columns for each in _column_rules(profile, column)]
+    single = [each for column in profile.columns for each in _column_rules(profile, column, frame.lazy())]
     return (*single, *_orders(profile, frame.lazy()), *_products(profile, frame.lazy()), *_volume(profile))
 
 
-def _column_rules(profile: Profile, column: ColumnProfile) -> Iterator[Suggestion]:
+def _column_rules(profile: Profile, column: ColumnProfile, frame: pl.LazyFrame) -> Iterator[Suggestion]:
     if column.filled == 0:
         return
     yield from _completeness(profile, column)
@@ -88,7 +88,7 @@ def _column_rules(profile: Profile, column: ColumnProfile) -> Iterator[Suggestio
             evidence=f"{len(values)} values in {column.filled:,} rows, the rarest in {least:,}",
         )
     elif column.patterns:
-        yield from _text_rules(column)
+        yield from _text_rules(column, frame)
     if column.quantiles and values is None:
         yield from _range(profile, column)
     if column.quantiles and column.mean is not None:
@@ -165,10 +165,13 @@ def _moves(profile: Profile, column: ColumnProfile) -> bool:
     return (column.distinct or 0) > 1.5 * max(part.distinct.get(column.name, 0) for part in parts)
 
 
-def _text_rules(column: ColumnProfile) -> Iterator[Suggestion]:
+def _text_rules(column: ColumnProfile, frame: pl.LazyFrame) -> Iterator[Suggestion]:
     """Suggest a pattern where all shapes are known, and a length in any case."""
     covered = sum(count for _, count in column.patterns)
-    pattern = pattern_of([each for each, _ in column.patterns])
+    shapes = [each for each, _ in column.patterns]
+    pattern = pattern_of(shapes) if covered == column.filled else None
+    if pattern is not None and not _holds(frame, column.name, pattern):
+        pattern = pattern_of(shapes, ascii_only=False)
     if covered == column.filled and pattern is not None:
         yield Suggestion(
             id=rule_id(column.name, "shape"),
@@ -188,8 +191,14 @@ def _text_rules(column: ColumnProfile) -> Iterator[Suggestion]:
     )
 
 
-def pattern_of(shapes: Sequence[str]) -> str | None:
+def _holds(frame: pl.LazyFrame, name: str, pattern: str) -> bool:
+    return bool(frame.select(pl.col(name).cast(pl.String).str.contains(pattern).all()).collect().item())
+
+
+def pattern_of(shapes: Sequence[str], *, ascii_only: bool = True) -> str | None:
     """Return a regular expression that every text of these shapes matches, or None where they have no common form.
+
+    A letter or digit is one of ASCII's, or any that Unicode knows.
 
     Shapes must have the same runs of characters; runs may differ in length by what was measured.
 
@@ -204,7 +213,9 @@ def pattern_of(shapes: Sequence[str]) -> str | None:
     pieces = []
     for place, (each, _) in enumerate(runs[0]):
         lengths = [run[place][1] for run in runs]
-        pieces.append(_CLASSES.get(each, re.escape(each)) + _times(min(lengths), max(lengths)))
+        pieces.append(
+            (_CLASSES if ascii_only else _WIDE_CLASSES).get(each, re.escape(each)) + _times(min(lengths), max(lengths))
+        )
     return f"^{''.join(pieces)}$" if _is_code(runs) else None
 
 
@@ -215,6 +226,8 @@ def _is_code(runs: Sequence[Sequence[tuple[str, int]]]) -> bool:
 
 
 _CLASSES = {"9": "[0-9]", "A": "[A-Z]", "a": "[a-z]"}
+_WIDE_CLASSES = {"9": r"\p{Nd}", "A": r"\p{Lu}", "a": r"[\p{L}--\p{Lu}]"}
+"""Of texts with other letters or digits than ASCII's: as shapes are measured."""
 
 
 def _times(least: int, most: int) -> str:
@@ -280,7 +293,8 @@ def _mean(profile: Profile, column: ColumnProfile) -> Iterator[Suggestion]:
         columns=(column.name,),
         code=f"measure({literal(rule_id(column.name, 'mean'))}, {reference(column.name)}.mean(), "
         f"at_least={_rounded(least, down=True, whole=False)}, at_most={_rounded(most, down=False, whole=False)})",
-        evidence=f"mean {column.mean:.4g}, from {low:.4g} to {high:.4g} in {max(len(means), 1)} partitions",
+        evidence=f"mean {column.mean:.4g}"
+        + (f", from {low:.4g} to {high:.4g} in {len(means)} partitions" if len(means) > 1 else ""),
     )
 
 

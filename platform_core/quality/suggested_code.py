@@ -147,7 +147,7 @@ def _fields(profile: Profile, schema: pl.Schema, key: Sequence[str]) -> Iterator
         variable = column.name
         is_word = variable.isidentifier() and not keyword.iskeyword(variable) and not hasattr(DataFrameModel, variable)
         if not is_word or variable.startswith("_"):
-            variable = "column_" + re.sub(r"\W", "_", variable).strip("_")
+            variable = "column_" + "".join(each if f"a{each}".isidentifier() else "_" for each in variable).strip("_")
         while variable in variables:
             variable += "_"
         variables.add(variable)
@@ -181,11 +181,18 @@ def annotation(dtype: pl.DataType) -> str:
         return f"Annotated[pl.Duration, {dtype.time_unit!r}]"
     if isinstance(dtype, pl.List):
         return f"Annotated[pl.List, {_code(dtype.inner)}]"
-    return f"pl.{dtype}" if not dtype.is_nested() else f"Annotated[{type(dtype).__name__}, {_code(dtype)}]"
+    if isinstance(dtype, pl.Struct):
+        fields = ", ".join(f"{literal(each.name)}: {_code(each.dtype)}" for each in dtype.fields)
+        return f"Annotated[pl.Struct, {{{fields}}}]"
+    return f"pl.{dtype}" if not dtype.is_nested() else f"Annotated[pl.{type(dtype).__name__}, {_code(dtype)}]"
 
 
 def _code(dtype: object) -> str:
-    return re.sub(r"\b(?=(?:U?Int|Float|String|Boolean|Date|Datetime|List|Struct|Decimal|Binary)\b)", "pl.", str(dtype))
+    return re.sub(
+        r"\b(?=(?:U?Int[0-9]+|Float[0-9]+|Time|Duration|Categorical|String|Boolean|Date|Datetime|List|Struct|Decimal|Binary)\b)",
+        "pl.",
+        str(dtype),
+    )
 
 
 def _imports(suggestions: Sequence[Suggestion], words: Sequence[str]) -> str:

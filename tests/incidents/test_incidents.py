@@ -1,11 +1,16 @@
 """One incident, one cause: the dataset and column where it began, and no alarm where nothing is wrong."""
 
 from collections import Counter
+from datetime import UTC, datetime
 
 import numpy as np
+import polars as pl
 import pytest
 
+from platform_core.contracts import DataFrameModel, Dataset, UtcTimestamp, daily
 from platform_core.quality.baselines import Point, Tolerance, deviation, expected
+from platform_core.quality.fingerprints import fingerprint
+from platform_core.quality.incidents import History, oddities
 from tests.incidents.world import MONTHS, World, controls, faults, world
 
 ANY = Tolerance(relative=0.05)
@@ -62,3 +67,28 @@ def test_most_faults_are_traced_to_where_they_began_and_no_control_alarms() -> N
 
 
 FAULTS, CONTROLS = 200, 40
+
+
+class Kinds(DataFrameModel):
+    """One event."""
+
+    event: int
+    kind: str
+    at: UtcTimestamp
+
+
+KINDS = Dataset("toy/kinds", Kinds, owner="team:toy", version="1.0.0", key=("event",),
+                partitions=daily("2024-01-01", on="at"))  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "alarms"), [(1, 0), (60, 1)])
+def test_the_text_of_one_row_is_no_incident_that_of_many_is(rows: int, alarms: int) -> None:
+    days = [datetime(2024, 1, day, 9, tzinfo=UTC) for day in range(1, 13)]
+    frames = [
+        pl.DataFrame({"event": range(rows), "kind": [kind] * rows, "at": [day] * rows})
+        for day, kind in zip(days, ["view"] * 11 + ["purchase"], strict=True)
+    ]
+    periods = [f"{day:%Y-%m-%d}" for day in days]
+    prints = [fingerprint(KINDS, frame, period) for frame, period in zip(frames, periods, strict=True)]
+    history = History(name="toy/kinds", frame=pl.concat(prints), judged=periods[-1:], partition_column="at")
+    assert len({oddity.column for oddity in oddities(history)}) == alarms

@@ -204,7 +204,7 @@ def _facts(opened: OpenedEnvelope, now: datetime) -> Iterator[tuple[str, str]]:
     for rule in each.rules:
         label = opened.labels.get(rule)
         yield "breaks", f"[red]{rule}[/]{f': {plain(label)}' if label else ' (no rule of the contract any more)'}"
-    if each.position is None:
+    if not opened.reason.startswith("broken: "):  # which says no more than the rules do
         yield "because", plain(opened.reason)
     yield "came from", _place(each)
     if each.partition:

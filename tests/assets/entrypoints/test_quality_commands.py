@@ -44,6 +44,18 @@ def test_a_supplier_is_told_file_row_and_rule_without_personal_data(shop: Shell,
     assert "no file with rows set aside 'x'" in shop.refused("quality", "failures", "shop/sales", "--source", "x")
 
 
+def test_a_value_that_cannot_be_read_is_named_with_its_column_to_owner_and_supplier(shell: Shell) -> None:
+    row = b"1,apple,cheap,ada@example.com,2024-01-02T00:00:00Z"
+    shell.world.land("shop/sales-x.csv", b"sale,sku,price,buyer,at\n" + row + b"\n")
+    shell.world.catch_up()
+    why = "price: 'cheap' is no number"
+    assert why in " ".join(shell("quarantine", "show", "shop/sales", shell.first()).split())
+    (told,) = shell.json("quality", "failures", "shop/sales")
+    assert told["values"] == {"price": "cheap"}
+    fixed = shell.json("quarantine", "fix", "shop/sales", shell.first(), "--set", "price=dear")
+    assert "price: 'dear' is no number" in fixed["breaks"]["types"]
+
+
 def test_a_backtest_judges_partitions_and_versions(shop: Shell, tmp_path: Path) -> None:
     assert [(each["label"], each["fired"]) for each in shop.json("backtest", "volume", "shop/sales")] == [
         ("2024-01", False)

@@ -167,3 +167,14 @@ def test_rules_go_out_as_a_suite_with_their_severities() -> None:
     assert left_out == ["partition"]
     (named,) = from_suite(json.loads(json.dumps(suite))).left_out
     assert named == "expect_table_columns_to_match_ordered_list: the columns of the declaration say it"
+
+
+def test_rows_with_a_null_in_a_compound_key_are_compared_as_great_expectations_does() -> None:
+    terms = {"column_list": ["id", "mail"]}
+    kind = "expect_compound_columns_to_be_unique"
+    both = from_suite({"expectations": [{"type": kind, "kwargs": terms}]}).rules
+    assert [rule.id for rule in both] == ["id_mail_unique", "id_mail_repeated_with_nulls"]
+    frame = pl.DataFrame({"id": [1, 1, None, None], "mail": [None, None, None, None]})
+    assert frame.select(both[1].aggregate).item() == 2  # type: ignore[attr-defined]  # it is a measure
+    terms["ignore_row_if"] = "any_value_is_missing"
+    assert len(from_suite({"expectations": [{"type": kind, "kwargs": terms}]}).rules) == 1

@@ -159,3 +159,23 @@ def test_no_suggestion_shows_a_value_of_personal_data() -> None:
 )
 def test_a_pattern_is_made_of_shapes_that_are_a_code(shapes: list[str], pattern: str | None) -> None:
     assert pattern_of(shapes) == pattern
+
+
+def test_names_and_shapes_with_letters_beyond_ascii_and_records_are_suggested_as_code_that_runs() -> None:
+    frame = pl.DataFrame({
+        "Größe (m²)": range(60),
+        "straße": [f"{street} {number}" for street in ("Öderweg", "Bäckerg") for number in range(10, 40)],
+        "user": [{"id": 1, "mail": None}] * 60,
+        "sizes": [[1, 2]] * 60,
+    }, schema={"Größe (m²)": pl.Int64, "straße": pl.String,
+               "user": pl.Struct({"id": pl.Int64, "mail": pl.String}), "sizes": pl.List(pl.Int64)})  # fmt: skip
+    measured = profile("flats.csv", frame)
+    code = contract_code(
+        measured, suggest(measured, frame), frame.schema, name="a/flats", owner="team:a", source="Files('flats-*')"
+    )
+    names: dict[str, Dataset] = {}
+    exec(code, names)  # noqa: S102 - that the code runs is what is tested
+    suggested = catalog_of([names["flats"]])["a/flats"]
+    assert {column.name: column.dtype for column in suggested.columns} == dict(frame.schema)
+    assert "stra_e_shape" in code
+    assert red(suggested, frame) == set()
