@@ -46,7 +46,7 @@ def _way_out(dataset: Dataset, broken: set[str], *, made: bool) -> str:
         return "Return the contract's columns in its types, or declare a new version of the contract."
     if dataset.quarantine is None:
         return "Mend the input or the rule, or declare quarantine=Quarantine() to set bad rows aside."
-    return "Mend the input, or lower the rule's severity to 'warn'."
+    return "Mend the input, or declare severity=warn of the rule."
 
 
 def state_of_checks(lake: Lake, dataset: Dataset, judged: Sequence[RuleResult]) -> list[RuleResult]:

@@ -50,7 +50,7 @@ class Message:
 
 def render_title(message: Message) -> str:
     """Write the message as one line."""
-    first = message.alerts[0]
+    first = _worst_first(message)[0]
     more = f" and {len(message.alerts) - 1} more" if len(message.alerts) > 1 else ""
     what = KINDS[first.kind].removeprefix("a ").removeprefix("an ")
     return f"[{message.severity}] {_WORDS[message.event]}{message.root}: {what}{more}"
@@ -58,7 +58,11 @@ def render_title(message: Message) -> str:
 
 def render_text(message: Message, *, link: str = "") -> str:
     """Write the message in full; `link` is the address of the web page of the platform, empty without one."""
-    lines = [f"{signal.subject}: {signal.text or KINDS[signal.kind]}" for signal in message.alerts[:_MANY]]
+    alerts = _worst_first(message)
+    lines = [
+        f"{signal.subject}: {(signal.text or KINDS[signal.kind]).removeprefix(f'{signal.subject}: ')}"
+        for signal in alerts[:_MANY]
+    ]
     if len(message.alerts) > _MANY:
         lines.append(f"and {len(message.alerts) - _MANY} more")
     rows = sum(signal.rows or 0 for signal in message.alerts)
@@ -70,10 +74,15 @@ def render_text(message: Message, *, link: str = "") -> str:
         ("below", f"{message.affected} of {message.below} datasets are red too" if message.below else ""),
         ("run", next((signal.run_id for signal in message.alerts if signal.run_id), "")),
         ("look", _address(message, link)),
-        ("heal", "" if message.event == "recovered" else next((s.command for s in message.alerts if s.command), "")),
+        ("heal", "" if message.event == "recovered" else next((s.command for s in alerts if s.command), "")),
         ("incident", message.incident),
     ]
     return "\n".join([*lines, "", *(f"{name}: {value}" for name, value in facts if value)])
+
+
+def _worst_first(message: Message) -> list[Signal]:
+    """Order the alerts by severity, then by when they began, so that a recovery names what its opening named."""
+    return sorted(message.alerts, key=lambda signal: (signal.severity != "error", signal.at))
 
 
 def _address(message: Message, link: str) -> str:

@@ -109,7 +109,8 @@ def _plan_edges(
     hints = _hints(transform.function)
     eager = [name for name in (*sources, "return") if hints.get(name) is not pl.LazyFrame]
     if eager:
-        raise UnreadablePlan(f"its {' and '.join(eager)} is no LazyFrame, so that there is no plan to read")
+        verb = "is not a LazyFrame" if len(eager) == 1 else "are not LazyFrames"
+        raise UnreadablePlan(f"{', '.join(eager)} {verb}, so there is no plan to read")
     schemas = {
         name: {column.name: column.dtype for column in catalog[source].columns} for name, source in sources.items()
     }

@@ -87,7 +87,7 @@ def check_signal(evaluation: dg.AssetCheckEvaluation, at: datetime, run_id: str)
         at=at,
         firing=not evaluation.passed,
         severity="error" if evaluation.severity == dg.AssetCheckSeverity.ERROR else "warn",
-        text=f"check {evaluation.check_name} does not hold" + (f" for {rows:,} rows" if rows else ""),
+        text=f"check {evaluation.check_name} does not hold" + (f" for {rows:,} row{'s' * (rows != 1)}" if rows else ""),
         rows=rows,
         run_id=run_id,
         command=f"platform quarantine list {name}" if "quarantine" in evaluation.metadata
