@@ -14,7 +14,7 @@ from platform_core.contracts import Catalog, Dataset, ReferenceRule, rules_of
 from platform_core.privacy.detect import suspected_pii
 from platform_core.quality.profile import Profile, profile
 from platform_core.quality.suggest import FEWEST_ROWS, Suggestion, literal, rule_id, suggest
-from platform_resources.conversion import Options, convert
+from platform_resources.conversion import Conversion, Options, convert
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 
@@ -33,6 +33,8 @@ class Rows:
         dataset: The declaration; None for a file.
         personal: The class of personal data by column: as declared, or as it looks in a file.
         partition: The key of a row's partition; None where there are none.
+        malformed: How many records of a file could be no row, and are in nothing that is measured.
+        encoding: Of a text that is neither UTF-8 nor marked, as the file looks; None for any other.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Rows:
     dataset: Dataset | None
     personal: Mapping[str, str]
     partition: pl.Expr | None
+    malformed: int = 0
+    encoding: str | None = None
 
 
 def refuse_unknown_rows(catalog: Catalog, name: str) -> None:
@@ -89,8 +93,17 @@ def _stored(dataset: Dataset, lake: Lake, version: str | None) -> Rows:
 
 
 def _landed(name: str, folder: Path, settings: Settings) -> Rows:
-    frame = pl.scan_parquet(name) if _is_parquet(name) else _converted(name, folder, settings)
-    return Rows(name=name, frame=frame, dataset=None, personal=suspected_pii(frame), partition=None)
+    done = None if _is_parquet(name) else _converted(name, folder, settings)
+    frame = pl.scan_parquet(name if done is None else done.target)
+    return Rows(
+        name=name,
+        frame=frame,
+        dataset=None,
+        personal=suspected_pii(frame),
+        partition=None,
+        malformed=done.rejected if done else 0,
+        encoding=done.encoding if done and done.encoding and not done.encoding.startswith("utf") else None,
+    )
 
 
 def _is_parquet(name: str) -> bool:
@@ -101,11 +114,10 @@ def _is_parquet(name: str) -> bool:
         return opened.read(len(_PARQUET)) == _PARQUET
 
 
-def _converted(name: str, folder: Path, settings: Settings) -> pl.LazyFrame:
-    """Return the file's rows as the converter reads them: format, encoding, delimiter and types by its content."""
+def _converted(name: str, folder: Path, settings: Settings) -> Conversion:
+    """Write the file's rows as the converter reads them: format, encoding, delimiter and types by its content."""
     target = folder / "rows.parquet"
-    convert(name, str(target), settings=settings, options=Options(rejects=str(folder / "rejects.jsonl")))
-    return pl.scan_parquet(target)
+    return convert(name, str(target), settings=settings, options=Options(rejects=str(folder / "rejects.jsonl")))
 
 
 def profile_of(rows: Rows, *, approximate: bool = False) -> Profile:

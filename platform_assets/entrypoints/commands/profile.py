@@ -35,7 +35,9 @@ def profile(
     location = open_location(context.obj)
     refuse_unknown_rows(location.catalog, name)
     with rows_of(name, location.catalog, location.lake) as rows:
-        measured = profile_of(rows, approximate=approximate)
+        measured, malformed = profile_of(rows, approximate=approximate), rows.malformed
+    if malformed:
+        typer.echo(f"{name}: {malformed:,} malformed records are left out; platform convert lists them.", err=True)
     if html is not None:
         html.write_text(profile_page(measured), encoding="utf-8")
     if json:

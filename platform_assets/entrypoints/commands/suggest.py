@@ -33,7 +33,10 @@ def suggest(
     with rows_of(name, location.catalog, location.lake) as rows:
         measured = profile_of(rows)
         suggestions = suggestions_of(rows, measured, location.catalog, location.lake)
-        schema = rows.frame.collect_schema()
+        schema, malformed = rows.frame.collect_schema(), rows.malformed
+        encoding = f", encoding={literal(rows.encoding)}" if rows.encoding else ""
+    if malformed:
+        typer.echo(f"{name}: {malformed:,} malformed records are left out; platform convert lists them.", err=True)
     code = (
         rules_code(name, suggestions)
         if name in location.catalog.datasets
@@ -43,7 +46,7 @@ def suggest(
             schema,
             name=dataset or dataset_name(name),
             owner=owner,
-            source=f"Files({literal(file_pattern(name))})",
+            source=f"Files({literal(file_pattern(name))}{encoding})",
         )
     )
     if output is not None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from platform_assets.entrypoints.cli import main
 from tests.assets.entrypoints.conftest import GOOD, Shell
 
 
@@ -41,3 +42,18 @@ def test_a_file_suggests_a_contract_and_a_table_rules_that_run(shell: Shell, tmp
     shell.world.land("shop/sales-a.parquet", GOOD)
     shell.world.catch_up()
     assert shell.json("suggest", "shop/sales")["suggestions"] == []
+
+
+def test_a_file_that_is_not_utf8_suggests_its_encoding_and_its_malformed_line_is_counted(
+    shell: Shell, tmp_path: Path
+) -> None:
+    landed = tmp_path / "flats-1.csv"
+    rows = "".join(f"{place};Bäckerstraße {place}\n" for place in range(60))
+    landed.write_bytes(f"nr;straße\n{rows}61;zu;viel\n".encode("cp1252"))
+    code = shell("suggest", str(landed))
+    assert 'Files("flats-*.csv", encoding="cp1252")' in code
+    main(["--package", "tests.declared", "profile", str(landed)])
+    assert "1 malformed records are left out" in shell.capture.readouterr().err
+    names: dict[str, object] = {}
+    exec(code, names)  # noqa: S102 - that the code runs is what is tested
+    assert names["flats"].source.encoding == "cp1252"
