@@ -19,6 +19,7 @@ from platform_assets.operations.errors import RequestError, UnknownName
 from platform_core.contracts import Dataset, rules_of
 from platform_core.privacy.masking import masked_record
 from platform_core.quality import conform, judge, payloads
+from platform_core.quality.source_texts import spelling_of
 from platform_core.quality.unreadable import unreadable_values, why_unreadable
 from platform_core.rules import Types
 
@@ -186,7 +187,7 @@ def unreadable_columns(dataset: Dataset, row: Mapping[str, Any]) -> dict[str, st
     text = payloads(pl.DataFrame({"payload": [row["payload"]], "fix": [row["fix"]]}, schema=_TEXTS), names)
     unreadable = conform(text, dataset).unreadable
     return {
-        column.name: why_unreadable(column, text[column.name][0])
+        column.name: why_unreadable(column, text[column.name][0], spelling_of(dataset))
         for column in dataset.columns
         if unreadable[column.name][0]
     }

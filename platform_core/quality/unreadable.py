@@ -7,7 +7,9 @@ import polars as pl
 
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
+from platform_core.contracts.sources import AS_IS, Spelling
 from platform_core.privacy.masking import MASK
+from platform_core.quality.source_texts import spelling_of
 
 _SHOWN = 40
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+")
@@ -16,11 +18,28 @@ _FINE = re.compile(r"[0-9][.,][0-9]{6}[0-9]*[1-9]")
 _DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 
 
-def why_unreadable(column: Column, value: object) -> str:
-    """The reason in one sentence; a value of personal data is masked, and a long one cut."""
+def why_unreadable(column: Column, value: object, spelling: Spelling = AS_IS) -> str:
+    """The reason in one sentence; a value of personal data is masked, and a long one cut.
+
+    Args:
+        column: Which cannot hold the value.
+        value: As it came.
+        spelling: How the source writes its values, by its declaration.
+    """
     text = str(value)
     shown = MASK if column.pii else repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")
-    return f"{column.name}: {shown} {_reason(text.strip(), column.dtype)}"
+    declared = _declared_reason(column, spelling)
+    return f"{column.name}: {shown} {declared or _reason(text.strip(), column.dtype)}"
+
+
+def _declared_reason(column: Column, spelling: Spelling) -> str:
+    """The reason where the source declares how such values are written; empty where it does not."""
+    if column.name in spelling.formats:
+        return f"is not written as the source declares, {spelling.formats[column.name]!r}."
+    if column.dtype.is_numeric() and (spelling.decimal != "." or spelling.thousands):
+        thousands = f" and {spelling.thousands!r} between thousands" * bool(spelling.thousands)
+        return f"is no number as the source declares, with {spelling.decimal!r} before places{thousands}."
+    return ""
 
 
 def unreadable_values(raw: pl.DataFrame, unreadable: pl.DataFrame, dataset: Dataset) -> Iterator[str]:
@@ -34,7 +53,7 @@ def unreadable_values(raw: pl.DataFrame, unreadable: pl.DataFrame, dataset: Data
     for column in dataset.columns:
         if column.name in raw.columns and unreadable[column.name].any():
             place = unreadable[column.name].arg_max()
-            yield why_unreadable(column, raw[column.name][place or 0])
+            yield why_unreadable(column, raw[column.name][place or 0], spelling_of(dataset))
 
 
 def _reason(text: str, dtype: pl.DataType) -> str:  # noqa: C901, PLR0911 - one sentence a type

@@ -93,3 +93,20 @@ def test_the_reason_names_the_digits_and_the_year() -> None:
     told = [why_unreadable(MOMENTS.columns[0], "2024-01-01T00:00:00.1234567Z"),
             why_unreadable(MOMENTS.columns[1], "31-12-24")]  # fmt: skip
     assert ["digits below a microsecond" in told[0], "four digits of the year" in told[1]] == [True, True]
+
+
+class Flats(DataFrameModel):
+    """One flat."""
+
+    rent: float
+    since: Day
+
+
+def test_what_the_source_declares_of_numbers_and_days_is_what_the_reason_asks_for() -> None:
+    flats = Dataset("city/flats", Flats, owner="team:city", version="1.0.0",
+                    source=Files("flats-*", decimal=",", thousands=".", formats={"since": "%d.%m.%Y"}))  # fmt: skip
+    raw = pl.DataFrame({"rent": ["55.5"], "since": ["2024-02-29"]})
+    assert list(unreadable_values(raw, conform(raw, flats).unreadable, flats)) == [
+        "rent: '55.5' is no number as the source declares, with ',' before places and '.' between thousands.",
+        "since: '2024-02-29' is not written as the source declares, '%d.%m.%Y'.",
+    ]
