@@ -119,16 +119,19 @@ def critical_path(context: typer.Context, name: Name, json: Json = False) -> Non
     from platform_core.lineage import coverage
 
     graph, dataset, _ = _found(context.obj, name)
-    chain = coverage.critical_path(graph, dataset, last_durations(open_location(context.obj), graph))
+    durations = last_durations(open_location(context.obj), graph)
+    chain = coverage.critical_path(graph, dataset, durations)
     if json:
         print_json([{"name": each, "seconds": seconds} for each, seconds in chain])
         return
     rows = table("DATASET", "SECONDS", numbers=("SECONDS",), fixed=("DATASET",))
     for each, seconds in chain:
-        rows.add_row(each, f"{seconds:.1f}")
+        rows.add_row(each, f"{seconds:.1f}" if each in durations else "-")
     console = screen()
     console.print(f"{name}: {sum(seconds for _, seconds in chain):.1f} seconds on its longest chain")
     console.print(rows)
+    if any(each not in durations and graph.nodes[each].kind != "source" for each, _ in chain):
+        console.print("- is not measured by itself: never made, or made in one step with others, as dbt's models are.")
 
 
 @commands.command()

@@ -52,3 +52,10 @@ def test_columns_of_a_pandas_transform_are_known_once_observed(shell: Shell) -> 
     assert (
         "lineage observe shop/takings" in shell.json("lineage", "impact", "shop/sales.price")["unknown"]["shop/takings"]
     )
+
+
+def test_a_step_that_nobody_measured_is_not_said_to_take_no_time(shell: Shell) -> None:
+    told = shell("lineage", "critical-path", "shop/takings")
+    rows = {line.split()[0]: line.split()[-1] for line in told.splitlines() if line.startswith(("shop/", "files:"))}
+    assert rows["files:shop/sales-*"] == "-"
+    assert "- is not measured by itself" in told
