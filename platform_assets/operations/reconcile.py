@@ -23,7 +23,6 @@ from platform_assets.location import CodeLocation
 from platform_assets.operations.datasets import find_dataset
 from platform_assets.operations.errors import RequestError
 from platform_core.contracts import Dataset
-from platform_core.contracts.sources import Database
 from platform_core.quality.conform import conform, conform_column
 from platform_core.quality.envelope import ENVELOPE, payloads
 from platform_core.quality.receipts import BUCKETS, add_receipts, buckets_of, compare_receipts, receipt_of
@@ -75,7 +74,7 @@ def reconcile(location: CodeLocation, name: str, *, sweep: bool, most_share: flo
         RequestError: There is no such dataset; it has no database, key or table; or too much would go.
     """
     dataset = find_dataset(location.catalog, name)
-    if not isinstance(dataset.source, Database) or not dataset.key:
+    if dataset.source is None or not dataset.source.is_comparable or not dataset.key:
         raise RequestError(f"{name}: it has no database and key to be compared by. Fix: declare both.")
     if not location.lake.exists(table_spec(dataset)):
         raise RequestError(f"{name}: it has no table yet. Fix: platform catch-up.")

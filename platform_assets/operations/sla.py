@@ -10,7 +10,7 @@ from platform_assets.factory.asset_keys import asset_key
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import CodeLocation
 from platform_assets.operations.instance import open_instance
-from platform_core.contracts import Dataset, Files
+from platform_core.contracts import Dataset
 from platform_core.quality.promises import Promise, freshness_promise, latency_promise, throughput_promise
 
 _EVENTS = 1_000
@@ -63,7 +63,7 @@ def _latencies(
     location: CodeLocation, dataset: Dataset, instance: dg.DagsterInstance, since: datetime
 ) -> Iterator[timedelta]:
     """Yield how long each landed file took to be readable; of a derived dataset, each input that a run followed."""
-    if isinstance(dataset.source, Files):
+    if dataset.source is not None and dataset.source.is_watched:
         landed = {file.source: file for file in location.landing.files(dataset.domain)}
         log = QuarantineStore(location.lake, dataset).ingests()
         for row in log.filter(log["ingested_at"] >= since).iter_rows(named=True):

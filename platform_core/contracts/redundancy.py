@@ -15,6 +15,8 @@ from platform_core.rules.comparison import Compare
 from platform_core.rules.completeness import Complete
 from platform_core.rules.intervals import Intervals, line_of
 from platform_core.rules.nulls import NotNull
+from platform_core.rules.partition import InPartition
+from platform_core.rules.shape import Columns, Types
 from platform_core.rules.shares import Mostly
 from platform_core.rules.uniqueness import Unique
 
@@ -43,7 +45,7 @@ def implied_rules(dataset: Dataset) -> list[ImpliedRule]:
     staying = list(rules_of(dataset))
     implied = []
     for rule in reversed(rules_of(dataset)):
-        if rule.id in _DERIVED or rule.kind in _DERIVED:
+        if isinstance(rule, _DERIVED) or rule.id == "key_unique":
             continue
         others = [other for other in staying if other is not rule and _is_as_severe(other, rule)]
         found = next(_reasons(rule, others, schema), None)
@@ -53,7 +55,7 @@ def implied_rules(dataset: Dataset) -> list[ImpliedRule]:
     return list(reversed(implied))
 
 
-_DERIVED = frozenset({"columns", "schema", "types", "not_null", "partition", "key_unique"})
+_DERIVED = (Columns, Types, NotNull, InPartition)
 
 
 def _is_as_severe(one: Rule, other: Rule) -> bool:

@@ -47,6 +47,7 @@ class Source:
         is_stream: Whether rows come without end, so that a worker takes them in beside Dagster.
         fills_partitions: Whether each partition of a run is meant to have rows, so that one without any is judged
             empty. One that loses the rows that it had is judged in any case.
+        is_comparable: Whether all rows can be read at any time, each by its key, to be compared with the table's.
         when_empty: What to do when a run finds nothing to take in; empty where that is no failure.
         null_values: Texts that mean null, besides the empty text, for all columns or by column; None where texts are
             values and nothing else.
@@ -59,6 +60,7 @@ class Source:
     is_watched: ClassVar[bool] = False
     is_stream: ClassVar[bool] = False
     fills_partitions: ClassVar[bool] = True
+    is_comparable: ClassVar[bool] = False
     when_empty: ClassVar[str] = ""
 
     null_values: Sequence[str] | Mapping[str, Sequence[str]] | None = None
@@ -360,6 +362,7 @@ class Database(Source):
     """
 
     kind: ClassVar[str] = "database"
+    is_comparable: ClassVar[bool] = True
 
     connection: str
     table: str | None = field(default=None, kw_only=True)

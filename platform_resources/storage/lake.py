@@ -14,7 +14,6 @@ from platform_resources.settings import Settings
 from platform_resources.storage.batches import Frames, SpooledRows, gathered
 from platform_resources.storage.branches import Branch, Branches, table_at
 from platform_resources.storage.caches import Cache, open_cache
-from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.merge import check_key, present_keys
 from platform_resources.storage.operations import TableOperations
@@ -226,7 +225,8 @@ class Lake:
         if self.branch is not None:
             table.lender = None if pinned is None else self.branch.name
         else:
-            held = Branches(self.settings).holding(spec.path)
+            with table.telling():
+                held = Branches(self.settings).holding(spec.path)
             table.held = [(pin.version, branch.created_at) for branch, pin in held]
         return table
 
@@ -270,10 +270,12 @@ class Lake:
         if self.branch is not None:
             branches.begin(self.branch, spec)
             return table_at(spec, branches.tables_of(self.branch.name))
-        if "history" in FORMATS[spec.format].lacking:
-            for branch, _ in branches.holding(spec.path):
-                branches.begin(branch, spec)
-        return table_at(spec, self.settings)
+        table = table_at(spec, self.settings)
+        if "history" in table.lacking:
+            with table.telling():
+                for branch, _ in branches.holding(spec.path):
+                    branches.begin(branch, spec)
+        return table
 
     def _readable(self, spec: TableSpec) -> tuple[TableFormat, str | None]:
         """The table to be read, and the version of it that a branch reads where it has none of its own."""

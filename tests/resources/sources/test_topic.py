@@ -20,7 +20,7 @@ def test_a_message_that_is_no_row_is_set_aside_between_the_others(tmp_path: Path
         partition_keys=lambda rows: pl.Series([None] * rows.height), generate=lambda *_: pl.DataFrame(),
         quarantined=lambda _: pl.DataFrame(),
     )  # fmt: skip
-    topic = open_source("topic", {"topic": "clicks"}, context)
+    topic = open_source("topic", {"topic": "clicks", "format": "json"}, context)
     (unit,) = topic.pending(Cursor())
     (batch,) = topic.read(unit)
     (malformed,) = batch.malformed

@@ -73,7 +73,7 @@ def test_a_wrong_key_does_not_make_the_catalogue_forget_a_table(environment: dic
     lake = Lake(Settings.from_environment(environment))
     lake.write(spec, ROWS)
     refused = Lake(Settings.from_environment(environment | WRONG[wrong][0]))
-    refusal(refused.operations(spec).register)  # type: ignore[attr-defined]  # Iceberg's own
+    refusal(lambda: refused.operations(spec).register())  # type: ignore[attr-defined]  # Iceberg's own
     assert lake.scan(spec).collect().equals(ROWS)
 
 
