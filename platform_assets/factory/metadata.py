@@ -51,7 +51,9 @@ def ingest_metadata(lake: Lake, done: Sequence[Ingest], *, partitions: Sequence[
 
 
 def _unchanged(lake: Lake, spec: TableSpec) -> Commit:
-    return Commit(version=lake.version(spec), changed=False)
+    version = lake.version(spec)
+    rows = None if version is None else lake.operations(spec).statistics().rows
+    return Commit(version=version, changed=False, rows_total=rows)
 
 
 def judged_metadata(

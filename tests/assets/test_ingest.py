@@ -20,8 +20,9 @@ def test_the_same_content_again_changes_nothing(shop: World) -> None:
     version = shop.location.lake.version(spec)
     shop.land("shop/sales-a.parquet", A)
     assert shop.catch_up() == []
-    shop.materialise("shop/sales", partitions=["2024-01"])
+    (told,) = shop.materialise("shop/sales", partitions=["2024-01"]).asset_materializations_for_node("shop__sales")
     assert shop.location.lake.version(spec) == version
+    assert told.metadata["dagster/row_count"].value == 2
 
 
 def test_a_revised_file_replaces_rows_and_quarantine_of_its_earlier_version(shop: World) -> None:
