@@ -35,11 +35,11 @@ def after_replay(lake: Lake, dataset: Dataset) -> Residents:
     """All rows, for a replay adds to what its sources brought; an appended row takes no other one's key.
 
     A row of another file takes no key away: the order of arrival says which of the two stands. Only of one file no two
-    rows may have the same.
+    rows may have the same, unless the dataset says which of them is the newest.
     """
     return lambda frame, _: Beside(
         rows=_staying(lake, dataset, frame, ()),
-        taken=_taken(lake, dataset, frame) if dataset.store.mode != "append" else None,
+        taken=_taken(lake, dataset, frame) if dataset.store.mode != "append" and dataset.newest is None else None,
         held=_held(dataset, frame, lambda: _stored(lake, dataset)),
     )
 

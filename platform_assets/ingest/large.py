@@ -156,6 +156,9 @@ def _judged(
         height += part.valid.height
         parts.append(_light(part, rows=0 if parts else _PREVIEW))
     whole = _joined(parts)
+    if dataset.newest is not None:
+        overtaken = _overtaken(hashes, files, dataset)
+        return LargeIntake(whole, RowFiles(tuple(files), whole.valid.schema, overtaken, height - overtaken.len()))
     repeated, refused_too = (_none(), _none()) if not dataset.key else _repeated(hashes, files, dataset)
     rows = RowFiles(tuple(files), whole.valid.schema, repeated, height - repeated.len())
     if refused_too.len():
@@ -182,13 +185,9 @@ def _repeated(hashes: Sequence[Hashes], files: Sequence[Path], dataset: Dataset)
     Hashes are compared first: where no two are alike, no two keys are. The keys of valid rows are then compared
     themselves; those of refused rows are not there any more, and are told by their 64 bits.
     """
-    every = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
-    ordered = np.sort(every)
-    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    if not twice.size:
+    suspects = _suspects(hashes)
+    if suspects.is_empty():
         return _none(), _none()
-    at = np.flatnonzero(np.isin(every, twice))
-    suspects = pl.DataFrame({_POSITION: at + 1, "hash": every[at]}, schema={_POSITION: pl.Int64, "hash": pl.UInt64})
     keys = list(dataset.key)
     valid = pl.concat([pl.read_ipc(file, columns=[_POSITION, *keys]).join(suspects, on=_POSITION) for file in files])
     refused = suspects.join(valid, on=_POSITION, how="anti")
@@ -199,6 +198,26 @@ def _repeated(hashes: Sequence[Hashes], files: Sequence[Path], dataset: Dataset)
     behind = ~pl.col("is_first") | (pl.col("first") < pl.col(_POSITION)).fill_null(value=False)
     refused = refused.join(first, on="hash").filter(pl.col("first") < pl.col(_POSITION))
     return later.filter(behind)[_POSITION], refused[_POSITION]
+
+
+def _suspects(hashes: Sequence[Hashes]) -> pl.DataFrame:
+    """The positions of rows whose key may come more than once in the input, with the keys' 64 bits."""
+    every = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
+    ordered = np.sort(every)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    at = np.flatnonzero(np.isin(every, twice)) if twice.size else np.empty(0, np.int64)
+    return pl.DataFrame({_POSITION: at + 1, "hash": every[at]}, schema={_POSITION: pl.Int64, "hash": pl.UInt64})
+
+
+def _overtaken(hashes: Sequence[Hashes], files: Sequence[Path], dataset: Dataset) -> pl.Series:
+    """The positions of valid rows that give way to a newer row of the same key in the input."""
+    suspects = _suspects(hashes)
+    if suspects.is_empty():
+        return _none()
+    names = list(dict.fromkeys([_POSITION, *dataset.key, dataset.newest_column or _POSITION]))
+    rows = pl.concat([pl.read_ipc(file, columns=names).join(suspects, on=_POSITION) for file in files])
+    standing = dataset.newest_rows(rows.sort(_POSITION))
+    return rows.join(standing, on=_POSITION, how="anti")[_POSITION]
 
 
 def _none() -> pl.Series:

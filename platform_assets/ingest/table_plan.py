@@ -15,6 +15,8 @@ from platform_assets.ingest.tables import HASH, INGEST, INGESTED_AT, SOURCE, tab
 from platform_core.contracts import Dataset, Partitions
 from platform_core.ingest import plan_rows
 
+_STORED = "\0stored"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TablePlan:
@@ -83,8 +85,9 @@ def plan_large_table(
     kept = SupersededRows(state.lake, dataset) if spec.replaces else None
     numbers = {source: number for source, (_, number) in state.logged.items()} | dict(arrivals)
     aside = first_rows.clear()
-    if kept is not None and kept.exist() and (gone.height or _is_outrun(arrivals, numbers)):
-        mine_keys = keys.collect(engine="streaming") if _is_outrun(arrivals, numbers) else gone
+    may_give_way = dataset.newest_column is not None or _is_outrun(arrivals, numbers)
+    if kept is not None and kept.exist() and (gone.height or may_give_way):
+        mine_keys = keys.collect(engine="streaming") if may_give_way else gone
         aside = kept.under(pl.concat([gone, mine_keys]).unique(), besides=[source]).select(names)
     contested = pl.concat([others.select(key), aside.select(key)]).unique()
     met = (
@@ -92,7 +95,7 @@ def plan_large_table(
         if contested.height
         else first_rows.clear()
     )
-    plan = plan_rows(met, others, aside, key=key, arrivals=numbers)
+    plan = plan_rows(met, others, aside, key=key, arrivals=numbers, newest=dataset.newest_column)
     given_way = plan.overtaken.join(others, on=[SOURCE, *key], how="semi")
     counts = _partition_counts(dataset, rows)
     standing = rows.height - met.height + plan.written.filter(pl.col(SOURCE) == source).height
@@ -166,7 +169,7 @@ def plan_table(
     if spec.mode == "append" and dataset.source is not None and dataset.source.is_stream:
         return TablePlan(written=valid)
     if not dataset.key or spec.mode != "merge" or dataset.source is None:
-        rows = valid.unique(list(dataset.key), keep="last", maintain_order=True) if dataset.key else valid
+        rows = dataset.newest_rows(valid)
         return TablePlan(written=rows)
     key = list(dataset.key)
     kept = SupersededRows(state.lake, dataset) if spec.replaces else None
@@ -175,9 +178,10 @@ def plan_table(
     numbers = {source: number for source, (_, number) in state.logged.items()} | dict(arrivals)
     others = _others(state, valid, replaced)
     aside = valid.clear()
-    if kept is not None and (gone.height or _is_outrun(arrivals, numbers)) and kept.exist():
+    may_give_way = dataset.newest_column is not None or _is_outrun(arrivals, numbers)
+    if kept is not None and (gone.height or may_give_way) and kept.exist():
         aside = kept.under(pl.concat([gone, valid.select(key)]).unique(), besides=replaced).select(valid.columns)
-    plan = plan_rows(valid, others, aside, key=key, arrivals=numbers)
+    plan = plan_rows(valid, others, aside, key=key, arrivals=numbers, newest=dataset.newest_column)
     same = [*key, HASH, SOURCE]
     changed, vanished = plan.written.join(mine, on=same, how="anti"), mine.join(plan.written, on=same, how="anti")
     given_way = plan.overtaken.join(others, on=[SOURCE, *key], how="semi")
@@ -195,21 +199,28 @@ def plan_table(
 
 
 def plan_messages(state: IngestState, valid: pl.DataFrame) -> TablePlan:
-    """Decide the same for a micro-batch: where the table merges, the last message of a key stands, else each.
+    """Decide the same for a micro-batch: where the table merges, the newest message of a key stands, else each.
 
     The table changes in any case, for it remembers the offset. Of its rows only keys and sources are read.
     """
     dataset, spec = state.dataset, table_spec(state.dataset)
     if spec.mode != "merge":
         return TablePlan(written=valid, partitions=_partitions(dataset, valid))
-    written = valid.unique(list(dataset.key), keep="last", maintain_order=True)
+    newest = dataset.newest_column
+    written = dataset.newest_rows(valid)
     names = [*dataset.key, SOURCE, *([spec.partition_column] if spec.partition_column else [])]
+    names += [newest] if newest and newest not in names else []
     given_way = written.clear().select(names)
     if written.height and state.lake.exists(spec):
         partitions = written[spec.partition_column].unique().to_list() if spec.partition_from_key else None  # type: ignore[index]
-        beside = [name for name in names if name not in dataset.key]
+        beside = [name for name in names if dataset.column(name) is None]
         rows = as_declared(state.lake.scan(spec, partitions=partitions), dataset, beside=beside).select(names)
         given_way = rows.join(written.lazy().select(dataset.key), on=list(dataset.key), how="semi").collect()
+    if newest and given_way.height:
+        stored = given_way.select(*dataset.key, pl.col(newest).alias(_STORED))
+        met = written.join(stored, on=list(dataset.key), how="left", maintain_order="left")
+        written = met.filter((pl.col(newest) >= pl.col(_STORED)).fill_null(value=True)).drop(_STORED)
+        given_way = given_way.join(written, on=list(dataset.key), how="semi")
     return TablePlan(written=written, given_way=given_way[SOURCE], partitions=_partitions(dataset, written, given_way))
 
 

@@ -17,6 +17,7 @@ _EXAMPLES: Mapping[str, str] = {
     "partitions": 'partitions=daily("2024-01-01", on="day")',
     "rules": "rules=[volume(at_least=1)]",
     "key": 'key=("id",)',
+    "newest": 'newest="updated_at"',
     "tags": 'tags=("raw",)',
     "sla": "sla=Sla(availability=0.99)",
     "thresholds": 'thresholds=[Threshold("row_count", at_least=1)]',

@@ -6,6 +6,8 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, Generic, ParamSpec, TypeVar
 
+import polars as pl
+
 from platform_core.contracts.columns import Column, columns_of
 from platform_core.contracts.model import DataFrameModel
 from platform_core.contracts.partitions import Partitioning
@@ -16,6 +18,9 @@ from platform_core.contracts.sources import Source
 from platform_core.contracts.stores import Delta, Quarantine, Store
 from platform_core.contracts.thresholds import Threshold
 from platform_core.rules import Rule
+
+ARRIVAL = "_arrival"
+"""In `newest`: the order in which inputs came, and in one input that of its rows."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,6 +38,9 @@ class Dataset:
         description: What one row is, for people; by default the model's docstring.
         tags: Free labels.
         key: The columns that identify a row; never null, no two rows alike.
+        newest: Which of several rows with one key stands, in one input and across inputs alike: the one with the
+            greatest value of this column, of equal ones the one that came last; `"_arrival"` is the one that came last.
+            None: across inputs the last, and in one input a second row with a key is refused.
         source: Where rows come from; None for a dataset made by a transform.
         partitions: How the table is divided: by time, by category, or by both.
         store: Format and write mode.
@@ -53,6 +61,7 @@ class Dataset:
     description: str = field(default="", kw_only=True)
     tags: Sequence[str] = field(default=(), kw_only=True)
     key: Sequence[str] = field(default=(), kw_only=True)
+    newest: str | None = field(default=None, kw_only=True)
     source: Source | None = field(default=None, kw_only=True)
     partitions: Partitioning | None = field(default=None, kw_only=True)
     store: Store = field(default=Delta(), kw_only=True)
@@ -84,6 +93,16 @@ class Dataset:
     def columns(self) -> tuple[Column, ...]:
         """The columns in the order declared."""
         return columns_of(self.model)
+
+    @property
+    def newest_column(self) -> str | None:
+        """The column whose greatest value wins a key; None where the order of arrival alone decides."""
+        return None if self.newest == ARRIVAL else self.newest
+
+    def newest_rows(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Keep of each key the row that stands, as `newest` says; rows come in their order of arrival."""
+        ordered = rows.sort(self.newest_column, maintain_order=True) if self.newest_column else rows
+        return ordered.unique(list(self.key), keep="last", maintain_order=True) if self.key else rows
 
     @cached_property
     def about(self) -> str:

@@ -11,7 +11,7 @@ import polars as pl
 
 from platform_core.contracts.arguments import wrong_arguments
 from platform_core.contracts.columns import Column, columns_of
-from platform_core.contracts.dataset import Dataset
+from platform_core.contracts.dataset import ARRIVAL, Dataset
 from platform_core.contracts.model import DataFrameModel, allowed_rules
 from platform_core.contracts.partitions import Categories, Partitions
 from platform_core.contracts.ruleset import rules_of, schema_of
@@ -19,7 +19,7 @@ from platform_core.contracts.stores import Iceberg
 from platform_core.contracts.trials import failed_trials
 from platform_core.contracts.types import PII_CLASSES
 from platform_core.errors import Problem
-from platform_core.rules import FIELD_WORDS, SEVERITIES, Rule, ValueRule
+from platform_core.rules import FIELD_WORDS, SEVERITIES, RowRule, Rule, ValueRule
 from platform_core.rules.intervals import Intervals, line_of
 
 _WORD = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
@@ -29,7 +29,7 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _OWNER = re.compile(r"team:[A-Za-z0-9_\-.]+|[^@\s]+@[^@\s]+\.[^@\s]+")
 _RULE_ID = re.compile(r"[A-Za-z0-9_]+")
 _COLUMN = re.compile(r'[^\s"{}](?:[^"{}\x00-\x1f]*[^\s"{}])?')
-_RESERVED = ("_source", "_ingest_id", "_row_hash", "_ingested_at", "_partition")
+_RESERVED = ("_source", "_ingest_id", "_row_hash", "_ingested_at", "_partition", ARRIVAL)
 
 
 def problems_in(dataset: Dataset) -> list[Problem]:
@@ -43,6 +43,7 @@ def problems_in(dataset: Dataset) -> list[Problem]:
         *_columns(dataset),
         *_contradictions(dataset),
         *_key(dataset),
+        *_newest(dataset),
         *_storage(dataset),
         *_rules(dataset),
         *_publications(dataset),
@@ -225,6 +226,41 @@ def _key(dataset: Dataset) -> Iterator[Problem]:
     needs = f"store={type(dataset.store).__name__}(mode='merge') merges" if dataset.store.mode == "merge" else needs
     if needs and not dataset.key:
         yield _problem(dataset, "key", f"is missing, and {needs} by key.", "name the columns that identify a row.")
+
+
+def _newest(dataset: Dataset) -> Iterator[Problem]:
+    """A column that puts any two rows of a key in order, and a table that lets one take the other's place."""
+    name, culprit = dataset.newest, f"newest {dataset.newest!r}"
+    if name is None:
+        return
+    column = dataset.column(name)
+    if column is None and name != ARRIVAL:
+        yield _missing(dataset, "newest", name)
+    elif column is not None and column.nullable:
+        yield _problem(dataset, culprit, "may be null, and a null is neither older nor newer.",
+                       "drop nullable=True: rows without a value go to quarantine.")  # fmt: skip
+    elif column is not None and not _is_ordered(column.dtype):
+        yield _problem(dataset, culprit, f"is {column.dtype}, of which none is newer.",
+                       f"name an instant, a day, a number or a text, or write newest={ARRIVAL!r}.")  # fmt: skip
+    if not dataset.key:
+        yield _problem(dataset, culprit, "needs a key: of its rows the newest stands.", "declare key=(...).")
+    if dataset.source is None:
+        yield _problem(dataset, culprit, "is of no use, for its transform gives one row a key.", "take it out.")
+    elif dataset.source.orders_rows:
+        yield _problem(dataset, culprit, "is not asked: the order of changes is that of the database's history.",
+                       "take it out.")  # fmt: skip
+    elif dataset.store.mode == "append":
+        fix = "use Delta(mode='merge') or Iceberg(mode='merge')."
+        yield _problem(dataset, culprit, "lets rows give way, and store mode 'append' keeps each.", fix)
+    unique = [rule for rule in rules_of(dataset) if isinstance(rule, RowRule) and rule.compares_rows]
+    if unique and column is not None:
+        yield _problem(dataset, f"{culprit} and rule {unique[0].id!r}",
+                       "contradict: a row that is not the newest would hold a value.",
+                       "take the rule out, or let the order of arrival decide.")  # fmt: skip
+
+
+def _is_ordered(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype.is_temporal() or dtype == pl.String
 
 
 def _sort(dataset: Dataset) -> Sequence[str]:

@@ -115,7 +115,7 @@ def _reference_rules(column: Column) -> Iterator[Rule]:
 
 
 def _key_rules(dataset: Dataset) -> Iterator[Rule]:
-    if dataset.key:
+    if dataset.key and dataset.newest is None:  # otherwise they are versions of one row
         label = f"no two rows share {', '.join(dataset.key)}"
         yield Unique(id="key_unique", label=label, columns=tuple(dataset.key))
 

@@ -48,6 +48,7 @@ class Source:
         fills_partitions: Whether each partition of a run is meant to have rows, so that one without any is judged
             empty. One that loses the rows that it had is judged in any case.
         is_comparable: Whether all rows can be read at any time, each by its key, to be compared with the table's.
+        orders_rows: Whether it says itself which of several rows with one key is the newest.
         when_empty: What to do when a run finds nothing to take in; empty where that is no failure.
         null_values: Texts that mean null, besides the empty text, for all columns or by column; None where texts are
             values and nothing else.
@@ -61,6 +62,7 @@ class Source:
     is_stream: ClassVar[bool] = False
     fills_partitions: ClassVar[bool] = True
     is_comparable: ClassVar[bool] = False
+    orders_rows: ClassVar[bool] = False
     when_empty: ClassVar[str] = ""
 
     null_values: Sequence[str] | Mapping[str, Sequence[str]] | None = None
@@ -330,6 +332,8 @@ class Changes(Topic):
         format: How a message is written: Debezium's envelope as JSON, with its schema or without.
         times: What whole numbers of instants count where the message has no schema: `"ms"`, `"us"` or `"ns"`.
     """
+
+    orders_rows: ClassVar[bool] = True
 
     _formats: ClassVar[Sequence[str]] = ("debezium",)
 

@@ -1,5 +1,6 @@
 """Which row of a key stands: that of the newest input that brought the key, in whichever partition it lies.
 
+Where a column is declared, it is the row with the greatest value, of equal ones that of the newest input.
 A valid row that a newer input overtakes is kept aside. When the newer input gives the key up, by a revision without it
 or with a row that is refused, the newest row that is kept stands again, without its file being read again.
 """
@@ -41,23 +42,27 @@ def plan_rows(
     *,
     key: Sequence[str],
     arrivals: Mapping[str, int],
+    newest: str | None = None,
 ) -> RowPlan:
     """Decide for each key which row stands.
 
     A row may be in the table and aside at once, where a run died in between; it counts once.
 
     Args:
-        new: The run's valid rows with their provenance; of one source no two have the same key. Their sources'
-            earlier rows are given neither in `table` nor in `aside`, for they are replaced.
+        new: The run's valid rows with their provenance; of one source and key the last stands, unless a
+            column decides. Their sources' earlier rows are given neither in `table` nor in `aside`, where they are
+            replaced.
         table: The table's rows of other sources with one of the keys concerned: those of `new`, and those that the
             run's sources had and give up. The same columns as `new`.
         aside: The kept rows of other sources with one of these keys.
         key: The columns that identify a row.
         arrivals: By source, the number of its arrival; a source without one is the newest.
+        newest: The column whose greatest value stands before the order of arrival is asked; no value of it is null.
     """
     keys = list(key)
     if table.is_empty() and aside.is_empty():
-        ordered = _by_arrival(new.with_columns(_arrival(arrivals)))
+        ordered = _in_order(new.with_columns(_arrival(arrivals)), newest)
+        ordered = ordered.unique([SOURCE, *keys], keep="last", maintain_order=True)
         written = ordered.unique(keys, keep="last", maintain_order=True)
         overtaken = new.clear()
         if written.height < new.height:
@@ -68,14 +73,15 @@ def plan_rows(
     contested = pl.concat([table.select(keys), aside.select(keys)]).unique()
     free = plan_rows(
         new.join(contested, on=keys, how="anti", maintain_order="left"), table.clear(), aside.clear(),
-        key=key, arrivals=arrivals,
+        key=key, arrivals=arrivals, newest=newest,
     )  # fmt: skip
     mine = new.join(contested, on=keys, how="semi", maintain_order="left")
-    candidates = pl.concat([
+    offered = pl.concat([
         rows.select(new.columns).with_columns(_arrival(arrivals), pl.lit(origin).alias(_ORIGIN))
         for rows, origin in ((aside, _ASIDE), (table, _TABLE), (mine, _NEW))
-    ]).unique([SOURCE, *keys], keep="last", maintain_order=True)  # fmt: skip
-    standing = _by_arrival(candidates).unique(keys, keep="last", maintain_order=True)
+    ])  # fmt: skip
+    candidates = _in_order(offered, newest).unique([SOURCE, *keys], keep="last", maintain_order=True)
+    standing = candidates.unique(keys, keep="last", maintain_order=True)
     beaten = candidates.join(standing, on=[SOURCE, *keys], how="anti", maintain_order="left")
     return RowPlan(
         written=pl.concat([free.written, standing.filter(pl.col(_ORIGIN) != _TABLE).select(new.columns)]),
@@ -96,11 +102,11 @@ def _arrival(arrivals: Mapping[str, int]) -> pl.Expr:
     return number.alias(_ARRIVAL)
 
 
-def _by_arrival(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows, those of the newest source last."""
-    if rows[_ARRIVAL].is_sorted():
+def _in_order(rows: pl.DataFrame, newest: str | None) -> pl.DataFrame:
+    """The rows, those that win their key last."""
+    if newest is None and rows[_ARRIVAL].is_sorted():
         return rows
-    return rows.sort(_ARRIVAL, maintain_order=True)
+    return rows.sort([newest, _ARRIVAL] if newest else [_ARRIVAL], maintain_order=True)
 
 
 def _keys(rows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:

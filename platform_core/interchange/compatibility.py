@@ -41,6 +41,7 @@ DEFAULTS: Mapping[str, Level] = {
     "null_refused": "compatible",
     "key_changed": "incompatible",
     "unit_changed": "incompatible",
+    "newest_changed": "incompatible",
     "personal_data_changed": "compatible",
     "set_widened": "incompatible",
     "set_narrowed": "compatible",
@@ -186,6 +187,8 @@ def _changes(old: Dataset, new: Dataset) -> Iterator[Found]:
     yield from _column_changes(old, new)
     if tuple(old.key) != tuple(new.key):
         yield "key_changed", None, ", ".join(old.key) or "none", ", ".join(new.key) or "none"
+    if old.newest != new.newest:
+        yield "newest_changed", None, old.newest or "none", new.newest or "none"
     if old.partitions != new.partitions:
         yield "partitions_changed", None, _partitions(old), _partitions(new)
     if old.store.format != new.store.format:

@@ -335,6 +335,7 @@ def _properties(dataset: Dataset) -> Iterator[dict[str, Any]]:
         "quarantine": plain(dataset.quarantine),
         "retention": plain(dataset.retention),
         "schedule": dataset.schedule,
+        "newest": dataset.newest,
         "rules": _order(dataset),
     })  # fmt: skip
     yield {"property": _DATASET, "value": own}
@@ -397,6 +398,7 @@ def _dataset(document: Mapping[str, Any], table: Mapping[str, Any], left_out: li
         sla=sla,
         retention=real(own["retention"]) if "retention" in own else None,
         schedule=own.get("schedule"),
+        newest=own.get("newest"),
     )
 
 

@@ -34,6 +34,7 @@ def dataset_code(dataset: Dataset) -> str:
         f"    version={_text(dataset.version)},",
         *([f"    tags={_tuple(dataset.tags)},"] if dataset.tags else []),
         *([f"    key={_tuple(dataset.key)},"] if dataset.key else []),
+        *([f"    newest={dataset.newest!r},"] if dataset.newest else []),
         *(f"    {name}={_record(value)}," for name, value in _records(dataset)),
         *(["    rules=[", *rules, "    ],"] if rules else []),
         ")",

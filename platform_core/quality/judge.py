@@ -160,7 +160,8 @@ def judge(  # noqa: PLR0913 - one keyword per fact about the rows
     fails = fails.select(rule.id for rule in rules if rule.id in fails.columns)
     judged_rows = Judgement(dataset, frame, fails, {})
     staying = [] if beside.rows is None else [beside.rows.select(frame.columns)]
-    written = pl.concat([judged_rows.valid, *staying])
+    valid = judged_rows.valid if dataset.newest is None else dataset.newest_rows(judged_rows.valid)
+    written = pl.concat([valid, *staying])
     wanted = [rule for rule in rules if is_measured(rule)] if measures is None else measures
     return replace(judged_rows, measures=measured(written.with_columns(clock), dataset, wanted, references))
 

@@ -52,10 +52,10 @@ def what_stands(lake: Lake, dataset: Dataset) -> tuple:
     return standing(lake, dataset), log.to_dicts(), envelopes.to_dicts()
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_batches_say_what_the_whole_says(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "newest"), [(0, None), (1, None), (2, None), (3, "price"), (4, "_arrival")])
+def test_batches_say_what_the_whole_says(tmp_path: Path, seed: int, newest: str | None) -> None:
     draw = random.Random(seed)  # noqa: S311 - not a secret
-    dataset, whole, pieces = orders("delta"), opened(tmp_path / "whole"), opened(tmp_path / "pieces")
+    dataset, whole, pieces = orders("delta", newest), opened(tmp_path / "whole"), opened(tmp_path / "pieces")
     for turn in range(3):
         raw, name = as_it_came(draw, draw.randint(3, 9)), draw.choice("ab")
         taken_in(whole, dataset, raw, name=name, ident=f"{turn:012}{turn:020}", rows_a_batch=None)

@@ -35,7 +35,7 @@ class Orders(DataFrameModel):
     price: int = Field(ge=0)
 
 
-def orders(kind: str) -> Dataset:
+def orders(kind: str, newest: str | None = None) -> Dataset:
     """The dataset, kept as Delta or Iceberg."""
     store = {"delta": Delta(mode="merge"), "iceberg": Iceberg(mode="merge")}[kind]
     return Dataset(
@@ -44,6 +44,7 @@ def orders(kind: str) -> Dataset:
         owner="team:shop",
         version="1.0.0",
         key=("id",),
+        newest=newest,
         source=Files("orders-*.csv"),
         partitions=monthly("2024-01", on="day"),
         store=store,

@@ -26,6 +26,7 @@ from platform_core.contracts import (
     monthly,
     references,
     rules_of,
+    unique,
     volume,
     within,
 )
@@ -54,6 +55,22 @@ def declare(model: type[DataFrameModel] = Good, **terms: Any) -> Dataset:
     source = Files(f"{name.rpartition('/')[2]}-*.csv")
     said = {"owner": "team:x", "version": "1.0.0", "key": ("id",), "source": source, "store": Delta("merge")}
     return Dataset(name, model, **{**said, **terms})
+
+
+@pytest.mark.parametrize(
+    ("terms", "culprit"),
+    [
+        ({"newest": "updated"}, "is not in the model"),
+        ({"newest": "name"}, "may be null"),
+        ({"newest": 3}, "newest=3"),
+        ({"newest": "day", "key": (), "source": None, "store": Delta()}, "needs a key"),
+        ({"newest": "day", "store": Delta("append"), "source": Generated(rows=1)}, "keeps each"),
+        ({"newest": "day", "rules": [unique("name")]}, "would hold a value"),
+    ],
+)
+def test_a_column_that_cannot_say_which_row_is_the_newest_is_refused(terms: dict[str, Any], culprit: str) -> None:
+    with pytest.raises(ContractError, match=culprit):
+        catalog_of([declare(**terms)])
 
 
 def aging(retention: Retention, **terms: Any) -> Dataset:
