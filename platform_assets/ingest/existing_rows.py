@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
+from platform_assets.ingest.past_rows import load_past
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import HASH, SOURCE, table_spec
+from platform_assets.ingest.verdicts import stopping_rules
 from platform_core.contracts import Dataset
 from platform_core.ingest import row_hash
 from platform_core.quality import Beside, beyond_key
@@ -27,7 +29,9 @@ def after_ingest(lake: Lake, dataset: Dataset) -> Residents:
     """The rows that other sources brought."""
     others = _from_others(lake, dataset)
     return lambda frame, sources: Beside(
-        rows=_staying(lake, dataset, frame, sources), held=_held(dataset, frame, lambda: others(sources))
+        rows=_staying(lake, dataset, frame, sources),
+        held=_held(dataset, frame, lambda: others(sources)),
+        past=_past(lake, dataset, frame),
     )
 
 
@@ -41,6 +45,7 @@ def after_replay(lake: Lake, dataset: Dataset) -> Residents:
         rows=_staying(lake, dataset, frame, ()),
         taken=_taken(lake, dataset, frame) if dataset.store.mode != "append" and dataset.newest is None else None,
         held=_held(dataset, frame, lambda: _stored(lake, dataset)),
+        past=_past(lake, dataset, frame),
     )
 
 
@@ -61,7 +66,7 @@ def after_transform(lake: Lake, dataset: Dataset, partitions: Sequence[str] | No
         stored = _stored(lake, dataset, beside=[column])
         return None if stored is None else stored.filter(~pl.col(column).is_in(list(partitions)))
 
-    return lambda frame, _: Beside(held=_held(dataset, frame, others))
+    return lambda frame, _: Beside(held=_held(dataset, frame, others), past=_past(lake, dataset, frame))
 
 
 def _stored(
@@ -79,6 +84,14 @@ def _from_others(lake: Lake, dataset: Dataset) -> Others:
         return None if stored is None else stored.filter(~pl.col(SOURCE).is_in(list(sources)))
 
     return others
+
+
+def _past(lake: Lake, dataset: Dataset, frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """What the rules that may stop the write compare the frame's partitions with."""
+    rules = stopping_rules(dataset)
+    keys = dataset.partitions
+    touched = frame.select(keys.key()).to_series().drop_nulls().unique().to_list() if keys and rules else []
+    return load_past(lake, dataset, rules, touched)
 
 
 def _staying(lake: Lake, dataset: Dataset, frame: pl.DataFrame, replaced: Sequence[str]) -> pl.DataFrame | None:

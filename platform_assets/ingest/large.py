@@ -16,6 +16,7 @@ import polars as pl
 from platform_assets.ingest.inputs import Input, records_of, with_stray_rows
 from platform_assets.ingest.intake import Intake, take_in
 from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest.verdicts import stopping_rules
 from platform_core.contracts import Dataset, ReferenceRule, rules_of
 from platform_core.quality import Beside, RuleResult, beyond_key, envelopes
 from platform_core.quality.envelope import ENVELOPE
@@ -39,6 +40,8 @@ def can_be_judged_in_batches(dataset: Dataset) -> bool:
     looks_into_itself = any(
         isinstance(rule, ReferenceRule) and rule.dataset == dataset.name for rule in rules_of(dataset)
     )
+    if stopping_rules(dataset):  # measured over the whole before anything is written
+        return False
     return not beyond_key(dataset) and not looks_into_itself and dataset.store.mode == "merge"
 
 

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from platform_assets.ingest.past_rows import load_versions
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Catalog, Dataset, ReferenceRule
@@ -23,10 +24,14 @@ class ReferenceNotReady(CoreError):
 def load_references(lake: Lake, catalog: Catalog, dataset: Dataset) -> dict[str, pl.DataFrame]:
     """For each reference rule of the dataset, by its id, the values that are there, under the rule's own names.
 
+    Of a rule that compares with a version of the dataset's own table, the rows of that version.
+
     Raises:
         ReferenceNotReady: A dataset that is referred to has no table yet.
+        RuleError: The table has no such version.
     """
-    return {rule.id: _values(lake, catalog, dataset, rule) for rule in catalog.references_of(dataset)}
+    values = {rule.id: _values(lake, catalog, dataset, rule) for rule in catalog.references_of(dataset)}
+    return values | load_versions(lake, dataset)
 
 
 def _values(lake: Lake, catalog: Catalog, dataset: Dataset, rule: ReferenceRule) -> pl.DataFrame:

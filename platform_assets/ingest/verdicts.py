@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from platform_assets.ingest.past_rows import load_past
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import table_spec, verdicts_spec
@@ -124,7 +125,8 @@ class TableVerdicts:
         chosen = sorted(set(partitions or ())) if column else None
         rows = as_declared(self.lake.scan(table_spec(self.dataset), partitions=chosen), self.dataset)
         rows = rows.with_columns(pl.lit(datetime.now(UTC), pl.Datetime("us", "UTC")).alias(NOW))
-        numbers = measured(rows, self.dataset, rules, references, partitions=chosen or [WHOLE])
+        past = load_past(self.lake, self.dataset, rules, chosen)
+        numbers = measured(rows, self.dataset, rules, references, partitions=chosen or [WHOLE], past=past)
         return pl.DataFrame(
             [(rule, place, value, None) for rule, values in numbers.items() for place, value in values.items()],
             schema=VERDICTS,

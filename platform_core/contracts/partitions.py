@@ -151,7 +151,7 @@ class Partitions:
         return None if self.end is None else self._instant(self.end)
 
     def _instant(self, key: str) -> datetime:
-        return self._in_utc(datetime.strptime(key, self.format))  # noqa: DTZ007 - a wall clock's time
+        return self._in_utc(self.begins_local(key))
 
     def _in_utc(self, local: datetime) -> datetime:
         return local.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
@@ -164,14 +164,21 @@ class Partitions:
         """
         return self._instant(key)
 
+    def begins_local(self, key: str) -> datetime:
+        """The partition's first instant on the wall clock of its zone, without a zone.
+
+        Raises:
+            ValueError: It is no key of the grain.
+        """
+        return datetime.strptime(key, self.format)  # noqa: DTZ007 - a wall clock's time
+
     def ends_at(self, key: str) -> datetime:
         """The first instant after the partition of that key, in UTC.
 
         Raises:
             ValueError: It is no key of the grain.
         """
-        start = datetime.strptime(key, self.format)  # noqa: DTZ007 - a wall clock's time
-        return self._in_utc(self._later(start, 1))
+        return self._in_utc(self._later(self.begins_local(key), 1))
 
     def later(self, instant: datetime, count: int) -> datetime:
         """The beginning of the partition so many after the one that begins at the instant; both in UTC."""

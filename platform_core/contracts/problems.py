@@ -19,7 +19,7 @@ from platform_core.contracts.stores import Iceberg
 from platform_core.contracts.trials import failed_trials
 from platform_core.contracts.types import PII_CLASSES
 from platform_core.errors import Problem
-from platform_core.rules import FIELD_WORDS, SEVERITIES, RowRule, Rule, ValueRule
+from platform_core.rules import FIELD_WORDS, SEVERITIES, DatasetRule, RowRule, Rule, ValueRule
 from platform_core.rules.intervals import Intervals, line_of
 
 _WORD = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
@@ -377,3 +377,17 @@ def _rule(dataset: Dataset, rule: Rule) -> Iterator[Problem]:
         yield _problem(dataset, culprit, f"has no severity {rule.severity!r}.", f"use {' or '.join(SEVERITIES)}.")
     for flaw in rule.flaws(schema_of(dataset)):
         yield _problem(dataset, culprit, flaw.message, flaw.fix)
+    yield from _past(dataset, rule)
+
+
+def _past(dataset: Dataset, rule: Rule) -> Iterator[Problem]:
+    """A rule that compares with partitions which the dataset has not."""
+    against = rule.compares_with if isinstance(rule, DatasetRule) else None
+    if against is None or against.startswith("version"):
+        return
+    if not isinstance(dataset.partitions, Partitions):
+        yield _problem(dataset, f"rule {rule.id!r}", f"is against {against!r}, and there are no partitions by time.",
+                       "declare them, or compare with 'version 12' of the table.")  # fmt: skip
+    elif against == "weekday" and dataset.partitions.grain != "daily":
+        yield _problem(dataset, f"rule {rule.id!r}", f"is against a weekday, and partitions are "
+                       f"{dataset.partitions.grain}.", "use 'previous' or 'last 7'.")  # fmt: skip

@@ -108,6 +108,7 @@ EXAMPLES: Mapping[str, str] = {
     "deviation": 'deviation("price", at_most=20)',
     "quantile": 'quantile("price", 0.95, at_most=200)',
     "distinct": 'distinct("country", at_least=2)',
+    "drift": 'drift("price", "psi", at_most=0.2, against="last 7")',
     "share_of": 'share_of("status", "failed", at_most=0.05)',
     "mostly": 'mostly(expression("light", "weight < 30"), at_least=0.95)',
     "only_where": 'only_where(expression("zip", "zip IS NOT NULL"), "country = \'DE\'")',

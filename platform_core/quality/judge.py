@@ -14,6 +14,7 @@ from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.ruleset import rules_of
 from platform_core.errors import RuleError, ShapeError
 from platform_core.privacy.masking import masked
+from platform_core.quality.drift import distances
 from platform_core.quality.results import RuleResult
 from platform_core.quality.uniqueness import proven, with_held, with_taken
 from platform_core.rules import NOW, WITHIN, CheckRule, DatasetRule, InPartition, ReferenceRule, RowRule, Rule
@@ -94,11 +95,14 @@ class Beside:
         taken: Keys that other rows have, with the input in column `WITHIN` where those of one input alone count; a row
             with one of them is not unique.
         held: By uniqueness rule, values and keys of other rows; under no other key may a row have such a value.
+        past: By drift rule, rows that a partition may be compared with: the rule's columns, and in `PLACE` the
+            partition's key.
     """
 
     rows: pl.DataFrame | None = None
     taken: pl.DataFrame | None = None
     held: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    past: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
 def judge(  # noqa: PLR0913 - one keyword per fact about the rows
@@ -163,7 +167,8 @@ def judge(  # noqa: PLR0913 - one keyword per fact about the rows
     valid = judged_rows.valid if dataset.newest is None else dataset.newest_rows(judged_rows.valid)
     written = pl.concat([valid, *staying])
     wanted = [rule for rule in rules if is_measured(rule)] if measures is None else measures
-    return replace(judged_rows, measures=measured(written.with_columns(clock), dataset, wanted, references))
+    numbers = measured(written.with_columns(clock), dataset, wanted, references, past=beside.past)
+    return replace(judged_rows, measures=numbers)
 
 
 def _clock(dataset: Dataset, now: datetime | None) -> pl.Expr:
@@ -305,11 +310,26 @@ def measured(
     references: Mapping[str, pl.DataFrame],
     *,
     partitions: Sequence[str] = (),
+    past: Mapping[str, pl.DataFrame] | None = None,
 ) -> dict[str, dict[str, float | None]]:
     """Each rule's number over the frame, by partition; of a partition that is named and has no rows, over no rows.
 
     A lazy frame is read for the columns that the rules need.
+
+    Args:
+        frame: The rows.
+        dataset: The contract.
+        wanted: The rules.
+        references: By rule id, as `judge` takes them.
+        partitions: Those to be judged in any case.
+        past: By drift rule, the rows it may compare with, as in `Beside`; the frame's own partitions stand before them.
     """
+    compared = [rule for rule in wanted if isinstance(rule, DatasetRule) and rule.compares_with]
+    if compared:
+        alone = [rule for rule in wanted if rule not in compared]
+        by_rule = measured(frame, dataset, alone, references, partitions=partitions)
+        by_rule |= distances(frame.lazy(), dataset, compared, {**references, **(past or {})})
+        return {rule.id: by_rule[rule.id] for rule in wanted}
     if not wanted:
         return {}
     found = _with_references(frame.lazy(), [rule for rule in wanted if isinstance(rule, ReferenceRule)], references)
@@ -357,6 +377,8 @@ def verdict(rule: Rule, by_partition: Mapping[str, float | None], total: int) ->
     }
     worst = _worst(known, outside, low)
     where = ", ".join(f"{key or 'the table'}: {value:.4g}" for key, value in outside.items())
+    if not known and isinstance(rule, DatasetRule) and rule.compares_with:
+        where = "nothing was compared: no rows before, or too few values"
     return RuleResult(rule, not outside, 0, total, value=worst, partitions=known, reason=where)
 
 

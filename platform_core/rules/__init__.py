@@ -34,6 +34,7 @@ from platform_core.rules.distributions import (
     quantile,
     share_of,
 )
+from platform_core.rules.drift import DriftRule, Ks, MeanDrift, NewValues, Psi, QuantileDrift, ShareDrift, drift
 from platform_core.rules.expressions import Expression, expression
 from platform_core.rules.formats import Format
 from platform_core.rules.listing import listed_rules
@@ -55,6 +56,7 @@ KINDS: tuple[type[Rule], ...] = (
     Matches, Contains, StartsWith, EndsWith, Length, Format,
     Compare, Expression, OnlyWhere, NotFuture, CheckRule, ReferenceRule,
     Complete, Mostly, Volume, Mean, Deviation, Quantile, Distinct, ShareOf, Fresh, NoGaps, Measure,
+    MeanDrift, QuantileDrift, ShareDrift, Psi, Ks, NewValues,
 )  # fmt: skip
 """Every kind of rule."""
 
@@ -88,6 +90,7 @@ __all__ = [
     "Compare",
     "DatasetRule",
     "Dimension",
+    "DriftRule",
     "Expression",
     "Flaw",
     "InPartition",
@@ -111,6 +114,7 @@ __all__ = [
     "complete",
     "deviation",
     "distinct",
+    "drift",
     "expression",
     "fresh",
     "id_of",

@@ -40,9 +40,9 @@ Predicate = Callable[[Record], bool]
 DbtTest = tuple[str, dict[str, Any]]
 """The name of a generic dbt test and its arguments: SQL that no quoting can spoil, and numbers."""
 
-FaultKind = Literal["shape", "unreadable", "twin", "rows", "count", "sample", "clock"]
+FaultKind = Literal["shape", "unreadable", "twin", "rows", "count", "sample", "clock", "drift"]
 """How a rule is broken: a column too many or too few, a text that is no value, a row that repeats another, bad rows,
-too many or too few rows, a choice of good rows, another instant of the judgement."""
+too many or too few rows, a choice of good rows, another instant of the judgement, a partition unlike the one before."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,10 @@ class Rule:
         if unknown:
             raise TypeError(f"has no {', '.join(map(repr, unknown))}")
         return cls(columns=tuple(columns), **parameters, **common)
+
+    def restricted(self, where: str) -> "Rule | None":
+        """The rule on rows for which the SQL is true, where it restricts itself; None where others must do it."""
+        return None
 
     def fitted(self, schema: Schema) -> Self:
         """The rule with its values in the types of the columns, so that every engine compares the same two values."""
@@ -315,6 +319,15 @@ class DatasetRule(Rule):
     def measure(self) -> pl.Expr:
         """The aggregate of the rows."""
         raise TypeError(f"{type(self).__name__} measures nothing")
+
+    @property
+    def compares_with(self) -> str | None:
+        """What of the table's past the rows are compared with; None where they are judged by themselves."""
+        return None
+
+    def distance(self, rows: pl.DataFrame, past: pl.DataFrame) -> float | None:
+        """The number that is judged where rows are compared with past ones."""
+        raise TypeError(f"{type(self).__name__} compares nothing")
 
     @property
     def rows_allowed(self) -> tuple[float | None, float | None] | None:

@@ -81,7 +81,8 @@ def _rule(item: Mapping[str, Any], kind: type[Rule]) -> Rule:
     rule = kind.of_item(columns, item, common)
     where, threshold = item.get("where"), item.get("threshold")
     if where is not None:
-        rule = replace(only_where(_on_rows(rule, "where"), where), blocking=rule.blocking)
+        restricted = rule.restricted(where)
+        rule = restricted or replace(only_where(_on_rows(rule, "where"), where), blocking=rule.blocking)
     if threshold is not None and threshold < 1:
         if isinstance(rule, DatasetRule):
             return replace(rule, at_least=threshold)

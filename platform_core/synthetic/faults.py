@@ -15,6 +15,7 @@ import polars as pl
 
 from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.ruleset import rules_of
+from platform_core.quality.drift import version_compared
 from platform_core.rules import CheckRule, DatasetRule, ReferenceRule, RowRule, Rule, ShareRule
 from platform_core.rules.base import FaultKind
 from platform_core.synthetic.draws import rows_of
@@ -27,6 +28,8 @@ _ROWS = 40
 _MOST_ROWS = 1000
 _LARGEST_TABLE = 1_000_000
 _TRIES = 4
+_DRIFTING_ROWS = 80
+"""Of each partition: more than a rule on drift wants by default."""
 _ROUNDING = 1e-9
 """40 rows of which 0.8 must be filled leave 7.999… to spoil."""
 
@@ -142,6 +145,7 @@ def _planter(rule: Rule) -> Callable[[_Case, Rule], Iterator[Fault]]:
         "count": _volume,
         "sample": _measure,
         "clock": _clock,
+        "drift": _drift,
     }
     return planters[rule.fault]
 
@@ -294,3 +298,25 @@ def _measure(case: _Case, rule: Rule) -> Iterator[Fault]:
                 yield _fault(case, rule, frame, red, without)
                 return
     raise case.cannot(rule, "no choice of rows moved the measure beyond its bounds.")
+
+
+def _drift(case: _Case, rule: Rule) -> Iterator[Fault]:
+    """Two partitions whose rows are good by themselves, the later one's chosen to be unlike the earlier one's."""
+    assert isinstance(rule, DatasetRule)  # noqa: S101 - for the type checker: `_planter` sends no other
+    time = case.dataset.partitions.time if case.dataset.partitions else None
+    if time is None or version_compared(rule) is not None:
+        raise case.cannot(rule, "it compares with a version of the table, and generated rows have none.")
+    rows = max(case.good.height, _DRIFTING_ROWS)
+    start = time.later(time.starts_at, 7 if rule.compares_with == "weekday" else 1)
+    early = replace(case.wish(rows=rows), room_for=rows)
+    late = replace(early, window=(start, time.later(start, 1)))
+    for without in _give_ways(case.dataset, rule):
+        wishes = [replace(wish, rules=case.wish(rows=0, without=without, broken=rule).rules) for wish in (early, late)]
+        for before in (rows_of(wishes[0], case.rng), *slices(wishes[0], [rule], case.rng)):
+            for after in slices(wishes[1], [rule], case.rng):
+                frame = pl.concat([before, after])
+                red = case.red(frame)
+                if rule.id in red:
+                    yield _fault(case, rule, frame, red, without)
+                    return
+    raise case.cannot(rule, "no choice of rows was far enough from those of the partition before.")

@@ -49,6 +49,7 @@ from platform_core.rules.bounds import AtLeast
 from platform_core.rules.formats import FORMATS, Format
 from platform_core.synthetic import Fault, faults, generate
 from platform_core.synthetic.generate import red_rules
+from tests.core.rules.fares import FARES
 
 
 class Everything(DataFrameModel):
@@ -111,7 +112,7 @@ RULES = rules_of(EVERYTHING)
 
 
 def test_every_kind_is_here() -> None:
-    assert {type(rule) for rule in RULES} == set(KINDS)
+    assert {type(rule) for rule in (*RULES, *rules_of(FARES))} == set(KINDS)
 
 
 def test_no_two_kinds_have_one_word() -> None:
