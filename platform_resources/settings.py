@@ -25,9 +25,10 @@ VARIABLES = {
     "PLATFORM_LANDING": "where files land: a folder or s3://bucket/prefix; default <state>/landing",
     "PLATFORM_ICEBERG_CATALOG": "SQLAlchemy URL of the Iceberg catalogue, such as postgresql+psycopg2://host/db;"
     " default a SQLite file beside a lake on disk, in the state folder for one on S3",
-    "PLATFORM_BROKER": "where streams are kept: log, kafka://host:port,… or redis://host:port; default log, which is"
-    " the embedded log in <state>/streams",
-    "PLATFORM_BROKER_OPTIONS": "JSON file with properties of librdkafka, such as those of SASL; default none",
+    "PLATFORM_BROKER": "where streams are kept: log, kafka://host:port,…, redis://host:port or pulsar://host:port;"
+    " default log, which is the embedded log in <state>/streams",
+    "PLATFORM_BROKER_OPTIONS": "JSON file: librdkafka's properties, or Pulsar's admin, namespace, token, certificates;"
+    " default none",
     "PLATFORM_TOPIC_PREFIX": "put before each topic's name, such as staging-; default none",
     "PLATFORM_PRICES": "JSON file with prices that differ from those of us-east-1; default none",
     "PLATFORM_CATALOG_TOKENS": "JSON file of who may use the catalog: SHA-256 of a token to its scopes; default none",
@@ -301,11 +302,11 @@ def _catalogue(value: str | None) -> str | None:
 
 def _broker(value: str) -> str:
     """Returns the address as it is; an error does not repeat it, because it may hold a password."""
-    if value != "log" and not value.startswith(("kafka://", "redis://", "rediss://")):
+    if value != "log" and not value.startswith(("kafka://", "redis://", "rediss://", "pulsar://", "pulsar+ssl://")):
         raise SettingsError(
             "PLATFORM_BROKER",
             "is no address of a broker",
-            allowed=("log", "kafka://host:9092,host:9092", "redis://host:6379/0"),
+            allowed=("log", "kafka://host:9092,host:9092", "redis://host:6379/0", "pulsar://host:6650"),
             fix="write it like one of them",
         )
     return value

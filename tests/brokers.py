@@ -1,6 +1,7 @@
 """Real brokers for tests, each on a free port, ready when handed out and stopped afterwards.
 
-Kafka's jars are found by KAFKA_JARS, a folder that `.ci/kafka` fills; Redis is found on PATH.
+Kafka's and Pulsar's jars are found by KAFKA_JARS and PULSAR_JARS, folders that `.ci/kafka` and `.ci/pulsar` fill; Redis
+is found on PATH.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ class Server:
     command: list[str]
     port: int
     log: Path
+    folder: Path | None = None
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -33,7 +36,9 @@ class Server:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                self.command, stdout=log, stderr=log, start_new_session=True, cwd=self.folder
+            )
         deadline = time.monotonic() + _SECONDS
         while True:
             try:
@@ -94,6 +99,54 @@ def redis_server(folder: Path) -> Iterator[Server]:
     options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", ""]
     server = Server([program, *options, "--appendonly", "yes", "--appendfsync", "always"], port, folder / "redis.log")
     yield from _run(server)
+
+
+@contextlib.contextmanager
+def pulsar_server(folder: Path) -> Iterator[tuple[Server, str]]:
+    """Yields a standalone Pulsar and the URL of its web service."""
+    jars = os.environ.get("PULSAR_JARS")
+    if not jars or not shutil.which("java"):
+        pytest.skip(
+            "no Pulsar: PULSAR_JARS names no folder with its jars (.ci/pulsar FOLDER fills one), or there is no java"
+        )
+    port, web, bookie = _free_port(), _free_port(), _free_port()
+    config = folder / "standalone.conf"
+    config.write_text(
+        "clusterName=standalone\nbindAddress=127.0.0.1\nadvertisedAddress=127.0.0.1\n"
+        f"brokerServicePort={port}\nwebServicePort={web}\nbookkeeperPort={bookie}\n"
+        "numIOThreads=2\nnumHttpServerThreads=4\nnumOrderedExecutorThreads=2\n"
+        "managedLedgerDefaultEnsembleSize=1\nmanagedLedgerDefaultWriteQuorum=1\nmanagedLedgerDefaultAckQuorum=1\n"
+        "managedLedgerCacheSizeMB=16\nwebSocketServiceEnabled=false\nfunctionsWorkerEnabled=false\n"
+        "loadBalancerEnabled=false\nallowAutoTopicCreation=false\ndefaultNumberOfNamespaceBundles=4\n"
+        "allowLoopback=true\ndbStorage_writeCacheMaxSizeMb=16\ndbStorage_readAheadCacheMaxSizeMb=8\n"
+        "dbStorage_rocksDB_blockCacheSize=8388608\ndiskUsageThreshold=0.99\ndiskUsageWarnThreshold=0.98\n"
+    )
+    packages = ["java.base/sun.net", "java.base/java.lang", "java.base/java.nio", "java.base/jdk.internal.misc"]
+    packages += ["java.management/sun.management", "jdk.management/com.sun.management.internal"]
+    java = ["java", "-Xms64m", "-Xmx512m", "-XX:MaxDirectMemorySize=256m", "-XX:+UseSerialGC"]
+    java += [word for package in packages for word in ("--add-opens", f"{package}=ALL-UNNAMED")]
+    java += ["-Dio.netty.tryReflectionSetAccessible=true", "-Dlog4j2.level=WARN", "-cp", f"{jars}/*"]
+    java += ["org.apache.pulsar.PulsarStandaloneStarter", "--config", str(config), "-nfw", "-nss"]
+    java += ["--metadata-dir", f"{folder}/metadata", "--bookkeeper-dir", f"{folder}/bookkeeper"]
+    server = Server([*java, "--bookkeeper-port", str(bookie)], port, folder / "pulsar.log", folder)
+    admin = f"http://127.0.0.1:{web}"
+    for running in _run(server):
+        _until_pulsar_is_ready(admin, server)
+        yield running, admin
+
+
+def _until_pulsar_is_ready(admin: str, server: Server) -> None:
+    """Wait for the namespace, which is there some seconds after the port answers."""
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(f"{admin}/admin/v2/namespaces/public/default", timeout=5).close()  # noqa: S310 - our own http address
+        except OSError:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Pulsar has no namespace: {server.log.read_text()[-2000:]}") from None
+            time.sleep(0.2)
+        else:
+            return
 
 
 @contextlib.contextmanager

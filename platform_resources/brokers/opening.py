@@ -24,6 +24,10 @@ def open_broker(settings: Settings) -> Broker:
         from platform_resources.brokers.redis import RedisBroker
 
         return RedisBroker(settings.broker)
+    if settings.broker.startswith("pulsar"):
+        from platform_resources.brokers.pulsar import PulsarBroker
+
+        return PulsarBroker(settings.broker, _read_options(settings.broker_options))
     return LogBroker(f"{settings.state}/streams")
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from platform_resources.brokers import Broker, LogBroker, MemoryBroker
 from platform_resources.brokers.kafka import KafkaBroker
+from platform_resources.brokers.pulsar import PulsarBroker
 from platform_resources.brokers.redis import RedisBroker
-from tests.brokers import Server, kafka_server, redis_server
+from tests.brokers import Server, kafka_server, pulsar_server, redis_server
 
 
 @pytest.fixture(scope="session")
@@ -24,12 +25,19 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def pulsar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
+    with pulsar_server(tmp_path_factory.mktemp("pulsar")) as server:
+        yield server
+
+
 @pytest.fixture(
     params=[
         "memory",
         "log",
         pytest.param("kafka", marks=pytest.mark.lane),
         pytest.param("redis", marks=pytest.mark.lane),
+        pytest.param("pulsar", marks=pytest.mark.lane),
     ]
 )
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
@@ -41,6 +49,9 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
         opened = LogBroker(str(tmp_path / "log"))
     elif kind == "kafka":
         opened = KafkaBroker(request.getfixturevalue("kafka").address)
+    elif kind == "pulsar":
+        server, admin = request.getfixturevalue("pulsar")
+        opened = PulsarBroker(f"pulsar://{server.address}", {"admin": admin})
     else:
         opened = RedisBroker(f"redis://{request.getfixturevalue('redis').address}")
     yield opened

@@ -1,4 +1,4 @@
-"""What every broker does alike: memory, the embedded log, Kafka and Redis run the same sentences."""
+"""What every broker does alike: memory, the embedded log, Kafka, Redis and Pulsar run the same sentences."""
 
 import json
 from datetime import UTC, datetime, timedelta
