@@ -7,6 +7,8 @@ commit has a number of its own, under which the state was kept before: a worker 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import polars as pl
@@ -45,7 +47,7 @@ from platform_resources.storage import Lake
 
 _LOOK_EVERY = timedelta(seconds=1)
 _KEEP_EVERY = timedelta(seconds=5)
-_OFFSETS_AT_ONCE = 1_000_000
+_ROWS_AT_ONCE = 1_000_000
 _LATE = "late"
 _DETECTOR = "detector:"
 
@@ -206,8 +208,7 @@ class FoldWorker:
         return self._positions.get(name, {}).get(source, 0)
 
     def _stored(self, above: Dataset, source: str, start: int, end: int) -> Iterator[Piece]:
-        while start < end:
-            stop = min(end, start + _OFFSETS_AT_ONCE)
+        for stop in piece_ends(self._lake, above, source, start, end):
             yield Piece(above.name, source, start, stop, stored_rows(self._lake, above, source, start, stop))
             start = stop
 
@@ -388,11 +389,42 @@ def replay_fold(
     return pl.concat([part.select(columns) for part in parts], how="vertical_relaxed")
 
 
+def piece_ends(
+    lake: Lake, above: Dataset, source: str, start: int, end: int, *, rows_at_once: int = _ROWS_AT_ONCE
+) -> list[int]:
+    """Return where to cut the rows between two offsets, so that no piece has more rows; the last end is `end`.
+
+    Offsets may be far apart, as those of Redis and Pulsar are: where they could be more than a piece, they are counted.
+    """
+    if end - start <= rows_at_once:
+        return [end]
+    mine = lake.scan(table_spec(above), columns=[SOURCE, INGEST]).filter(is_between(source, start, end))
+    offsets = mine.select(_offset()).collect().to_series().sort()
+    return [*offsets.gather_every(rows_at_once, rows_at_once), end]
+
+
 def stored_rows(lake: Lake, above: Dataset, source: str, start: int, end: int) -> pl.DataFrame:
     """Return the rows of a partition of a stream's topic from an offset up to another, which is not among them."""
-    rows = as_declared(lake.scan(table_spec(above)), above, beside=[SOURCE, INGEST, INGESTED_AT])
-    mine = rows.filter(pl.col(SOURCE) == source, _offset() >= start, _offset() < end)
-    return mine.sort(_offset(), maintain_order=True).collect()
+    mine = lake.scan(table_spec(above)).filter(is_between(source, start, end))
+    rows = as_declared(mine, above, beside=[SOURCE, INGEST, INGESTED_AT])
+    return rows.sort(_offset(), maintain_order=True).collect()
+
+
+def is_between(source: str, start: int, end: int) -> pl.Expr:
+    """Return what is true of a partition's rows from an offset up to another, which is not among them.
+
+    Offsets are kept as text. Among texts of as many digits the order is that of the numbers, so that a reader passes
+    over files and groups of rows by the least and greatest text that they hold.
+    """
+    ranges = []
+    while start < end:
+        digits = len(str(start))
+        last = min(end, 10**digits) - 1
+        text = pl.col(INGEST)
+        ranges.append((text.str.len_bytes() == digits) & (text >= str(start)) & (text <= str(last)))
+        start = last + 1
+    is_numbered = _offset().is_not_null()  # mended messages are named otherwise
+    return (pl.col(SOURCE) == source) & reduce(or_, ranges, pl.lit(value=False)) & is_numbered
 
 
 def folded_columns(above: Dataset, rows: pl.DataFrame | None) -> pl.DataFrame:

@@ -201,7 +201,7 @@ class PulsarBroker(Broker):
         return {number: self._bounds(topic, number) for number in range(self._count(topic))}
 
     def offset_at(self, topic: str, partition: int, instant: datetime) -> int:
-        """Return the offset of the first message at or after the instant; reads the topic, whose times are producers'."""
+        """Return the offset of the first message at or after the instant; reads the topic, whose times producers give."""
         offset, wanted = self._bounds(topic, partition)[0], int(instant.timestamp() * 1_000_000)
         while batch := self.read(topic, partition, offset, max_messages=10_000, max_bytes=1 << 26):
             for row in batch.rows.select(["offset", "timestamp"]).to_pylist():

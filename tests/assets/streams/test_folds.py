@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from platform_assets.ingest.fold_worker import FoldWorker, open_folding, replay_fold, stored_rows
+from platform_assets.ingest.fold_worker import FoldWorker, open_folding, piece_ends, replay_fold, stored_rows
 from platform_assets.ingest.quarantine import QuarantineStore
-from platform_assets.ingest.tables import INGEST, SOURCE, table_spec
+from platform_assets.ingest.tables import INGEST, INGESTED_AT, SOURCE, table_spec
 from platform_assets.operations.streams import open_workers
 from platform_core.contracts import (
     Catalog,
@@ -254,6 +254,20 @@ def test_two_workers_of_a_fold_write_each_window_once(lake: Lake, broker: LogBro
         worker._looked = None  # a second later
         worker.step()
     assert not result(lake, dataset).select(dataset.key).is_duplicated().any()
+
+
+@pytest.mark.parametrize("gap", [1, 1 << 20], ids=["each-offset", "far-apart"])
+def test_rows_behind_are_read_in_pieces_of_so_many_rows_each_once(lake: Lake, gap: int) -> None:
+    clicks = declare("tumbling")[0]["t/clicks"]
+    offsets = [number * gap for number in range(8, 131)]  # with one, two and three digits
+    facts = {SOURCE: "clicks/0", INGEST: [str(offset) for offset in offsets], INGESTED_AT: [START] * len(offsets)}
+    lake.write(table_spec(clicks), pl.DataFrame({"user": "u", "n": range(len(offsets)), "at": START, **facts}))
+    start, pieces = 9 * gap, []
+    for stop in piece_ends(lake, clicks, "clicks/0", start, 129 * gap, rows_at_once=50):
+        pieces.append(stored_rows(lake, clicks, "clicks/0", start, stop)[INGEST].cast(pl.Int64).to_list())
+        start = stop
+    assert [offset for piece in pieces for offset in piece] == offsets[1:-2]
+    assert [len(piece) for piece in pieces] == [50, 50, 20]
 
 
 def test_a_fold_is_refused_over_what_has_no_event_time_or_other_columns() -> None:
