@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -29,6 +30,7 @@ VARIABLES = {
     " default log, which is the embedded log in <state>/streams",
     "PLATFORM_BROKER_OPTIONS": "JSON file: librdkafka's properties, or Pulsar's admin, namespace, token, certificates;"
     " default none",
+    "PLATFORM_STREAM_LATENCY": "seconds that a stream's micro-batch may take; larger ones are halved; default 1",
     "PLATFORM_TOPIC_PREFIX": "put before each topic's name, such as staging-; default none",
     "PLATFORM_PRICES": "JSON file with prices that differ from those of us-east-1; default none",
     "PLATFORM_CATALOG_TOKENS": "JSON file of who may use the catalog: SHA-256 of a token to its scopes; default none",
@@ -45,7 +47,8 @@ VARIABLES = {
     "PLATFORM_S3_ATTEMPTS": "how often a request to S3 is sent before its error counts; default 8",
     "PLATFORM_S3_ENDPOINT": "URL of an S3 server other than AWS; several with commas, tried in order",
     "PLATFORM_S3_EXTERNAL_ID": "external id that the role to assume asks for",
-    "PLATFORM_MEMORY_BYTES": "memory that a conversion may take, in bytes; default 1073741824, which is 1 GiB",
+    "PLATFORM_MEMORY_BYTES": "memory that a conversion or a stream's micro-batch may take, in bytes; default"
+    " 1073741824, which is 1 GiB",
     "PLATFORM_S3_KMS_KEY": "KMS key that encrypts what is written to S3",
     "PLATFORM_S3_PATH_STYLE": "true or false: bucket in the path of the URL; default true when an endpoint is set",
     "PLATFORM_S3_ROLE": "ARN of a role to assume; its temporary credentials renew themselves",
@@ -102,6 +105,8 @@ class Settings:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """What declarations name and never hold: tokens, keys, passwords."""
     topic_prefix: str = ""
+    stream_latency: timedelta = timedelta(seconds=1)
+    """How long a micro-batch of a stream may take."""
     catalog_tokens: str | None = None
     catalog_url: str = "http://127.0.0.1:3001"
     openlineage: str | None = None
@@ -141,6 +146,9 @@ class Settings:
             sinks=_named(given, SINK_PREFIX),
             secrets=_named(given, SECRET_PREFIX),
             topic_prefix=given.get("PLATFORM_TOPIC_PREFIX", ""),
+            stream_latency=timedelta(
+                seconds=_positive("PLATFORM_STREAM_LATENCY", given.get("PLATFORM_STREAM_LATENCY", "1"))
+            ),
             branch=branch_name("PLATFORM_BRANCH", given["PLATFORM_BRANCH"]) if "PLATFORM_BRANCH" in given else None,
             alerts=given.get("PLATFORM_ALERTS"),
             logs=_one_of("PLATFORM_LOGS", given.get("PLATFORM_LOGS", "off"), ("off", "json")),
@@ -168,6 +176,7 @@ class Settings:
             "PLATFORM_BROKER": self.broker,
             "PLATFORM_BROKER_OPTIONS": self.broker_options,
             "PLATFORM_TOPIC_PREFIX": self.topic_prefix,
+            "PLATFORM_STREAM_LATENCY": f"{self.stream_latency.total_seconds():g}",
             "PLATFORM_BRANCH": self.branch,
             "PLATFORM_ALERTS": self.alerts,
             "PLATFORM_LOGS": self.logs,

@@ -96,7 +96,7 @@ class FoldWorker:
         """Take a piece that an input's worker has just committed, to be folded by the next step."""
         self._offers.append(piece)
 
-    def step(self, *, max_messages: int = 100_000, timeout: timedelta = timedelta(0)) -> int:
+    def step(self, *, max_messages: int | None = None, timeout: timedelta = timedelta(0)) -> int:
         """Fold what is there, commit what came out, and return how many rows were folded."""
         del max_messages, timeout
         with self.tally.timed():

@@ -20,6 +20,7 @@ from platform_assets.ingest.existing_rows import Residents, after_messages
 from platform_assets.ingest.ingest_log import StreamLog, log_of
 from platform_assets.ingest.inputs import Input
 from platform_assets.ingest.intake import count_warned
+from platform_assets.ingest.pace_log import PacedSize
 from platform_assets.ingest.publishing import Publisher
 from platform_assets.ingest.quarantine import QuarantinePlan
 from platform_assets.ingest.references import load_references
@@ -94,6 +95,7 @@ class Tally:
         written: The commits as one, with the version and rows of the last; None where none wrote rows.
         seconds: Spent on messages, without waiting for them.
         cpu_seconds: Of them, by processors.
+        batch_size: Messages that the next micro-batch may have; 0 where that is not adapted.
     """
 
     read: int = 0
@@ -106,6 +108,7 @@ class Tally:
     written: Commit | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    batch_size: int = 0
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -180,13 +183,16 @@ class StreamWorker:
         self._unannounced: set[int] = set()
         self._publisher = Publisher(lake, dataset)
         self._is_published = False
+        self._size = PacedSize(lake.settings, dataset)
         self.listeners: list[Callable[[Piece], None]] = []
         self._unpublished: list[tuple[Commit | None, pl.DataFrame]] = []
         create_topic(broker, lake, dataset)
         self._consumer: Consumer = broker.consumer(group_of(dataset.name), self.topic, start=self._start)
 
-    def step(self, *, max_messages: int = 100_000, timeout: timedelta = timedelta(0)) -> int:
+    def step(self, *, max_messages: int | None = None, timeout: timedelta = timedelta(0)) -> int:
         """Take in what is there, and return how many messages that was; waits for the first until the time-out.
+
+        Without `max_messages` a micro-batch is as large as the goals of latency and memory let it be.
 
         Raises:
             StreamRefused: A message was refused, and there is no quarantine.
@@ -195,10 +201,15 @@ class StreamWorker:
         if not self._is_published:  # also behind a far side that did not answer
             self._publisher.catch_up()
             self._is_published = True
-        batches = self._consumer.poll(max_messages=max_messages, timeout=timeout)
+        most = self._size.messages if max_messages is None else max_messages
+        batches = self._consumer.poll(max_messages=most, max_bytes=self._size.bytes, timeout=timeout)
         self._announce()
+        began = time.monotonic()
         with self.tally.timed():
-            return self._take_all(batches)
+            taken = self._take_all(batches)
+        self._size.adapt(taken, time.monotonic() - began, self._clock())
+        self.tally.batch_size = self._size.messages
+        return taken
 
     def _take_all(self, batches: Sequence[Batch]) -> int:
         taken = 0

@@ -20,7 +20,7 @@ from platform_assets.operations.errors import RequestError, UnknownName
 from platform_assets.operations.instance import open_instance
 from platform_assets.operations.stream_certificate import Certificate, certify
 from platform_assets.operations.stream_events import produce_file, produce_generated
-from platform_assets.operations.streams import Pace, StreamState, run_streams, stream_states
+from platform_assets.operations.streams import Pace, StreamState, draw_pace, run_streams, stream_states
 from platform_core.contracts import Dataset, Delta, Iceberg
 from platform_core.contracts.folds import Fold, Scored
 from platform_core.contracts.sources import Topic
@@ -138,6 +138,19 @@ def list_streams(location: CodeLocation) -> list[StreamState]:
     """Return how all streams stand."""
     with _opened(location) as broker:
         return stream_states(location.lake, location.catalog, broker, choose_streams(location, [], all_streams=True))
+
+
+def write_pace(location: CodeLocation, name: str, path: Path) -> None:
+    """Write the graph of what a stream's micro-batches took.
+
+    Raises:
+        RequestError: No worker of it ran on this machine.
+    """
+    (dataset,) = choose_streams(location, [name], all_streams=False)
+    drawing = draw_pace(location.lake, dataset)
+    if drawing is None:
+        raise RequestError(f"{name}: no worker of it took messages in on this machine. Fix: platform stream run {name}")
+    path.write_text(drawing)
 
 
 def send_file(location: CodeLocation, topic: str, file: Path) -> int:

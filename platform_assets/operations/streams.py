@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -18,8 +18,11 @@ from platform_assets.factory.partitioning import grow
 from platform_assets.factory.policy import state_of_checks
 from platform_assets.factory.stream import stream_metadata
 from platform_assets.ingest.fold_worker import FoldWorker, fold_positions
+from platform_assets.ingest.pace_log import read_samples
 from platform_assets.ingest.stream import StreamWorker, Tally, read_positions, topic_name
 from platform_core.contracts import Catalog, Dataset
+from platform_core.quality.plot import lines
+from platform_core.streaming.pacing import rate_of
 from platform_resources.brokers import Broker
 from platform_resources.errors import ResourceError
 from platform_resources.storage import Lake
@@ -57,6 +60,8 @@ class StreamState:
         position: The offset behind the last message that is in the table, or was set aside beside it.
         end: The offset of the next message.
         lag: Offsets that were not taken in.
+        rate: Messages a second that workers on this machine took in over the last minute, all partitions together.
+        batch_size: Messages that the next micro-batch may have; None where no worker ran on this machine.
     """
 
     dataset: str
@@ -66,6 +71,8 @@ class StreamState:
     position: int
     end: int
     lag: int
+    rate: float = 0.0
+    batch_size: int | None = None
 
 
 def run_streams(  # noqa: PLR0913 - the parts that a worker joins
@@ -151,11 +158,30 @@ def stream_states(lake: Lake, catalog: Catalog, broker: Broker, datasets: Sequen
         topic = topic_name(lake, dataset)
         bounds = broker.bounds(topic) if topic in topics else {}
         positions = read_positions(lake, dataset, list(bounds))
+        samples = read_samples(lake.settings, dataset)
+        rate, size = rate_of(samples, datetime.now(UTC)), samples[-1].size if samples else None
         for partition, (first, end) in bounds.items():
             reached = positions[partition]
             position = first if reached is None else reached
-            states.append(StreamState(dataset.name, topic, partition, first, position, end, end - position))
+            lag = end - position
+            states.append(StreamState(dataset.name, topic, partition, first, position, end, lag, rate, size))
     return states
+
+
+def draw_pace(lake: Lake, dataset: Dataset) -> str | None:
+    """Return an SVG of what the dataset's micro-batches took on this machine, beside the goals; None without any."""
+    samples = read_samples(lake.settings, dataset)
+    if not samples:
+        return None
+    seconds, memory = "seconds a batch", "memory above the start, MiB"
+    values = {
+        "messages a batch": [float(sample.messages) for sample in samples],
+        "size that is allowed": [float(sample.size) for sample in samples],
+        seconds: [sample.seconds for sample in samples],
+        memory: [sample.used_bytes / 1024**2 for sample in samples],
+    }
+    goals = {seconds: lake.settings.stream_latency.total_seconds(), memory: lake.settings.memory_bytes / 1024**2}
+    return lines(values, title=f"{dataset.name}: {len(samples):,} micro-batches", goals=goals)
 
 
 def fold_states(lake: Lake, catalog: Catalog, dataset: Dataset) -> list[StreamState]:

@@ -1,4 +1,4 @@
-"""A bar chart as SVG text: small enough for metadata, and no plotting library in a step."""
+"""Bar and line charts as SVG text: small enough for metadata, and no plotting library in a step."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -48,6 +48,38 @@ def bars(
             f'<text x="{_LABEL + max(length, before) + 6:.1f}" y="{y + 12}">{shown}</text>',
         ]
     return "\n".join([*lines, "</svg>"])
+
+
+def lines(values: Mapping[str, Sequence[float]], *, title: str, goals: Mapping[str, float] | None = None) -> str:
+    """A line for each label, each below the last with a scale of its own from zero up, as an SVG document.
+
+    Args:
+        values: Numbers from 0 up in the order of time, by label; as many for each.
+        title: Above the lines.
+        goals: By label, a number that a dashed line shows.
+    """
+    height, band, width = 40 + len(values) * 96, 70, _WIDTH - _LABEL - 10
+    size = f'width="{_WIDTH}" height="{height}"'
+    drawn = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12" fill="{_INK}">',
+        f'<text x="0" y="16" font-weight="bold">{escape(title)}</text>',
+    ]
+    for place, (label, numbers) in enumerate(values.items()):
+        floor, goal = 40 + place * 96 + band, (goals or {}).get(label)
+        top = max([*numbers, goal or 0]) or 1
+        step = width / max(1, len(numbers) - 1)
+        points = " ".join(f"{_LABEL + i * step:.1f},{floor - n / top * band:.1f}" for i, n in enumerate(numbers))
+        drawn += [
+            f'<text x="0" y="{floor - band + 12}">{escape(label)}</text>',
+            f'<text x="0" y="{floor - band + 28}">at most {top:,.3g}</text>',
+            f'<line x1="{_LABEL}" y1="{floor}" x2="{_WIDTH - 10}" y2="{floor}" stroke="{_PALE}"/>',
+            f'<polyline points="{points}" fill="none" stroke="{_FILL}" stroke-width="1.5"/>',
+        ]
+        if goal is not None:
+            y = f"{floor - goal / top * band:.1f}"
+            dashes = f'stroke="{_FILLS[1]}" stroke-dasharray="4 3"'
+            drawn.append(f'<line x1="{_LABEL}" y1="{y}" x2="{_WIDTH - 10}" y2="{y}" {dashes}/>')
+    return "\n".join([*drawn, "</svg>"])
 
 
 def stacked_bars(values: Mapping[str, Sequence[float]], names: Sequence[str], *, title: str) -> str:

@@ -201,7 +201,7 @@ class PulsarBroker(Broker):
         return {number: self._bounds(topic, number) for number in range(self._count(topic))}
 
     def offset_at(self, topic: str, partition: int, instant: datetime) -> int:
-        """Return the offset of the first message at or after the instant; reads the topic, whose times producers give."""
+        """Return the offset of the first message at or after the instant; all are read, as times are the producers'."""
         offset, wanted = self._bounds(topic, partition)[0], int(instant.timestamp() * 1_000_000)
         while batch := self.read(topic, partition, offset, max_messages=10_000, max_bytes=1 << 26):
             for row in batch.rows.select(["offset", "timestamp"]).to_pylist():
@@ -406,7 +406,8 @@ class _Subscriptions:
         self._broker, self._group, self._topic = broker, group, topic
         self._name = uuid.uuid4().hex
         self._owned: dict[int, Any] = {}
-        self._asked, self._members = float("-inf"), (self._name,)
+        self._asked = float("-inf")
+        self._members: tuple[str, ...] = (self._name,)
         with broker._errors(topic):
             self._member = broker._client.create_reader(
                 broker._name(topic, 0),

@@ -1,4 +1,4 @@
-"""`platform stream run | status | replay | produce | certify`: topics taken in beside Dagster."""
+"""`platform stream run | status | pace | replay | read | produce | certify`: topics taken in beside Dagster."""
 
 # ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
 
@@ -49,11 +49,23 @@ def run(
 
 @commands.command()
 def status(context: typer.Context, json: Json = False) -> None:
-    """Shows how far each dataset is behind its topic, by partition."""
+    """Shows how far each dataset is behind its topic, by partition, and how fast it is taken in."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.stream_requests import list_streams
 
     print_result(list_streams(open_location(context.obj)), _state_table, json)
+
+
+@commands.command()
+def pace(
+    context: typer.Context, dataset: DatasetName, out: Annotated[Path, typer.Argument(help="An SVG file to write.")]
+) -> None:
+    """Draws the sizes, times and memory of a stream's micro-batches on this machine, beside the goals."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.stream_requests import write_pace
+
+    write_pace(open_location(context.obj), dataset, out)
+    screen().print(f"{out}", soft_wrap=True)
 
 
 @commands.command()
@@ -141,12 +153,13 @@ def certify(
 
 
 def _state_table(states: Sequence[StreamState]) -> RenderableType:
-    numbers = ("partition", "first", "position", "end", "lag")
+    numbers = ("partition", "first", "position", "end", "lag", "rows/s", "batch")
     rendered = table("dataset", "topic", *numbers, numbers=numbers, fixed=("dataset", "topic"))
     for state in states:
         lag = f"[yellow]{state.lag:,}[/]" if state.lag else "0"
         places = map(number, (state.partition, state.first, state.position, state.end))
-        rendered.add_row(state.dataset, state.topic, *places, lag)
+        size = "" if state.batch_size is None else number(state.batch_size)
+        rendered.add_row(state.dataset, state.topic, *places, lag, f"{state.rate:,.0f}", size)
     return rendered
 
 
