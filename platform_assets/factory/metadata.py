@@ -4,7 +4,7 @@ import math
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
@@ -14,9 +14,10 @@ from platform_assets.factory.checks import markdown_table
 from platform_assets.ingest.ingest import Ingest
 from platform_assets.ingest.intake import Intake
 from platform_assets.ingest.tables import table_spec
-from platform_core.contracts import Dataset
+from platform_core.contracts import Dataset, rules_of
 from platform_core.privacy.masking import masked
 from platform_core.quality.plot import bars, histograms, stacked_bars
+from platform_core.rules.bounds import Above, AtLeast, AtMost, Below, InRange
 from platform_resources.settings import Settings
 from platform_resources.storage import Commit, Lake, TableSpec
 from platform_resources.storage.io_manager import commit_metadata
@@ -33,7 +34,7 @@ def ingest_metadata(lake: Lake, done: Sequence[Ingest], *, partitions: Sequence[
     logs = pl.concat([part.outcome.ingests for part in done])
     counts = {name: int(logs[name].sum()) for name in ("valid", "quarantined", "superseded")}
     rows = max((part.table.written for part in done), key=lambda written: written.height)
-    facts = judged_metadata(dataset, [part.intake for part in done], rows, counts) | report_page(lake.settings, dataset)
+    facts = judged_metadata(dataset, [part.intake for part in done], rows, counts) | page_links(lake.settings, dataset)
     if any(part.table.rest is not None for part in done):
         facts = {name: value for name, value in facts.items() if not name.startswith("plot")}  # of a few rows only
     commits = [part.commit for part in done if part.commit is not None]
@@ -91,7 +92,8 @@ def plots(dataset: Dataset, rows: pl.DataFrame) -> dict[str, dg.MarkdownMetadata
         drawn["plot_partitions"] = _picture(bars(latest, title="Rows written, by partition"))
     distributions = _distributions(dataset, rows)
     if distributions:
-        drawn["plot_distributions"] = _picture(histograms(distributions, title="Values of the rows written"))
+        title = "Values of the rows written, and the bounds of the rules"
+        drawn["plot_distributions"] = _picture(histograms(distributions, title=title, bounds=_bounds(dataset)))
     return drawn
 
 
@@ -102,6 +104,16 @@ def quarantine_facts(ingests: pl.DataFrame, waiting: pl.DataFrame | None) -> dic
         ingests: The log of inputs, each in its latest version.
         waiting: The open envelopes; None for a dataset without a quarantine.
     """
+    facts: dict[str, Any] = {}
+    if not ingests.is_empty():
+        facts["plot_rows"] = _picture(rows_by_run(ingests))
+    if waiting is not None:
+        facts["quarantine_open"] = waiting.height
+    return facts
+
+
+def rows_by_run(ingests: pl.DataFrame) -> str:
+    """Draw what became of the rows of the latest runs, as SVG; an input counts for the run of its latest version."""
     runs = (
         ingests.group_by("run_id")
         .agg(pl.col("ingested_at").max(), pl.col("valid", "quarantined", "superseded").sum())
@@ -109,13 +121,26 @@ def quarantine_facts(ingests: pl.DataFrame, waiting: pl.DataFrame | None) -> dic
         .tail(_PLOTTED_RUNS)
     )
     counts = {f"{at:%m-%d %H:%M:%S} {run_id[:8]}": parts for run_id, at, *parts in runs.iter_rows()}
-    facts: dict[str, Any] = {}
-    if counts:
-        names = ("valid", "quarantined", "superseded")
-        facts["plot_rows"] = _picture(stacked_bars(counts, names, title="Rows in, by run of the latest version"))
-    if waiting is not None:
-        facts["quarantine_open"] = waiting.height
-    return facts
+    names = ("valid", "quarantined", "superseded")
+    return stacked_bars(counts, names, title="Rows in, by run of the latest version")
+
+
+def _bounds(dataset: Dataset) -> dict[str, list[tuple[str, float]]]:
+    """What the rules allow of each column of numbers: a sign and a number."""
+    bounds: dict[str, list[tuple[str, float]]] = {}
+    for rule in rules_of(dataset):
+        if isinstance(rule, InRange):
+            limits = [
+                ("≥" if rule.include_min else ">", rule.min_value),
+                ("≤" if rule.include_max else "<", rule.max_value),
+            ]
+        elif isinstance(rule, AtLeast | Above | AtMost | Below):
+            limits = [(rule.sign, rule.bound)]
+        else:
+            continue
+        numbers = [(sign, float(value)) for sign, value in limits if isinstance(value, int | float | Decimal)]
+        bounds.setdefault(rule.column, []).extend(numbers)
+    return bounds
 
 
 def _distributions(dataset: Dataset, rows: pl.DataFrame) -> dict[str, tuple[float, float, list[int]]]:
@@ -135,10 +160,10 @@ def _distributions(dataset: Dataset, rows: pl.DataFrame) -> dict[str, tuple[floa
     return counted
 
 
-def report_page(settings: Settings, dataset: Dataset) -> dict[str, dg.MetadataValue[Any]]:
-    """Where `platform report` writes the page of a dataset."""
-    page = Path(settings.state) / "report" / f"{dataset.name.replace('/', '.')}.html"
-    return {"report": dg.MetadataValue.path(str(page))}
+def page_links(settings: Settings, dataset: Dataset) -> dict[str, dg.MetadataValue[Any]]:
+    """Where the catalog shows the dataset's profile and history, and what its rules set aside."""
+    pages = ["report", *(["quarantine"] if dataset.quarantine else [])]
+    return {page: dg.MetadataValue.url(f"{settings.catalog_url}/#/{page}/{dataset.name}") for page in pages}
 
 
 def _picture(svg: str) -> dg.MarkdownMetadataValue:

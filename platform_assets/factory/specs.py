@@ -110,7 +110,7 @@ def _column(column: Column, words: list[str], dataset: Dataset) -> dg.TableColum
         tags["unit"] = column.unit.replace(" ", "_")
     return dg.TableColumn(
         column.name,
-        type=_type_name(str(column.dtype)),
+        type=type_name(str(column.dtype)),
         description=f"{column.description}{unit}",
         constraints=dg.TableColumnConstraints(
             nullable=column.nullable,
@@ -121,5 +121,6 @@ def _column(column: Column, words: list[str], dataset: Dataset) -> dg.TableColum
     )
 
 
-def _type_name(dtype: str) -> str:
+def type_name(dtype: str) -> str:
+    """A type as pages show it."""
     return {"Datetime(time_unit='us', time_zone='UTC')": "Timestamp (UTC, µs)"}.get(dtype, dtype)

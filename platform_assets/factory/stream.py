@@ -13,7 +13,7 @@ import dagster as dg
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
 from platform_assets.factory.effort import CPU, DURATION, PEAK, peak_memory
-from platform_assets.factory.metadata import report_page
+from platform_assets.factory.metadata import page_links
 from platform_assets.factory.policy import state_of_checks
 from platform_assets.factory.specs import asset_of
 from platform_assets.ingest.fold_worker import FoldWorker
@@ -127,7 +127,7 @@ def stream_metadata(lake: Lake, dataset: Dataset, tally: Tally) -> Mapping[str, 
         DURATION: round(tally.seconds, 3),
         CPU: round(tally.cpu_seconds, 3),
         PEAK: peak_memory(),
-        **report_page(lake.settings, dataset),
+        **page_links(lake.settings, dataset),
     }
     if tally.written is None:
         return stretch

@@ -11,7 +11,7 @@ import polars as pl
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
 from platform_assets.factory.column_lineage import column_lineage
-from platform_assets.factory.metadata import judged_metadata, report_page
+from platform_assets.factory.metadata import judged_metadata, page_links
 from platform_assets.factory.partitioning import dependency, is_wider, partition_mapping
 from platform_assets.factory.personal_values import withhold_personal_values
 from platform_assets.factory.policy import refuse_if_unfit, state_of_checks
@@ -107,7 +107,7 @@ def transform_asset(
                 **judged_metadata(dataset, [intake], rows, counts),
                 **reads,
                 **lineage,
-                **report_page(lake.settings, dataset),
+                **page_links(lake.settings, dataset),
             }
             if wider and partitions:
                 metadata["rows_of_other_partitions"] = dg.MetadataValue.int(whole.height - raw.height)

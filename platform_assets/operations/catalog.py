@@ -22,6 +22,8 @@ from platform_assets.operations.errors import UnknownName
 from platform_assets.operations.instance import open_instance
 from platform_assets.operations.lineage import location_lineage
 from platform_assets.operations.quality import quality_history
+from platform_assets.operations.quarantine_page import QuarantinePage, describe_quarantine
+from platform_assets.operations.report import dataset_report
 from platform_assets.operations.sla import DatasetPromises, sla_of
 from platform_assets.operations.tables import RowChoice, read_rows
 from platform_core.contracts import Term
@@ -153,6 +155,23 @@ class PlatformCatalog:
             self.location, name, "table", RowChoice(None, None, (), (), min(rows, SAMPLE_ROWS)), unmask=False
         )
         return asdict(read)
+
+    def quarantine(self, name: str, *, decision: str, rule: str | None) -> QuarantinePage:
+        """Tell what the rules of a dataset set aside; personal data is masked.
+
+        Raises:
+            UnknownName: There is none of that name.
+            RequestError: The dataset has no quarantine.
+        """
+        return describe_quarantine(self.location, name, decision=decision, rule=rule)
+
+    def report(self, name: str) -> str:
+        """Return the page of a declared dataset as `platform report` writes it.
+
+        Raises:
+            UnknownName: There is none of that name.
+        """
+        return dataset_report(self.location, name, datetime.now(UTC), link=lambda other: f"/#/report/{other}")
 
     def lineage(self, name: str, *, column: str | None = None, depth: int | None = None) -> dict[str, Any]:
         """Return the picture around a dataset, both ways, and the columns that one of its columns reaches or needs.

@@ -158,17 +158,21 @@ def read_envelope(location: CodeLocation, dataset: str, quarantine_id: str, *, u
             "Fix: leave --unmask out."
         )
     store = quarantine_of(location, dataset)
-    row = select_envelopes(store, [quarantine_id]).row(0, named=True)
-    rules = {rule.id: rule for rule in rules_of(store.dataset)}
+    return open_envelope(store.dataset, select_envelopes(store, [quarantine_id]).row(0, named=True), unmask=unmask)
+
+
+def open_envelope(dataset: Dataset, row: Mapping[str, Any], *, unmask: bool = False) -> OpenedEnvelope:
+    """Tell all of one envelope of a dataset; personal data is masked unless it is asked for."""
+    rules = {rule.id: rule for rule in rules_of(dataset)}
     broken = [rules[rule_id] for rule_id in row["rules"] if rule_id in rules]
-    unreadable = unreadable_columns(store.dataset, row) if any(isinstance(rule, Types) for rule in broken) else {}
+    unreadable = unreadable_columns(dataset, row) if any(isinstance(rule, Types) for rule in broken) else {}
     return OpenedEnvelope(
-        envelope=_envelope(dataset, row),
+        envelope=_envelope(dataset.name, row),
         reason=" ".join(unreadable.values()) or row["reason"],
         labels={rule.id: rule.label for rule in broken},
         suspects=tuple(dict.fromkeys([*unreadable, *(name for rule in broken for name in rule.columns)])),
-        payload=_readable(store.dataset, row["payload"], unmask=unmask),
-        fix=_readable(store.dataset, row["fix"], unmask=unmask),
+        payload=_readable(dataset, row["payload"], unmask=unmask),
+        fix=_readable(dataset, row["fix"], unmask=unmask),
         note=row["note"],
         ingest_id=row["ingest_id"],
         run_id=row["run_id"],

@@ -1,17 +1,18 @@
 """A static site over everything that is known: for the platform and for each dataset. It opens from disk."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from html import escape
 from pathlib import Path
 
 import polars as pl
 
+from platform_assets.factory.specs import type_name
 from platform_assets.ingest import table_spec
 from platform_assets.ingest.metrics import read_metrics
 from platform_assets.location import CodeLocation
 from platform_assets.operations.dataset_facts import Page
-from platform_assets.operations.datasets import describe_dataset, list_datasets
+from platform_assets.operations.datasets import describe_dataset, find_dataset, list_datasets
 from platform_assets.operations.profiles import profile_of, rows_of
 from platform_assets.operations.quality import quality_history
 from platform_core.contracts import Dataset
@@ -33,21 +34,40 @@ def write_report(location: CodeLocation, folder: Path, now: datetime, *, profile
         profiles: Whether tables are read for a profile; history and verdicts are told in any case.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lineage = lineage_of(location.catalog)
-    for dataset in location.catalog.datasets.values():
-        page = document(dataset.name, _lead(dataset), _sections(location, dataset, lineage, now, profiles=profiles))
-        (folder / _file(dataset.name)).write_text(page, encoding="utf-8")
+    for name in location.catalog.datasets:
+        page = dataset_report(location, name, now, link=_file, profiles=profiles)
+        (folder / _file(name)).write_text(page, encoding="utf-8")
     index = folder / "index.html"
     index.write_text(document("Data platform", f"{now:%Y-%m-%d %H:%M} UTC", _index(location, now)), encoding="utf-8")
     return index
+
+
+def dataset_report(
+    location: CodeLocation, name: str, now: datetime, *, link: Callable[[str], str], profiles: bool = True
+) -> str:
+    """Return the page of one dataset as HTML.
+
+    Args:
+        location: What to report on.
+        name: The dataset.
+        now: When.
+        link: Gives the address of another dataset's page, and of the first page for `index`.
+        profiles: Whether the table is read for a profile.
+
+    Raises:
+        UnknownName: There is no such dataset.
+    """
+    dataset = find_dataset(location.catalog, name)
+    sections = _sections(location, dataset, lineage_of(location.catalog), now, link=link, profiles=profiles)
+    return document(name, _lead(dataset), sections)
 
 
 def _file(name: str) -> str:
     return f"{name.replace('/', '.')}.html"
 
 
-def _link(name: str) -> str:
-    return f'<a href="{escape(_file(name), quote=True)}">{escape(name)}</a>'
+def _link(name: str, link: Callable[[str], str] = _file) -> str:
+    return f'<a href="{escape(link(name), quote=True)}" target="_top">{escape(name)}</a>'
 
 
 def _lead(dataset: Dataset) -> str:
@@ -79,13 +99,19 @@ def _index(location: CodeLocation, now: datetime) -> Iterator[str]:
 
 
 def _sections(
-    location: CodeLocation, dataset: Dataset, lineage: Lineage, now: datetime, *, profiles: bool
+    location: CodeLocation,
+    dataset: Dataset,
+    lineage: Lineage,
+    now: datetime,
+    *,
+    link: Callable[[str], str],
+    profiles: bool,
 ) -> Iterator[str]:
     page = describe_dataset(location, dataset.name, now)
-    yield '<p><a href="index.html">All datasets</a></p>'
+    yield f'<p><a href="{escape(link("index"), quote=True)}" target="_top">All datasets</a></p>'
     yield from _contract(page)
     yield from _history(location, dataset)
-    yield from _lineage(location, dataset, lineage)
+    yield from _lineage(location, dataset, lineage, link)
     if profiles and location.lake.exists(table_spec(dataset)):
         with rows_of(dataset.name, location.catalog, location.lake) as rows:
             measured = profile_of(rows, approximate=True)
@@ -96,7 +122,7 @@ def _sections(
 def _contract(page: Page) -> Iterator[str]:
     yield "<h2>Contract</h2>"
     yield grid(["column", "type", "null", "unit", "personal data", "meaning"], [
-        [each.name, each.type, "yes" if each.nullable else "no", each.unit, each.pii, each.description]
+        [each.name, type_name(each.type), "yes" if each.nullable else "no", each.unit, each.pii, each.description]
         for each in page.columns
     ])  # fmt: skip
     yield "<h2>Rules</h2>"
@@ -139,11 +165,11 @@ def _plots(measured: pl.DataFrame) -> Iterator[tuple[str, str]]:
                 yield title, line(values, first, last, label=title)
 
 
-def _lineage(location: CodeLocation, dataset: Dataset, lineage: Lineage) -> Iterator[str]:
+def _lineage(location: CodeLocation, dataset: Dataset, lineage: Lineage, link: Callable[[str], str]) -> Iterator[str]:
     yield "<h2>Lineage</h2>"
     known = location.catalog.datasets
     above, below = lineage.upstream(dataset.name, depth=1), lineage.downstream(dataset.name, depth=1)
     yield neighbours(list(above), dataset.name, list(below), label=f"what {dataset.name} is made of, and who reads it")
     for title, names in (("Made of", lineage.upstream(dataset.name)), ("Read by", lineage.downstream(dataset.name))):
-        links = [_link(name) if name in known else escape(name) for name in names]
+        links = [_link(name, link) if name in known else escape(name) for name in names]
         yield f"<p>{title}: {', '.join(links) or 'nothing'}</p>"

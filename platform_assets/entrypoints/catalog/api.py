@@ -19,6 +19,7 @@ from platform_assets.operations.catalog import SAMPLE_ROWS, PlatformCatalog
 from platform_assets.operations.catalog_search import SearchQuery
 from platform_assets.operations.errors import RequestError, UnknownName
 from platform_assets.operations.products import ProductExists, ProductRefused, Products
+from platform_assets.operations.quarantine_page import QuarantinePage
 from platform_core.errors import CoreError
 from platform_resources.errors import TableNotFound
 
@@ -39,7 +40,7 @@ Column = Annotated[str | None, Query(max_length=200)]
 Depth = Annotated[int | None, Query(ge=1, le=1_000)]
 
 
-def build_app(  # noqa: C901 - a function for each route
+def build_app(  # noqa: C901, PLR0915 - a function for each route
     catalog: PlatformCatalog, tokens: Tokens, *, hosts: tuple[str, ...] = ("*",)
 ) -> FastAPI:
     """Build the application.
@@ -101,6 +102,21 @@ def build_app(  # noqa: C901 - a function for each route
     def rows(domain: str, name: str, rows: Annotated[int, Query(ge=1, le=SAMPLE_ROWS)] = 10) -> dict[str, Any]:
         """A few rows; personal data is masked."""
         return catalog.sample(f"{domain}/{name}", rows=rows)
+
+    @app.get("/api/datasets/{domain}/{name}/quarantine", dependencies=[sample])
+    def quarantine(
+        domain: str,
+        name: str,
+        decision: Annotated[str, Query(pattern="^(open|replayed|discarded|all)$")] = "open",
+        rule: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> QuarantinePage:
+        """What its rules set aside, how often, and the rows; personal data is masked."""
+        return catalog.quarantine(f"{domain}/{name}", decision=decision, rule=rule)
+
+    @app.get("/api/datasets/{domain}/{name}/report", dependencies=[read])
+    def report(domain: str, name: str) -> dict[str, str]:
+        """Its page of platform report: history of quality, profile, verdicts."""
+        return {"html": catalog.report(f"{domain}/{name}")}
 
     @app.get("/api/datasets/{domain}/{name}/lineage", dependencies=[read])
     def lineage(domain: str, name: str, column: Column = None, depth: Depth = None) -> dict[str, Any]:

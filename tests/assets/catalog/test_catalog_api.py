@@ -110,3 +110,27 @@ def test_an_assistant_searches_and_reads_and_cannot_write(client: TestClient) ->
     assert ask("tools/call", name="describe_dataset", arguments={"name": "no/such"})["result"]["isError"]
     assert ask("tools/call", name="search_datasets", arguments={"limit": "many"})["error"]["code"] == -32602
     assert client.post("/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}).status_code == 202
+
+
+def test_a_quarantine_has_a_page_of_rules_rows_and_pictures_masked(client: TestClient) -> None:
+    page = client.get("/api/datasets/shop/sales/quarantine").json()
+    assert page["decisions"] == {"open": 1, "replayed": 0, "discarded": 0}
+    assert [(rule["id"], rule["decisions"]["open"]) for rule in page["rules"]] == [("sku_isin", 1)]
+    [opened] = page["envelopes"]
+    assert opened["envelope"]["rules"] == ["sku_isin"]
+    assert opened["payload"]["buyer"] == "•••"
+    assert set(page["pictures"]) >= {"Rows in, by run", "Rows set aside, by day and rule"}
+    assert client.get("/api/datasets/shop/sales/quarantine?rule=types").json()["envelopes"] == []
+
+
+def test_a_quarantine_is_shown_to_those_who_may_see_rows(client: TestClient) -> None:
+    refused = client.get("/api/datasets/shop/sales/quarantine", headers={"Authorization": f"Bearer {READER}"})
+    assert refused.status_code == 403
+    none = client.get("/api/datasets/shop/takings/quarantine")
+    assert (none.status_code, "has no quarantine" in none.json()["detail"]) == (400, True)
+
+
+def test_the_report_on_a_dataset_is_served_with_links_into_the_catalog(client: TestClient) -> None:
+    page = client.get("/api/datasets/shop/sales/report").json()["html"]
+    assert '<a href="/#/report/shop/takings" target="_top">shop/takings</a>' in page
+    assert "<h2>Profile</h2>" in page

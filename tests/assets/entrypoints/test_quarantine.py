@@ -33,6 +33,22 @@ def balanced(shell: Shell) -> bool:
     )
 
 
+def test_a_line_that_was_no_record_is_mended_and_replayed_like_any_row(shell: Shell) -> None:
+    lines = (
+        b"sale,sku,price,buyer,at",
+        b"1,apple,1,,2024-01-03T00:00:00Z",
+        b"2,pear",
+        b"3,pear,3,,2024-01-04T00:00:00Z",
+    )
+    shell.world.land("shop/sales-a.csv", b"\n".join(lines) + b"\n")
+    shell.world.catch_up()
+    half = shell("quarantine", "fix", S, shell.first(), "--set", "sale=2", "--set", "sku=pear", "--set", "price=2")
+    assert "It still breaks at_not_null" in half
+    shell("quarantine", "fix", S, shell.first(), "--set", "at=2024-01-05T00:00:00Z")
+    assert shell.outcomes() == ["merged"]
+    assert (sold(shell), balanced(shell)) == ([1, 2, 3], True)
+
+
 @both_places
 def test_a_fixed_row_is_replayed_once_and_a_second_replay_changes_nothing(bad: Shell) -> None:
     bad("quarantine", "fix", S, bad.first(), "--set", "sku=pear")

@@ -38,7 +38,7 @@ function datasets(entries) {
   return table([["Dataset"], ["State"], ["Score", true], ["Rows", true], ["Set aside", true], ["Owner"], ["Made"], ["Red above"]],
     entries.map((entry) => [
       h("span", {}, to(entry.name), entry.description ? h("div", { class: "muted" }, entry.description) : null), state(entry),
-      entry.score === null ? "" : entry.score.toFixed(1), number(entry.rows), entry.quarantine_open ? number(entry.quarantine_open) : "",
+      entry.score === null ? "" : entry.score.toFixed(1), number(entry.rows), entry.quarantine_open ? h("a", { href: `#/quarantine/${path(entry.name)}` }, number(entry.quarantine_open)) : "",
       owned(entry.owner), instant(entry.materialised_at), h("span", {}, entry.red_upstream.slice(0, 3).map((name) => h("div", {}, to(name))))]));
 }
 
@@ -73,7 +73,7 @@ const pages = {
     const entry = page.entry;
     const facts = [["State", state(entry)], ["Owner", owned(entry.owner)], ["Version", entry.version], ["Source", entry.source],
       ["Rows", number(entry.rows)], ["Made", time(entry.materialised_at)], ["Quality", entry.score === null ? "" : `${entry.score.toFixed(1)} of 100`],
-      ["Freshness", entry.freshness.replace("_", " ")], ["Set aside", entry.quarantine_open ? rows(entry.quarantine_open) : ""],
+      ["Freshness", entry.freshness.replace("_", " ")], ["Set aside", entry.quarantine_open ? h("a", { href: `#/quarantine/${path(name)}` }, rows(entry.quarantine_open)) : ""],
       ["Tags", entry.tags.length ? h("span", {}, tags(entry.tags, "tag")) : ""], ["Terms", entry.terms.length ? h("span", {}, tags(entry.terms, "term")) : ""],
       ["Red above", entry.red_upstream.length ? h("span", {}, entry.red_upstream.map((each) => h("div", {}, to(each)))) : ""], ["Lies at", page.location]];
     const list = (names) => h("ul", {}, Object.keys(names).map((each) => h("li", {}, each in names && each.includes("/") && !each.includes(":") ? to(each) : each)));
@@ -87,7 +87,8 @@ const pages = {
     } }, "Show ten rows"));
     return [name, h("h1", {}, name), h("p", {}, page.description || entry.description || ""),
       h("p", {}, h("a", { href: `#/lineage/${path(name)}` }, "Lineage"), " · ", h("a", { href: `/api/datasets/${path(name)}/contract` }, "Contract (ODCS)"), " · ",
-        h("a", { href: `#/product/${path(name)}` }, "Compliance now")),
+        h("a", { href: `#/product/${path(name)}` }, "Compliance now"),
+        page.rules.length ? [" · ", h("a", { href: `#/report/${path(name)}` }, "Report")] : null, page.quarantine ? [" · ", h("a", { href: `#/quarantine/${path(name)}` }, "Quarantine")] : null),
       h("dl", {}, facts.filter(([, value]) => value).flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])),
       h("h2", {}, "Columns"),
       table([["Column"], ["Type"], ["Null"], ["Unit"], ["Personal"], ["Terms"], ["Meaning"]], page.columns.map((column) => [
@@ -100,6 +101,45 @@ const pages = {
         [each.name, each.promised, each.measured === null ? "not measured" : String(each.measured), each.kept === null ? "" : each.kept ? "yes" : "no"]))] : null,
       h("div", { class: "cards" }, h("section", {}, h("h2", {}, "Made of"), list(page.upstream)), h("section", {}, h("h2", {}, "Who reads it"), list(page.consumers))),
       h("h2", {}, "Rows"), sample].flat();
+  },
+
+  async quarantine(parts, query) {
+    const name = parts.join("/"), asked = new URLSearchParams(query);
+    const page = await call(`/datasets/${path(name)}/quarantine?${asked}`);
+    const shown = asked.get("decision") || "open", rule = asked.get("rule");
+    const here = (words) => `#/quarantine/${path(name)}?${new URLSearchParams({ decision: shown, ...(rule ? { rule } : {}), ...words })}`;
+    const picture = ([title, svg]) => h("img", { class: "plot", alt: title, src: `data:image/svg+xml;base64,${btoa(String.fromCharCode(...new TextEncoder().encode(svg)))}` });
+    const value = (text) => (text === null ? h("span", { class: "muted" }, "null") : String(text));
+    const cells = (opened) => (opened.payload === null ? h("span", { class: "muted" }, "the whole file") : h("dl", { class: "row" }, Object.entries(opened.payload)
+      .sort(([one], [other]) => opened.suspects.includes(other) - opened.suspects.includes(one))
+      .flatMap(([column, text]) => [h("dt", { class: opened.suspects.includes(column) ? "suspect" : null }, column),
+        h("dd", {}, value(text), opened.fix && opened.fix[column] !== text ? h("span", { class: "fixed" }, " → ", value(opened.fix[column])) : null)])));
+    const decisions = ["open", "replayed", "discarded"].map((each) => h("a", { class: "tag", href: here({ decision: each }), "aria-current": each === shown ? "page" : null },
+      `${number(page.decisions[each])} ${each}`));
+    return [`Quarantine of ${name}`, h("h1", {}, `Quarantine of ${name}`), h("p", {}, to(name), " · ", h("a", { href: `#/report/${path(name)}` }, "Report")), h("p", {}, decisions),
+      h("div", {}, Object.entries(page.pictures).map(picture)),
+      h("h2", {}, "By rule"),
+      page.rules.length ? table([["Rule"], ["Open", true], ["Replayed", true], ["Discarded", true], ["First"], ["Last"]], page.rules.map((each) => [
+        h("span", {}, h("a", { href: here({ rule: each.id }) }, each.label || each.id), each.label ? null : h("div", { class: "muted" }, "no rule of the contract any more")),
+        number(each.decisions.open), number(each.decisions.replayed), number(each.decisions.discarded), instant(each.first), instant(each.last)]))
+        : h("p", { class: "muted" }, "No row was ever set aside."),
+      h("h2", {}, `Rows, ${shown}`, rule ? [`, that break ${rule} `, h("a", { href: `#/quarantine/${path(name)}?decision=${shown}` }, "(all)")] : null),
+      page.envelopes.length ? table([["Row"], ["Why"], ["As it came"], ["Set aside"]], page.envelopes.map((opened) => [
+        h("span", {}, h("code", {}, opened.envelope.id), h("div", { class: "muted" }, opened.envelope.source, opened.envelope.position === null ? "" : `, record ${number(opened.envelope.position)}`)),
+        h("span", {}, opened.envelope.rules.map((id) => h("div", {}, opened.labels[id] || id)), opened.reason.startsWith("broken: ") ? null : h("div", { class: "muted" }, opened.reason),
+          opened.note ? h("div", { class: "muted" }, opened.note) : null),
+        cells(opened), instant(opened.envelope.quarantined_at)])) : h("p", { class: "muted" }, "None."),
+      page.omitted ? h("p", { class: "muted" }, `and ${number(page.omitted)} more: platform quarantine list ${name} --limit 0`) : null,
+      page.envelopes.length && shown === "open" ? h("div", {}, h("h2", {}, "What to do"), h("pre", {},
+        `platform quarantine fix ${name} ${page.envelopes[0].envelope.id} --set column=value\nplatform quarantine replay ${name}\nplatform quarantine discard ${name} ${page.envelopes[0].envelope.id} --reason "..."`)) : null];
+  },
+
+  async report(parts) {
+    const name = parts.join("/");
+    if (name === "index") { location.replace("#/"); return ["Catalog"]; }
+    const page = await call(`/datasets/${path(name)}/report`);
+    main.className = "full";
+    return [`Report on ${name}`, h("iframe", { class: "report", title: `Report on ${name}`, sandbox: "allow-top-navigation-by-user-activation", srcdoc: page.html })];
   },
 
   async column(parts) {
