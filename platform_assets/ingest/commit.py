@@ -120,7 +120,7 @@ def _set_aside(state: IngestState, outcome: Outcome, number: int) -> None:
             expected_position=state.position.quarantine,
             expected_version=state.position.quarantine_version,
         )
-    SupersededRows(state.lake, state.dataset).keep(outcome.table.overtaken)
+    SupersededRows(state.lake, state.dataset).keep(outcome.table.overtaken, transaction=(state.stream, number))
 
 
 def _write(state: IngestState, outcome: Outcome, number: int) -> Commit | None:

@@ -12,7 +12,7 @@ import polars as pl
 
 from platform_assets.ingest.ingest_log import StreamLog
 from platform_assets.ingest.quarantine import INGESTS, QuarantineStore
-from platform_assets.ingest.tables import ingests_spec, quarantine_spec, table_spec
+from platform_assets.ingest.tables import ingests_spec, quarantine_spec, superseded_spec, table_spec
 from platform_core.contracts import Dataset
 from platform_core.quality.envelope import ENVELOPE
 from platform_resources.storage import Lake
@@ -29,6 +29,7 @@ class Position:
     log: int | None
     quarantine: int | None
     quarantine_version: str | None
+    superseded: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,16 @@ class IngestState(QuarantineStore):
         return self.ingests()["commit"].max() == self.position.table
 
     @property
+    def has_rows_twice(self) -> bool:
+        """Tell whether rows may lie aside that stand in the table: a run died before its table, or before its log."""
+        at = self.position
+        return not self.is_settled or (at.superseded or 0) > max(at.table or 0, at.log or 0)
+
+    @property
     def latest(self) -> int:
         """The highest number that any ingest had, 0 where there was none."""
-        return max(self.position.table or 0, self.position.log or 0, self.position.quarantine or 0)
+        at = self.position
+        return max(at.table or 0, at.log or 0, at.quarantine or 0, at.superseded or 0)
 
     def _read(
         self,
@@ -82,6 +90,7 @@ def read_state(lake: Lake, dataset: Dataset) -> IngestState:
         log=lake.position(ingests_spec(dataset), STREAM),
         quarantine=lake.position(quarantine_spec(dataset), STREAM) if dataset.quarantine else None,
         quarantine_version=lake.version(quarantine_spec(dataset)) if dataset.quarantine else None,
+        superseded=lake.position(superseded_spec(dataset), STREAM) if dataset.key else None,
     )
     frames = {
         "quarantine": store.envelopes() if dataset.quarantine else pl.DataFrame(schema=ENVELOPE),

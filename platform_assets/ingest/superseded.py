@@ -55,13 +55,13 @@ class SupersededRows:
             pl.concat_str(place.hash(seed=1).cast(pl.String), pl.lit("-"), place.hash(seed=2).cast(pl.String))
         ).to_series()
 
-    def keep(self, rows: pl.DataFrame) -> None:
-        """Add rows; those that are there change only where they differ."""
+    def keep(self, rows: pl.DataFrame, *, transaction: tuple[str, int]) -> None:
+        """Add rows, once a transaction; those that are there change only where they differ."""
         if rows.is_empty():
             return
         names = [column.name for column in self.dataset.columns]
         kept = rows.select(*names, SOURCE, INGEST, INGESTED_AT).with_columns(self.identify(rows).alias(SUPERSEDED_ID))
-        self.lake.write(superseded_spec(self.dataset), kept)
+        self.lake.write(superseded_spec(self.dataset), kept, transaction=transaction)
 
     def remove(self, ids: Sequence[str]) -> None:
         """Remove rows that stand in the table again, or that their file does not have any more."""

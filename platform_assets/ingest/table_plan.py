@@ -275,12 +275,13 @@ def _dropped(
 ) -> tuple[str, ...]:
     """List the rows kept aside that are no longer to be: those that stand again, and what replaced sources had.
 
-    After a run that died before it took such rows away, all that stand in the table are among them.
+    After a run that died before the table had its rows, or before it took such rows away, all that stand in the table
+    are among them.
     """
     if not kept.exist():
         return ()
     stale = set(kept.ids_of(replaced)) | set(kept.identify(restored))
-    if not state.is_settled and state.lake.exists(table_spec(state.dataset)):
+    if state.has_rows_twice and state.lake.exists(table_spec(state.dataset)):
         stale |= set(kept.also_standing())
     return tuple(sorted(stale - set(kept.identify(overtaken))))
 
