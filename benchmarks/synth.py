@@ -74,18 +74,7 @@ def in_batches(_: Path) -> Iterator[Facts | None]:
     orders, references = _orders()
     yield None
     yield {"rows": sum(batch.height for batch in synthesize_batches(
-        orders, 4 * ROWS, references=references, most=4 * ROWS))}  # fmt: skip
-
-
-def generated(_: Path) -> Iterator[Facts | None]:
-    """A table drawn as a whole."""
-    import numpy as np
-
-    from platform_core.synthetic import generate
-
-    orders, references = _orders()
-    yield None
-    yield {"rows": generate(orders, ROWS, np.random.default_rng(0), references=references).height}
+        orders, 4 * ROWS, references=references))}  # fmt: skip
 
 
 def by_hand(_: Path) -> Iterator[Facts | None]:
@@ -183,7 +172,6 @@ TABLE = "Rows of ten columns"
 CASES = [
     Case("synthesize, 1,000,000 rows", synthesized, ("NumPy by hand, 1,000,000 rows",), TABLE),
     Case("synthesize_batches, 4,000,000 rows", in_batches, (), TABLE),
-    Case("generate, 1,000,000 rows", generated, ("NumPy by hand, 1,000,000 rows",), TABLE),
     Case("NumPy by hand, 1,000,000 rows", by_hand, (), TABLE),
     Case("Faker, 10,000 rows", faker, (), TABLE, python=_python()),
     Case("mimesis, 10,000 rows", mimesis, (), TABLE, python=_python()),

@@ -52,7 +52,7 @@ def generate_datasets(
         UnwritableFolder: The folder cannot be written to.
     """
     part = Catalog({name: catalog[name] for name in _with_references(catalog, names)}, {})
-    tables = world(part, np.random.default_rng(seed), rows=rows)
+    tables = world(part, seed, rows=rows)
     return [_written(name, _file(out, name, file_format), [tables[name]], file_format) for name in sorted(tables)]
 
 

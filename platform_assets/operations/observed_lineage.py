@@ -6,7 +6,6 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import numpy as np
 import polars as pl
 
 from platform_assets.location import CodeLocation
@@ -143,7 +142,7 @@ def _inputs(catalog: Catalog, transform: Transform[..., object], seed: int) -> d
             needed[name] = None
             waiting += [rule.dataset for rule in catalog.references_of(catalog[name])]
     part = Catalog({name: catalog[name] for name in needed}, {})
-    tables = world(part, np.random.default_rng(seed), rows=_ROWS)
+    tables = world(part, seed, rows=_ROWS)
     frames = {each: tables[source] for each, source in sources.items()}
     frames = {each: _repeated(frame, catalog[sources[each]].key) for each, frame in frames.items()}
     return _matched(frames)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from platform_assets.location import CodeLocation
@@ -133,7 +132,7 @@ def generated_tables(tested: CodeLocation, name: str, *, rows: int, seed: int) -
         CannotGenerate: For a contract no rows were found.
     """
     trial = _trial(tested.catalog, _selected(tested.catalog, [name]))
-    return world(Catalog(trial.datasets, {}), np.random.default_rng(seed), rows=rows)
+    return world(Catalog(trial.datasets, {}), seed, rows=rows)
 
 
 def run_pipeline_test(
@@ -156,7 +155,7 @@ def run_pipeline_test(
     selected = _selected(tested.catalog, patterns)
     trial = _trial(tested.catalog, selected)
     filled = Catalog({name: dataset for name, dataset in trial.datasets.items() if name not in trial.transforms}, {})
-    tables = world(filled, np.random.default_rng(seed), rows=rows)
+    tables = world(filled, seed, rows=rows)
     if stored is not None:
         tables |= stored.tables(filled, tables)
     with throw_away_folder() as folder:

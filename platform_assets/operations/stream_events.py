@@ -13,7 +13,7 @@ import polars as pl
 
 from platform_assets.ingest.stream import create_topic, topic_name, topic_of
 from platform_core.contracts import Dataset
-from platform_core.synthetic import generate
+from platform_core.synthetic import synthesize
 from platform_resources.brokers import Broker
 from platform_resources.storage import Lake
 
@@ -64,7 +64,7 @@ def produce_generated(  # noqa: PLR0913 - what the messages are like
     """
     create_topic(broker, lake, dataset)
     rng = np.random.default_rng(seed)
-    rows = generate(dataset, count, rng, references={})
+    rows = synthesize(dataset, count, seed)
     if until is not None:
         rows = _as_live(dataset, rows, until, rng)
     for name, each in (odd or {}).items():

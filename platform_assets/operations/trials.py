@@ -18,7 +18,7 @@ from platform_core.contracts.dataset import Transform
 from platform_core.errors import ShapeError
 from platform_core.quality import conform, judge
 from platform_core.synthetic import CannotBreak, CannotGenerate, faults, lookups, world
-from platform_core.synthetic.generate import latest
+from platform_core.synthetic.verdicts import latest
 from platform_resources.storage.frames import from_polars, kind_of, to_polars
 
 Tables = Mapping[str, pl.DataFrame]
@@ -68,7 +68,7 @@ class Trial:
         self.filled = Catalog(
             {name: each for name, each in catalog.datasets.items() if name not in catalog.transforms}, {}
         )
-        self.tables: dict[str, pl.DataFrame] = world(self.filled, np.random.default_rng(seed), rows=rows)
+        self.tables: dict[str, pl.DataFrame] = world(self.filled, seed, rows=rows)
         self.order = _ordered(catalog)
 
         self.calm = self.run()

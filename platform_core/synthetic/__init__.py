@@ -2,7 +2,6 @@
 
 from platform_core.synthetic.errors import CannotBreak, CannotGenerate
 from platform_core.synthetic.faults import Fault, Implied, faults
-from platform_core.synthetic.generate import generate
 from platform_core.synthetic.synthesis import synthesize, synthesize_batches
 from platform_core.synthetic.world import lookups, world
 
@@ -12,7 +11,6 @@ __all__ = [
     "Fault",
     "Implied",
     "faults",
-    "generate",
     "lookups",
     "synthesize",
     "synthesize_batches",

@@ -1,10 +1,11 @@
 """Rows by trial: a plan draws, what breaks a rule is drawn again, until there are enough or the budget is spent."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial, reduce
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from platform_core.contracts.dataset import Dataset
 from platform_core.quality import judge
 from platform_core.rules import CheckRule, ReferenceRule, RowRule, Rule, ShareRule
 from platform_core.synthetic.errors import CannotGenerate
-from platform_core.synthetic.plan import Plan, Streams, Wish, plan_of
+from platform_core.synthetic.plan import Plan, Streams, Wish, plan_of, room
 from platform_core.synthetic.pools import found
 
 _ROUNDS = 48
@@ -23,6 +24,9 @@ _BUDGET = (30_000, 1000)
 
 _LARGEST_BATCH = 1_000_000
 _SPARE = 8
+_FIRST = 16
+"""Rows of the first block."""
+
 _CLOCK = datetime(9999, 12, 31, tzinfo=UTC)
 """Rows are drawn whatever the clock says; faults of rules that read it move the clock."""
 
@@ -42,6 +46,25 @@ class _Rejected:
         return self.counts.most_common(1)[0][0] if self.counts else "rows"
 
 
+@dataclass
+class _Progress:
+    """How far drawing has come.
+
+    Attributes:
+        cursor: How many rows were drawn, kept or not.
+        prints: By unique columns, prints of the rows there are.
+        counted: Rows with which shares of nulls and misses are counted.
+    """
+
+    cursor: int
+    prints: "dict[tuple[str, ...], _Prints]"
+    counted: pl.DataFrame
+
+    def add(self, frame: pl.DataFrame) -> None:
+        for unique, prints in self.prints.items():
+            prints.add(frame.select(_print(unique)).to_series().to_numpy())
+
+
 def rows_of(wish: Wish, rng: np.random.Generator, *, beside: pl.DataFrame | None = None) -> pl.DataFrame:
     """As many rows as wished that keep every rule of the wish and break its broken one.
 
@@ -53,100 +76,99 @@ def rows_of(wish: Wish, rng: np.random.Generator, *, beside: pl.DataFrame | None
     Raises:
         CannotGenerate: With the rule that most draws broke.
     """
-    plan = plan_of(wish, rng)
-    taken = _typed(plan) if beside is None else beside
-    return _filled(plan, wish.rows, taken, lambda _: rng, counted=taken)
+    plan = plan_of(wish, lambda _: rng)
+    there = _typed(plan) if beside is None else beside
+    progress = _Progress(0, {unique: _Prints() for unique in wish.uniques}, there)
+    progress.add(there)
+    kept, refusal = _filled(plan, wish.rows, lambda _: lambda __: rng, progress, reach=None)
+    if refusal is not None:
+        raise refusal
+    return kept
 
 
-def blocks_of(wish: Wish, streams: Callable[..., Streams], *, size: int) -> Iterator[pl.DataFrame]:
-    """Yield the wished rows in blocks of so many, each by streams of its own, so that no later row changes an earlier.
+def blocks_of(wish: Wish, streams: Callable[..., Streams], *, largest: int) -> Iterator[pl.DataFrame]:
+    """Yield rows in blocks, each by streams of its own, so that no later row changes an earlier one.
 
-    Of the rows before a block only prints of the values of unique columns are kept, or the values where all are listed.
+    The first block has 16 rows, and a block as many as there were before it, up to `largest`. Rows end where unique
+    columns leave no more room. A block refers to no further rows of another dataset than it has rows before it, or 16.
+    Of the rows before a block only prints of the values of unique columns are kept, where these may repeat.
 
     Args:
-        wish: What is asked; its rows are as many as there may ever be.
+        wish: What is asked; how many rows it wishes decides nothing.
         streams: From the numbers of the block and the round to the source of chance of each column.
-        size: Rows of a block.
+        largest: Rows of a block.
 
     Raises:
-        CannotGenerate: With the rule that most draws broke.
+        CannotGenerate: With the rule that most draws broke, when all rows before it were given.
     """
-    plan = plan_of(wish, streams())
-    listed = [product.unique for product in plan.products]
-    names = list(dict.fromkeys(name for unique in listed for name in unique))
-    earlier = {unique: _Prints() for unique in wish.uniques if unique not in listed}
-    empty = _typed(plan)
-    taken = empty.select(names)
-    for block, start in enumerate(range(0, wish.rows, size)):
-        rows = min(size, wish.rows - start)
-        frame = _filled(plan, rows, taken, partial(streams, block), counted=empty, earlier=earlier)
-        taken = pl.concat([taken, frame.select(names)])
-        for unique, prints in earlier.items():
-            prints.add(frame.select(_print(unique)).to_series().to_numpy())
-        yield frame
+    plan = plan_of(replace(wish, rows=0), streams())
+    most = room(wish, streams())
+    progress = _Progress(0, {unique: _Prints() for unique in plan.guarded}, _typed(plan))
+    start = 0
+    for block in count():
+        rows = min(max(_FIRST, start), largest)
+        rows = rows if most is None else min(rows, most - start)
+        if rows <= 0:
+            return
+        frame, refusal = _filled(plan, rows, partial(streams, block), progress, reach=max(start, _FIRST))
+        progress.add(frame)
+        start += frame.height
+        if _shares(wish):
+            progress.counted = pl.concat([progress.counted, frame]) if start < largest else _typed(plan)
+        if frame.height:
+            yield frame
+        if refusal is not None:
+            raise refusal
 
 
 def _filled(
-    plan: Plan,
-    rows: int,
-    taken: pl.DataFrame,
-    chance: Callable[[int], np.random.Generator | Streams],
-    *,
-    counted: pl.DataFrame,
-    earlier: "Mapping[tuple[str, ...], _Prints] | None" = None,
-) -> pl.DataFrame:
-    """Draw so many rows by rounds; shares are counted from the first of the `counted` rows on."""
+    plan: Plan, rows: int, chance: Callable[[int], Streams], progress: _Progress, *, reach: int | None
+) -> tuple[pl.DataFrame, CannotGenerate | None]:
+    """Draw so many rows by rounds, or as many as can be found, and why there are no more."""
     kept = _typed(plan)
     rejected, yield_rate, budget = _Rejected(), 1.0, _BUDGET[0] + _BUDGET[1] * rows
     for number in range(_ROUNDS):
         missing = rows - kept.height
         if missing <= 0 or budget <= 0:
             break
-        size = min(int(missing / yield_rate * 1.05) + _SPARE, max(_LARGEST_BATCH, missing))
-        there = pl.concat([taken, kept.select(taken.columns)])
-        batch, budget = plan.draw(chance(number), size, there), budget - size
-        beside = kept if earlier else there
-        passed = _passing(plan, batch, beside, pl.concat([counted, kept]), rejected, earlier or {})
+        size = missing if number == 0 and plan.certain else min(
+            int(missing / yield_rate * 1.05) + _SPARE, max(_LARGEST_BATCH, missing)
+        )  # fmt: skip
+        batch, budget = plan.draw(chance(number), size, progress.cursor, reach), budget - size
+        progress.cursor += size
+        passed = _passing(plan, batch, kept, progress, rejected)
         yield_rate = max(passed.height / max(batch.height, 1), yield_rate / 8, 1e-4)
-        kept = pl.concat([kept, passed.head(missing)])
-    if kept.height < rows:
-        raise _spent(plan.wish, kept, rejected)
-    return kept
+        kept = pl.concat([kept, passed.head(missing)]) if kept.height else passed.head(missing)
+    return kept, _spent(plan.wish, kept, rows, rejected) if kept.height < rows else None
 
 
 def _typed(plan: Plan) -> pl.DataFrame:
     return pl.DataFrame(schema={column.name: column.dtype for column in plan.wish.dataset.columns})
 
 
-def _spent(wish: Wish, kept: pl.DataFrame, rejected: _Rejected) -> CannotGenerate:
+def _spent(wish: Wish, kept: pl.DataFrame, rows: int, rejected: _Rejected) -> CannotGenerate:
     return CannotGenerate(
         wish.dataset.name, f"rule {rejected.worst!r}",
-        f"only {kept.height} of {wish.rows} rows were found that satisfy it together with the other rules.",
+        f"only {kept.height} of {rows} rows were found that satisfy it together with the other rules.",
         "write it as an equality of a column (it is then computed), tighten the columns' own rules, or ask for fewer.",
     )  # fmt: skip
 
 
 def _passing(
-    plan: Plan,
-    batch: pl.DataFrame,
-    there: pl.DataFrame,
-    counted: pl.DataFrame,
-    rejected: _Rejected,
-    earlier: "Mapping[tuple[str, ...], _Prints]",
+    plan: Plan, batch: pl.DataFrame, kept: pl.DataFrame, progress: _Progress, rejected: _Rejected
 ) -> pl.DataFrame:
     verdicts = tuple(_verdicts(plan, batch))
     for rule, good in verdicts:
         rejected.note(rule.id, batch.height - int(good.sum()))
     if verdicts:
         batch = batch.filter(reduce(pl.Series.__and__, [good for _, good in verdicts]))
-    for unique in plan.wish.uniques:
+    for unique, prints in progress.prints.items():
         before = batch.height
-        batch = batch.filter(_new(batch, unique, [there]))
-        if unique in earlier:
-            batch = batch.filter(earlier[unique].lack(batch.select(_print(unique)).to_series().to_numpy())
-                                 | _partly_null(batch, unique))  # fmt: skip
+        batch = batch.filter(_new(batch, unique, kept))
+        batch = batch.filter(prints.lack(batch.select(_print(unique)).to_series().to_numpy())
+                             | _partly_null(batch, unique))  # fmt: skip
         rejected.note("_".join(unique) + "_unique", before - batch.height)
-    return _within_quotas(plan.wish, batch, counted)
+    return _within_quotas(plan.wish, batch, progress.counted, kept)
 
 
 def _verdicts(plan: Plan, batch: pl.DataFrame) -> Iterator[tuple[Rule, pl.Series]]:
@@ -166,9 +188,9 @@ def _good(batch: pl.DataFrame, rule: Rule, wish: Wish) -> pl.Series:
     return batch.select(rule.holds().alias(rule.id)).to_series()
 
 
-def _new(batch: pl.DataFrame, unique: tuple[str, ...], there: list[pl.DataFrame]) -> pl.Series:
+def _new(batch: pl.DataFrame, unique: tuple[str, ...], kept: pl.DataFrame) -> pl.Series:
     """True where the row repeats none before it. By hash: 10 times faster, and a collision is only drawn again."""
-    prints = [frame.select(_print(unique)).to_series() for frame in (*there, batch)]
+    prints = [frame.select(_print(unique)).to_series() for frame in (kept, batch)]
     first = reduce(pl.Series.append, prints, pl.Series([], dtype=pl.UInt64)).is_first_distinct()
     return first.tail(batch.height) | _partly_null(batch, unique)
 
@@ -185,6 +207,8 @@ class _Prints:
 
     def add(self, prints: "npt.NDArray[np.uint64]") -> None:
         run = np.sort(prints)
+        if not run.size:
+            return
         while self._runs and self._runs[-1].size <= 2 * run.size:
             run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")
         self._runs.append(run)
@@ -202,8 +226,11 @@ def _print(names: tuple[str, ...]) -> pl.Expr:
     return reduce(lambda left, right: left * 0x9E3779B1 + right, [pl.col(name).hash() for name in names]).alias("print")
 
 
-def _within_quotas(wish: Wish, batch: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
+def _within_quotas(wish: Wish, batch: pl.DataFrame, counted: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
     """The rows of a batch, without those whose null or miss would exceed what the rows so far allow."""
+    if not _shares(wish):
+        return batch
+    there = pl.concat([counted, kept])
     while True:
         excess = _excess(wish, pl.concat([there, batch])).tail(batch.height)
         if not excess.any():
@@ -211,11 +238,17 @@ def _within_quotas(wish: Wish, batch: pl.DataFrame, there: pl.DataFrame) -> pl.D
         batch = batch.filter(~excess)
 
 
+def _shares(wish: Wish) -> list[Rule]:
+    """The rules that allow a share of rows to be bad."""
+    return [rule for rule in wish.rules if isinstance(rule, ShareRule)
+            or (isinstance(rule, ReferenceRule) and not rule.judges_rows)]  # fmt: skip
+
+
 def _excess(wish: Wish, frame: pl.DataFrame) -> pl.Series:
     """True where a share of nulls or misses, counted from the first row of its partition on, is above its quota."""
     keys = frame.with_columns(_period(wish.dataset).alias("key")).select("key")
     excess = pl.repeat(value=False, n=frame.height, dtype=pl.Boolean, eager=True)
-    for rule in wish.rules:
+    for rule in _shares(wish):
         counted = _counted(rule, frame, wish)
         if counted is not None:
             bad, known, quota = counted

@@ -20,8 +20,9 @@ from platform_core.rules import CheckRule, DatasetRule, ReferenceRule, RowRule, 
 from platform_core.rules.base import FaultKind
 from platform_core.synthetic.draws import rows_of
 from platform_core.synthetic.errors import CannotBreak, CannotGenerate
-from platform_core.synthetic.generate import NO_REFERENCES, latest, passing, red_rules, slices
 from platform_core.synthetic.plan import Wish, room
+from platform_core.synthetic.synthesis import NO_REFERENCES, many_rows, passing, slices
+from platform_core.synthetic.verdicts import latest, red_rules
 from platform_core.synthetic.windows import first_partition
 
 _ROWS = 40
@@ -103,7 +104,7 @@ class _Case:
     def _rows(self) -> int:
         """Enough rows that one more bad one changes no share beyond its quota, and a unique column can spare one."""
         wanted = max([_ROWS, *(_needed(rule) for rule in rules_of(self.dataset))])
-        most = room(self.wish(rows=0), self.rng)
+        most = room(self.wish(rows=0), lambda _: self.rng)
         return wanted if most is None else max(1, min(wanted, most - 1))
 
     def wish(self, *, rows: int, without: Collection[str] = (), broken: Rule | None = None) -> Wish:
@@ -292,7 +293,7 @@ def _measure(case: _Case, rule: Rule) -> Iterator[Fault]:
     assert isinstance(rule, DatasetRule)  # noqa: S101 - for the type checker: `_planter` sends no other
     for without in _give_ways(case.dataset, rule):
         wish = replace(case.wish(rows=case.good.height, without=without, broken=rule), broken=None)
-        for frame in (*slices(wish, [rule], case.rng), case.good.head(1)):
+        for frame in (*slices(many_rows(wish, case.rng), wish.rows, [rule]), case.good.head(1)):
             red = case.red(frame)
             if rule.id in red:
                 yield _fault(case, rule, frame, red, without)

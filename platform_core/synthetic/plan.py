@@ -5,15 +5,16 @@ expressions and hand-written checks are left to trial.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
-from platform_core.rules import CheckRule, DatasetRule, NotIn, ReferenceRule, RowRule, Rule, ValueRule
+from platform_core.rules import CheckRule, DatasetRule, NotIn, ReferenceRule, RowRule, Rule, ShareRule, ValueRule
 from platform_core.synthetic.equations import Equation, equations
 from platform_core.synthetic.errors import CannotGenerate
 from platform_core.synthetic.pools import pools_of
@@ -22,6 +23,9 @@ from platform_core.synthetic.values import NoValueError, Values, values_of
 
 Streams = Callable[[str], np.random.Generator]
 """The source of chance of a column, or of what else is drawn, by its name."""
+
+SMALL = 1 << 26
+"""Products of up to so many rows begin again at their end, for rows that were drawn and not kept."""
 
 _NULLS = 0.1
 """The share of nulls in a nullable column of which no rule speaks."""
@@ -38,7 +42,6 @@ class Wish:
         window: Where instants lie: closed, open.
         rows: How many rows will be drawn.
         broken: The rule that every row breaks, if any.
-        room_for: Where no rows are wished, for how many there should be room in ranges that are wide enough.
     """
 
     dataset: Dataset
@@ -47,7 +50,6 @@ class Wish:
     window: tuple[datetime, datetime]
     rows: int
     broken: Rule | None = None
-    room_for: int = 0
 
     def rules_on(self, column: str) -> list[ValueRule]:
         """The rules on the values of one column, and that no text of it means null where it comes from."""
@@ -93,6 +95,7 @@ class Plan:
         wish: What was asked.
         sources: Columns drawn independently of the rows there are.
         products: Columns drawn without repetition.
+        guarded: The unique sets of columns that products alone do not keep apart.
         choices: For each equality, the ways to compute a side.
         nulls: The share of nulls by column.
         misses: By column with a reference that need not always be found: the share that is not, and its values.
@@ -102,20 +105,29 @@ class Plan:
     wish: Wish
     sources: tuple[Source, ...]
     products: tuple[Product, ...]
+    guarded: tuple[tuple[str, ...], ...]
     choices: tuple[tuple[Equation, ...], ...]
     nulls: Mapping[str, float]
     misses: Mapping[str, tuple[float, Values]]
     tests: tuple[Rule, ...]
 
-    def draw(self, rng: np.random.Generator | Streams, rows: int, taken: pl.DataFrame) -> pl.DataFrame:
-        """At most so many rows, untested; products repeat nothing that is taken."""
-        streams = _streams(rng)
+    @property
+    def certain(self) -> bool:
+        """Whether every row that is drawn is kept."""
+        loose = any(isinstance(rule, ShareRule) or (isinstance(rule, ReferenceRule) and not rule.judges_rows)
+                    for rule in self.wish.rules)  # fmt: skip
+        return not (self.tests or self.guarded or loose)
+
+    def draw(self, streams: Streams, rows: int, cursor: int, reach: int | None) -> pl.DataFrame:
+        """At most so many rows, untested; of products the ones behind the cursor, of pools rows within reach."""
         parts = []
         for product in self.products:
-            parts.append(product.draw(streams(",".join(product.unique)), rows, taken))
+            if product.count > SMALL:
+                rows = min(rows, max(0, product.count - cursor))
+            parts.append(product.draw(cursor, rows))
             rows = min(rows, parts[-1].height)
         parts = [part.head(rows) for part in parts]
-        parts += [source.draw(streams(",".join(source.columns)), rows) for source in self.sources]
+        parts += [source.draw(streams(",".join(source.columns)), rows, reach) for source in self.sources]
         names = [column.name for column in self.wish.dataset.columns]
         frame = pl.concat(parts, how="horizontal").select(names) if parts else pl.DataFrame()
         return self._with_nulls(streams, self._solved(streams, self._with_misses(streams, frame)))
@@ -141,37 +153,45 @@ class Plan:
         )
 
 
-def _streams(rng: np.random.Generator | Streams) -> Streams:
-    """One source of chance for all, or by name."""
-    return (lambda _: rng) if isinstance(rng, np.random.Generator) else rng
-
-
-def plan_of(wish: Wish, rng: np.random.Generator | Streams) -> Plan:
+def plan_of(wish: Wish, streams: Streams) -> Plan:
     """The plan for a wish.
 
     Raises:
         CannotGenerate: A column has no value, a reference leads nowhere, or fewer rows can differ than are wanted.
     """
+    sources = _sources(wish, streams)
+    _judge_room(wish, sources)
+    apart, products = with_products(sources, wish.uniques, lambda name: int(streams(f"{name} order").integers(2**62)))
+    choices = _choices(wish)
+    guarded = _guarded(wish, products, choices)
+    return Plan(wish, apart, products, guarded, choices, _nulls(wish), _misses(wish, streams), _tests(wish, choices))
+
+
+def room(wish: Wish, streams: Streams) -> int | None:
+    """How many rows the unique columns leave room for; None where that is practically endless."""
+    sources = _sources(wish, streams)
+    rooms = [size(sources, unique) for unique in wish.uniques]
+    return min((room for room in rooms if room is not None), default=None)
+
+
+def _sources(wish: Wish, streams: Streams) -> list[Source]:
     _judge_references(wish)
-    streams = _streams(rng)
     pools = pools_of(wish.reference_rules, wish.references, wish.value_rules, wish.broken_value)
     sources = [pool_source(pool) for pool in pools if pool.height]
     empty = _empty(wish, [pool for pool in pools if not pool.height])
     drawn = {name for source in sources for name in source.columns} | set(empty)
     sources += [column_source(column.name, _values(wish, column, streams(f"{column.name} tried")))
                 for column in wish.dataset.columns if column.name not in drawn]  # fmt: skip
-    sources += [_null_source(wish.dataset, name) for name in empty]
-    _judge_room(wish, sources)
-    apart, products = with_products(sources, wish.uniques, wish.rows)
-    choices = _choices(wish)
-    return Plan(wish, apart, products, choices, _nulls(wish), _misses(wish, streams), _tests(wish, choices))
+    return sources + [_null_source(wish.dataset, name) for name in empty]
 
 
-def room(wish: Wish, rng: np.random.Generator | Streams) -> int | None:
-    """How many rows the unique columns leave room for; None where that is practically endless."""
-    sources = plan_of(replace(wish, rows=0, room_for=wish.rows), rng).sources
-    rooms = [size(sources, unique) for unique in wish.uniques]
-    return min((room for room in rooms if room is not None), default=None)
+def _guarded(
+    wish: Wish, products: Sequence[Product], choices: tuple[tuple[Equation, ...], ...]
+) -> tuple[tuple[str, ...], ...]:
+    """The unique sets in which rows may be alike: small products begin again, equations write over what was drawn."""
+    computed = {way.column for ways in choices for way in ways}
+    apart = [set(each.unique) for each in products if each.count > SMALL and not set(each.unique) & computed]
+    return tuple(unique for unique in wish.uniques if not any(names <= set(unique) for names in apart))
 
 
 def _judge_references(wish: Wish) -> None:
@@ -202,14 +222,15 @@ def _empty(wish: Wish, pools: Sequence[pl.DataFrame]) -> list[str]:
 def _null_source(dataset: Dataset, name: str) -> Source:
     column = dataset.column(name)
     dtype = column.dtype if column is not None else pl.Null()
-    return Source((name,), lambda _, rows: pl.Series(name, [None] * rows, dtype=dtype).to_frame(), None)
+    nulls = pl.Series(name, [None], dtype=dtype)
+    return Source((name,), lambda _, rows, __: nulls.new_from_index(0, rows).to_frame(), lambda _: None)
 
 
 def _values(wish: Wish, column: Column, rng: np.random.Generator) -> Values:
     broken = wish.broken_value
     try:
         return values_of(
-            column, wish.rules_on(column.name), rng, window=wish.window, differing=_differing(wish, column),
+            column, wish.rules_on(column.name), rng, window=wish.window, key=_key(wish, column),
             broken=broken if broken is not None and broken.columns[0] == column.name else None,
         )  # fmt: skip
     except NoValueError as error:
@@ -220,27 +241,21 @@ def _values(wish: Wish, column: Column, rng: np.random.Generator) -> Values:
         ) from error
 
 
-def _differing(wish: Wish, column: Column) -> int:
-    """How many different values a column needs: as many as rows where it must differ alone, or is a text of a key."""
-    alone = (column.name,) in wish.uniques
-    text = column.dtype == pl.String and any(column.name in unique for unique in wish.uniques)
-    if not alone and not text:
-        return 0
-    return wish.rows or (0 if text else wish.room_for)
+def _key(wish: Wish, column: Column) -> Literal["alone", "part"] | None:
+    """Whether a column must differ alone, or as part of a key."""
+    if (column.name,) in wish.uniques:
+        return "alone"
+    return "part" if any(column.name in unique for unique in wish.uniques) else None
 
 
 def _judge_room(wish: Wish, sources: Sequence[Source]) -> None:
     for unique in wish.uniques:
         most = size(sources, unique)
-        if most is not None and most < wish.rows and not _may_be_null(wish.dataset, unique):
+        if most is not None and most < wish.rows:
             raise CannotGenerate(
                 wish.dataset.name, ", ".join(unique), f"only {most} rows can differ, and {wish.rows} are wanted.",
-                f"ask for at most {most} rows, or allow more values.",
+                f"ask for {most} rows or fewer, or allow more values.",
             )  # fmt: skip
-
-
-def _may_be_null(dataset: Dataset, names: tuple[str, ...]) -> bool:
-    return any(column.nullable for column in dataset.columns if column.name in names)
 
 
 def _choices(wish: Wish) -> tuple[tuple[Equation, ...], ...]:

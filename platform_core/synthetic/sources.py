@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
 
 import numpy as np
 import polars as pl
 
+from platform_core.synthetic.numbering import Places, numbered, permuted
 from platform_core.synthetic.pools import drawn
 from platform_core.synthetic.values import Values
 
-_LARGEST = 2_000_000
-"""Rows of a product that are still listed; above, alike rows are so rare that drawing again is cheaper."""
+COUNTABLE = 1 << 62
+"""More rows than this cannot be numbered; alike ones among them are so rare that drawing again is cheaper."""
 
 
 @dataclass(frozen=True)
@@ -20,74 +20,97 @@ class Source:
 
     Attributes:
         columns: Their names.
-        draw: So many rows, drawn independently.
-        every: All different rows, or None where there are too many to list.
+        draw: So many rows, drawn independently; of a pool, from its first rows, at most so many as `reach` says.
+        counted: For some of the columns: how many rows differ in them, None where that is endless, and the rows at
+            given places of these.
+        serial: Whether rows that must differ are numbered upwards.
     """
 
     columns: tuple[str, ...]
-    draw: Callable[[np.random.Generator, int], pl.DataFrame]
-    every: pl.DataFrame | None
+    draw: Callable[[np.random.Generator, int, int | None], pl.DataFrame]
+    counted: Callable[[tuple[str, ...]], tuple[int, Callable[[Places], pl.DataFrame]] | None]
+    serial: bool = False
 
 
 def column_source(name: str, values: Values) -> Source:
     """One column by its values."""
-    every = None if values.every is None else values.every.alias(name).to_frame()
-    return Source((name,), lambda rng, rows: values.draw(rng, rows).alias(name).to_frame(), every)
+
+    def counted(_: tuple[str, ...]) -> tuple[int, Callable[[Places], pl.DataFrame]] | None:
+        at = values.at
+        return None if at is None else (values.count, lambda places: at(places).alias(name).to_frame())
+
+    return Source((name,), lambda rng, rows, _: values.draw(rng, rows).alias(name).to_frame(), counted, values.serial)
 
 
 def pool_source(pool: pl.DataFrame) -> Source:
     """Columns by rows of another dataset."""
-    return Source(tuple(pool.columns), lambda rng, rows: drawn(pool, rng, rows), pool)
+
+    def counted(names: tuple[str, ...]) -> tuple[int, Callable[[Places], pl.DataFrame]]:
+        differing = pool.unique(subset=names, maintain_order=True, keep="first")
+        return differing.height, lambda places: differing[places]
+
+    return Source(tuple(pool.columns), lambda rng, rows, reach: drawn(pool, rng, rows, reach), counted)
 
 
 def size(sources: Sequence[Source], unique: tuple[str, ...]) -> int | None:
     """How many rows can differ in the unique columns; None where that is practically endless."""
     total = 1
     for source in sources:
-        names = [name for name in unique if name in source.columns]
-        if names and source.every is None:
+        names = tuple(name for name in unique if name in source.columns)
+        if not names:
+            continue
+        counted = source.counted(names)
+        if counted is None:
             return None
-        if names and source.every is not None:
-            total *= source.every.select(names).n_unique()
-    return total
+        total *= counted[0]
+    return total if total < COUNTABLE else None
 
 
 @dataclass(frozen=True)
 class Product:
-    """Sources drawn without repetition: rows of all their combinations, no two alike in `unique`."""
+    """Sources drawn without repetition: rows of all their combinations, no two alike in `unique`.
+
+    Combinations are numbered, and taken in an order that the key shuffles: no list of them is ever made, and where one
+    is taken follows from how many were taken before. Serial sources go up instead, with gaps.
+
+    Attributes:
+        unique: The columns in which rows differ.
+        sources: What is combined.
+        count: The number of combinations.
+        key: Decides the order.
+    """
 
     unique: tuple[str, ...]
     sources: tuple[Source, ...]
+    count: int
+    key: int
 
-    @cached_property
-    def _rows(self) -> pl.DataFrame:
-        listed = [source.every for source in self.sources if source.every is not None]
-        crossed = reduce(lambda left, right: left.join(right, how="cross"), listed)
-        return crossed.unique(subset=self.unique, maintain_order=True)
-
-    def draw(self, rng: np.random.Generator, rows: int, taken: pl.DataFrame) -> pl.DataFrame:
-        """At most so many rows, none alike in `unique`, and none that is taken."""
-        free = self._rows
-        if taken.height:
-            free = free.join(taken.select(self.unique), on=list(self.unique), how="anti", maintain_order="left")
-        return free[rng.permutation(free.height)[:rows]]
+    def draw(self, cursor: int, rows: int) -> pl.DataFrame:
+        """At most so many rows from the cursor on; behind the last combination follows the first again."""
+        order = np.arange(cursor, cursor + min(rows, self.count), dtype=np.uint64) % np.uint64(self.count)
+        serial = len(self.sources) == 1 and self.sources[0].serial
+        places = numbered(order, self.key) if serial else permuted(order, self.count, self.key)
+        frames = []
+        for source in self.sources:
+            counted = source.counted(tuple(name for name in self.unique if name in source.columns))
+            assert counted is not None  # noqa: S101 - for the type checker: `with_products` takes no other
+            count, at = counted
+            frames.append(at(places % count))
+            places = places // count
+        return pl.concat(frames, how="horizontal")
 
 
 def with_products(
-    sources: Sequence[Source], uniques: Sequence[tuple[str, ...]], rows: int
+    sources: Sequence[Source], uniques: Sequence[tuple[str, ...]], key: Callable[[str], int]
 ) -> tuple[tuple[Source, ...], tuple[Product, ...]]:
-    """The sources, and the products that replace those of them which would often repeat a unique value."""
+    """The sources, and the products that replace those of them whose rows must differ and can be numbered."""
     left, products = list(sources), []
     for unique in uniques:
         touched = [source for source in left if set(source.columns) & set(unique)]
         covered = {name for source in touched for name in source.columns}
-        room = size(touched, unique)
-        if room is None or not set(unique) <= covered or room > 8 * rows or _listed(touched) > _LARGEST:
+        count = size(touched, unique)
+        if count is None or not touched or not set(unique) <= covered:
             continue
-        products.append(Product(unique, tuple(touched)))
+        products.append(Product(unique, tuple(touched), count, key(",".join(unique))))
         left = [source for source in left if source not in touched]
     return tuple(left), tuple(products)
-
-
-def _listed(sources: Sequence[Source]) -> int:
-    return int(np.prod([source.every.height for source in sources if source.every is not None], dtype=float))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -11,12 +12,16 @@ import polars as pl
 from platform_core.contracts.columns import Column
 from platform_core.rules import ValueRule
 from platform_core.rules.intervals import Intervals, Line, between, everything, line_of
+from platform_core.synthetic.numbering import GAP, Places
 from platform_core.synthetic.patterns import UnreadablePatternError
 from platform_core.synthetic.texts import candidates, listed, spelled
 from platform_core.synthetic.vocabulary import BIRTH_DAYS, Texts
 
 FEW = 100_000
 """Up to this many values a column's values are listed rather than drawn when they must differ."""
+
+_WIDE = 10**9
+"""With so many values, those that must differ are numbered upwards; with fewer they are shuffled."""
 
 _PROBE = 256
 _GOOD_ENOUGH = 0.5
@@ -36,11 +41,15 @@ class Values:
 
     Attributes:
         draw: So many values, drawn independently.
-        every: All different values, or None where there are more than `FEW`.
+        count: How many different ones there are, where they can be numbered.
+        at: The values at places from 0 up to `count`, open; None where they cannot be numbered.
+        serial: Whether there is room to number rows upwards, with gaps.
     """
 
     draw: Callable[[np.random.Generator, int], pl.Series]
-    every: pl.Series | None = None
+    count: int = 0
+    at: Callable[[Places], pl.Series] | None = None
+    serial: bool = False
 
 
 def values_of(
@@ -50,7 +59,7 @@ def values_of(
     *,
     broken: ValueRule | None,
     window: tuple[datetime, datetime],
-    differing: int,
+    key: Literal["alone", "part"] | None,
 ) -> Values:
     """The values of a column by the rules on it, and against the broken one.
 
@@ -60,19 +69,19 @@ def values_of(
         rng: For trying candidate texts.
         broken: A rule on it that every value breaks.
         window: Where instants lie when rules leave the choice: closed, open.
-        differing: How many different values are wanted; 0 where they may repeat.
+        key: Whether no two values may be alike, or are part of what may not be; None where they may repeat.
 
     Raises:
         NoValueError: Nothing was found.
     """
     line = line_of(column.dtype)
     if line is not None:
-        return _ordered(column, _allowed(line, rules, broken), window, differing)
+        return _ordered(column, _allowed(line, rules, broken), window, key)
     few = _few(column, rules, broken)
     if few is not None:
         return _chosen(column, few, rules, broken)
     if column.dtype in {pl.String, pl.Categorical, pl.Binary}:
-        return _texts(column, rules, rng, broken=broken, differing=bool(differing))
+        return _texts(column, rules, rng, broken=broken, differing=key is not None)
     return _nested(column, rng, window)
 
 
@@ -81,13 +90,48 @@ def _allowed(line: Line, rules: Sequence[ValueRule], broken: ValueRule | None) -
     return held if broken is None else held & ~broken.allowed(line)
 
 
-def _ordered(column: Column, allowed: Intervals, window: tuple[datetime, datetime], differing: int) -> Values:
+def _ordered(
+    column: Column, allowed: Intervals, window: tuple[datetime, datetime], key: Literal["alone", "part"] | None
+) -> Values:
     if not allowed:
         raise NoValueError(f"no {column.dtype} satisfies the rules together.")
-    near = _near(column, allowed, window, max(1000, 100 * differing))
-    near = near if near.size is None or near.size >= differing else allowed
-    few = near.every() if near.size is not None and near.size <= FEW else None
-    return Values(near.draw, few)
+    if key == "alone" and not column.dtype.is_temporal():
+        wide = _near(column, allowed, window, 10**15)
+        if (wide.size or 0) >= _WIDE:
+            return Values(wide.draw, (wide.size or 0) // GAP, lambda places: _at(wide, places), serial=True)
+        if wide.size is not None:
+            return Values(wide.draw, wide.size, lambda places: _at(wide, places))
+    near = _near(column, allowed, window, 1000 if key is None else 100_000)
+    if near.size is None:
+        return Values(near.draw)
+    count = near.size
+    if key != "alone":
+        return Values(near.draw, count, lambda places: _at(near, places))
+    rest = allowed & ~near
+    return Values(near.draw, count + (rest.size or 0), lambda places: _at_either(near, rest, places))
+
+
+def _at(values: Intervals, places: Places) -> pl.Series:
+    """The values at places, counted from 0 upwards over all pieces."""
+    lows = [int(low) for low, _ in values.pieces]
+    ends = [0]
+    for low, high in values.pieces:
+        ends.append(ends[-1] + (int(high) - int(low) + 1 if values.line.whole else 1))
+    if not values.line.whole:
+        return values.line.series(np.array([low for low, _ in values.pieces])[places])
+    bounds = np.array([min(end, 2**62) for end in ends], dtype=np.int64)
+    piece = np.searchsorted(bounds[1:], places, side="right")
+    return values.line.series(np.array(lows, dtype=np.int64)[piece] + (places - bounds[piece]))
+
+
+def _at_either(near: Intervals, rest: Intervals, places: Places) -> pl.Series:
+    count = near.size or 0
+    if not rest or not (places >= count).any():
+        return _at(near, places)
+    beyond = _at(rest, np.maximum(places - count, 0))
+    return pl.select(
+        pl.when(pl.Series(places < count)).then(_at(near, np.minimum(places, count - 1))).otherwise(beyond)
+    ).to_series()
 
 
 def _near(column: Column, allowed: Intervals, window: tuple[datetime, datetime], width: int) -> Intervals:
@@ -122,7 +166,10 @@ def _chosen(column: Column, few: tuple[object, ...], rules: Sequence[ValueRule],
     options = kept(options, rules, broken)
     if options.is_empty():
         raise NoValueError(f"none of {len(few)} possible values satisfies the rules together.")
-    return Values(lambda rng, rows: options.gather(rng.integers(0, options.len(), rows, dtype=np.uint32)), options)
+    return Values(
+        lambda rng, rows: options.gather(rng.integers(0, options.len(), rows, dtype=np.uint32)),
+        options.n_unique(), options.unique(maintain_order=True).gather,
+    )  # fmt: skip
 
 
 def kept(values: pl.Series, rules: Sequence[ValueRule], broken: ValueRule | None) -> pl.Series:
@@ -196,7 +243,7 @@ def _inner(column: Column, rng: np.random.Generator, window: tuple[datetime, dat
         dtypes = [column.dtype.inner] if isinstance(column.dtype, pl.List | pl.Array) else []
     free = [Column(column.name, dtype() if isinstance(dtype, type) else dtype, nullable=False, unique=False,
                    description="", terms=column.terms, checks=()) for dtype in dtypes]  # fmt: skip
-    return [values_of(each, (), rng, broken=None, window=window, differing=0) for each in free]
+    return [values_of(each, (), rng, broken=None, window=window, key=None) for each in free]
 
 
 def _lists(rng: np.random.Generator, rows: int, inner: Values) -> pl.Series:

@@ -1,33 +1,66 @@
 """One small world: a table for every dataset, each referring to rows that are really there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import polars as pl
 
 from platform_core.contracts.catalog import Catalog
 from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.ruleset import rules_of
 from platform_core.rules import ReferenceRule
-from platform_core.synthetic.generate import generate
-from platform_core.synthetic.plan import Wish, room
-from platform_core.synthetic.windows import window_of
+from platform_core.synthetic.errors import CannotGenerate
+from platform_core.synthetic.synthesis import most_rows, synthesize
 
 
-def world(catalog: Catalog, rng: np.random.Generator, *, rows: int) -> dict[str, pl.DataFrame]:
+def world(catalog: Catalog, seed: int, *, rows: int) -> dict[str, pl.DataFrame]:
     """A table of `rows` rows by the name of each dataset, fewer where its unique columns leave room for fewer.
 
+    Datasets that refer to one another in a circle are made one after the other, where a reference may be null: in the
+    first of them, and in rows that refer to rows of their own table, it is.
+
     Raises:
-        CannotGenerate: With the dataset and the rule for which no rows were found.
+        CannotGenerate: With the dataset and the rule for which no rows were found, or the circle of references.
     """
     tables: dict[str, pl.DataFrame] = {}
     while missing := [dataset for name, dataset in catalog.datasets.items() if name not in tables]:
-        dataset = next(each for each in missing if _above(catalog, each) <= tables.keys())
-        references = lookups(dataset, tables)
-        wish = Wish(dataset, rules_of(dataset), references, window_of(dataset, rows, None), rows)
-        most = room(wish, rng)
-        tables[dataset.name] = generate(dataset, rows if most is None else min(rows, most), rng, references=references)
+        dataset, nulls = _next(missing, tables)
+        references = {**lookups(dataset, tables), **nulls}
+        count = most_rows(dataset, references, rows, seed)
+        tables[dataset.name] = synthesize(dataset, count, seed, references=references)
     return tables
+
+
+def _next(missing: Sequence[Dataset], tables: Mapping[str, pl.DataFrame]) -> tuple[Dataset, dict[str, pl.DataFrame]]:
+    """A dataset all of whose references are there; else one whose others may be null, with empty tables for these."""
+    for dataset in missing:
+        if not _absent(dataset, tables):
+            return dataset, {}
+    for dataset in missing:
+        absent = _absent(dataset, tables)
+        if all(_may_be_null(dataset, rule) for rule in absent):
+            return dataset, {rule.id: _no_rows(dataset, rule) for rule in absent}
+    dataset = missing[0]
+    needed = [(each, rule) for each in missing for rule in _absent(each, tables) if not _may_be_null(each, rule)]
+    circle = " → ".join([dataset.name, *(rule.dataset for each, rule in needed if each is dataset)])
+    rules = ", ".join(f"{each.name}: {rule.id}" for each, rule in needed)
+    raise CannotGenerate(
+        dataset.name, f"references {circle}", f"each row needs a row that needs another one ({rules}).",
+        "let one of these columns be null, or leave one of the references out.",
+    )  # fmt: skip
+
+
+def _absent(dataset: Dataset, tables: Mapping[str, pl.DataFrame]) -> list[ReferenceRule]:
+    return [rule for rule in rules_of(dataset) if isinstance(rule, ReferenceRule) and rule.dataset not in tables]
+
+
+def _may_be_null(dataset: Dataset, rule: ReferenceRule) -> bool:
+    columns = [dataset.column(name) for name in rule.columns]
+    return all(column is not None and column.nullable for column in columns)
+
+
+def _no_rows(dataset: Dataset, rule: ReferenceRule) -> pl.DataFrame:
+    columns = [dataset.column(name) for name in rule.columns]
+    return pl.DataFrame(schema={column.name: column.dtype for column in columns if column is not None})
 
 
 def lookups(dataset: Dataset, tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
@@ -42,7 +75,3 @@ def lookups(dataset: Dataset, tables: Mapping[str, pl.DataFrame]) -> dict[str, p
         for rule in rules_of(dataset)
         if isinstance(rule, ReferenceRule) and rule.dataset in tables
     }
-
-
-def _above(catalog: Catalog, dataset: Dataset) -> set[str]:
-    return {rule.dataset for rule in catalog.references_of(dataset)} - {dataset.name}

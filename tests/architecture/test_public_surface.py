@@ -51,7 +51,7 @@ SURFACES = {
     "platform_core.interchange": [],
     "platform_core.lineage": ["ColumnEdge", "Edge", "Impact", "Lineage", "Node", "Unknown", "impact_of"],
     "platform_core.synthetic": [
-        "CannotBreak", "CannotGenerate", "Fault", "Implied", "faults", "generate", "lookups", "synthesize",
+        "CannotBreak", "CannotGenerate", "Fault", "Implied", "faults", "lookups", "synthesize",
         "synthesize_batches", "world",
     ],
     "platform_core.upkeep": [

@@ -15,8 +15,8 @@ from platform_assets.discovery import discover
 from platform_core.contracts import Dataset, Rule, Transform, rules_of
 from platform_core.errors import ShapeError
 from platform_core.quality import conform, judge
-from platform_core.synthetic import CannotBreak, Fault, faults, generate, lookups, world
-from platform_core.synthetic.generate import red_rules
+from platform_core.synthetic import CannotBreak, Fault, faults, lookups, synthesize, world
+from platform_core.synthetic.verdicts import red_rules
 from platform_resources.storage.frames import to_polars
 
 CATALOG = discover("platform_assets.domains")
@@ -32,7 +32,7 @@ TRANSFORMS = [pytest.param(transform, id=name) for name, transform in CATALOG.tr
 
 @cache
 def tables() -> dict[str, pl.DataFrame]:
-    return world(CATALOG, np.random.default_rng(2013), rows=200)
+    return world(CATALOG, 2013, rows=200)
 
 
 def references(dataset: Dataset) -> dict[str, pl.DataFrame]:
@@ -74,7 +74,7 @@ def test_a_planted_fault_turns_its_own_check_red_and_no_other(dataset: Dataset, 
 
 @pytest.mark.parametrize("dataset", GENERATED)
 def test_the_same_seed_makes_the_same_rows(dataset: Dataset):
-    first, second = (generate(dataset, 20, np.random.default_rng(5), references=references(dataset)) for _ in range(2))
+    first, second = (synthesize(dataset, 20, 5, references=references(dataset)) for _ in range(2))
     assert first.equals(second)
 
 

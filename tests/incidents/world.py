@@ -6,7 +6,7 @@ Rows arrive, those that break a rule are refused, and what is derived is made of
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import numpy as np
@@ -20,7 +20,7 @@ from platform_core.quality import judge
 from platform_core.quality.fingerprints import fingerprint
 from platform_core.quality.incidents import History, Incident, find_incidents
 from platform_core.quality.judge import Judgement
-from platform_core.synthetic import generate
+from platform_core.synthetic import synthesize
 
 SNAPSHOTS = {"flights/airlines": 40, "flights/airports": 300, "flights/planes": 400, "commerce/customers": 400,
              "commerce/products": 150}  # fmt: skip
@@ -125,10 +125,10 @@ DERIVED = ("flights/daily_delays", "commerce/daily_revenue")
 @lru_cache(maxsize=1)
 def world() -> World:
     """The months in which nothing went wrong."""
-    catalog, rng = discover("platform_assets.domains"), np.random.default_rng(11)
+    catalog, rng = discover("platform_assets.domains"), np.random.default_rng(12)
     arrived: dict[str, dict[str, pl.DataFrame]] = {}
     for name, rows in SNAPSHOTS.items():
-        frame = generate(catalog[name], rows, rng, references=_references(catalog[name], arrived, MONTHS[0]))
+        frame = synthesize(catalog[name], rows, 12, references=_references(catalog[name], arrived, MONTHS[0]))
         arrived[name] = {month: frame.head(rows - len(MONTHS) // 3 + place // 3) for place, month in enumerate(MONTHS)}
     for name, rows in MONTHLY.items():
         arrived[name] = {month: month_of(catalog[name], rows, month, arrived, rng) for month in MONTHS}
@@ -152,8 +152,8 @@ def month_of(
     assert dataset.partitions is not None
     end = dataset.partitions.ends_at(month)
     count = int(rows * _PEAK[start.month - 1] * rng.normal(1, 0.04) * factor)
-    frame = generate(
-        dataset, count, rng, references=_references(dataset, arrived, month), window=(start, end - timedelta(days=0))
+    frame = synthesize(
+        dataset, count, int(rng.integers(2**62)), references=_references(dataset, arrived, month), window=(start, end)
     )
     angle = 2 * np.pi * start.month / 12
     seasonal = [
@@ -169,7 +169,7 @@ def _references(dataset: Dataset, arrived: Mapping[str, Frames], month: str) -> 
     return {
         rule.id: arrived[rule.dataset][month].select(
             pl.col(to).alias(own) for own, to in zip(rule.columns, rule.to, strict=True)
-        ).unique()
+        ).unique(maintain_order=True)
         for rule in rules_of(dataset) if isinstance(rule, ReferenceRule)
     }  # fmt: skip
 

@@ -14,7 +14,7 @@ from platform_core.contracts import DataFrameModel, Dataset, Field, Generated, c
 from platform_core.contracts.dbt import dbt_sources
 from platform_core.quality import judge
 from platform_core.rules import ValueRule
-from platform_core.synthetic import faults, generate
+from platform_core.synthetic import faults, synthesize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def test_it_is_listed_with_an_id_and_a_label_and_judged() -> None:
 
 
 def test_rows_are_drawn_that_keep_it_and_planted_that_break_it_alone() -> None:
-    assert set(generate(NAMES, 50, np.random.default_rng(1))["name"].drop_nulls()) == {"anna", "level", "noon"}
+    assert set(synthesize(NAMES, 50, 1)["name"].drop_nulls()) == {"anna", "level", "noon"}
     (fault,) = faults(NAMES, np.random.default_rng(1), only={"name_palindrome"})
     assert fault.red == {"name_palindrome"}
 

@@ -47,8 +47,8 @@ from platform_core.quality import conform, judge
 from platform_core.rules import KINDS, RowRule
 from platform_core.rules.bounds import AtLeast
 from platform_core.rules.formats import FORMATS, Format
-from platform_core.synthetic import Fault, faults, generate
-from platform_core.synthetic.generate import red_rules
+from platform_core.synthetic import Fault, faults, synthesize
+from platform_core.synthetic.verdicts import red_rules
 from tests.core.rules.fares import FARES
 
 
@@ -123,7 +123,7 @@ def test_no_two_kinds_have_one_word() -> None:
 
 @cache
 def rows() -> pl.DataFrame:
-    return generate(EVERYTHING, 60, np.random.default_rng(3), references=PORTS)
+    return synthesize(EVERYTHING, 60, 3, references=PORTS)
 
 
 def test_rows_are_made_that_keep_every_rule() -> None:

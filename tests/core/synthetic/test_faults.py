@@ -23,7 +23,7 @@ from platform_core.contracts import (
     volume,
 )
 from platform_core.synthetic import CannotBreak, faults
-from platform_core.synthetic.generate import red_rules
+from platform_core.synthetic.verdicts import red_rules
 
 
 class Rides(DataFrameModel):

@@ -12,9 +12,9 @@ from pandera.errors import SchemaErrors
 
 from platform_core.contracts import DataFrameModel, Dataset, Day, Field, RowRule, UtcTimestamp, rules_of
 from platform_core.quality import judge
-from platform_core.synthetic import faults, generate
+from platform_core.synthetic import faults, synthesize, synthesize_batches
 from platform_core.synthetic.errors import CannotBreak, CannotGenerate
-from platform_core.synthetic.generate import red_rules
+from platform_core.synthetic.verdicts import red_rules
 
 INTS = st.integers(-1000, 1000)
 FLOATS = st.floats(-1000, 1000, allow_nan=False).map(lambda value: round(value, 3))
@@ -79,7 +79,7 @@ calm = settings(deadline=None, max_examples=60, suppress_health_check=[HealthChe
 def drawn(dataset, rows, seed):
     """The generated frame, or None where the contract allows no value at all."""
     try:
-        return generate(dataset, rows, np.random.default_rng(seed))
+        return synthesize(dataset, rows, seed)
     except CannotGenerate as refusal:
         if "satisf" not in refusal.reason:
             raise
@@ -96,10 +96,12 @@ def test_generated_rows_pass_every_rule(dataset, rows, seed):
 
 
 @calm
-@given(CONTRACTS, SEEDS)
-def test_the_same_seed_gives_the_same_frame(dataset, seed):
-    first, second = drawn(dataset, 10, seed), drawn(dataset, 10, seed)
-    assert (first is None and second is None) or first.equals(second)
+@given(CONTRACTS, st.integers(0, 60), st.integers(1, 25), SEEDS)
+def test_fewer_rows_and_other_batches_are_the_same_rows(dataset, rows, size, seed):
+    frame = drawn(dataset, rows, seed)
+    if frame is not None:
+        assert drawn(dataset, rows // 2, seed).equals(frame.head(rows // 2))
+        assert pl.concat([frame.clear(), *synthesize_batches(dataset, rows, seed, size=size)]).equals(frame)
 
 
 def planted(dataset, seed):

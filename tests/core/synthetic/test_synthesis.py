@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from platform_core.contracts import Catalog, DataFrameModel, Dataset, Field, UtcTimestamp
+from platform_core.contracts import Catalog, DataFrameModel, Dataset, Field, UtcTimestamp, measure
 from platform_core.synthetic import CannotGenerate, synthesize, synthesize_batches, world
-from platform_core.synthetic.generate import red_rules
+from platform_core.synthetic.numbering import permuted
+from platform_core.synthetic.verdicts import red_rules
 
 
 class Orders(DataFrameModel):
@@ -54,12 +57,81 @@ def test_the_rows_keep_every_rule():
 
 
 def test_a_world_has_as_many_rows_of_a_numbered_table_as_are_wanted():
-    assert world(Catalog({"t/orders": orders}, {}), np.random.default_rng(1), rows=2_000)["t/orders"].height == 2_000
+    assert world(Catalog({"t/orders": orders}, {}), 1, rows=2_000)["t/orders"].height == 2_000
 
 
-def test_rows_beyond_what_was_planned_are_refused_with_the_fix():
-    with pytest.raises(CannotGenerate, match=r"ask for 100 rows or fewer, or name most=\."):
-        synthesize(orders, 101, most=100)
+class Managers(DataFrameModel):
+    """One row per employee."""
+
+    employee_id: int = Field(ge=1, unique=True, description="Number")
+    boss: int = Field(nullable=True, references="t/managers.employee_id", description="Whom they report to")
+    team: int = Field(references="t/teams.team_id", description="Where")
+
+
+class Teams(DataFrameModel):
+    """One row per team."""
+
+    team_id: int = Field(ge=1, unique=True, description="Number")
+    head: int = Field(references="t/managers.employee_id", description="Who leads it")
+
+
+managers = Dataset("t/managers", Managers, owner="team:t", version="1.0.0", key=("employee_id",))
+teams = Dataset("t/teams", Teams, owner="team:t", version="1.0.0", key=("team_id",))
+
+
+def test_a_circle_of_references_that_rows_need_is_refused_with_its_way():
+    with pytest.raises(CannotGenerate, match=r"t/managers → t/teams.*team_references.*head_references.*be null"):
+        world(Catalog({"t/managers": managers, "t/teams": teams}, {}), 1, rows=10)
+
+
+def test_a_reference_to_the_own_table_is_null_in_generated_rows():
+    class Alone(Managers):
+        """One row per employee without a team."""
+
+        team: int = Field(description="Where")
+
+    tables = world(Catalog({"t/managers": replace(managers, model=Alone)}, {}), 1, rows=10)
+    assert tables["t/managers"]["boss"].null_count() == 10
+
+
+class Lines(DataFrameModel):
+    """One row per delivery."""
+
+    delivery_id: int = Field(ge=1, unique=True, description="Number")
+    order_id: int = Field(references="t/orders.order_id", description="Of which order")
+
+
+def test_more_rows_of_two_tables_change_neither_and_few_parents_have_many_children():
+    catalog = Catalog({
+        "t/orders": orders,
+        "t/lines": Dataset("t/lines", Lines, owner="team:t", version="1.0.0", key=("delivery_id",)),
+    }, {})  # fmt: skip
+    few, many = (world(catalog, 3, rows=rows) for rows in (90, 4_000))
+    assert all(many[name].head(90).equals(few[name]) for name in few)
+    children = many["t/lines"]["order_id"].value_counts()["count"]
+    assert children.max() > 20 * children.mean()
+
+
+class Doses(DataFrameModel):
+    """One row per dose, dear ones on the whole."""
+
+    dose_id: int = Field(ge=1, unique=True, description="Number")
+    cents: int = Field(ge=1, le=100, description="Price")
+
+
+def test_rules_on_the_whole_hold_in_a_frame_and_over_batches():
+    rule = measure("dear", pl.col("cents").mean(), at_least=80)
+    doses = Dataset("t/doses", Doses, owner="team:t", version="1.0.0", key=("dose_id",), rules=[rule])
+    assert synthesize(doses, 40)["cents"].mean() >= 80
+    batches = list(synthesize_batches(doses, 20_000, size=7_000))
+    assert pl.concat(batches)["cents"].mean() >= 80
+    assert pl.concat(batches)["dose_id"].is_unique().all()
+
+
+@given(count=st.integers(1, 3_000), key=st.integers(0, 2**62))
+def test_a_shuffle_takes_each_place_once(count, key):
+    places = permuted(np.arange(count, dtype=np.uint64), count, key)
+    assert sorted(places.tolist()) == list(range(count))
 
 
 def test_few_unique_values_give_a_table_that_grows_to_its_end():

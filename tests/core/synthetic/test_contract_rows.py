@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -25,8 +24,8 @@ from platform_core.contracts import (
     unique,
     volume,
 )
-from platform_core.synthetic import CannotGenerate, generate
-from platform_core.synthetic.generate import red_rules
+from platform_core.synthetic import CannotGenerate, synthesize
+from platform_core.synthetic.verdicts import red_rules
 
 SHOPS = pl.DataFrame({"shop": ["north", "south", "west"]})
 
@@ -52,7 +51,7 @@ LOOKUPS = {"shop_references": SHOPS, "seller_references": pl.DataFrame({"seller"
 
 
 def drawn(dataset, rows, **terms):
-    return generate(dataset, rows, np.random.default_rng(1), references=LOOKUPS, **terms)
+    return synthesize(dataset, rows, 1, references=LOOKUPS, **terms)
 
 
 def test_foreign_keys_are_found_in_the_rows_they_lead_to():
@@ -66,18 +65,18 @@ def test_a_loose_reference_misses_now_and_then_but_never_beyond_its_coverage():
 
 def test_a_reference_whose_rows_were_not_given_is_refused_with_the_fix():
     with pytest.raises(CannotGenerate, match=r"'shop_references'.*pass references="):
-        generate(sales(), 5, np.random.default_rng(1))
+        synthesize(sales(), 5, 1)
 
 
 def test_a_reference_to_an_empty_table_is_refused_where_null_is_no_way_out():
     with pytest.raises(CannotGenerate, match="no row of 'shop/shops'"):
-        generate(sales(), 5, np.random.default_rng(1), references={**LOOKUPS, "shop_references": SHOPS.clear()})
+        synthesize(sales(), 5, 1, references={**LOOKUPS, "shop_references": SHOPS.clear()})
 
 
 def test_references_that_share_a_column_are_answered_together():
     pairs = pl.DataFrame({"shop": ["north", "moon"], "till": [3, 4]})
     dataset = sales(rules=[references(("shop", "till"), "shop/tills")])
-    frame = generate(dataset, 20, np.random.default_rng(1), references={**LOOKUPS, "shop_till_references": pairs})
+    frame = synthesize(dataset, 20, 1, references={**LOOKUPS, "shop_till_references": pairs})
     assert frame.select("shop", "till").unique().rows() == [("north", 3)]
 
 
@@ -160,7 +159,7 @@ PEOPLE = Dataset("shop/people", People, owner="team:shop", version="1.0.0", sour
 
 
 def test_people_are_plausible_and_nobody():
-    frame = generate(PEOPLE, 300, np.random.default_rng(1))
+    frame = synthesize(PEOPLE, 300, 1)
     assert frame["email"].str.ends_with("@example.com").all()
     assert frame["name"].str.contains(r"^\w+ \w+$").all()
     assert frame["born"].dt.year().is_between(1940, 2005).all()
@@ -168,13 +167,13 @@ def test_people_are_plausible_and_nobody():
 
 
 def test_card_numbers_have_a_right_check_digit():
-    for number in generate(PEOPLE, 20, np.random.default_rng(1))["card"]:
+    for number in synthesize(PEOPLE, 20, 1)["card"]:
         digits = [int(digit) * (2 - place % 2) for place, digit in enumerate(number)]
         assert sum(digit // 10 + digit % 10 for digit in digits) % 10 == 0
 
 
 def test_a_word_that_means_null_where_the_rows_come_from_is_never_drawn():
-    assert "NA" not in set(generate(PEOPLE, 3000, np.random.default_rng(1))["code"])
+    assert "NA" not in set(synthesize(PEOPLE, 3000, 1)["code"])
 
 
 class Everything(DataFrameModel):
@@ -200,7 +199,7 @@ class Everything(DataFrameModel):
 
 def test_every_type_and_a_check_written_by_hand_are_met():
     dataset = Dataset("shop/all", Everything, owner="team:shop", version="1.0.0", rules=[unique("tiny")])
-    frame = generate(dataset, 100, np.random.default_rng(1))
+    frame = synthesize(dataset, 100, 1)
     assert red_rules(frame, dataset, {}) == ()
     assert frame["tags"].list.len().max() == 2
 
