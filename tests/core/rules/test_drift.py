@@ -11,8 +11,8 @@ from platform_core.errors import ContractError
 from platform_core.interchange.odcs import from_odcs, to_odcs
 from platform_core.quality import judge
 from platform_core.rules import DriftRule
-from platform_core.synthetic import faults, generate
-from platform_core.synthetic.generate import red_rules
+from platform_core.synthetic import faults, synthesize
+from platform_core.synthetic.verdicts import red_rules
 from tests.core.rules.fares import FARES, day
 
 DRIFTS = [rule.id for rule in rules_of(FARES) if isinstance(rule, DriftRule)]
@@ -25,7 +25,7 @@ def red(*days: pl.DataFrame) -> set[str]:
 def test_days_that_are_alike_are_green_and_so_is_chance() -> None:
     assert red(*(day(number) for number in range(1, 10))) == set()
     for seed in range(8):
-        frame = generate(FARES, 3000, np.random.default_rng(seed))
+        frame = synthesize(FARES, 3000, seed)
         assert red_rules(frame, FARES, {}) == ()
 
 
