@@ -35,21 +35,21 @@ class Outbox:
 
     path: Path
 
-    def place(self, reader: str) -> int:
-        """Return up to where a reader came; 0 at first."""
+    def place(self, reader: str) -> Any:
+        """Return up to where a reader came, as it was put; None at first."""
         with closing(self._open()) as database:
             row = database.execute("SELECT place FROM places WHERE reader = ?", (reader,)).fetchone()
-        return int(row[0]) if row else 0
+        return json.loads(row[0]) if row else None
 
-    def put(self, messages: Iterable[Mapping[str, Any]], *, reader: str, place: int) -> None:
-        """Keep messages and how far their reader came, both or neither."""
+    def put(self, messages: Iterable[Mapping[str, Any]], *, reader: str, place: Any) -> None:
+        """Keep messages and how far their reader came, a value of JSON, both or neither."""
         with closing(self._open()) as database, database:
             database.executemany(
                 "INSERT INTO messages(body) VALUES (?)", [(json.dumps(each, default=str),) for each in messages]
             )
             database.execute(
                 "INSERT INTO places VALUES (?, ?) ON CONFLICT(reader) DO UPDATE SET place = excluded.place",
-                (reader, place),
+                (reader, json.dumps(place)),
             )
 
     def waiting(self) -> int:
@@ -91,7 +91,7 @@ class Outbox:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(self.path, timeout=_TIMEOUT)
         database.execute("CREATE TABLE IF NOT EXISTS messages(id INTEGER PRIMARY KEY, body TEXT, refusal INTEGER)")
-        database.execute("CREATE TABLE IF NOT EXISTS places(reader TEXT PRIMARY KEY, place INTEGER)")
+        database.execute("CREATE TABLE IF NOT EXISTS places(reader TEXT PRIMARY KEY, place TEXT)")
         return database
 
 

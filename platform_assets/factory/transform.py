@@ -10,7 +10,7 @@ import polars as pl
 
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.checks import check_results
-from platform_assets.factory.column_lineage import column_lineage
+from platform_assets.factory.column_lineage import observed_columns, planned_columns
 from platform_assets.factory.metadata import judged_metadata, page_links
 from platform_assets.factory.partitioning import dependency, is_wider, partition_mapping
 from platform_assets.factory.personal_values import withhold_personal_values
@@ -60,7 +60,7 @@ def transform_asset(
 
     above = [catalog[name] for name in inputs.values()]
     engines = [kind.partition(".")[0] for kind in kinds.values()]
-    lineage = column_lineage(catalog, transform)
+    lineage = planned_columns(catalog, transform)
     read = [table_spec(catalog[name]) for name in sorted({dataset.name, *inputs.values(), *referred})]
 
     def build(
@@ -106,7 +106,7 @@ def transform_asset(
             metadata = {
                 **judged_metadata(dataset, [intake], rows, counts),
                 **reads,
-                **lineage,
+                **(lineage or observed_columns(lake.settings, catalog, transform)),
                 **page_links(lake.settings, dataset),
             }
             if wider and partitions:

@@ -1,55 +1,35 @@
 """What the catalog's doors tell: every dataset with its state, score, promises, terms and lineage; a search over all.
 
-A snapshot is read from the declarations, the lake and Dagster's history by the same functions as the command line
-uses, and kept for a while. It holds no row and no value of a table; samples are read when they are asked for, masked.
+A snapshot is read from the declarations, the lake and Dagster's history, and kept for a while. It holds no row and no
+value of a table; samples are read when they are asked for, masked.
 """
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
-from platform_assets.discovery import glossary
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.location import CodeLocation
-from platform_assets.operations.catalog_search import CatalogEntry, SearchIndex, SearchQuery
-from platform_assets.operations.datasets import describe_dataset, list_datasets
+from platform_assets.operations.catalog_search import CatalogEntry, SearchQuery
+from platform_assets.operations.catalog_snapshots import Snapshot, SnapshotReader
+from platform_assets.operations.datasets import describe_dataset
 from platform_assets.operations.errors import UnknownName
 from platform_assets.operations.instance import open_instance
-from platform_assets.operations.lineage import location_lineage
-from platform_assets.operations.quality import quality_history
 from platform_assets.operations.quarantine_page import QuarantinePage, describe_quarantine
 from platform_assets.operations.report import dataset_report
-from platform_assets.operations.sla import DatasetPromises, sla_of
+from platform_assets.operations.sla import sla_of
 from platform_assets.operations.tables import RowChoice, read_rows
-from platform_core.contracts import Term
 from platform_core.interchange.odcs import to_odcs
-from platform_core.lineage import Lineage, impact_of
+from platform_core.lineage import impact_of
 from platform_core.lineage.picture import picture
 from platform_core.lineage.render import plain_impact
 
 SLA_DAYS = 30.0
 SAMPLE_ROWS = 100
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Everything at one moment."""
-
-    entries: Mapping[str, CatalogEntry]
-    lineage: Lineage
-    terms: Sequence[Term]
-    promises: Mapping[str, DatasetPromises]
-    at: datetime
-
-    @cached_property
-    def index(self) -> SearchIndex:
-        """The index over it, built when the first search comes."""
-        return SearchIndex(self.entries.values())
 
 
 class PlatformCatalog:
@@ -66,13 +46,32 @@ class PlatformCatalog:
     ) -> None:
         self.location, self._keep_seconds, self._clock = location, keep_seconds, clock
         self._lock = threading.Lock()
+        self._reader = SnapshotReader(location)
         self._kept: tuple[float, Snapshot] | None = None
+        self._is_kept_fresh = False
 
     def snapshot(self) -> Snapshot:
-        """Give the snapshot, read anew where it is too old; those who ask at once share one reading."""
+        """Give the snapshot, read anew where it is too old; those who ask at once share one reading.
+
+        While `keep_fresh` reads beside, nobody waits for it but for the first.
+        """
+        kept = self._kept
+        if kept is not None and self._is_kept_fresh:
+            return kept[1]
+        return self._refreshed()
+
+    def keep_fresh(self, is_stopped: threading.Event) -> None:
+        """Read whenever the last snapshot is too old, until it is stopped."""
+        self._is_kept_fresh = True
+        self._refreshed()
+        while not is_stopped.wait(max(0.1, self._keep_seconds / 10)):
+            self._refreshed()
+
+    def _refreshed(self) -> Snapshot:
         with self._lock:
             if self._kept is None or self._clock() - self._kept[0] > self._keep_seconds:
-                self._kept = (self._clock(), read_snapshot(self.location, datetime.now(UTC)))
+                snapshot = self._reader.read(datetime.now(UTC))
+                self._kept = (self._clock(), snapshot)
             return self._kept[1]
 
     def search(self, query: SearchQuery) -> dict[str, Any]:
@@ -100,7 +99,7 @@ class PlatformCatalog:
         """
         entry, snapshot = self.entry(name), self.snapshot()
         page = asdict(describe_dataset(self.location, name, datetime.now(UTC)))
-        promises = snapshot.promises.get(name)
+        promises = sla_of(self.location, datetime.now(UTC), days=SLA_DAYS, name=name)
         terms = {
             column: [term.name for term in snapshot.terms if (name, column) in term.places()]
             for column in entry.columns
@@ -109,7 +108,7 @@ class PlatformCatalog:
             **page,
             "entry": asdict(entry),
             "terms_by_column": {column: names for column, names in terms.items() if names},
-            "promises": [asdict(each) for each in promises.promises] if promises else [],
+            "promises": [asdict(promise) for each in promises for promise in each.promises],
             "upstream": snapshot.lineage.upstream(name, depth=1),
             "consumers": snapshot.lineage.downstream(name),
         }
@@ -236,48 +235,6 @@ class PlatformCatalog:
     def terms(self) -> list[dict[str, Any]]:
         """List the glossary."""
         return [asdict(term) for term in self.snapshot().terms]
-
-
-def read_snapshot(location: CodeLocation, now: datetime) -> Snapshot:
-    """Read everything that the catalog tells, but rows."""
-    lineage = location_lineage(location)
-    terms = glossary(location.package, location.catalog) if location.declared is None else ()
-    by_dataset: dict[str, list[str]] = {}
-    for term in terms:
-        for dataset, _ in term.places():
-            by_dataset.setdefault(dataset, []).append(term.name)
-    promises = {each.name: each for each in sla_of(location, now, days=SLA_DAYS)}
-    lines = list_datasets(location, None, now)
-    red = {line.name for line in lines if line.checks.failed or line.freshness.state == "fail"}
-    entries = {}
-    for line in lines:
-        declared = location.catalog.datasets.get(line.name)
-        node = lineage.nodes.get(line.name)
-        score = quality_history(location, declared).score.total if declared is not None else None
-        promised = promises[line.name].promises if line.name in promises else ()
-        entries[line.name] = CatalogEntry(
-            name=line.name,
-            domain=line.domain,
-            owner=line.owner,
-            version=line.version or "",
-            source=line.source,
-            description=declared.about if declared is not None else "",
-            tags=tuple(dict.fromkeys(declared.tags if declared is not None else node.tags if node else ())),
-            terms=tuple(dict.fromkeys(by_dataset.get(line.name, ()))),
-            columns=tuple(node.columns if node else ()),
-            score=score,
-            state="red" if line.name in red else "unknown" if line.materialised_at is None else "green",
-            rows=line.rows,
-            materialised_at=line.materialised_at,
-            freshness=line.freshness.state,
-            checks_passed=line.checks.passed,
-            checks_warned=line.checks.warned,
-            checks_failed=line.checks.failed,
-            quarantine_open=line.quarantine_open or 0,
-            sla_kept=None if not promised else all(each.kept is not False for each in promised),
-            red_upstream=tuple(sorted(red & lineage.upstream(line.name).keys())),
-        )
-    return Snapshot(entries, lineage, terms, promises, now)
 
 
 def states_of(entries: Iterable[CatalogEntry]) -> dict[str, dict[str, Any]]:

@@ -66,7 +66,7 @@ class SearchQuery:
 
 
 class SearchIndex:
-    """An index over entries as they were when it was built."""
+    """An index over entries; what is declared of them is as it was when it was built."""
 
     def __init__(self, entries: Iterable[CatalogEntry]) -> None:
         self._lock = threading.Lock()
@@ -95,6 +95,12 @@ class SearchIndex:
             self._database.executemany(
                 "INSERT INTO labels VALUES (?, ?, ?)", [(place, kind, label.lower()) for kind, label in labels]
             )
+
+    def update(self, entries: Iterable[CatalogEntry]) -> None:
+        """Take over state and score of entries; their words stay as they were."""
+        rows = [(entry.state, entry.score, entry.name) for entry in entries]
+        with self._lock:
+            self._database.executemany("UPDATE entries SET state = ?, score = ? WHERE name = ?", rows)
 
     def search(self, query: SearchQuery) -> tuple[int, list[str]]:
         """Return how many entries match, and the names of those asked for, the best match first."""

@@ -9,8 +9,8 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.location import CodeLocation
-from platform_assets.operations.alerting.event_log import EventCursor, newest_event, read_events
 from platform_assets.operations.alerting.event_signals import step_signals
+from platform_assets.operations.event_log import EventCursor, newest_event, read_events
 from platform_resources.telemetry.cloudwatch import Point, send_points
 
 _TYPES = (dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.PIPELINE_FAILURE)

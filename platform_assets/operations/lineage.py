@@ -32,6 +32,14 @@ def location_lineage(location: CodeLocation) -> Lineage:
     return observed_lineage(location, declared.merged(models, _assets(location)))
 
 
+def lineage_files(settings: Settings) -> list[Path]:
+    """List the files that lineage is read from beside the code, in order: dbt's manifests and what was observed."""
+    state = Path(settings.state)
+    manifests = (state / "dbt" / settings.environment).glob("*/target/manifest.json")
+    observed = (state / "lineage" / settings.environment).glob("*__*.json")
+    return sorted([*manifests, *observed])
+
+
 def last_durations(location: CodeLocation, lineage: Lineage) -> dict[str, float]:
     """Return the seconds that the step of each dataset took when it was last made; one never made is left out."""
     seconds: dict[str, float] = {}

@@ -1,44 +1,28 @@
 """Column lineage of Python transforms by experiment: made once for a version of the code, kept, and dead with it."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, get_type_hints
 
 import polars as pl
 
+from platform_assets.factory.observations import (
+    ObservedTransform,
+    keep_observation,
+    kept_observation,
+    transform_version,
+)
 from platform_assets.location import CodeLocation
 from platform_assets.operations.errors import UnknownName
 from platform_core.contracts import Catalog, Transform
 from platform_core.lineage import ColumnEdge, Lineage, Unknown
-from platform_core.lineage.fingerprint import code_constants, code_version
+from platform_core.lineage.fingerprint import code_constants
 from platform_core.lineage.observed import NotObservable, agreed, observe
 from platform_core.synthetic import CannotGenerate, world
-from platform_resources.settings import Settings
 from platform_resources.storage.frames import from_polars, kind_of, to_polars
 
 _ROWS = 14
 _SEEDS = (1, 2)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ObservedTransform:
-    """What experiments with one transform showed.
-
-    Attributes:
-        name: Of the dataset that it makes.
-        version: Of the code and of the schemas that were observed.
-        edges: From columns of inputs; empty where there is a reason.
-        runs: How often the function ran.
-        reason: Why nothing could be observed; empty where it could.
-    """
-
-    name: str
-    version: str
-    edges: Sequence[ColumnEdge]
-    runs: int
-    reason: str = ""
 
 
 def observe_transforms(location: CodeLocation, names: Sequence[str]) -> Iterator[ObservedTransform]:
@@ -53,13 +37,7 @@ def observe_transforms(location: CodeLocation, names: Sequence[str]) -> Iterator
             raise UnknownName("dataset with a transform", name, transforms)
     for name in names or sorted(transforms):
         observed = observe_transform(location.catalog, transforms[name])
-        path = _path(location.settings, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        written = {"version": observed.version, "runs": observed.runs, "reason": observed.reason,
-                   "edges": [astuple(edge) for edge in observed.edges]}  # fmt: skip
-        draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(written))
-        draft.replace(path)
+        keep_observation(location.settings, observed)
         yield observed
 
 
@@ -70,7 +48,7 @@ def observed_lineage(location: CodeLocation, lineage: Lineage) -> Lineage:
     for name, transform in location.catalog.transforms.items():
         if name not in unknown:
             continue
-        kept = kept_observation(location, name, transform)
+        kept = kept_observation(location.settings, location.catalog, transform)
         if kept is None:
             reason = f"{unknown[name].reason}; `platform lineage observe {name}` finds them by experiment"
             unknown[name] = Unknown(name, reason)
@@ -80,31 +58,6 @@ def observed_lineage(location: CodeLocation, lineage: Lineage) -> Lineage:
             edges |= set(kept.edges)
             del unknown[name]
     return replace(lineage, columns=lineage.columns | edges, unknown=frozenset(unknown.values()))
-
-
-def kept_observation(location: CodeLocation, name: str, transform: Transform[..., object]) -> ObservedTransform | None:
-    """Return what was observed of a transform as it is now; None where that was never done, or of other code."""
-    try:
-        written = json.loads(_path(location.settings, name).read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    if written["version"] != transform_version(location.catalog, transform):
-        return None
-    edges = tuple(ColumnEdge(*edge) for edge in written["edges"])
-    return ObservedTransform(
-        name=name, version=written["version"], edges=edges, runs=written["runs"], reason=written["reason"]
-    )
-
-
-def transform_version(catalog: Catalog, transform: Transform[..., object]) -> str:
-    """Return the version of a transform's code and of the columns that it reads and makes."""
-    read = [transform.input_name(each) for each in transform.parameters]
-    schemas = [
-        (name, [(column.name, str(column.dtype)) for column in catalog[name].columns])
-        for name in (*read, transform.dataset.name)
-        if name in catalog.datasets
-    ]
-    return code_version(transform.function, schemas)
 
 
 def observe_transform(catalog: Catalog, transform: Transform[..., object]) -> ObservedTransform:
@@ -194,7 +147,3 @@ def _hints(transform: Transform[..., object]) -> Mapping[str, Any]:
         return get_type_hints(transform.function)
     except NameError:
         return {}
-
-
-def _path(settings: Settings, name: str) -> Path:
-    return Path(settings.state) / "lineage" / settings.environment / f"{name.replace('/', '__')}.json"

@@ -95,6 +95,11 @@ def quality_history(
     )
 
 
+def quality_score(location: CodeLocation, dataset: Dataset) -> Score:
+    """Score a dataset by what was measured of its rules last."""
+    return _score(dataset, read_metrics(location.lake, dataset))
+
+
 def _days(measured: pl.DataFrame) -> list[str]:
     return measured["at"].dt.strftime("%Y-%m-%d").to_list()
 

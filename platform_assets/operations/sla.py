@@ -33,7 +33,7 @@ def sla_of(location: CodeLocation, now: datetime, *, days: float, name: str | No
         for dataset in location.catalog.datasets.values():
             if name is not None and dataset.name != name:
                 continue
-            promises = tuple(_promises(location, dataset, instance, now, timedelta(days=days)))
+            promises = tuple(promises_of(location, dataset, instance, now, timedelta(days=days)))
             if promises:
                 found.append(
                     DatasetPromises(name=dataset.name, owner=dataset.owner, window_days=days, promises=promises)
@@ -41,9 +41,10 @@ def sla_of(location: CodeLocation, now: datetime, *, days: float, name: str | No
     return found
 
 
-def _promises(
+def promises_of(
     location: CodeLocation, dataset: Dataset, instance: dg.DagsterInstance, now: datetime, window: timedelta
 ) -> Iterator[Promise]:
+    """Measure each promise of a dataset over a window up to now."""
     if dataset.freshness is not None:
         events = instance.fetch_materializations(asset_key(dataset.name), limit=_EVENTS).records
         filled = [datetime.fromtimestamp(event.timestamp, now.tzinfo) for event in events]

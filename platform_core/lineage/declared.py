@@ -7,6 +7,8 @@ from typing import Any, get_type_hints
 import polars as pl
 
 from platform_core.contracts import Catalog, Dataset, ReferenceRule, Transform, rules_of
+from platform_core.contracts.folds import Fold
+from platform_core.lineage.folds import fold_edges
 from platform_core.lineage.graph import WHOLE, ColumnEdge, Edge, Lineage, Node, Unknown
 from platform_core.lineage.plans import UnreadablePlan, plan_columns
 
@@ -15,7 +17,7 @@ def lineage_of(catalog: Catalog) -> Lineage:
     """Return the lineage of what is declared: columns too, where a transform's lazy plan says for sure."""
     nodes = {dataset.name: _node(catalog, dataset) for dataset in catalog.datasets.values()}
     found = Lineage(nodes, frozenset(_references(catalog)), frozenset(_reference_columns(catalog)))
-    loads = [_load(dataset) for dataset in catalog.datasets.values() if dataset.source is not None]
+    loads = [_load(catalog, dataset) for dataset in catalog.datasets.values() if dataset.source is not None]
     made = [transform_lineage(catalog, transform) for transform in catalog.transforms.values()]
     return found.merged(*loads, *made)
 
@@ -55,11 +57,13 @@ def source_name(dataset: Dataset) -> str:
     return f"{dataset.source.title}:{dataset.domain}/{claimed}" if claimed else f"{dataset.source.title}:{dataset.name}"
 
 
-def _load(dataset: Dataset) -> Lineage:
-    if dataset.source is not None and dataset.source.inputs:
+def _load(catalog: Catalog, dataset: Dataset) -> Lineage:
+    if isinstance(dataset.source, Fold):
         edges = frozenset(Edge(name, dataset.name) for name in dataset.source.inputs)
-        title = dataset.source.title
-        return Lineage({}, edges, unknown=frozenset([Unknown(dataset.name, f"{title} is a fold, and has no plan")]))
+        try:
+            return Lineage({}, edges, frozenset(fold_edges(catalog, dataset, dataset.source)))
+        except UnreadablePlan as error:
+            return Lineage({}, edges, unknown=frozenset([Unknown(dataset.name, str(error))]))
     name = source_name(dataset)
     columns = [column.name for column in dataset.columns]
     return Lineage(

@@ -1,16 +1,20 @@
-"""OpenLineage events (spec 2-0-2) about a dataset that was made, as plain mappings; nothing here sends them.
+"""OpenLineage events (spec 2-0-2) about runs and the datasets that they make, as plain mappings; none is sent here.
 
-They hold names, types, counts and verdicts, never a value of a row.
+A run begins with START and ends with COMPLETE, FAIL or ABORT; so does, below it, each dataset that it is to make. The
+events hold names, types, counts and verdicts, never a value of a row, and of an error its class alone.
 """
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from platform_core.contracts import Dataset
 from platform_core.lineage.graph import WHOLE, How, Lineage
+
+EndState = Literal["COMPLETE", "FAIL", "ABORT"]
+State = Literal["START", "COMPLETE", "FAIL", "ABORT"]
 
 PRODUCER = "https://github.com/dagster-asset-platform/dagster-asset-platform"
 _SPEC = "https://openlineage.io/spec"
@@ -24,6 +28,7 @@ _FACETS: Mapping[str, tuple[str, str]] = {
     "dataQualityMetrics": ("1-0-3", "DataQualityMetricsInputDatasetFacet"),
     "parent": ("1-2-0", "ParentRunFacet"),
     "documentation": ("1-1-0", "DocumentationDatasetFacet"),
+    "errorMessage": ("1-0-1", "ErrorMessageRunFacet"),
 }
 _TRANSFORMATIONS: Mapping[How, tuple[str, str]] = {
     "value": ("DIRECT", "TRANSFORMATION"),
@@ -47,98 +52,161 @@ class AssertionResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunReference:
+    """A run of Dagster, and when what is told of it happened; `run_id` is a UUID."""
+
+    run_id: str
+    job: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class MadeDataset:
-    """One materialisation.
+    """What one run made of a dataset.
 
     Attributes:
-        run_id: Of the run that made it; a UUID.
-        job: Of that run.
+        run: That made it; None where no run did, as a stream's worker.
+        occasion: What tells it from others of the dataset: the run's id, or another text.
+        partitions: That were written, in order; empty where there are none.
         rows: Written, or None where that is not known.
         size_bytes: The same.
     """
 
     name: str
-    run_id: str
-    job: str
+    run: RunReference | None
+    occasion: str
     at: datetime
-    partition: str | None
+    partitions: Sequence[str]
     rows: int | None
     size_bytes: int | None
     assertions: Sequence[AssertionResult] = ()
 
 
-def events_of(
-    made: MadeDataset, lineage: Lineage, datasets: Mapping[str, Dataset], *, namespace: str
-) -> Iterator[dict[str, Any]]:
-    """Yield what is told of one materialisation: that it was made and of what; then what its checks said.
+class EventWriter:
+    """Writes events about the datasets of a platform.
 
     Args:
-        made: The materialisation.
         lineage: Of the platform.
         datasets: What is declared.
         namespace: Of datasets and jobs.
     """
-    sources = sorted({edge.source for edge in lineage.edges if edge.target == made.name})
-    output = _dataset(made.name, datasets, namespace)
-    fields = _column_lineage(made.name, lineage, namespace)
-    if fields:
-        output["facets"]["columnLineage"] = _facet("columnLineage", {"fields": fields})
-    statistics = {
-        key: value for key, value in (("rowCount", made.rows), ("size", made.size_bytes)) if value is not None
-    }
-    output["outputFacets"] = {"outputStatistics": _facet("outputStatistics", statistics)} if statistics else {}
-    if made.partition is not None:
-        output["outputFacets"]["subset"] = _subset(made.partition)
-    yield _event(made, made.name, namespace, [_dataset(name, datasets, namespace) for name in sources], [output])
-    if made.assertions:
-        judged = _dataset(made.name, datasets, namespace)
-        judged["inputFacets"] = {
-            "dataQualityAssertions": _facet("dataQualityAssertions", {
-                "assertions": [
-                    {"assertion": each.rule, "success": each.passed, "severity": each.severity, "name": each.rule,
-                     "description": each.description, **({"column": each.column} if each.column else {})}
-                    for each in made.assertions
-                ]
-            }),
-        }  # fmt: skip
-        if made.rows is not None:
-            metrics = {"rowCount": made.rows, "columnMetrics": {}}
-            judged["inputFacets"]["dataQualityMetrics"] = _facet("dataQualityMetrics", metrics)
-        yield _event(made, f"{made.name}.checks", namespace, [judged], [])
+
+    def __init__(self, lineage: Lineage, datasets: Mapping[str, Dataset], *, namespace: str) -> None:
+        self._lineage, self._datasets, self._namespace = lineage, datasets, namespace
+
+    def started(self, run: RunReference, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield that a run began, and each dataset that it is to make."""
+        yield self._run_event("START", run)
+        for name in names:
+            yield self._event(
+                "START", name, run.run_id, run.at, parent=run, inputs=self._inputs(name), outputs=[self._dataset(name)]
+            )
+
+    def made(self, made: MadeDataset) -> Iterator[dict[str, Any]]:
+        """Yield that a dataset was made and of what; then what its checks said."""
+        output = self._dataset(made.name)
+        fields = _column_lineage(made.name, self._lineage, self._namespace)
+        if fields:
+            output["facets"]["columnLineage"] = _facet("columnLineage", {"fields": fields})
+        statistics = {
+            key: value for key, value in (("rowCount", made.rows), ("size", made.size_bytes)) if value is not None
+        }
+        output["outputFacets"] = {"outputStatistics": _facet("outputStatistics", statistics)} if statistics else {}
+        if made.partitions:
+            output["outputFacets"]["subset"] = _subset(made.partitions)
+        inputs = self._inputs(made.name)
+        yield self._event(
+            "COMPLETE", made.name, made.occasion, made.at, parent=made.run, inputs=inputs, outputs=[output]
+        )
+        if made.assertions:
+            job = f"{made.name}.checks"
+            judged = [{**self._dataset(made.name), "inputFacets": _quality_facets(made)}]
+            yield self._event("COMPLETE", job, made.occasion, made.at, parent=made.run, inputs=judged)
+
+    def ended(
+        self, run: RunReference, state: EndState, unmade: Mapping[str, str], error: str = ""
+    ) -> Iterator[dict[str, Any]]:
+        """Yield how a run ended, and each dataset that it was to make and did not.
+
+        Args:
+            run: The run.
+            state: How it ended.
+            unmade: Why not, as the class of an error, or empty, by dataset.
+            error: Why the run failed, as the class of an error.
+        """
+        for name, why in unmade.items():
+            unmade_state: EndState = "FAIL" if why else "ABORT"
+            inputs, outputs = self._inputs(name), [self._dataset(name)]
+            event = self._event(unmade_state, name, run.run_id, run.at, parent=run, inputs=inputs, outputs=outputs)
+            yield _with_error(event, why)
+        yield self._run_event(state, run, error)
+
+    def _run_event(self, state: State, run: RunReference, error: str = "") -> dict[str, Any]:
+        event = self._event(state, run.job, run.run_id, run.at, parent=None)
+        event["run"]["runId"] = run.run_id
+        return _with_error(event, error)
+
+    def _inputs(self, name: str) -> list[dict[str, Any]]:
+        sources = sorted({edge.source for edge in self._lineage.edges if edge.target == name})
+        return [self._dataset(source) for source in sources]
+
+    def _dataset(self, name: str) -> dict[str, Any]:
+        facets: dict[str, Any] = {}
+        declared = self._datasets.get(name)
+        if declared is not None:
+            fields = [
+                {"name": column.name, "type": str(column.dtype), "description": column.description}
+                for column in declared.columns
+            ]
+            facets["schema"] = _facet("schema", {"fields": fields})
+            facets["documentation"] = _facet("documentation", {"description": declared.about})
+        return {"namespace": self._namespace, "name": name, "facets": facets}
+
+    def _event(
+        self,
+        state: State,
+        job: str,
+        occasion: str,
+        at: datetime,
+        *,
+        parent: RunReference | None,
+        inputs: Sequence[Mapping[str, Any]] = (),
+        outputs: Sequence[Mapping[str, Any]] = (),
+    ) -> dict[str, Any]:
+        facets: dict[str, Any] = {}
+        if parent is not None:
+            job_of_parent = {"namespace": self._namespace, "name": parent.job}
+            facets["parent"] = _facet("parent", {"run": {"runId": parent.run_id}, "job": job_of_parent})
+        return {
+            "eventType": state,
+            "eventTime": at.isoformat(),
+            "producer": PRODUCER,
+            "schemaURL": _EVENT,
+            "run": {"runId": str(uuid.uuid5(_IDS, f"{occasion}/{job}")), "facets": facets},
+            "job": {"namespace": self._namespace, "name": job, "facets": {}},
+            "inputs": list(inputs),
+            "outputs": list(outputs),
+        }
 
 
-def _event(
-    made: MadeDataset,
-    job: str,
-    namespace: str,
-    inputs: Sequence[Mapping[str, Any]],
-    outputs: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
-    parent = {"run": {"runId": made.run_id}, "job": {"namespace": namespace, "name": made.job}}
-    run = str(uuid.uuid5(_IDS, f"{made.run_id}/{job}/{made.partition or ''}"))
-    return {
-        "eventType": "COMPLETE",
-        "eventTime": made.at.isoformat(),
-        "producer": PRODUCER,
-        "schemaURL": _EVENT,
-        "run": {"runId": run, "facets": {"parent": _facet("parent", parent)}},
-        "job": {"namespace": namespace, "name": job, "facets": {}},
-        "inputs": list(inputs),
-        "outputs": list(outputs),
-    }
+def _with_error(event: dict[str, Any], error: str) -> dict[str, Any]:
+    """Return the event with the class of an error as its message; as it is without one."""
+    if error:
+        facet = _facet("errorMessage", {"message": error, "programmingLanguage": "python"})
+        event["run"]["facets"]["errorMessage"] = facet
+    return event
 
 
-def _dataset(name: str, datasets: Mapping[str, Dataset], namespace: str) -> dict[str, Any]:
-    facets: dict[str, Any] = {}
-    declared = datasets.get(name)
-    if declared is not None:
-        fields = [
-            {"name": column.name, "type": str(column.dtype), "description": column.description}
-            for column in declared.columns
-        ]
-        facets["schema"] = _facet("schema", {"fields": fields})
-        facets["documentation"] = _facet("documentation", {"description": declared.about})
-    return {"namespace": namespace, "name": name, "facets": facets}
+def _quality_facets(made: MadeDataset) -> dict[str, Any]:
+    assertions = [
+        {"assertion": each.rule, "success": each.passed, "severity": each.severity, "name": each.rule,
+         "description": each.description, **({"column": each.column} if each.column else {})}
+        for each in made.assertions
+    ]  # fmt: skip
+    facets = {"dataQualityAssertions": _facet("dataQualityAssertions", {"assertions": assertions})}
+    if made.rows is not None:
+        facets["dataQualityMetrics"] = _facet("dataQualityMetrics", {"rowCount": made.rows, "columnMetrics": {}})
+    return facets
 
 
 def _column_lineage(name: str, lineage: Lineage, namespace: str) -> dict[str, Any]:
@@ -166,8 +234,9 @@ def _column_lineage(name: str, lineage: Lineage, namespace: str) -> dict[str, An
     return fields
 
 
-def _subset(partition: str) -> dict[str, Any]:
-    condition = {"type": "partition", "partitions": [{"identifier": partition, "dimensions": {"partition": partition}}]}
+def _subset(partitions: Sequence[str]) -> dict[str, Any]:
+    each = [{"identifier": partition, "dimensions": {"partition": partition}} for partition in partitions]
+    condition = {"type": "partition", "partitions": each}
     place = f"{_SPEC}/facets/1-0-0/BaseSubsetDatasetFacet.json#/$defs/OutputSubsetOutputDatasetFacet"
     return {"_producer": PRODUCER, "_schemaURL": place, "outputCondition": condition}
 

@@ -105,7 +105,7 @@ def catalog(
         raise typer.BadParameter(f"{host} is no loopback address, and nobody needs a token. Fix: {fix}.")
     app = build_app(held, tokens, hosts=("localhost", *_LOOPBACK, host, *(name or ())))
     typer.echo(f"The catalog: http://{host}:{port}/  (API: /api/openapi.json)")
-    Thread(target=held.snapshot, daemon=True).start()  # most of the first one's seconds are imports of Dagster
+    Thread(target=held.keep_fresh, args=(Event(),), daemon=True).start()
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
 
 

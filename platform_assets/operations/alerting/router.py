@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from platform_assets.location import CodeLocation
 from platform_assets.operations.alerting import conditions
-from platform_assets.operations.alerting.event_log import EventCursor, newest_event, read_events
 from platform_assets.operations.alerting.event_signals import EVENT_TYPES, StepMemory, event_signals
 from platform_assets.operations.alerting.routing import places_of, policy_of
+from platform_assets.operations.event_log import EventCursor, newest_event, read_events
 from platform_core.alerting import LEVEL_KINDS, AlertState, Message, Signal, document_of, fold_signals
 from platform_core.privacy.redaction import redact
 from platform_resources.alerts import AlertFile, AlertJournal, Channel, ChannelRefused, Outbox, read_alert_file

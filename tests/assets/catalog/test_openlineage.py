@@ -1,12 +1,16 @@
+import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from openlineage.client import event_v2
 from openlineage.client.generated import (
     column_lineage_dataset,
     data_quality_assertions_dataset,
     data_quality_metrics_input_dataset,
+    error_message_run,
     output_statistics_output_dataset,
     parent_run,
     schema_dataset,
@@ -14,35 +18,34 @@ from openlineage.client.generated import (
 
 from platform_assets.operations.openlineage import collect_events
 from platform_resources.outbox import Outbox
-from tests.world import World
+from tests.world import World, world
 
 CLASSES: dict[str, Any] = {
     "schema": schema_dataset.SchemaDatasetFacet,
     "columnLineage": column_lineage_dataset.ColumnLineageDatasetFacet,
     "outputStatistics": output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet,
     "dataQualityAssertions": data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet,
+    "errorMessage": error_message_run.ErrorMessageRunFacet,
     "dataQualityMetrics": data_quality_metrics_input_dataset.DataQualityMetricsInputDatasetFacet,
 }
 
 
-class Kept(Outbox):
-    """An outbox that can be looked into."""
-
-    def put(self, messages: Any, *, reader: str, place: int) -> None:
-        messages = list(messages)
-        KEPT.extend(messages)
-        super().put(messages, reader=reader, place=place)
+@dg.job(name="nothing")
+def nothing() -> None:
+    """A job that makes no dataset."""
 
 
-KEPT: list[dict[str, Any]] = []
+def kept_events(outbox: Outbox) -> list[dict[str, Any]]:
+    with sqlite3.connect(outbox.path) as database:
+        return [json.loads(body) for (body,) in database.execute("SELECT body FROM messages ORDER BY id")]
 
 
 @pytest.fixture(scope="module")
 def events(shop: World, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder: Path = tmp_path_factory.mktemp("outbox")
-    collect_events(shop.location, shop.instance, Kept(folder / "a.db"))
-    assert collect_events(shop.location, shop.instance, Outbox(folder / "a.db")) == 0
-    return KEPT
+    outbox = Outbox(tmp_path_factory.mktemp("outbox") / "a.db")
+    collect_events(shop.location, shop.instance, outbox)
+    assert collect_events(shop.location, shop.instance, outbox) == 0
+    return kept_events(outbox)
 
 
 def arguments(facet: dict[str, Any]) -> dict[str, Any]:
@@ -67,12 +70,12 @@ def test_the_typed_classes_of_the_standard_take_every_event(events: list[dict[st
             outputs=[event_v2.OutputDataset(each["namespace"], each["name"]) for each in event["outputs"]],
             producer=event["producer"],
         )
-        parent = event["run"]["facets"]["parent"]
+    for parent in (event["run"]["facets"]["parent"] for event in events if "parent" in event["run"]["facets"]):
         parent_run.ParentRunFacet(run=parent_run.Run(**parent["run"]), job=parent_run.Job(**parent["job"]))
 
 
 def test_events_say_rows_partition_columns_and_verdicts_and_no_value(events: list[dict[str, Any]]) -> None:
-    made = {event["job"]["name"]: event for event in events}
+    made = {event["job"]["name"]: event for event in events if event["eventType"] == "COMPLETE"}
     output = made["shop/sales"]["outputs"][0]
     assert output["outputFacets"]["outputStatistics"]["rowCount"] == 2
     assert output["outputFacets"]["subset"]["outputCondition"]["partitions"][0]["identifier"] == "2024-01"
@@ -81,3 +84,23 @@ def test_events_say_rows_partition_columns_and_verdicts_and_no_value(events: lis
     assert {each["assertion"] for each in judged} >= {"sku_isin"}
     assert "plum" not in str(events)
     assert "ada@example.com" not in str(events)
+
+
+def test_a_run_and_its_datasets_begin_and_end_once_and_say_of_an_error_its_class(tmp_path: Path) -> None:
+    with world(tmp_path) as shop:
+        outbox = Outbox(tmp_path / "events.db")
+        shop.land("shop/ledger.csv", b"line,amount\n-1,1\n")
+        run = shop.materialise("shop/ledger")
+        shop.instance.report_run_canceled(shop.instance.create_run_for_job(nothing))
+        shop.instance.report_runless_asset_event(dg.AssetMaterialization(["shop", "ledger"], partition="p"))
+        collect_events(shop.location, shop.instance, outbox)
+        told = kept_events(outbox)
+    states = [(event["eventType"], event["job"]["name"]) for event in told]
+    job = told[0]["job"]["name"]
+    assert states == [("START", job), ("START", "shop/ledger"), ("FAIL", "shop/ledger"), ("FAIL", job),
+                      ("ABORT", "nothing"), ("COMPLETE", "shop/ledger")]  # fmt: skip
+    start, fail = told[1], told[2]
+    assert start["run"]["runId"] == fail["run"]["runId"] != run.run_id
+    assert fail["run"]["facets"]["parent"]["run"]["runId"] == told[0]["run"]["runId"] == run.run_id
+    assert fail["run"]["facets"]["errorMessage"]["message"].isidentifier()
+    assert "parent" not in told[-1]["run"]["facets"]

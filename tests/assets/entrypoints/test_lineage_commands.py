@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from platform_assets.factory import asset_key
-from tests.assets.entrypoints.conftest import Shell
+from tests.assets.entrypoints.conftest import GOOD, Shell
 from tests.docs.pages import ROOT
 from tests.world import world
 
@@ -47,6 +47,15 @@ def test_columns_of_a_pandas_transform_are_known_once_observed(shell: Shell) -> 
     touched = shell.json("lineage", "impact", "shop/sales.price")
     assert touched["columns"]["shop/takings"]
     assert touched["unknown"] == {}
+    shell.world.land("shop/sales-1.parquet", GOOD)
+    shell.world.catch_up()
+    event = shell.world.instance.get_latest_materialization_event(asset_key("shop/takings"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata["dagster/column_lineage"].value
+    assert isinstance(metadata, dg.TableColumnLineage)
+    values = {edge["target_column"] for edge in observed["edges"]} - {"*"}
+    assert set(metadata.deps_by_column) == values
     kept = next(Path(os.environ["PLATFORM_STATE"]).rglob("shop__takings.json"))
     kept.write_text(kept.read_text().replace(observed["version"], "of other code"))
     assert (

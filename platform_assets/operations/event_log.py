@@ -5,6 +5,7 @@ that only grows, in SQLite's index as in PostgreSQL; a test reads it. On a serve
 behind a greater one, because its transaction ended later, so that the last numbers are looked at again.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -76,3 +77,60 @@ def _table(instance: "dg.DagsterInstance") -> tuple[Any, Any]:
 def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
     for start in range(0, len(numbers), 500):
         yield numbers[start : start + 500]
+
+
+def read_changes(
+    instance: "dg.DagsterInstance", cursor: EventCursor, types: Sequence["dg.DagsterEventType"], *, limit: int
+) -> tuple[list["EventLine"], EventCursor]:
+    """Return what the columns of the log say of events behind the cursor, at most `limit`, and the cursor behind them.
+
+    A check's result names its asset only in its text, which is read for those alone.
+    """
+    import sqlalchemy as sa
+
+    table, connect = _table(instance)
+    wanted = table.c.dagster_event_type.in_([each.value for each in types])
+    text = sa.case((table.c.dagster_event_type == "ASSET_CHECK_EVALUATION", table.c.event), else_=None)
+    query = sa.select(table.c.id, table.c.dagster_event_type, table.c.asset_key, table.c.run_id, text)
+    with connect() as connection:
+        behind = query.where(table.c.id > cursor.last - OVERLAP, wanted).order_by(table.c.id)
+        rows = connection.execute(behind.limit(limit + len(cursor.recent))).all()
+    lines = [
+        EventLine(int(number), event_type, _asset_name(key, event), run_id)
+        for number, event_type, key, run_id, event in rows
+        if number not in cursor.recent
+    ][:limit]
+    numbers = [each.number for each in lines]
+    last = max([cursor.last, *numbers])
+    recent = frozenset(each for each in (*cursor.recent, *numbers) if each > last - OVERLAP)
+    return lines, EventCursor(last, recent)
+
+
+@dataclass(frozen=True)
+class EventLine:
+    """An event without its text; `asset` is the name of the asset that it is about, or None."""
+
+    number: int
+    event_type: str
+    asset: str | None
+    run_id: str
+
+
+def wiped_assets(instance: "dg.DagsterInstance") -> dict[str, float]:
+    """Return when assets were last wiped, in seconds since the epoch, by name; the log says nothing of it."""
+    import sqlalchemy as sa
+    from dagster._core.storage.event_log.schema import AssetKeyTable  # noqa: PLC0415
+
+    _, connect = _table(instance)
+    at = AssetKeyTable.c.wipe_timestamp
+    with connect() as connection:
+        rows = connection.execute(sa.select(AssetKeyTable.c.asset_key, at).where(at.is_not(None))).all()
+    return {"/".join(json.loads(key)): at.timestamp() for key, at in rows}
+
+
+def _asset_name(key: str | None, event: str | None) -> str | None:
+    if key is not None:
+        return "/".join(json.loads(key))
+    if event is None:
+        return None
+    return "/".join(json.loads(event)["dagster_event"]["event_specific_data"]["asset_key"]["path"])
