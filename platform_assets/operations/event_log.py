@@ -67,6 +67,11 @@ def read_events(
     return entries, EventCursor(last, recent)
 
 
+def history_id(instance: "dg.DagsterInstance") -> str:
+    """Return what tells this history from another, as it was given when it began."""
+    return str(getattr(instance.run_storage, "get_run_storage_id")())  # noqa: B009 - of SQL storages, not of the base class
+
+
 def _table(instance: "dg.DagsterInstance") -> tuple[Any, Any]:
     from dagster._core.storage.event_log.schema import SqlEventLogStorageTable  # noqa: PLC0415
 

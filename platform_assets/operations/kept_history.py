@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from platform_assets.operations.event_log import EventCursor, newest_event, read_changes, wiped_assets
+from platform_assets.operations.event_log import EventCursor, history_id, newest_event, read_changes, wiped_assets
 from platform_assets.operations.history import Check, MaterialisationRecord, Verdict, open_history
 from platform_resources.settings import Settings
 
@@ -33,7 +33,7 @@ class KeptHistory:
         from dagster import DagsterEventType  # noqa: PLC0415 - loaded by whoever opened the instance
 
         types = (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_CHECK_EVALUATION)
-        storage = instance.run_storage.get_run_storage_id()
+        storage = history_id(instance)
         wiped, newest = wiped_assets(instance), newest_event(instance)
         if self._cursor is None or storage != self._storage or newest.last < self._cursor.last:
             self._materialisations, self._verdicts = {}, {}

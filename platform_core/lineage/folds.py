@@ -3,7 +3,7 @@
 Such a plan is only read, never run; it need not give the same rows, but each of its columns is made of the same ones.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import polars as pl
 
@@ -28,7 +28,7 @@ def fold_edges(catalog: Catalog, dataset: Dataset, fold: Fold) -> Iterator[Colum
         raise UnreadablePlan(f"its input {missing[0]} is not declared")
     schemas = {place: {column.name: column.dtype for column in catalog[name].columns} for place, name in inputs.items()}
     try:
-        found = plan_columns(_plan_of(catalog, fold), schemas)  # type: ignore[arg-type]  # columns of contracts
+        found = plan_columns(_plan_of(catalog, fold), schemas)
     except pl.exceptions.PolarsError as error:
         raise UnreadablePlan(f"it cannot be written as a plan: {type(error).__name__}") from error
     declared = {column.name for column in dataset.columns} | {WHOLE}
@@ -85,5 +85,5 @@ def _feature(feature: Feature, time: str) -> pl.Expr:
     return pl.struct(*measured, time).hash().over(feature.by).alias(feature.name)
 
 
-def _key(by: str | list[str] | tuple[str, ...]) -> list[str]:
+def _key(by: Sequence[str] | str) -> list[str]:
     return [by] if isinstance(by, str) else list(by)

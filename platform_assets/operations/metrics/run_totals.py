@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from platform_assets.operations.event_log import EventCursor, newest_event, read_changes
+from platform_assets.operations.event_log import EventCursor, history_id, newest_event, read_changes
 from platform_assets.operations.metrics.families import Family, counter, histogram
 
 _KINDS = {
@@ -66,7 +66,7 @@ class RunTotals:
 
     def read(self, instance: dg.DagsterInstance, *, seconds: float) -> bool:
         """Count what happened since the last reading, runs for so many seconds; return whether anything was new."""
-        storage = instance.run_storage.get_run_storage_id()
+        storage = history_id(instance)
         if storage != self.storage or newest_event(instance).last < self.cursor.last:
             fresh = RunTotals(storage=storage)
             self.__dict__.update(fresh.__dict__)
