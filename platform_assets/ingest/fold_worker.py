@@ -17,8 +17,9 @@ from platform_assets.ingest.commit import commit
 from platform_assets.ingest.detectors import Detectors
 from platform_assets.ingest.existing_rows import after_messages
 from platform_assets.ingest.fold_state import Entry, FoldStore, Snapshot
-from platform_assets.ingest.folding import Folding, ScoreFolding, ScoreState, folding_of
+from platform_assets.ingest.folding import Folding, folding_of
 from platform_assets.ingest.ingest_log import StreamLog
+from platform_assets.ingest.lookups import LookupTable
 from platform_assets.ingest.publishing import Publisher
 from platform_assets.ingest.references import load_references
 from platform_assets.ingest.state import read_stream_state
@@ -36,7 +37,7 @@ from platform_assets.ingest.stream import (
 from platform_assets.ingest.tables import INGEST, INGESTED_AT, SOURCE, table_spec
 from platform_assets.ingest.verdicts import WARNED, TableVerdicts
 from platform_core.contracts import Catalog, Dataset
-from platform_core.contracts.folds import Hopping, Scored, Tumbling
+from platform_core.contracts.folds import Hopping, Lookup, Scored, Tumbling
 from platform_core.quality import envelopes
 from platform_resources.brokers import Batch
 from platform_resources.brokers.base import build_rows
@@ -48,8 +49,8 @@ from platform_resources.storage import Lake
 _LOOK_EVERY = timedelta(seconds=1)
 _KEEP_EVERY = timedelta(seconds=5)
 _ROWS_AT_ONCE = 1_000_000
+_RENEW_EVERY = timedelta(seconds=10)
 _LATE = "late"
-_DETECTOR = "detector:"
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class FoldWorker:
     def _fold_all(self) -> int:
         folded = 0
         for piece in self._pieces():
+            self._renew()
             self._fold(piece.dataset, piece.source, piece.end, piece.rows)
             folded += piece.rows.height
         self._pass_time()
@@ -163,16 +165,17 @@ class FoldWorker:
         self._kept_at = self._clock()
         self._offers.clear()
         self._looked = None
-        self._switch_detector()
+        self._renewed: datetime | None = None
 
-    def _switch_detector(self) -> None:
-        """Score by the detector that a person trained since; the step is noted, so that a replay does the same."""
-        if not isinstance(self._folding, ScoreFolding) or self._state.version is None:
+    def _renew(self) -> None:
+        """Read what is beside the inputs as it is now; the step is noted, so that a replay does the same."""
+        now = self._clock()
+        if self._renewed is not None and now - self._renewed < _RENEW_EVERY:
             return
-        current = self._folding.detectors.current()
-        if current is not None and current != self._state.version:
-            self._state = replace(self._state, version=current)
-            self._pending.append(Entry("", f"{_DETECTOR}{current}", 0, self._clock()))
+        self._renewed, note = now, self._folding.renew(self._state)
+        if note is not None:
+            self._state = self._folding.recall(self._state, note)
+            self._pending.append(Entry("", note, 0, now))
 
     def _pieces(self) -> Iterator[Piece]:
         offers, self._offers = self._offers, []
@@ -332,8 +335,10 @@ class FoldWorker:
 
 def open_folding(lake: Lake, catalog: Catalog, dataset: Dataset) -> Folding:
     """Return the folding of a dataset, with its detectors where it has any."""
-    detectors = Detectors(lake, dataset) if isinstance(dataset.source, Scored) else None
-    return folding_of(catalog, dataset, detectors)
+    source = dataset.source
+    detectors = Detectors(lake, dataset) if isinstance(source, Scored) else None
+    table = LookupTable(lake, catalog[source.table], dataset.name, source) if isinstance(source, Lookup) else None
+    return folding_of(catalog, dataset, detectors, table)
 
 
 def fold_positions(lake: Lake, catalog: Catalog, dataset: Dataset) -> list[tuple[str, int, int]]:
@@ -370,8 +375,8 @@ def replay_fold(
     histories: dict[tuple[str, str], pl.DataFrame] = {}
     parts = [pl.DataFrame(schema={column.name: column.dtype for column in dataset.columns})]
     for entry in store.entries(snapshot):
-        if entry.source.startswith(_DETECTOR):
-            state = ScoreState(state.waiting, entry.source.removeprefix(_DETECTOR))
+        if not entry.input:
+            state = folding.recall(state, entry.source)
             continue
         above, place = catalog[entry.input], (entry.input, entry.source)
         if entry.source and place not in histories:

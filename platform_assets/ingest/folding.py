@@ -15,7 +15,20 @@ import polars as pl
 from platform_assets.ingest.tables import INGEST, SOURCE
 from platform_core.anomaly import Detector, score_rows
 from platform_core.contracts import Catalog, Dataset
-from platform_core.contracts.folds import Featured, Fold, Hopping, Near, Pattern, Scored, Sessions, Tumbling
+from platform_core.contracts.folds import (
+    AsOf,
+    Counted,
+    Featured,
+    Fold,
+    Hopping,
+    Lookup,
+    Near,
+    Pattern,
+    Scored,
+    Sessions,
+    Sliding,
+    Tumbling,
+)
 from platform_core.features.compute import FeatureState, compute_features, fold_features
 from platform_core.streaming import (
     Clock,
@@ -26,10 +39,13 @@ from platform_core.streaming import (
     fold_interval_join,
     fold_pattern,
     fold_windows,
+    look_up,
+    look_up_as_of,
 )
-from platform_core.streaming.declared import join_of, pattern_of, window_of
+from platform_core.streaming.declared import Windowed, as_key, join_of, pattern_of, window_of
 from platform_core.streaming.watermarks import advance
 
+_DETECTOR, _TABLE = "detector:", "table:"
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -60,6 +76,19 @@ class Folding(ABC):
             now: The present, by which idle partitions are found.
         """
 
+    def renew(self, state: Any) -> str | None:
+        """Return a note of what the fold reads beside its inputs, as a table's version; None where it is as before.
+
+        The note is kept among the steps, so that a replay reads the same.
+        """
+        del state
+        return None
+
+    def recall(self, state: Any, note: str) -> Any:
+        """Return the state that reads, from the next row on, what the note says."""
+        del state
+        raise ValueError(f"{type(self).__name__} reads nothing beside its inputs, such as {note!r}")
+
     def compute(self, inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         """Return what comes out of whole histories, computed at once: what a stream must give in the end."""
         state, parts = self.begin(), []
@@ -83,19 +112,32 @@ class DetectorStore(Protocol):
         """Return the version that scores from now on; None before one was trained."""
 
 
-def folding_of(catalog: Catalog, dataset: Dataset, detectors: DetectorStore | None = None) -> Folding:
+class TableStore(Protocol):
+    """Where the table is that a lookup looks into."""
+
+    def current(self) -> str:
+        """Return the table's version."""
+
+    def load(self, version: str) -> pl.DataFrame:
+        """Return the key and the columns that are taken, as they were in a version."""
+
+
+def folding_of(
+    catalog: Catalog, dataset: Dataset, detectors: DetectorStore | None = None, table: TableStore | None = None
+) -> Folding:
     """Return the folding that a dataset declares.
 
     Args:
         catalog: All declared datasets.
         dataset: Whose source is a fold.
         detectors: For scores.
+        table: For lookups.
     """
     source = dataset.source
     if not isinstance(source, Fold):
         raise TypeError(f"{dataset.name} is no fold")
     clocks = {name: _clock(catalog[name], source) for name in source.inputs}
-    if isinstance(source, Tumbling | Hopping | Sessions):
+    if isinstance(source, Tumbling | Hopping | Sessions | Sliding | Counted):
         return _WindowFolding(source, clocks[source.of])
     if isinstance(source, Pattern):
         return _PatternFolding(source, clocks[source.of])
@@ -106,6 +148,8 @@ def folding_of(catalog: Catalog, dataset: Dataset, detectors: DetectorStore | No
         return _FeatureFolding(source, clocks[source.of])
     if isinstance(source, Scored) and detectors is not None:
         return ScoreFolding(source, detectors)
+    if isinstance(source, Lookup) and table is not None:
+        return _LookupFolding(source, clocks[source.of], table)
     raise TypeError(f"{dataset.name}: {type(source).__name__} is a fold that nothing computes")
 
 
@@ -123,7 +167,7 @@ def _no_rows(dataset: Dataset) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _WindowFolding(Folding):
-    source: Tumbling | Hopping | Sessions
+    source: Windowed
     clock: Clock
 
     def begin(self) -> WindowState:
@@ -132,14 +176,22 @@ class _WindowFolding(Folding):
     def step(self, state: WindowState, name: str, rows: pl.DataFrame, now: datetime) -> Step:
         del name
         kept, closed = fold_windows(window_of(self.source, self.clock), state, rows, now=now)
-        return Step(kept, closed.windows, closed.late)
+        return Step(kept, self._of_instants(closed.windows), closed.late)
 
     def compute(self, inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         """Compute the windows of rows none of which is late: all of them, closed."""
         window = replace(window_of(self.source, self.clock), clock=Clock(time=self.clock.time))
-        rows = inputs[self.source.of].sort(self.clock.time, maintain_order=True)
+        rows = inputs[self.source.of]
+        if not isinstance(self.source, Counted):  # it counts in the order in which rows came
+            rows = rows.sort(self.clock.time, maintain_order=True)
         state, closed = fold_windows(window, WindowState(), rows, now=_END_OF_TIME)
-        return pl.concat([closed.windows, close_windows(window, state)[1].windows])
+        return self._of_instants(pl.concat([closed.windows, close_windows(window, state)[1].windows]))
+
+    def _of_instants(self, windows: pl.DataFrame) -> pl.DataFrame:
+        """Return one of the equal windows that slide with rows of one instant; they come out together."""
+        if not isinstance(self.source, Sliding):
+            return windows
+        return windows.unique([*self.source.key, "window_end"], keep="first", maintain_order=True)
 
 
 @dataclass(frozen=True)
@@ -197,6 +249,47 @@ class _FeatureFolding(Folding):
 
 
 @dataclass(frozen=True)
+class LookupState:
+    """The version of the table that is looked into."""
+
+    version: str | None = None
+
+
+@dataclass
+class _LookupFolding(Folding):
+    source: Lookup
+    clock: Clock
+    table: TableStore
+    loaded: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+    def begin(self) -> LookupState:
+        return LookupState()
+
+    def renew(self, state: LookupState) -> str | None:
+        current = self.table.current()
+        return None if current == state.version else f"{_TABLE}{current}"
+
+    def recall(self, state: LookupState, note: str) -> LookupState:
+        return replace(state, version=note.removeprefix(_TABLE))
+
+    def step(self, state: LookupState, name: str, rows: pl.DataFrame, now: datetime) -> Step:
+        del name, now
+        version = state.version or self.table.current()
+        if version not in self.loaded:
+            self.loaded = {version: self.table.load(version)}
+        by, table = as_key(self.source.by), self.loaded[version]
+        if isinstance(self.source, AsOf):
+            found = look_up_as_of(rows, table, by=by, time=self.clock.time, valid_from=self.source.valid_from)
+        else:
+            found = look_up(rows, table, by=by)
+        return Step(LookupState(version), found, rows.clear())
+
+    def compute(self, inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+        """Look a history up in the table as it is now."""
+        return self.step(self.begin(), self.source.of, inputs[self.source.of], _END_OF_TIME).rows
+
+
+@dataclass(frozen=True)
 class ScoreState:
     """Rows that wait for a detector, and the version of the one that scores."""
 
@@ -215,6 +308,15 @@ class ScoreFolding(Folding):
     def begin(self) -> ScoreState:
         """Return the state before any row: no detector."""
         return ScoreState()
+
+    def renew(self, state: ScoreState) -> str | None:
+        """Return the version that a person trained since, once there was a first one."""
+        current = None if state.version is None else self.detectors.current()
+        return None if current in (None, state.version) else f"{_DETECTOR}{current}"
+
+    def recall(self, state: ScoreState, note: str) -> ScoreState:
+        """Score by the version of the note from the next row on."""
+        return replace(state, version=note.removeprefix(_DETECTOR))
 
     def step(self, state: ScoreState, name: str, rows: pl.DataFrame, now: datetime) -> Step:
         """Score the rows, or let them wait for a detector."""

@@ -19,7 +19,19 @@ from platform_core.contracts.addresses import (
 from platform_core.contracts.catalog import Catalog, catalog_of
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset, Transform
-from platform_core.contracts.folds import Featured, Hopping, Near, Pattern, Scored, Sessions, Tumbling
+from platform_core.contracts.folds import (
+    AsOf,
+    Counted,
+    Featured,
+    Hopping,
+    Lookup,
+    Near,
+    Pattern,
+    Scored,
+    Sessions,
+    Sliding,
+    Tumbling,
+)
 from platform_core.contracts.glossary import Term
 from platform_core.contracts.model import DataFrameModel, Field
 from platform_core.contracts.partitions import (
@@ -73,12 +85,14 @@ from platform_core.rules import (
 col = pl.col
 
 __all__ = [
-    "Auth", "Catalog", "Categories", "Changes", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset",
-    "DatasetRule", "Day", "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Near", "Pages",
+    "AsOf", "Auth", "Catalog", "Categories", "Changes", "CheckRule", "Column", "Counted", "DataFrameModel", "Database",
+    "Dataset",
+    "DatasetRule", "Day", "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Lookup", "Near",
+    "Pages",
     "Pairs", "Parquet", "Partitions", "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule",
-    "Scored", "Sessions", "Sla", "Term", "Threshold", "ToDatabase", "ToRedis", "ToSearch", "ToStore", "ToTopic",
-    "ToWebhook", "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "by", "catalog_of",
-    "check", "col",
+    "Scored", "Sessions", "Sla", "Sliding", "Term", "Threshold", "ToDatabase", "ToRedis", "ToSearch", "ToStore",
+    "ToTopic", "ToWebhook", "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "by",
+    "catalog_of", "check", "col",
     "compare", "complete", "cursor", "daily", "dataframe_check", "deviation", "distinct", "drift", "expression",
     "fresh",
     "hourly", "link", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "oauth2", "offset",

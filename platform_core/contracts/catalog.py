@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from platform_core.contracts.dataset import Dataset, Transform
-from platform_core.contracts.folds import Fold
+from platform_core.contracts.folds import AsOf, Fold, Lookup
 from platform_core.contracts.problems import problems_in, unreadable
 from platform_core.contracts.reach import readers_of_all
 from platform_core.contracts.ruleset import rules_of
@@ -149,12 +149,37 @@ def _folds(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Problem
         if above.store.mode != "append":
             yield Problem(dataset.name, f"source input {name!r}", f"is stored by {above.store.mode!r}, so that its "
                           "rows change.", "store the stream with Delta(mode='append').")  # fmt: skip
+    if isinstance(dataset.source, Lookup):
+        yield from _lookups(by_name, dataset, dataset.source)
     if dataset.quarantine is None:
         yield Problem(dataset.name, "quarantine", "is missing, and rows may come late.", "give Quarantine().")
     columns, declared = dataset.source.columns, {column.name for column in dataset.columns}
     if columns is not None and set(columns) != declared:
         yield Problem(dataset.name, "source", f"gives the columns {', '.join(columns)}, but the model has "
                       f"{', '.join(sorted(declared))}.", "declare these columns.")  # fmt: skip
+
+
+def _lookups(by_name: Mapping[str, Dataset], dataset: Dataset, source: Lookup) -> Iterator[Problem]:
+    """A lookup names a table, columns that it has, and a key that both have."""
+    table, stream = by_name.get(source.table), by_name.get(source.of)
+    if table is None or table.name == dataset.name:
+        yield Problem(dataset.name, f"source table {source.table!r}", "is no other dataset that is declared.",
+                      f"use one of {', '.join(sorted(set(by_name) - {dataset.name}))}.")  # fmt: skip
+        return
+    by = (source.by,) if isinstance(source.by, str) else tuple(source.by)
+    history = (source.valid_from,) if isinstance(source, AsOf) else ()
+    for name in (*by, *source.take, *history):
+        if table.column(name) is None:
+            yield Problem(dataset.name, f"source column {name!r}", f"is not in {table.name}.",
+                          f"use some of {', '.join(column.name for column in table.columns)}.")  # fmt: skip
+    for name in by:
+        if stream is not None and stream.column(name) is None:
+            yield Problem(dataset.name, f"source column {name!r}", f"is not in {stream.name}.",
+                          f"use some of {', '.join(column.name for column in stream.columns)}.")  # fmt: skip
+    for name in source.take:
+        if stream is not None and stream.column(name) is not None:
+            yield Problem(dataset.name, f"source column {name!r}", f"is in {stream.name} too.",
+                          "take columns that the stream does not have.")  # fmt: skip
 
 
 def _out_of_reach(
@@ -175,7 +200,7 @@ def _cycles(by_name: Mapping[str, Dataset], transforms: tuple[Transform[..., obj
         inputs = {transform.input_name(parameter) for parameter in transform.parameters}
         upstream.setdefault(transform.dataset.name, set()).update(inputs)
     for name, dataset in by_name.items():
-        upstream[name] |= set(dataset.source.inputs if dataset.source else ())
+        upstream[name] |= set(dataset.source.upstream if dataset.source else ())
         upstream[name] |= {rule.dataset for rule in rules_of(dataset) if isinstance(rule, ReferenceRule)} - {name}
     done: set[str] = set()
     while ready := {name for name, above in upstream.items() if name not in done and above & upstream.keys() <= done}:

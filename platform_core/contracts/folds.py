@@ -14,6 +14,7 @@ import polars as pl
 from platform_core.contracts.sources import Source, SourceProblem
 
 Late = Literal["quarantine", "correct"]
+Follow = Literal["next", "later", "each"]
 _NONE = timedelta(0)
 
 
@@ -39,6 +40,16 @@ class Fold(Source):
     def reads(self) -> str:
         """The inputs."""
         return ", ".join(self.inputs)
+
+    @property
+    def tables(self) -> Sequence[str]:
+        """Datasets whose tables are looked into, beside the streams that are folded."""
+        return ()
+
+    @property
+    def upstream(self) -> Sequence[str]:
+        """The inputs and the tables."""
+        return (*self.inputs, *self.tables)
 
     @property
     def columns(self) -> Sequence[str] | None:
@@ -152,6 +163,52 @@ class Sessions(_Windows):
 
 
 @dataclass(frozen=True)
+class Sliding(_Windows):
+    """A window `(instant - size, instant]` for each instant at which a key has a row: that instant counts.
+
+    Attributes:
+        of: The stream, by its dataset's name.
+        size: How long a window is.
+        by: The columns of the key.
+        measures: Expressions over a window's rows, by column.
+    """
+
+    size: timedelta = field(kw_only=True)
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: a window has a length, and one that was given out is not given out again."""
+        yield from super().problems(store_mode=store_mode)
+        if self.size <= _NONE:
+            yield f"size {self.size}", "is no length of a window.", "give size=minutes(1)."
+        if self.late == "correct":
+            yield "late='correct'", "would change windows of other rows.", "use late='quarantine' and a grace."
+
+
+@dataclass(frozen=True)
+class Counted(_Windows):
+    """A window for each `count` rows of a key in the order in which they came, whatever their times: none is late.
+
+    `window_start` and `window_end` are the earliest and the latest time of its rows.
+
+    Attributes:
+        of: The stream, by its dataset's name.
+        count: How many rows a window has.
+        by: The columns of the key.
+        measures: Expressions over a window's rows, by column.
+    """
+
+    count: int = field(kw_only=True)
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: a window has rows."""
+        yield from super().problems(store_mode=store_mode)
+        if self.count < 1:
+            yield f"count {self.count}", "is no number of rows.", "give count=100."
+        if self.late == "correct":
+            yield "late='correct'", "has nothing to correct, as no row is late.", "take it out."
+
+
+@dataclass(frozen=True)
 class Pattern(Fold):
     """A row `first`, then a row `then` of the same key within a time, without a row `without` between them.
 
@@ -162,8 +219,11 @@ class Pattern(Fold):
         by: The columns of the key.
         first: Which rows begin it.
         then: Which rows end it: behind the first, and at most `within` behind it; that instant counts.
-        within: The time between them.
+        within: The time between them; from the first `first` to the last `then`.
         without: Which rows, strictly between them, break it; None for none.
+        first_times: How many `first` come before the `then`, each behind the one before.
+        times: How many `then` must come, each behind the one before.
+        follow: `later` passes over rows that are neither; `next` breaks at one; `each` gives a match for each `then`.
     """
 
     of: str
@@ -172,11 +232,68 @@ class Pattern(Fold):
     then: pl.Expr = field(kw_only=True, hash=False)
     within: timedelta = field(kw_only=True)
     without: pl.Expr | None = field(default=None, kw_only=True, hash=False)
+    first_times: int = field(default=1, kw_only=True)
+    times: int = field(default=1, kw_only=True)
+    follow: Follow = field(default="later", kw_only=True)
 
     @property
     def inputs(self) -> Sequence[str]:
         """The one stream."""
         return (self.of,)
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: a row comes at least once, within some time."""
+        yield from super().problems(store_mode=store_mode)
+        if self.within <= _NONE:
+            yield f"within {self.within}", "is no time.", "give within=minutes(30)."
+        if min(self.first_times, self.times) < 1:
+            yield "first_times or times", "is below one.", "say how many rows must come, one or more."
+
+
+@dataclass(frozen=True)
+class Lookup(Fold):
+    """Each row of a stream with columns of the row that a table has for its key, or nulls; by the table as it is then.
+
+    The version of the table that each row saw is kept, and looked for anew every ten seconds: a replay sees the same.
+
+    Attributes:
+        of: The stream, by its dataset's name.
+        table: A dataset whose table has each key once.
+        by: The columns of the key, in both.
+        take: Columns of the table, none of which the stream has.
+    """
+
+    of: str
+    table: str
+    by: Sequence[str] | str = field(kw_only=True)
+    take: Sequence[str] = field(kw_only=True)
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The one stream."""
+        return (self.of,)
+
+    @property
+    def tables(self) -> Sequence[str]:
+        """The one table."""
+        return (self.table,)
+
+
+@dataclass(frozen=True)
+class AsOf(Lookup):
+    """Each row of a stream with what a history had for its key at the row's time, or nulls.
+
+    That is the history's last row with `valid_from` at or before the row's time: that instant counts.
+
+    Attributes:
+        of: The stream, by its dataset's name.
+        table: A dataset whose table is a history: a row for each key and change.
+        by: The columns of the key, in both.
+        take: Columns of the table, none of which the stream has.
+        valid_from: The table's column of instants from which a row is valid.
+    """
+
+    valid_from: str = field(kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,11 @@ class Source:
         return ()
 
     @property
+    def upstream(self) -> Sequence[str]:
+        """The inputs, and whatever else it looks into."""
+        return self.inputs
+
+    @property
     def stream(self) -> "Topic | None":
         """The topic that a worker takes in; None for a source that has an end."""
         return None

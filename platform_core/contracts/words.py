@@ -65,6 +65,10 @@ EXAMPLES: Mapping[str, str] = {
     "Tumbling": 'Tumbling("shop/clicks", size=minutes(1), by="user", measures={"clicks": col("page").len()})',
     "Hopping": 'Hopping("shop/clicks", size=minutes(5), every=minutes(1), by="user", measures={"n": col("at").len()})',
     "Sessions": 'Sessions("shop/clicks", gap=minutes(30), by="user", measures={"clicks": col("page").len()})',
+    "Sliding": 'Sliding("shop/clicks", size=minutes(5), by="user", measures={"clicks": col("page").len()})',
+    "Counted": 'Counted("shop/clicks", count=100, by="user", measures={"pages": col("page").n_unique()})',
+    "Lookup": 'Lookup("shop/clicks", "shop/users", by="user", take=["country"])',
+    "AsOf": 'AsOf("shop/orders", "shop/prices", by="sku", take=["price"], valid_from="since")',
     "Pattern": 'Pattern("shop/clicks", by="user", first=col("page") == "basket", then=col("page") == "checkout",'
     " within=minutes(30))",
     "Near": 'Near("shop/clicks", "shop/orders", by="user", after=minutes(10))',

@@ -59,7 +59,7 @@ def source_name(dataset: Dataset) -> str:
 
 def _load(catalog: Catalog, dataset: Dataset) -> Lineage:
     if isinstance(dataset.source, Fold):
-        edges = frozenset(Edge(name, dataset.name) for name in dataset.source.inputs)
+        edges = frozenset(Edge(name, dataset.name) for name in dataset.source.upstream)
         try:
             return Lineage({}, edges, frozenset(fold_edges(catalog, dataset, dataset.source)))
         except UnreadablePlan as error:

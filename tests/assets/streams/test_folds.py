@@ -15,19 +15,24 @@ from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.tables import INGEST, INGESTED_AT, SOURCE, table_spec
 from platform_assets.operations.streams import open_workers
 from platform_core.contracts import (
+    AsOf,
     Catalog,
+    Counted,
     DataFrameModel,
     Dataset,
     Delta,
     Featured,
     Field,
+    Generated,
     Hopping,
     Iceberg,
+    Lookup,
     Near,
     Pattern,
     Quarantine,
     Scored,
     Sessions,
+    Sliding,
     Topic,
     Tumbling,
     UtcTimestamp,
@@ -92,6 +97,23 @@ class Features(DataFrameModel):
     last_n: int = Field(nullable=True)
 
 
+class Graded(DataFrameModel):
+    """One row a click, with what is known of its user."""
+
+    user: str = Field()
+    n: int = Field()
+    at: UtcTimestamp = Field()
+    grade: int = Field(nullable=True)
+
+
+class Grades(DataFrameModel):
+    """One row a user and change."""
+
+    user: str = Field()
+    grade: int = Field()
+    since: UtcTimestamp = Field()
+
+
 class Scores(DataFrameModel):
     """One row a click, with its score."""
 
@@ -110,6 +132,12 @@ FOLDS: dict[str, tuple[Fold, type[DataFrameModel], tuple[str, ...]]] = {
     "hopping": (Hopping("t/clicks", size=minutes(6), every=minutes(2), by=["user"], measures=MEASURES), Windows,
                 ("user", "window_start")),
     "sessions": (Sessions("t/clicks", gap=minutes(3), by="user", measures=MEASURES), Windows, ("user", "window_start")),
+    "sliding": (Sliding("t/clicks", size=minutes(3), by="user", measures=MEASURES), Windows, ("user", "window_end")),
+    "counted": (Counted("t/clicks", count=7, by="user", measures=MEASURES), Windows, ("user", "window_start")),
+    "lookup": (Lookup("t/clicks", "t/grades", by="user", take=["grade"]), Graded, ("user", "n", "at")),
+    "as-of": (AsOf("t/clicks", "t/grades", by="user", take=["grade"], valid_from="since"), Graded, ("user", "n", "at")),
+    "logins": (Pattern("t/clicks", by="user", first=col("n") % 3 > 0, first_times=3, then=col("n") % 3 == 0, times=2,
+                       within=minutes(9), follow="each"), Ends, ("user", "n", "ended_at")),
     "pattern": (Pattern("t/clicks", by="user", first=col("n") < 3, then=col("n") > 7, within=minutes(4)), Ends,
                 ("user", "n", "at")),
     "near": (Near("t/clicks", "t/views", by="user", before=minutes(1), after=minutes(1)), Pairs,
@@ -131,7 +159,15 @@ def declare(kind: str, **words: Any) -> tuple[Catalog, Dataset]:
     source, model, key = FOLDS[kind]
     usual = {"source": source, "store": Delta(mode="append"), "quarantine": Quarantine(), "key": key}
     dataset = Dataset("t/out", model, owner="team:t", version="1.0.0", **{**usual, **words})
-    return catalog_of([stream("clicks"), stream("views"), dataset]), dataset
+    grades = Dataset("t/grades", Grades, owner="team:t", version="1.0.0", source=Generated(rows=1),
+                     store=Delta(mode="overwrite"))  # fmt: skip
+    return catalog_of([stream("clicks"), stream("views"), grades, dataset]), dataset
+
+
+def grade(lake: Lake, catalog: Catalog, *grades: int, since: datetime = START) -> None:
+    """Write the table that lookups look into: a grade for each user but the last."""
+    rows = {"user": [f"u{n}" for n in range(len(grades))], "grade": grades, "since": [since] * len(grades)}
+    lake.write(table_spec(catalog["t/grades"]), pl.DataFrame(rows))
 
 
 @pytest.fixture
@@ -162,9 +198,10 @@ def send(broker: LogBroker, topic: str, rows: list[dict[str, Any]]) -> None:
 
 def run(lake: Lake, catalog: Catalog, broker: LogBroker, sent: list[tuple[str, list[dict[str, Any]]]]) -> None:
     """Send pieces while workers of all datasets go on; each piece has a process of its own that is then gone."""
+    streams = [dataset for dataset in catalog.datasets.values() if dataset.source and dataset.source.is_stream]
     for topic, rows in sent:
         send(broker, topic, rows)
-        workers = open_workers(lake, catalog, list(catalog.datasets.values()), broker, run_id="r")
+        workers = open_workers(lake, catalog, streams, broker, run_id="r")
         for _ in range(2):
             for worker in workers.values():
                 worker.step()
@@ -193,6 +230,7 @@ def test_a_fold_gives_what_a_batch_gives_and_a_replay_its_bits(lake: Lake, broke
     ends = [{"user": f"u{number}", **far} for number in range(3)]
     views = events(60, 2) if kind == "near" else []
     pieces = [("clicks", rows[start : start + 17]) for start in range(0, 120, 17)]
+    grade(lake, catalog, 1, 2, since=START + timedelta(minutes=10))
     run(lake, catalog, broker, [*pieces[:4], ("views", [*views, *ends]), *pieces[4:], ("clicks", ends)])
     late = QuarantineStore(lake, dataset).envelopes()
     inputs = {name: history(lake, catalog, name) for name in ("t/clicks", "t/views")}
@@ -217,6 +255,27 @@ def test_every_window_stands_once_in_every_store(lake: Lake, broker: LogBroker, 
     run(lake, catalog, broker, [("clicks", rows[:30]), ("clicks", [*rows[30:], *end])])
     assert result(lake, dataset)["clicks"].sum() == 60
     assert not result(lake, dataset).select(dataset.key).is_duplicated().any()
+
+
+def test_a_replay_of_a_lookup_sees_the_version_that_each_row_saw(lake: Lake, broker: LogBroker) -> None:
+    catalog, dataset = declare("lookup")
+    rows = events(40, 7, disorder=0)
+    grade(lake, catalog, 1, 2)
+    run(lake, catalog, broker, [("clicks", rows[:20])])
+    grade(lake, catalog, 7)
+    run(lake, catalog, broker, [("clicks", rows[20:])])
+    folded = result(lake, dataset)
+    assert folded.filter(col("n") < 20)["grade"].drop_nulls().unique().sort().to_list() == [1, 2]
+    assert folded.filter(col("n") >= 20)["grade"].drop_nulls().unique().to_list() == [7]
+    replayed = replay_fold(lake, catalog, dataset)
+    assert replayed.sort(replayed.columns).equals(folded)
+
+
+def test_a_lookup_is_refused_that_names_what_is_not_there() -> None:
+    with pytest.raises(ContractError, match="'t/none': is no other dataset"):
+        declare("lookup", source=Lookup("t/clicks", "t/none", by="user", take=["grade"]))
+    with pytest.raises(ContractError, match="'mark': is not in t/grades"):
+        declare("lookup", source=Lookup("t/clicks", "t/grades", by="user", take=["mark"]))
 
 
 def test_a_late_row_is_set_aside_with_where_it_came_from(lake: Lake, broker: LogBroker) -> None:
