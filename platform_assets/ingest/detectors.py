@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from platform_core.anomaly import Detector, describe_detector, parse_detector, train_detector
+from platform_core.anomaly import Detector, describe_detector, learn_season, parse_detector, train_detector
 from platform_core.contracts import Dataset
 from platform_core.contracts.folds import Scored
 from platform_resources.storage import Lake, TableSpec
@@ -33,7 +33,11 @@ class Detectors:
     def train(self, rows: pl.DataFrame) -> tuple[str, Detector]:
         """Train on the rows, and keep what was learnt; the same rows give the same version again."""
         rng = np.random.default_rng(self._source.seed)
-        detector = train_detector(rows, tuple(self._source.reads_columns), rng, rate=self._source.rate)
+        source, season = self._source, None
+        columns = tuple(source.reads_columns)
+        if source.season is not None and source.time is not None:
+            season = learn_season(rows, columns, time=source.time, period=source.season, slots=source.season_parts)
+        detector = train_detector(rows, columns, rng, rate=source.rate, season=season)
         if detector.version not in self.versions()["version"]:
             described = json.dumps(describe_detector(detector))
             row = pl.DataFrame([(detector.version, datetime.now(UTC), rows.height, described)], _SCHEMA, orient="row")

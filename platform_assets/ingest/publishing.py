@@ -5,7 +5,7 @@ anywhere. A worker that knows what its commit wrote, and that the far side stood
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import polars as pl
@@ -47,9 +47,10 @@ def opened_publisher(lake: Lake, dataset: Dataset) -> "Iterator[Publisher]":
 class Publisher:
     """Brings the far sides of one dataset to where its table is."""
 
-    def __init__(self, lake: Lake, dataset: Dataset) -> None:
-        """Open nothing yet."""
-        self._lake, self._dataset = lake, dataset
+    def __init__(self, lake: Lake, dataset: Dataset, *, clock: Callable[[], int] = time.time_ns) -> None:
+        """Open nothing yet; takes the clock in nanoseconds, which may step back."""
+        self._lake, self._dataset, self._clock = lake, dataset, clock
+        self._number = 0
         self._sinks: dict[str, Sink] = {}
         self._positions: dict[str, str | None] = {}
         self._unsaved: set[str] = set()
@@ -101,8 +102,8 @@ class Publisher:
         """Keep the positions of far sides that keep none themselves; after a crash they are given some rows again."""
         if not self._unsaved:
             return
-        rows = [(target, self._positions[target]) for target in sorted(self._unsaved)]
-        frame = pl.DataFrame(rows, schema={"target": pl.String, "version": pl.String}, orient="row")
+        rows = [(target, self._positions[target], self._number) for target in sorted(self._unsaved)]
+        frame = pl.DataFrame(rows, {"target": pl.String, "version": pl.String, "number": pl.Int64}, orient="row")
         self._lake.write(published_spec(self._dataset), frame)
         self._unsaved.clear()
 
@@ -125,6 +126,7 @@ class Publisher:
             )
             sink = open_sink(publication.kind, publication.options, context)
             self._sinks[publication.target] = sink
+            self._number = max(self._number, sink.last_number())
             if sink.keeps_position:
                 self._positions[publication.target] = sink.position()
             elif publication.target not in self._positions:
@@ -136,6 +138,8 @@ class Publisher:
         if not self._lake.exists(spec):
             return None
         rows = self._lake.read(spec).filter(pl.col("target") == publication.target)
+        if "number" in rows.columns:  # releases before kept none
+            self._number = max(self._number, rows["number"].max() or 0)  # type: ignore[call-overload] # a whole number
         return None if rows.is_empty() else str(rows["version"].item())
 
     def _write(self, publication: Publication, sink: Sink, changes: Changes) -> int:
@@ -172,8 +176,8 @@ class Publisher:
         return last.with_columns(row_hash(names).alias(_PRINT))
 
     def _changes(self, key: list[str], rows: pl.DataFrame, deleted: pl.DataFrame, version: str) -> Changes:
-        number = time.time_ns() // 1000
-        return Changes(rows=rows, deleted=deleted.select(key), key=tuple(key), number=number, position=version)
+        self._number = max(self._clock() // 1000, self._number + 1)  # a far side refuses what is older
+        return Changes(rows=rows, deleted=deleted.select(key), key=tuple(key), number=self._number, position=version)
 
     def _key(self, publication: Publication) -> list[str]:
         return list(publication.by or self._dataset.key)
@@ -190,4 +194,6 @@ def _is_next(position: str | None, version: str) -> bool:
 
 def published_spec(dataset: Dataset) -> TableSpec:
     """The spec of how far the far sides are that keep no position themselves."""
-    return TableSpec(path=f"{dataset.name}/v{dataset.major}__published", mode="merge", key=("target",))
+    return TableSpec(
+        path=f"{dataset.name}/v{dataset.major}__published", mode="merge", key=("target",), schema_evolution="add"
+    )

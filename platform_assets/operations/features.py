@@ -1,13 +1,15 @@
 """What people ask of features and detectors: a frame for training, a key's latest values, leaks, another detector."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 
+from platform_assets.factory.asset_keys import asset_key
 from platform_assets.ingest.detectors import Detectors
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.stream import topic_of
@@ -15,6 +17,8 @@ from platform_assets.ingest.tables import table_spec
 from platform_assets.location import CodeLocation
 from platform_assets.operations.datasets import find_dataset
 from platform_assets.operations.errors import RequestError
+from platform_assets.operations.instance import open_instance
+from platform_core.anomaly import Evaluation, evaluate_scores, shifts_of
 from platform_core.contracts import Dataset
 from platform_core.contracts.folds import Featured, Scored
 from platform_core.contracts.publications import ToRedis, ToStore
@@ -129,6 +133,71 @@ def train_again(location: CodeLocation, name: str, *, rows: int) -> DetectorVers
         raise RequestError(f"{name}: {source.of} has {events.height} rows. Fix: take some in.")
     version, _ = detectors.train(events.sort(time).tail(rows))
     return next(each for each in list_detectors(location, name) if each.version == version)
+
+
+@dataclass(frozen=True)
+class DetectorDrift:
+    """How far the latest rows of a stream lie from those that its detector was trained on.
+
+    Attributes:
+        dataset: Whose scores the detector gives.
+        column: The one that moved most.
+        shift: By how many of its usual deviations its median moved.
+        trained: The detector that was trained on the latest rows; None where the shift is below the limit.
+    """
+
+    dataset: str
+    column: str
+    shift: float
+    trained: DetectorVersion | None
+
+
+def train_on_drift(location: CodeLocation, name: str, *, rows: int, limit: float) -> DetectorDrift:
+    """Train a detector anew where the latest rows moved that far from those that the current one was trained on.
+
+    Raises:
+        RequestError: The dataset has no detector yet, or its stream no rows.
+    """
+    source, detectors = _scored(location, name)
+    events, time = _events(location, source)
+    current = detectors.current()
+    if current is None or events.is_empty():
+        raise RequestError(f"{name}: there is no detector or no row yet. Fix: platform anomalies train {name}")
+    shifts = shifts_of(detectors.load(current), events.sort(time).tail(rows))
+    column = max(shifts, key=lambda each: shifts[each])
+    trained = train_again(location, name, rows=rows) if shifts[column] >= limit else None
+    return DetectorDrift(name, column, shifts[column], trained)
+
+
+def evaluate_detector(location: CodeLocation, name: str, labels: pl.DataFrame, *, label: str) -> Evaluation:
+    """Compare the scores in a dataset's table with labels of its rows, and report the figures to Dagster.
+
+    The asset's page draws them over time, as an observation with `precision`, `recall` and `auc`.
+
+    Args:
+        location: The code location.
+        name: A dataset whose source is `Scored`.
+        labels: Its key, and whether the row is odd.
+        label: The column that says so.
+
+    Raises:
+        RequestError: A column is missing, or nothing was scored.
+    """
+    _scored(location, name)
+    dataset = find_dataset(location.catalog, name)
+    missing = [column for column in (*dataset.key, label) if column not in labels.columns]
+    if missing or not location.lake.exists(table_spec(dataset)):
+        problem = f"the labels have no column {missing[0]!r}" if missing else "nothing was scored yet"
+        raise RequestError(f"{name}: {problem}. Fix: give its key {', '.join(dataset.key)} and --label COLUMN.")
+    stored = as_declared(location.lake.scan(table_spec(dataset)), dataset).select(*dataset.key, "anomaly_score")
+    types = {column: stored.collect_schema()[column] for column in dataset.key}
+    asked = labels.select(*dataset.key, pl.col(label).cast(pl.Boolean).alias("_odd")).cast(types)  # type: ignore[arg-type] # a dict of names
+    scored = asked.join(stored.collect(), on=list(dataset.key), how="left")
+    evaluation = evaluate_scores(scored["anomaly_score"], scored["_odd"])
+    figures = {field: value for field, value in asdict(evaluation).items() if value is not None}
+    with open_instance(location.settings) as instance:
+        instance.report_runless_asset_event(dg.AssetObservation(asset_key(name), metadata=figures))
+    return evaluation
 
 
 def list_detectors(location: CodeLocation, name: str) -> list[DetectorVersion]:

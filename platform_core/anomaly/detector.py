@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,25 @@ from platform_core.anomaly.forest import Forest, Values, score_forest, train_for
 
 _MAD_OF_NORMAL, _IQR_OF_NORMAL = 1.4826, 1.349
 _LARGEST_Z, _USUAL_Z = 1e9, 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Season:
+    """What is usual at a time of the day, or of another period: a value is odd by what it is beside that.
+
+    Attributes:
+        time: the column of instants, in UTC, never null.
+        period: after which it begins again, counted from 1970.
+        profile: a row for each part of the period, with the median of each column.
+    """
+
+    time: str
+    period: timedelta
+    profile: Values
+
+    def residuals(self, rows: pl.DataFrame, values: Values) -> Values:
+        """Return the values less what is usual at their time."""
+        return np.asarray(values - self.profile[_slots(rows, self.time, self.period, len(self.profile))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +54,7 @@ class Detector:
         forest_limit: the forest's score that a share `rate` of the training rows exceeds.
         z_limit: the same of the largest z-score of a row.
         rate: that share.
+        season: what is taken from the values before anything else; None for nothing.
     """
 
     columns: tuple[str, ...]
@@ -44,6 +65,7 @@ class Detector:
     forest_limit: float
     z_limit: float
     rate: float
+    season: Season | None = None
 
     @property
     def version(self) -> str:
@@ -51,17 +73,35 @@ class Detector:
         return hashlib.sha256(json.dumps(describe_detector(self)).encode()).hexdigest()[:12]
 
 
+def learn_season(rows: pl.DataFrame, columns: tuple[str, ...], *, time: str, period: timedelta, slots: int) -> Season:
+    """Learn what is usual in each of so many parts of a period; a part without values is like all of them."""
+    values = _matrix(rows, columns)
+    usual = np.nan_to_num(np.nanmedian(values, axis=0))
+    places, profile = _slots(rows, time, period, slots), np.tile(usual, (slots, 1))
+    for slot in np.unique(places):
+        own = values[places == slot]
+        there = np.isfinite(own).any(axis=0)
+        profile[slot, there] = np.nanmedian(own[:, there], axis=0)
+    return Season(time, period, profile)
+
+
 def train_detector(
-    rows: pl.DataFrame, columns: tuple[str, ...], rng: np.random.Generator, *, rate: float = 0.001, trees: int = 100
+    rows: pl.DataFrame,
+    columns: tuple[str, ...],
+    rng: np.random.Generator,
+    *,
+    rate: float = 0.001,
+    trees: int = 100,
+    season: Season | None = None,
 ) -> Detector:
-    """Learn from rows most of which are usual.
+    """Learn from rows most of which are usual; with a season, from what they are beside it.
 
     Raises:
         ValueError: there are fewer than two rows, or the rate is not between 0 and 1.
     """
     if rows.height < 2 or not 0 < rate < 1:  # noqa: PLR2004 - one row has no scale
         raise ValueError(f"{rows.height} rows, rate {rate}: two rows are needed, and 0 < rate < 1. Fix: give more rows")
-    values = _matrix(rows, columns)
+    values = _values(rows, columns, season)
     median = np.nan_to_num(np.nanmedian(values, axis=0))
     scale = np.array([_scale(values[:, number], median[number]) for number in range(len(columns))])
     standard = _standardise(values, median, scale)
@@ -71,7 +111,7 @@ def train_detector(
         float(np.quantile(scores, 1 - rate, method="higher"))
         for scores in (score_forest(forest, _turn(standard, axes)), np.abs(standard).max(axis=1))
     ]
-    return Detector(columns, median, scale, axes, forest, limits[0], max(limits[1], 1e-9), rate)
+    return Detector(columns, median, scale, axes, forest, limits[0], max(limits[1], 1e-9), rate, season)
 
 
 def score_rows(detector: Detector, rows: pl.DataFrame) -> pl.DataFrame:
@@ -80,7 +120,7 @@ def score_rows(detector: Detector, rows: pl.DataFrame) -> pl.DataFrame:
     That is the column farthest out where the z-score decides; else the one whose value, put to the median, lowers the
     forest's score most. The score of a row does not depend on the others.
     """
-    standard = _standardise(_matrix(rows, detector.columns), detector.median, detector.scale)
+    standard = _standardise(_values(rows, detector.columns, detector.season), detector.median, detector.scale)
     distance = np.abs(standard)
     forest = score_forest(detector.forest, _turn(standard, detector.axes)) / detector.forest_limit
     far = distance.max(axis=1, initial=0.0) / detector.z_limit
@@ -97,7 +137,7 @@ def score_rows(detector: Detector, rows: pl.DataFrame) -> pl.DataFrame:
 def describe_detector(detector: Detector) -> Mapping[str, Any]:
     """Return the detector as values that JSON keeps without loss."""
     forest = {name: getattr(detector.forest, name).tolist() for name in ("feature", "child", "path", "roots")}
-    leaves = np.isinf(detector.forest.threshold)
+    leaves, season = np.isinf(detector.forest.threshold), detector.season
     forest["threshold"] = np.where(leaves, 0.0, detector.forest.threshold).tolist()
     forest["leaf"] = leaves.tolist()
     return {
@@ -109,7 +149,12 @@ def describe_detector(detector: Detector) -> Mapping[str, Any]:
         "forest_limit": detector.forest_limit,
         "z_limit": detector.z_limit,
         "rate": detector.rate,
+        **({} if season is None else {"season": _describe_season(season)}),
     }
+
+
+def _describe_season(season: Season) -> Mapping[str, Any]:
+    return {"time": season.time, "seconds": season.period.total_seconds(), "profile": season.profile.tolist()}
 
 
 def parse_detector(described: Mapping[str, Any]) -> Detector:
@@ -122,7 +167,36 @@ def parse_detector(described: Mapping[str, Any]) -> Detector:
     )  # fmt: skip
     median, scale, axes = (np.array(described[name], np.float64) for name in ("median", "scale", "axes"))
     limits = described["forest_limit"], described["z_limit"], described["rate"]
-    return Detector(tuple(described["columns"]), median, scale, axes, forest, *limits)
+    season = None
+    if kept_season := described.get("season"):
+        period, profile = timedelta(seconds=kept_season["seconds"]), np.array(kept_season["profile"], np.float64)
+        season = Season(kept_season["time"], period, profile)
+    return Detector(tuple(described["columns"]), median, scale, axes, forest, *limits, season)
+
+
+def shifts_of(detector: Detector, rows: pl.DataFrame) -> dict[str, float]:
+    """Return by column how far the median of the rows lies from that of the training, in its scales: drift.
+
+    A column without values has not moved.
+    """
+    if rows.is_empty():
+        return dict.fromkeys(detector.columns, 0.0)
+    values = _values(rows, detector.columns, detector.season)
+    now = np.nanmedian(np.where(np.isnan(values).all(axis=0), detector.median, values), axis=0)
+    moved = np.abs(now - detector.median) / detector.scale
+    return dict(zip(detector.columns, moved.tolist(), strict=True))
+
+
+def _values(rows: pl.DataFrame, columns: tuple[str, ...], season: Season | None) -> Values:
+    values = _matrix(rows, columns)
+    return values if season is None else season.residuals(rows, values)
+
+
+def _slots(rows: pl.DataFrame, time: str, period: timedelta, slots: int) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """Return the part of the period in which each row lies: `[start, end)`."""
+    whole = period // timedelta(microseconds=1)
+    inside = rows.select(pl.col(time).dt.timestamp("us") % whole).to_series().to_numpy()
+    return np.asarray(inside * slots // whole, np.int64)
 
 
 def _matrix(rows: pl.DataFrame, columns: tuple[str, ...]) -> Values:

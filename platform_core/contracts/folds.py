@@ -351,6 +351,9 @@ class Scored(Fold):
         train_on: How many rows it is trained on.
         rate: The share of usual rows that may reach a score of 1.
         seed: Of the training.
+        season: A period, such as a day: a value is odd by what it is beside what is usual at its time; None for none.
+        season_parts: Into how many parts the period is cut, each `[start, end)`, counted from 1970 in UTC.
+        time: The column of instants by which a season is told.
     """
 
     of: str
@@ -358,6 +361,9 @@ class Scored(Fold):
     train_on: int = field(default=1_000, kw_only=True)
     rate: float = field(default=0.001, kw_only=True)
     seed: int = field(default=0, kw_only=True)
+    season: timedelta | None = field(default=None, kw_only=True)
+    season_parts: int = field(default=24, kw_only=True)
+    time: str | None = field(default=None, kw_only=True)
 
     @property
     def inputs(self) -> Sequence[str]:
@@ -371,3 +377,9 @@ class Scored(Fold):
             yield "reads_columns", "names no list of columns.", "write reads_columns=['price'] ."
         if self.train_on < 2 or not 0 < self.rate < 1:  # noqa: PLR2004 - one row has no scale
             yield "train_on or rate", "trains no detector.", "give train_on=1000, rate=0.001."
+        if self.season is not None and (self.time is None or self.season <= _NONE or self.season_parts < 1):
+            yield (
+                f"season {self.season}",
+                "has no length, no parts or no time.",
+                "give season=within(days=1), time='at'.",
+            )

@@ -105,6 +105,10 @@ class Sink(ABC):
         """Return the position of the last changes, where the far side keeps it with them; None where it does not."""
         return None
 
+    def last_number(self) -> int:
+        """Return the highest number that the far side knows of; 0 where it does not tell."""
+        return 0
+
     @property
     def keeps_position(self) -> bool:
         """Whether the far side keeps `position` in one transaction with the rows: then each change is there once."""

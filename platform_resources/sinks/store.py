@@ -44,6 +44,12 @@ class StoreSink(Sink):
             row = connection.execute("SELECT position FROM positions WHERE dataset = ?", (self._dataset,)).fetchone()
         return None if row is None else str(row[0])
 
+    def last_number(self) -> int:
+        """Return the highest number of a document."""
+        with self._connected() as connection:
+            query = "SELECT COALESCE(MAX(number), 0) FROM documents WHERE dataset = ?"
+            return int(connection.execute(query, (self._dataset,)).fetchone()[0])
+
     def write(self, changes: Changes) -> None:
         """Put and delete documents, unless those there are newer, and keep the position, all or nothing."""
         dataset, number = self._dataset, changes.number

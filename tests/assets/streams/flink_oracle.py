@@ -1,8 +1,10 @@
 """Flink SQL on the same events: run by a Python of its own, as Flink wants older packages than ours.
 
-Usage: python flink_oracle.py FOLDER. The folder has `clicks.json` and `views.json`, lines in the order of time, and gets
-one JSON file a query.
+Usage: python flink_oracle.py FOLDER. The folder has `clicks.json` and `views.json`, lines in the order of time,
+and gets one JSON file a query.
 """
+
+# ruff: noqa: E501, S608 - queries of literals
 
 import json
 import sys

@@ -81,6 +81,16 @@ def test_a_publisher_that_died_before_it_kept_its_position_sends_rows_again(lake
     assert lake.read(published_spec(dataset))["target"].to_list() == ["topic out"]
 
 
+def test_a_far_side_takes_what_comes_after_the_clock_stepped_back(lake: Lake) -> None:
+    dataset = declare(store=Delta(mode="overwrite"), publish=[ToStore()])
+    for number, instant in enumerate([2_000_000_000, 1_000_000_000, 1_000_000_000]):
+        lake.write(table_spec(dataset), stock(a=number))
+        publisher = Publisher(lake, dataset, clock=lambda instant=instant: instant * 10**9)  # type: ignore[misc] # a default
+        assert publisher.catch_up() == 1
+        publisher.close()
+    assert published(lake) == {"a": 2}
+
+
 def test_a_worker_publishes_what_it_takes_in_and_what_another_left(lake: Lake) -> None:
     dataset, broker = declare(publish=[ToStore()]), LogBroker(f"{lake.settings.state}/streams")
     worker = StreamWorker(lake, catalog_of([dataset]), dataset, broker, run_id="r")

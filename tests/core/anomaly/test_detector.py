@@ -1,13 +1,23 @@
 """Detectors find what was planted, say which column, and give the same bits whatever is scored together."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from platform_core.anomaly import Detector, describe_detector, parse_detector, score_rows, train_detector
+from platform_core.anomaly import (
+    Detector,
+    describe_detector,
+    evaluate_scores,
+    learn_season,
+    parse_detector,
+    score_rows,
+    shifts_of,
+    train_detector,
+)
 
 _COLUMNS = ("wind", "temperature", "pressure", "humidity")
 
@@ -90,3 +100,35 @@ def test_missing_values_count_as_usual_ones_and_a_constant_column_is_odd_when_it
 def test_too_few_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="two rows are needed"):
         train_detector(_weather(1, 1), _COLUMNS, np.random.default_rng(1))
+
+
+def test_a_night_value_at_noon_is_odd_for_a_detector_with_a_season_and_none_for_one_without() -> None:
+    rng, start = np.random.default_rng(3), datetime(2026, 3, 1, tzinfo=UTC)
+    hours = pl.DataFrame({"at": [start + timedelta(hours=number) for number in range(24 * 60)]})
+    load = pl.Series(50 + 40 * np.sin(2 * np.pi * np.arange(24 * 60) / 24) + rng.normal(0, 1, 24 * 60))
+    rows = hours.with_columns(load=load)
+    season = learn_season(rows, ("load",), time="at", period=timedelta(days=1), slots=24)
+    seasonal = train_detector(rows, ("load",), np.random.default_rng(1), rate=0.002, season=season)
+    plain = train_detector(rows, ("load",), np.random.default_rng(1), rate=0.002)
+    planted = rows.with_row_index().with_columns(is_odd=pl.col("index") % 97 == 0)
+    faulty = planted.with_columns(load=pl.when("is_odd").then(140 - pl.col("load").abs()).otherwise("load"))
+    figures = [evaluate_scores(score_rows(one, faulty)["anomaly_score"], faulty["is_odd"]) for one in (seasonal, plain)]
+    assert figures[0].auc is not None
+    assert figures[1].auc is not None
+    assert figures[0].auc > 0.95 > figures[1].auc
+    kept = parse_detector(json.loads(json.dumps(describe_detector(seasonal))))
+    assert score_rows(kept, faulty).equals(score_rows(seasonal, faulty))
+
+
+def test_precision_recall_and_auc_are_those_of_the_definition() -> None:
+    scores, odd = pl.Series([0.2, 1.0, 2.0, 0.5, None]), pl.Series([False, True, False, True, True])
+    found = evaluate_scores(scores, odd)
+    assert (found.rows, found.odd, found.precision, found.recall, found.auc) == (4, 2, 0.5, 0.5, 0.5)
+    nothing = evaluate_scores(pl.Series([0.1]), pl.Series([False]))
+    assert (nothing.precision, nothing.recall, nothing.auc) == (None, None, None)
+
+
+def test_drift_is_told_by_the_column_that_moved(detector: Detector) -> None:
+    moved = shifts_of(detector, _weather(9).with_columns(pl.col("temperature") + 30))
+    assert moved["temperature"] > 2
+    assert max(shift for column, shift in moved.items() if column != "temperature") < 0.2
