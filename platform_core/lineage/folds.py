@@ -8,7 +8,20 @@ from collections.abc import Callable, Iterator, Sequence
 import polars as pl
 
 from platform_core.contracts import Catalog, Dataset
-from platform_core.contracts.folds import Featured, Fold, Hopping, Near, Pattern, Scored, Sessions, Tumbling
+from platform_core.contracts.folds import (
+    AsOf,
+    Counted,
+    Featured,
+    Fold,
+    Hopping,
+    Lookup,
+    Near,
+    Pattern,
+    Scored,
+    Sessions,
+    Sliding,
+    Tumbling,
+)
 from platform_core.features import Feature
 from platform_core.lineage.graph import WHOLE, ColumnEdge
 from platform_core.lineage.plans import UnreadablePlan, plan_columns
@@ -22,7 +35,7 @@ def fold_edges(catalog: Catalog, dataset: Dataset, fold: Fold) -> Iterator[Colum
     Raises:
         UnreadablePlan: An expression in it cannot be traced, an input is not declared, or the kind of fold is unknown.
     """
-    inputs = {f"input_{place}": name for place, name in enumerate(fold.inputs)}
+    inputs = {f"input_{place}": name for place, name in enumerate(fold.upstream)}
     missing = [name for name in inputs.values() if name not in catalog.datasets]
     if missing:
         raise UnreadablePlan(f"its input {missing[0]} is not declared")
@@ -39,10 +52,12 @@ def fold_edges(catalog: Catalog, dataset: Dataset, fold: Fold) -> Iterator[Colum
 
 def _plan_of(catalog: Catalog, fold: Fold) -> _Plan:
     times = [_time(catalog[name]) for name in fold.inputs]
-    if isinstance(fold, Tumbling | Hopping | Sessions):
+    if isinstance(fold, Tumbling | Hopping | Sessions | Sliding | Counted):
         return lambda input_0: _windows(fold, input_0, times[0])
     if isinstance(fold, Pattern):
         return lambda input_0: _pattern(fold, input_0, times[0])
+    if isinstance(fold, Lookup):
+        return lambda input_0, input_1: _looked_up(fold, input_0, input_1, times[0])
     if isinstance(fold, Near):
         return lambda input_0, input_1: _pairs(fold, input_0, input_1, times)
     if isinstance(fold, Featured):
@@ -60,7 +75,7 @@ def _time(dataset: Dataset) -> str:
     return topic.event_time
 
 
-def _windows(fold: Tumbling | Hopping | Sessions, rows: pl.LazyFrame, time: str) -> pl.LazyFrame:
+def _windows(fold: Tumbling | Hopping | Sessions | Sliding | Counted, rows: pl.LazyFrame, time: str) -> pl.LazyFrame:
     at = pl.col(time)
     window = rows.with_columns(at.alias("window_start"), at.alias("window_end"))
     return window.group_by(*fold.key, "window_start", "window_end").agg(**fold.measures)
@@ -72,6 +87,13 @@ def _pattern(fold: Pattern, rows: pl.LazyFrame, time: str) -> pl.LazyFrame:
     outcome = pl.when(over).then(pl.lit("matched")).otherwise(pl.col(time).cast(pl.String))
     ended = pl.when(over).then(pl.col(time)).otherwise(pl.col(time))
     return rows.with_columns(outcome=outcome, ended_at=ended).filter(fold.first)
+
+
+def _looked_up(fold: Lookup, rows: pl.LazyFrame, table: pl.LazyFrame, time: str) -> pl.LazyFrame:
+    """Join by the key; which row of a history is taken depends on both times."""
+    history = (fold.valid_from,) if isinstance(fold, AsOf) else ()
+    joined = rows.join(table.select(*_key(fold.by), *history, *fold.take), on=_key(fold.by), how="left")
+    return joined.filter(pl.col(name) <= pl.col(time) for name in history) if history else joined
 
 
 def _pairs(fold: Near, left: pl.LazyFrame, right: pl.LazyFrame, times: list[str]) -> pl.LazyFrame:
