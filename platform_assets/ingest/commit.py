@@ -18,6 +18,7 @@ import polars as pl
 
 from platform_assets.ingest.ingest_log import StreamLog, recounted, shifted, unread_rows
 from platform_assets.ingest.quarantine import QuarantinePlan
+from platform_assets.ingest.rereads import recount_waiting
 from platform_assets.ingest.state import IngestState
 from platform_assets.ingest.superseded import SupersededRows
 from platform_assets.ingest.table_plan import TablePlan
@@ -165,12 +166,16 @@ def _log_rows(state: IngestState, outcome: Outcome) -> pl.DataFrame:
     else:
         unread = pl.col("source").is_in(list(outcome.unreadable))
         mine = pl.concat([outcome.ingests.filter(~unread), unread_rows(log, outcome.ingests.filter(unread))])
-    others = log.join(mine, on="source", how="anti", maintain_order="left")
+    logged = log.join(mine, on="source", how="anti", maintain_order="left")
+    rereads = outcome.replay is None and state.dataset.source is not None and state.dataset.source.rereads
+    others = recount_waiting(logged, state, outcome.quarantine) if rereads else logged
     if outcome.replay is not None or not state.is_settled:
         concerned = pl.concat([plan.given_way, plan.restored]).unique().to_list()
         others = others if not state.is_settled else others.filter(pl.col("source").is_in(concerned))
         return recounted(pl.concat([mine, others]), state.lake, state.dataset)
-    return pl.concat([mine, shifted(others, overtaken=plan.given_way, restored=plan.restored)])
+    moved = shifted(others, overtaken=plan.given_way, restored=plan.restored)
+    released = others.join(logged, on=["source", "quarantined"], how="anti", maintain_order="left")
+    return pl.concat([mine, moved, released.join(moved, on="source", how="anti", maintain_order="left")])
 
 
 def _replayed(log: pl.DataFrame, envelopes: pl.DataFrame, replay: ReplayedEnvelopes) -> pl.DataFrame:

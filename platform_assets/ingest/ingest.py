@@ -24,6 +24,7 @@ from platform_assets.ingest.intake import Intake, rows_by_source, take_in
 from platform_assets.ingest.large import SHARE, can_be_judged_in_batches, take_in_batches
 from platform_assets.ingest.quarantine import QuarantinePlan
 from platform_assets.ingest.replay import close_replayed, replayed_messages
+from platform_assets.ingest.rereads import Load, plan_reread_rows
 from platform_assets.ingest.state import IngestState, read_state
 from platform_assets.ingest.table_plan import TablePlan, plan_large_table, plan_table, without_dropped_rows
 from platform_assets.ingest.tables import SOURCE
@@ -95,13 +96,15 @@ def judge_inputs(
     valid = without_dropped_rows(state, came, at)
     table = plan_table(state, valid, replaced=() if replays else intake.sources, arrivals=arrivals)
     column = dataset.partitions.column if dataset.partitions else None
+    quarantine = _quarantine_plan(state, intake, intake.valid.lazy(), replays=replays)
+    quarantined = _set_aside(state, intake, quarantine, replays=replays)
     outcome = Outcome(
         run_id=run_id,
-        quarantine=_envelopes(state, intake, replays=replays),
+        quarantine=quarantine,
         table=table,
         ingests=log_of(
             ordered,
-            {"rows": intake.came, "valid": rows_by_source(table.written), "quarantined": intake.quarantined},
+            {"rows": intake.came, "valid": rows_by_source(table.written), "quarantined": quarantined},
             arrivals={source: number for source, number in arrivals.items() if source in intake.sources},
             partitions=dict(
                 intake.valid.group_by(SOURCE).agg(pl.col(column).unique().sort()).iter_rows() if column else ()
@@ -149,13 +152,15 @@ def judge_large_input(
             run_id=run_id, at=at, partitions=partitions,
         )  # fmt: skip
     table, valid = plan_large_table(state, large.rows, intake.valid, source=given.source, arrivals=arrivals)
+    quarantine = _quarantine_plan(state, intake, large.rows.lazy(), replays=False)
+    quarantined = _set_aside(state, intake, quarantine, replays=False)
     outcome = Outcome(
         run_id=run_id,
-        quarantine=_envelopes(state, intake, replays=False),
+        quarantine=quarantine,
         table=table,
         ingests=log_of(
             [given],
-            {"rows": intake.came, "valid": {given.source: valid}, "quarantined": intake.quarantined},
+            {"rows": intake.came, "valid": {given.source: valid}, "quarantined": quarantined},
             arrivals=arrivals,
             partitions={given.source: list(table.partition_counts)} if state.dataset.partitions else {},
             run_id=run_id,
@@ -169,10 +174,22 @@ def judge_large_input(
     return Ingest(state, [given], intake, outcome)
 
 
-def _envelopes(state: IngestState, intake: Intake, *, replays: bool) -> QuarantinePlan:
+def _quarantine_plan(state: IngestState, intake: Intake, valid: pl.LazyFrame, *, replays: bool) -> QuarantinePlan:
+    source = state.dataset.source
     if replays or state.dataset.quarantine is None:
         return QuarantinePlan(pl.DataFrame(schema=ENVELOPE))
-    return state.plan(intake.refused, intake.sources, intake.unreadable)
+    if source is None or not source.rereads:
+        return state.plan(intake.refused, intake.sources, intake.unreadable)
+    load = Load(intake.sources, intake.unreadable, intake.refused, valid, reads_all=source.reads_all)
+    return plan_reread_rows(state, load)
+
+
+def _set_aside(state: IngestState, intake: Intake, plan: QuarantinePlan, *, replays: bool) -> Mapping[str, int]:
+    """Count the refused rows of each source, without those that an earlier load has set aside already."""
+    if replays or state.dataset.source is None or not state.dataset.source.rereads:
+        return intake.quarantined
+    rows = plan.envelopes.filter(pl.col("position").is_not_null())
+    return dict(rows.group_by("source").agg(pl.len()).iter_rows())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,11 +114,11 @@ class QuarantineStore:
 
         In the same content a fix belongs to its row; in another, to rows that read the same. Of several such rows it
         belongs to the last ones, because among equals the first is the one that was not refused. `first` is the number
-        of the first of the rows in the source.
+        of the first of the rows in the source. Where loads overlap, a fix holds for the same row of any later load.
         """
-        fixed = self.envelopes().filter(
-            pl.col("fix").is_not_null(), pl.col("source") == source, pl.col("decision") != "discarded"
-        )
+        rereads = self.dataset.source is not None and self.dataset.source.rereads
+        mine = pl.lit(rereads) | (pl.col("source") == source)
+        fixed = self.envelopes().filter(pl.col("fix").is_not_null(), mine, pl.col("decision") != "discarded")
         if fixed.is_empty():
             return raw
         same = pl.col("ingest_id") == ingest_id

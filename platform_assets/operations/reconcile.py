@@ -15,6 +15,7 @@ from platform_assets.ingest.commit import Outcome, commit
 from platform_assets.ingest.ingest_log import log_of
 from platform_assets.ingest.inputs import adapter_for
 from platform_assets.ingest.quarantine import QuarantinePlan
+from platform_assets.ingest.rereads import envelope_keys
 from platform_assets.ingest.state import IngestState, read_state
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.table_plan import TablePlan
@@ -24,7 +25,7 @@ from platform_assets.operations.datasets import find_dataset
 from platform_assets.operations.errors import RequestError
 from platform_core.contracts import Dataset
 from platform_core.quality.conform import conform, conform_column
-from platform_core.quality.envelope import ENVELOPE, payloads
+from platform_core.quality.envelope import ENVELOPE
 from platform_core.quality.receipts import BUCKETS, add_receipts, buckets_of, compare_receipts, receipt_of
 from platform_resources.sources import Cursor, SourceAdapter
 
@@ -149,10 +150,8 @@ def _keys_in(
 
 def _waiting_keys(state: IngestState) -> pl.DataFrame:
     """The keys of the rows that wait in quarantine, as far as they can be typed."""
-    dataset, key = state.dataset, list(state.dataset.key)
     envelopes = state.envelopes(decision="open").filter(pl.col("position").is_not_null())
-    texts = payloads(envelopes, key)
-    return pl.DataFrame([conform_column(texts, dataset, name) for name in key])
+    return envelope_keys(state.dataset, envelopes)
 
 
 def _delete(state: IngestState, keys: pl.DataFrame) -> None:

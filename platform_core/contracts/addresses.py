@@ -120,6 +120,7 @@ class Rest(Source):
     """
 
     kind: ClassVar[str] = "rest"
+    rereads: ClassVar[bool] = True
 
     url: str
     records: str = field(default="", kw_only=True)
@@ -137,6 +138,11 @@ class Rest(Source):
     def polled_every(self) -> timedelta | None:
         """As declared; None for zero."""
         return self.every or None
+
+    @property
+    def reads_all(self) -> bool:
+        """Without a parameter that asks for what is new."""
+        return self.since is None
 
     @property
     def spelling(self) -> Spelling:

@@ -49,6 +49,7 @@ class Source:
             empty. One that loses the rows that it had is judged in any case.
         is_comparable: Whether all rows can be read at any time, each by its key, to be compared with the table's.
         orders_rows: Whether it says itself which of several rows with one key is the newest.
+        rereads: Whether a unit may bring rows that earlier units brought, so that a refused one is known by content.
         when_empty: What to do when a run finds nothing to take in; empty where that is no failure.
         null_values: Texts that mean null, besides the empty text, for all columns or by column; None where texts are
             values and nothing else.
@@ -63,6 +64,7 @@ class Source:
     fills_partitions: ClassVar[bool] = True
     is_comparable: ClassVar[bool] = False
     orders_rows: ClassVar[bool] = False
+    rereads: ClassVar[bool] = False
     when_empty: ClassVar[str] = ""
 
     null_values: Sequence[str] | Mapping[str, Sequence[str]] | None = None
@@ -108,6 +110,11 @@ class Source:
         if isinstance(self.null_values, Mapping):
             return self.null_values.get(column, ())
         return self.null_values
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether each unit brings all rows that there are."""
+        return False
 
     @property
     def claims(self) -> str:
@@ -372,6 +379,7 @@ class Database(Source):
 
     kind: ClassVar[str] = "database"
     is_comparable: ClassVar[bool] = True
+    rereads: ClassVar[bool] = True
 
     connection: str
     table: str | None = field(default=None, kw_only=True)
@@ -409,6 +417,11 @@ class Database(Source):
     def polled_every(self) -> timedelta | None:
         """As declared; None for zero."""
         return self.every or None
+
+    @property
+    def reads_all(self) -> bool:
+        """Without a cursor."""
+        return self.cursor is None
 
     @property
     def spelling(self) -> Spelling:

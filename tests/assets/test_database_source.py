@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from platform_assets.composition import build_location
@@ -75,3 +76,59 @@ def test_a_column_that_the_contract_does_not_know_stops_the_load_and_its_rows_co
     database.run("alter table orders drop column extra")
     world.catch_up()
     assert world.rows("shop/orders")["id"].to_list() == [1, 2, 3]
+
+
+def waiting(world):
+    envelopes = world.store("shop/orders").envelopes()
+    return sorted(zip(envelopes["source"], envelopes["payload"].str.json_path_match("$.id"), envelopes["decision"],
+                      strict=True))  # fmt: skip
+
+
+LATEST = "2024-04-03 09:00:00"
+
+
+def test_a_refused_row_at_the_highest_cursor_value_is_set_aside_once_whatever_loads_follow(shop):
+    database, world = shop
+    database.add(*FIRST, (-1, "1", LATEST, "bad", 1), (-2, "1", None, "no cursor", 1))
+    world.catch_up()
+    for number in range(3, 6):
+        database.add((number, "5", LATEST, "", 1))
+        world.catch_up()
+        assert waiting(world) == [("shop/orders/1", "-1", "open"), ("shop/orders/1", "-2", "open")]
+        came, accounted = world.balance("shop/orders")
+        assert came == accounted
+
+
+def test_an_envelope_goes_when_a_later_load_brings_its_key_in_another_version(shop):
+    database, world = shop
+    database.add(*FIRST, (3, "-1", LATEST, "below zero", 1), (4, "-2", LATEST, "below zero", 1))
+    world.catch_up()
+    database.run("update orders set amount = '7', at = '2024-05-01 00:00:00' where id = 3")
+    database.run("update orders set amount = '-9', at = '2024-05-01 00:00:00' where id = 4")
+    world.catch_up()
+    assert waiting(world) == [("shop/orders/2", "4", "open")]
+    assert world.rows("shop/orders")["id"].to_list() == [1, 2, 3]
+    assert world.store("shop/orders").ingests().select("rows", "valid", "quarantined", "superseded").rows() == [
+        (4, 2, 0, 2), (2, 1, 1, 0),
+    ]  # fmt: skip
+
+
+def test_a_fix_or_a_discard_holds_for_the_row_when_it_is_read_again(shop):
+    database, world = shop
+    database.add(*FIRST, (3, "-1", LATEST, "x", 1), (4, "-2", LATEST, "x", 1))
+    world.catch_up()
+    store = world.store("shop/orders")
+    ids = dict(zip(store.envelopes()["payload"].str.json_path_match("$.id"), store.envelopes()["quarantine_id"],
+                   strict=True))  # fmt: skip
+    fix = store.envelopes(ids=[ids["3"]])["payload"][0].replace('"-1"', '"8"')
+    store.fix(ids["3"], fix)
+    store.decide([ids["4"]], "discarded")
+    world.materialise("shop/orders", partitions=["2024-04"], tags={"platform/replay": "all"})
+    database.add((5, "5", LATEST, "", 1))
+    world.catch_up()
+    assert waiting(world) == [("shop/orders/1", "3", "replayed"), ("shop/orders/1", "4", "discarded")]
+    assert sorted(world.rows("shop/orders").select("id", pl.col("amount").cast(float)).rows())[2:] == [
+        (3, 8.0), (5, 5.0),
+    ]  # fmt: skip
+    came, accounted = world.balance("shop/orders")
+    assert came == accounted

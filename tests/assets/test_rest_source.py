@@ -39,3 +39,18 @@ def test_a_load_that_fails_on_its_second_page_changes_nothing_and_the_next_one_t
     assert made.rows("crm/items").is_empty()
     made.catch_up()
     assert made.rows("crm/items").height == 5
+
+
+def test_a_refused_record_waits_once_though_every_load_reads_it_and_goes_with_its_record(desk):
+    api, made = desk
+    api.records += [{"id": 6, "price": -1}, 7]
+    made.catch_up()
+    first = made.store("crm/items").envelopes()["quarantine_id"].sort().to_list()
+    api.records.insert(0, {"id": 8, "price": 2})
+    made.catch_up()
+    assert made.store("crm/items").envelopes()["quarantine_id"].sort().to_list() == first
+    api.records[6] = {"id": 6, "price": 1}
+    api.records.remove(7)
+    made.catch_up()
+    assert made.store("crm/items").envelopes().is_empty()
+    assert made.rows("crm/items")["id"].to_list() == [1, 2, 3, 4, 5, 6, 8]
