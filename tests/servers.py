@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,10 @@ def no_postgres() -> str:
 
 
 @contextlib.contextmanager
-def postgres_server() -> Iterator[str]:
+def postgres_server(*, replicates: bool = False) -> Iterator[str]:
     """Yields the SQLAlchemy URL of an empty database on a server that is reached by a socket in its own folder.
 
+    One that replicates tells its changes, and listens on a port of loopback besides, for what cannot use a socket.
     PostgreSQL refuses to run as root, so there it runs as nobody.
     """
     who: dict[str, Any] = {"user": "nobody"} if os.geteuid() == 0 else {}
@@ -92,11 +93,13 @@ def postgres_server() -> Iterator[str]:
         data, control = f"{folder}/data", _postgres_program("pg_ctl")
         made = [_postgres_program("initdb"), "-D", data, "-U", "lake", "-A", "trust", "--no-sync"]
         subprocess.run(made, check=True, capture_output=True, cwd=folder, **who)
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+        port = free_port() if replicates else 5432
+        where = f"127.0.0.1 -c port={port} -c wal_level=logical" if replicates else ""
+        options = f"-c listen_addresses={where} -c unix_socket_directories={folder} -c fsync=off"
         start = [control, "-D", data, "-w", "-o", options, "-l", f"{folder}/log", "start"]
         subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=folder, **who)
         try:
-            yield f"postgresql+psycopg2://lake@/postgres?host={folder}"
+            yield f"postgresql+psycopg2://lake@/postgres?host={folder}" + (f"&port={port}" if replicates else "")
         finally:
             stop = [control, "-D", data, "-m", "immediate", "stop"]
             subprocess.run(stop, check=True, capture_output=True, cwd=folder, **who)
@@ -107,6 +110,21 @@ def _postgres_program(name: str) -> str:
     return shutil.which(name) or (str(debian[-1]) if debian else "")
 
 
+def free_port() -> int:
+    """Give a port of loopback that nobody listens on now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def no_debezium() -> str:
+    """Why Debezium's engine cannot run here; empty where it can."""
+    if not os.environ.get("DEBEZIUM_JARS"):
+        return "Debezium's jars are not here: .ci/debezium FOLDER fetches them, and DEBEZIUM_JARS names the folder"
+    return "" if shutil.which("java") else "there is no Java"
+
+
 def no_mariadb() -> str:
     """Why there can be no MariaDB server here; empty where there can."""
     return (
@@ -115,24 +133,27 @@ def no_mariadb() -> str:
 
 
 @contextlib.contextmanager
-def mariadb_server() -> Iterator[str]:
-    """Yields the URL of an empty database; MariaDB refuses to run as root, so there it runs as its own user."""
+def mariadb_server(*, replicates: bool = False, words: Sequence[str] = ()) -> Iterator[str]:
+    """Yields the URL of an empty database; MariaDB refuses to run as root, so there it runs as its own user.
+
+    One that replicates writes its changes, row by row, into a log that others may read.
+    """
     who: dict[str, Any] = {"user": "mysql", "group": "mysql", "extra_groups": []} if os.geteuid() == 0 else {}
-    with tempfile.TemporaryDirectory(prefix="my-") as folder, socket.socket() as free:
+    with tempfile.TemporaryDirectory(prefix="my-") as folder:
         if who:
             shutil.chown(folder, "mysql")
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
+        port = free_port()
         data = ["--no-defaults", f"--datadir={folder}/data"]
         install = ["mariadb-install-db", *data, "--auth-root-authentication-method=normal", "--skip-test-db"]
         subprocess.run(install, check=True, capture_output=True, cwd=folder, **who)
         words = [
             *data,
+            *words,
             f"--socket={folder}/s",
             f"--pid-file={folder}/pid",
             "--bind-address=127.0.0.1",
             f"--port={port}",
+            *(["--log-bin=changes", "--binlog-format=ROW", "--server-id=1"] if replicates else []),
         ]
         start = ["mariadbd", *words, "--skip-name-resolve", "--innodb-buffer-pool-size=64M"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

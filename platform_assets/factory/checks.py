@@ -6,19 +6,22 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from platform_assets.factory.asset_keys import asset_key
+from platform_assets.ingest.receipts import RECEIPT, Receipt
 from platform_core.contracts import DataFrameModel, Dataset, DatasetRule, ReferenceRule, Rule, rules_of
 from platform_core.quality import RuleResult, conform, judge
 from platform_core.quality.policy import stops
 
+SOURCE_SCHEMA = "source_schema"
 _SHOWN_IDS = 5
 
 
 def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
     """One spec for each rule of the dataset. A failing rule of severity `error` stops what is downstream of it."""
     key = asset_key(dataset.name)
-    return [
+    specs = [
         dg.AssetCheckSpec(
             rule.id,
             asset=key,
@@ -28,6 +31,17 @@ def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
         )
         for rule in rules_of(dataset)
     ]
+    if has_receipts(dataset):
+        about = "each load's rows and values at the source are in the table or in quarantine"
+        specs.append(dg.AssetCheckSpec(RECEIPT, asset=key, description=about))
+        about = "no column of the source was added, dropped, renamed or given another type since the load before"
+        specs.append(dg.AssetCheckSpec(SOURCE_SCHEMA, asset=key, description=about))
+    return specs
+
+
+def has_receipts(dataset: Dataset) -> bool:
+    """Tell whether the source counts by itself what it sends."""
+    return dataset.source is not None and dataset.source.is_comparable
 
 
 def _blocks(rule: Rule, dataset: Dataset) -> bool:
@@ -49,6 +63,64 @@ def check_results(
             description=describe(result),
             metadata={**dict(_metadata(result)), **_quarantine_command(dataset, result, waiting)},
         )
+
+
+def receipt_results(
+    dataset: Dataset, receipts: Sequence[Receipt], last: dg.AssetCheckEvaluation | None
+) -> dg.AssetCheckResult:
+    """Give the result for the receipts of a run's loads.
+
+    One that does not hold is told until a load brings everything, or `platform reconcile` finds nothing missing.
+
+    Args:
+        dataset: The contract.
+        receipts: Of the run's loads; none where nothing was loaded.
+        last: What the check said before.
+    """
+    broken = [receipt.words for receipt in receipts if not receipt.holds]
+    is_renewed = bool(receipts) and dataset.source is not None and dataset.source.reads_all
+    if last is not None and not last.passed and not is_renewed:
+        broken.insert(0, str(last.metadata["broken"].value))
+    words = broken or [receipt.words for receipt in receipts] or ["nothing was loaded"]
+    sums = list(dict.fromkeys(name for receipt in receipts for name in receipt.summed))
+    return dg.AssetCheckResult(
+        asset_key=asset_key(dataset.name),
+        check_name=RECEIPT,
+        passed=not broken,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=" ".join(words) + (f" Fix: platform reconcile {dataset.name} says which." if broken else ""),
+        metadata={
+            "rows_sent": sum(receipt.sent for receipt in receipts),
+            "rows_stored": sum(receipt.stored for receipt in receipts),
+            "rows_in_quarantine": sum(receipt.waiting for receipt in receipts),
+            "columns_compared": ", ".join(sums),
+            "broken": " ".join(broken),
+        },
+    )
+
+
+def source_schema_result(dataset: Dataset, changes: Sequence[str]) -> dg.AssetCheckResult:
+    """Give the result for what a source changed of its columns; the load that first met it warns."""
+    return dg.AssetCheckResult(
+        asset_key=asset_key(dataset.name),
+        check_name=SOURCE_SCHEMA,
+        passed=not changes,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{'; '.join(changes)}. Fix: declare it in a new version of the contract, or undo it there."
+        if changes
+        else "its columns are as they were",
+        metadata={"changes": "; ".join(changes)},
+    )
+
+
+def last_receipt(instance: dg.DagsterInstance, name: str) -> dg.AssetCheckEvaluation | None:
+    """Read what a dataset's check of receipts said last; None where it never ran."""
+    key = dg.AssetCheckKey(asset_key(name), RECEIPT)
+    status = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=status)
+    event = records[0].event.dagster_event if records and records[0].event is not None else None
+    data = event.event_specific_data if event is not None else None
+    return data if isinstance(data, dg.AssetCheckEvaluation) else None
 
 
 def _quarantine_command(

@@ -8,7 +8,13 @@ import polars as pl
 from pydantic import Field
 
 from platform_assets.factory.asset_keys import asset_key
-from platform_assets.factory.checks import check_results
+from platform_assets.factory.checks import (
+    check_results,
+    has_receipts,
+    last_receipt,
+    receipt_results,
+    source_schema_result,
+)
 from platform_assets.factory.metadata import ingest_metadata, quarantine_facts
 from platform_assets.factory.partitioning import dependency, grow
 from platform_assets.factory.policy import refuse_if_unfit, state_of_checks
@@ -82,6 +88,13 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
             record_metrics(lake, dataset, rows, results, run_id=context.run.run_id, at=datetime.now(UTC))
             publish_changes(lake, dataset)
             yield from check_results(dataset, results, waiting)
+            if has_receipts(dataset):
+                changes = dict.fromkeys(
+                    words for part in done for given in part.inputs for words in given.schema_changes
+                )
+                yield source_schema_result(dataset, list(changes))
+                drawn_up = [receipt for part in done for receipt in part.receipts]
+                yield receipt_results(dataset, drawn_up, last_receipt(context.instance, dataset.name))
 
     return asset_of(dataset, body, deps=[dependency(catalog[name], dataset) for name in above], output_required=False)
 

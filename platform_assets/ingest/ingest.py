@@ -16,6 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
+from platform_assets.ingest.changes import insert_late, keeps_history
 from platform_assets.ingest.commit import Outcome, commit
 from platform_assets.ingest.existing_rows import after_ingest, after_replay
 from platform_assets.ingest.ingest_log import log_of
@@ -23,6 +24,7 @@ from platform_assets.ingest.inputs import Input
 from platform_assets.ingest.intake import Intake, rows_by_source, take_in
 from platform_assets.ingest.large import SHARE, can_be_judged_in_batches, take_in_batches
 from platform_assets.ingest.quarantine import QuarantinePlan
+from platform_assets.ingest.receipts import Receipt, receipts
 from platform_assets.ingest.replay import close_replayed, replayed_messages
 from platform_assets.ingest.rereads import Load, plan_reread_rows
 from platform_assets.ingest.state import IngestState, read_state
@@ -48,14 +50,18 @@ class Ingest:
         inputs: What came in, in the order of arrival.
         intake: The verdict.
         outcome: What `commit` is to do.
+        valid: The valid rows.
         commit: What was committed; None before, and where the table had all of it already.
+        receipts: Of its loads, drawn up behind the commit.
     """
 
     state: IngestState
     inputs: Sequence[Input]
     intake: Intake
     outcome: Outcome
+    valid: pl.LazyFrame
     commit: Commit | None = None
+    receipts: Sequence[Receipt] = ()
 
     @property
     def table(self) -> TablePlan:
@@ -93,7 +99,8 @@ def judge_inputs(
     )
     is_stream = dataset.source is not None and dataset.source.is_stream
     came = replayed_messages(state, ordered, intake) if replays and is_stream else intake.valid
-    valid = without_dropped_rows(state, came, at)
+    late = insert_late(state, came) if replays and keeps_history(dataset) else came
+    valid = without_dropped_rows(state, late, at)
     table = plan_table(state, valid, replaced=() if replays else intake.sources, arrivals=arrivals)
     column = dataset.partitions.column if dataset.partitions else None
     quarantine = _quarantine_plan(state, intake, intake.valid.lazy(), replays=replays)
@@ -119,7 +126,7 @@ def judge_inputs(
         warned=intake.warned,
         sources=() if replays else intake.sources,
     )
-    return Ingest(state, ordered, intake, outcome)
+    return Ingest(state, ordered, intake, outcome, intake.valid.lazy())
 
 
 def judge_large_input(
@@ -171,7 +178,7 @@ def judge_large_input(
         warned=intake.warned,
         sources=intake.sources,
     )
-    return Ingest(state, [given], intake, outcome)
+    return Ingest(state, [given], intake, outcome, large.rows.lazy())
 
 
 def _quarantine_plan(state: IngestState, intake: Intake, valid: pl.LazyFrame, *, replays: bool) -> QuarantinePlan:
@@ -261,7 +268,9 @@ def _committed(
         if not admits(judged.intake):
             return judged
         try:
-            return replace(judged, commit=commit(state, judged.outcome))
+            written = commit(state, judged.outcome)
+            drawn_up = receipts(state, judged.inputs, judged.intake, judged.valid)
+            return replace(judged, commit=written, receipts=drawn_up)
         except PositionMoved:
             if attempt == ATTEMPTS:
                 raise

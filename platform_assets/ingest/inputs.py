@@ -1,7 +1,7 @@
 """What a run takes in: the roof between a source's declaration and its adapter, and what it gives in one piece."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import polars as pl
@@ -21,6 +21,8 @@ from platform_resources.sources import (
     Malformed,
     SourceAdapter,
     SourceContext,
+    TalliedSource,
+    Tally,
     Unit,
     UnreadableUnit,
     open_source,
@@ -46,6 +48,9 @@ class Input:
         malformed: The records that could be no row, by the number, from 1, of the row of nulls that stands for them.
         first: The number of the first of the rows among those of the input, from 1.
         batches: Reads the rows piece by piece, where they are too many for memory; then `raw` is None.
+        tally: Gives what the source counts of the rows by itself, once they are read; None where it does not.
+        is_fixed: Whether people's fixes are in the rows.
+        schema_changes: What the source changed of its columns since the input before, in words.
     """
 
     source: str
@@ -59,6 +64,9 @@ class Input:
     malformed: Mapping[int, Malformed] = field(default_factory=dict)
     first: int = 1
     batches: Callable[[], Iterator[Batch]] | None = None
+    tally: Callable[[], Tally | None] = lambda: None
+    is_fixed: bool = False
+    schema_changes: tuple[str, ...] = ()
 
 
 def adapter_for(
@@ -186,21 +194,37 @@ def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit],
         unit = adapter.identify(found)
         if unit.size_bytes >= large_bytes:
             read = partial(adapter.read, unit)
-            yield Input(unit.source, unit.ingest_id, unit.stamp, position=unit.position, batches=read)
+            given = Input(unit.source, unit.ingest_id, unit.stamp, position=unit.position, batches=read)
+            yield replace(given, tally=_tally_of(adapter, unit), schema_changes=_schema_changes(adapter, unit))
             continue
         try:
             batches = list(adapter.read(unit))
         except UnreadableUnit as error:
-            yield Input(unit.source, unit.ingest_id, unit.stamp, None, error.reason, position=unit.position)
+            given = Input(unit.source, unit.ingest_id, unit.stamp, None, error.reason, position=unit.position)
+            yield replace(given, schema_changes=_schema_changes(adapter, unit))
             continue
         raw = pl.concat([records_of(batch, store.dataset) for batch in batches])
         ids = [place for batch in batches if batch.places is not None for place in batch.places]
+        came = raw
         if not ids:
-            raw = store.with_fixes(raw, unit.source, unit.ingest_id)
+            raw = store.with_fixes(came, unit.source, unit.ingest_id)
+        is_fixed = raw is not came
         malformed = {record.record: record for batch in batches for record in batch.malformed}
         raw, malformed = with_stray_rows(raw, malformed, store.dataset)
         wheres = dict(enumerate((where for batch in batches for where in _wheres(batch)), 1))
-        yield Input(unit.source, unit.ingest_id, unit.stamp, raw, "", tuple(ids), unit.position, wheres, malformed)
+        yield Input(
+            unit.source, unit.ingest_id, unit.stamp, raw, "", tuple(ids), unit.position, wheres, malformed,
+            tally=_tally_of(adapter, unit), is_fixed=is_fixed, schema_changes=_schema_changes(adapter, unit),
+        )  # fmt: skip
+
+
+def _schema_changes(adapter: SourceAdapter, unit: Unit) -> tuple[str, ...]:
+    changes = adapter.schema_changes(unit) if isinstance(adapter, TalliedSource) else ()
+    return tuple(change.words for change in changes)
+
+
+def _tally_of(adapter: SourceAdapter, unit: Unit) -> Callable[[], Tally | None]:
+    return partial(adapter.tally, unit) if isinstance(adapter, TalliedSource) else lambda: None
 
 
 def _wheres(batch: Batch) -> Iterator[str]:

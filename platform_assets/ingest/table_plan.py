@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
-from platform_assets.ingest.changes import BatchChanges, fold_batch
+from platform_assets.ingest.changes import BatchChanges, fold_batch, fold_history, keeps_history
 from platform_assets.ingest.large import RowFiles
 from platform_assets.ingest.state import IngestState
 from platform_assets.ingest.stored import as_declared
@@ -226,7 +226,7 @@ def plan_messages(state: IngestState, valid: pl.DataFrame) -> TablePlan:
 
 def plan_changes(state: IngestState, valid: pl.DataFrame, changes: BatchChanges) -> TablePlan:
     """Decide the same for a micro-batch of a database's changes, which delete rows as well."""
-    folded = fold_batch(state, valid, changes)
+    folded = (fold_history if keeps_history(state.dataset) else fold_batch)(state, valid, changes)
     return TablePlan(
         written=folded.written,
         deleted=folded.deleted_keys if folded.deleted_keys.height else None,

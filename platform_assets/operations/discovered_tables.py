@@ -3,20 +3,20 @@
 import json
 import keyword
 import re
-import tempfile
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, count
-from pathlib import Path
 
 import polars as pl
 
-from platform_assets.operations.profiles import profile_of, rows_of, suggestions_of
+from platform_assets.operations.profiles import Rows, profile_of, suggestions_of
 from platform_core.contracts import Catalog
 from platform_core.contracts.problems import can_be_quoted
+from platform_core.privacy.detect import suspected_pii
 from platform_core.quality.suggest import literal
 from platform_core.quality.suggested_code import contract_code, likely_key
+from platform_resources.conversion.csv_source import typed_by_content
 from platform_resources.settings import Settings
 from platform_resources.sources.engines import DatabaseEngine, Query, open_engine
 from platform_resources.storage import Lake
@@ -64,15 +64,15 @@ def discover_tables(
     """
     engine = open_engine(connection, settings)
     words: set[str] = set()
-    with tempfile.TemporaryDirectory(prefix="platform-discover-") as folder:
-        for table in engine.tables():
-            word = _word(table, words)
-            words.add(word)
-            yield _proposal(engine, table, settings, Path(folder), f"{domain}/{word}", owner, sample_rows)
+    lake = Lake(settings)
+    for table in engine.tables():
+        word = _word(table, words)
+        words.add(word)
+        yield _proposal(engine, table, lake, f"{domain}/{word}", owner, sample_rows)
 
 
 def _proposal(
-    engine: DatabaseEngine, table: str, settings: Settings, folder: Path, name: str, owner: str, sample_rows: int
+    engine: DatabaseEngine, table: str, lake: Lake, name: str, owner: str, sample_rows: int
 ) -> DiscoveredTable:
     query = Query(table=table, sql=None, cursor=None)
     columns, key = engine.columns(query), engine.primary_key(table)
@@ -81,32 +81,30 @@ def _proposal(
     sample = _sample(engine, query, sample_rows)
     if sample.is_empty():
         return DiscoveredTable(table, name, total, key, cursor, "")
-    file = folder / f"{name.rpartition('/')[2]}.csv"
     nameless = [column for column in columns if not can_be_quoted(column)]
     key = () if set(key) & set(nameless) else key
-    sample.drop(nameless).write_csv(file)
-    with rows_of(str(file), Catalog({}, {}), Lake(settings)) as rows:
-        measured = replace(profile_of(rows), name=table)
-        schema = rows.frame.collect_schema()
-        naive = [column for column, dtype in schema.items() if isinstance(dtype, pl.Datetime) and not dtype.time_zone]
-        likely = key or likely_key(measured)
-        options: dict[str, str | tuple[str, ...] | None] = {
-            "table": table,
-            "cursor": cursor if likely else None,
-            "key": key,
-            "zone": "UTC" if naive else None,
-            "extra_columns": "ignore" if nameless else None,
-        }
-        words = ", ".join(f"{word}={_code(value)}" for word, value in options.items() if value)
-        code = contract_code(
-            measured,
-            suggestions_of(rows, measured, Catalog({}, {}), Lake(settings)),
-            pl.Schema({**schema, **dict.fromkeys(naive, pl.Datetime("us", "UTC"))}),
-            name=name,
-            owner=owner,
-            source=f"Database({literal(engine.name)}, {words})",
-            key=likely,
-        )
+    frame = typed_by_content(sample.drop(nameless))
+    rows = Rows(table, frame.lazy(), dataset=None, personal=suspected_pii(frame.lazy()), partition=None)
+    measured = profile_of(rows)
+    naive = [column for column, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime) and not dtype.time_zone]
+    likely = key or likely_key(measured)
+    options: dict[str, str | tuple[str, ...] | None] = {
+        "table": table,
+        "cursor": cursor if likely else None,
+        "key": key,
+        "zone": "UTC" if naive else None,
+        "extra_columns": "ignore" if nameless else None,
+    }
+    words = ", ".join(f"{word}={_code(value)}" for word, value in options.items() if value)
+    code = contract_code(
+        measured,
+        suggestions_of(rows, measured, Catalog({}, {}), lake),
+        pl.Schema({**frame.schema, **dict.fromkeys(naive, pl.Datetime("us", "UTC"))}),
+        name=name,
+        owner=owner,
+        source=f"Database({literal(engine.name)}, {words})",
+        key=likely,
+    )
     return DiscoveredTable(table, name, total, key, cursor if likely else None, _noted(code, naive, nameless))
 
 

@@ -15,6 +15,7 @@ from platform_core.contracts.dataset import ARRIVAL, Dataset
 from platform_core.contracts.model import DataFrameModel, allowed_rules
 from platform_core.contracts.partitions import Categories, Partitions
 from platform_core.contracts.ruleset import rules_of, schema_of
+from platform_core.contracts.sources import Changes
 from platform_core.contracts.stores import Iceberg
 from platform_core.contracts.trials import failed_trials
 from platform_core.contracts.types import PII_CLASSES
@@ -277,7 +278,31 @@ def _storage(dataset: Dataset) -> Iterator[Problem]:
     if dataset.source is not None:
         for culprit, message, fix in dataset.source.problems(store_mode=dataset.store.mode):
             yield _problem(dataset, culprit, message, fix)
+    yield from _history(dataset)
     yield from _partitioning(dataset)
+
+
+_VERSION_TYPES = {
+    "valid_from": ("UtcTimestamp", False),
+    "valid_to": ("UtcTimestamp", True),
+    "is_current": ("bool", False),
+}
+
+
+def _history(dataset: Dataset) -> Iterator[Problem]:
+    """A history has the columns of a version, and a key that tells versions apart."""
+    if not isinstance(dataset.source, Changes) or not dataset.source.history:
+        return
+    if "valid_from" not in dataset.key or len(dataset.key) == 1:
+        key = (*(name for name in dataset.key if name != "valid_from"), "valid_from")
+        yield _problem(dataset, f"key {tuple(dataset.key)}", "does not tell the versions of a row apart.",
+                       f"write key={key if len(key) > 1 else ('id', 'valid_from')}.")  # fmt: skip
+    for name, (kind, nullable) in _VERSION_TYPES.items():
+        column = dataset.column(name)
+        wanted = pl.Boolean() if kind == "bool" else pl.Datetime("us", "UTC")
+        if column is None or column.dtype != wanted or column.nullable != nullable:
+            yield _problem(dataset, f"column {name!r}", "is missing, or is not what history=True fills.",
+                           f"write {name}: {kind}{' = Field(nullable=True)' if nullable else ''}.")  # fmt: skip
 
 
 def _partitioning(dataset: Dataset) -> Iterator[Problem]:

@@ -343,6 +343,8 @@ class Changes(Topic):
         topic: Its name at the broker: `"shop.public.orders"`.
         format: How a message is written: Debezium's envelope as JSON, with its schema or without.
         times: What whole numbers of instants count where the message has no schema: `"ms"`, `"us"` or `"ns"`.
+        history: Whether the table has a version of a row for each change (SCD 2), not just the last one. The changes
+            fill three columns of the contract: `valid_from`, which is a part of the key, `valid_to` and `is_current`.
     """
 
     orders_rows: ClassVar[bool] = True
@@ -351,6 +353,7 @@ class Changes(Topic):
 
     format: str = field(default="debezium", kw_only=True)
     times: str = field(default="us", kw_only=True)
+    history: bool = field(default=False, kw_only=True)
 
     def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
         """Find what is wrong: deletes need a table that merges."""
@@ -375,6 +378,8 @@ class Database(Source):
         lag: How far behind the highest value rows are read again, for writers that commit late; PostgreSQL needs none.
         zone: The zone of timestamps without one, such as `"Europe/Berlin"`; None leaves them without.
         every: How long the sensor waits before it asks again whether anything changed; zero leaves it to schedules.
+        type_changes: What becomes of a load where the database changed a column's type: `"note"` takes it in, and the
+            check `source_schema` says so; `"refuse"` sets it aside whole until the contract has a new version.
     """
 
     kind: ClassVar[str] = "database"
@@ -389,6 +394,7 @@ class Database(Source):
     lag: timedelta = field(default=timedelta(0), kw_only=True)
     zone: str | None = field(default=None, kw_only=True)
     every: timedelta = field(default=timedelta(seconds=30), kw_only=True)
+    type_changes: str = field(default="note", kw_only=True)
 
     @classmethod
     def tables(cls, connection: str, *names: str, **words: Any) -> "dict[str, Database]":
@@ -444,6 +450,8 @@ class Database(Source):
             yield "source", "names both a table and a query, or neither.", "give table=... or query=..., one of them."
         if isinstance(self.key, str):
             yield f"source: key {self.key!r}", "is one text.", f"write key=({self.key!r},)."
+        if self.type_changes not in {"note", "refuse"}:
+            yield f"type_changes {self.type_changes!r}", "is unknown.", "use note or refuse."
         for word, length in {"lag": self.lag, "every": self.every}.items():
             if length < timedelta(0):
                 yield f"source: {word} {length}", "is below zero.", "give a timedelta, zero or more."

@@ -19,7 +19,14 @@ import polars as pl
 from platform_resources.brokers.base import Batch
 from platform_resources.brokers.decoding import Decoded
 
-MARKS = {"offset": pl.Int64, "position": pl.String, "epoch": pl.Int64}
+MARKS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "offset": pl.Int64,
+    "position": pl.String,
+    "epoch": pl.Int64,
+    "at": pl.Datetime("us", "UTC"),
+}
+"""Of a change: its message, its place in the database's history, the snapshot it follows, and when it was committed."""
+
 _UNSENT = "__debezium_unavailable_value"
 """What Debezium writes for a large value of PostgreSQL that an update left as it was."""
 _EPOCH, _DAY = datetime(1970, 1, 1, tzinfo=UTC), date(1970, 1, 1)
@@ -57,7 +64,7 @@ def decode_changes(
     """
     rows: list[Mapping[str, str | None]] = []
     offsets: list[int] = []
-    marks: list[tuple[int, str, int]] = []
+    marks: list[tuple[int, str, int, datetime | None]] = []
     deletes: list[tuple[Any, ...]] = []
     truncates: list[int] = []
     poison: dict[int, str] = {}
@@ -78,7 +85,7 @@ def decode_changes(
             continue
         epoch += change.is_snapshot and not was_snapshot
         was_snapshot = change.is_snapshot
-        marks.append((offset, change.position, epoch))
+        marks.append((offset, change.position, epoch, change.at))
         if change.is_truncate:
             truncates.append(offset)
         if change.deleted is not None:
@@ -104,6 +111,7 @@ class _NoChange(Exception):
 @dataclass(frozen=True)
 class _Change:
     position: str
+    at: datetime | None
     is_snapshot: bool = False
     is_truncate: bool = False
     deleted: tuple[str | None, ...] | None = None
@@ -121,18 +129,19 @@ def _change(
     envelope, schema = _payload(value)
     op = envelope.get("op")
     source = envelope.get("source")
-    position = position_of(source if isinstance(source, dict) else {}, envelope)
+    place = source if isinstance(source, dict) else {}
+    position, at = position_of(place, envelope), _committed(place, envelope)
     if op == "m":
         return None
     if op == "t":
-        return _Change(position, is_truncate=True)
+        return _Change(position, at, is_truncate=True)
     if op not in {"c", "u", "d", "r"}:
         raise _NoChange("it is no change: its op is none of c, u, d, r, t and m")
     read = _reader(schema, columns, times)
     before, after = envelope.get("before"), envelope.get("after")
     if op == "d":
         gone = before if isinstance(before, dict) else _key_of(message_key)
-        return _Change(position, deleted=_key_values(gone, key, read))
+        return _Change(position, at, deleted=_key_values(gone, key, read))
     if not isinstance(after, dict):
         raise _NoChange("it is no change: it has no row in after")
     if extra == "refuse" and not after.keys() <= columns.keys():
@@ -145,7 +154,7 @@ def _change(
     old = before if isinstance(before, dict) and all(name in before for name in key) else None
     old_key = None if old is None or op == "r" else _key_values(old, key, read)
     moved = old_key is not None and old_key != tuple(row.get(name) for name in key)
-    return _Change(position, is_snapshot=op == "r", deleted=old_key if moved else None, row=row)
+    return _Change(position, at, is_snapshot=op == "r", deleted=old_key if moved else None, row=row)
 
 
 def position_of(source: Mapping[str, Any], envelope: Mapping[str, Any]) -> str:
@@ -160,6 +169,19 @@ def position_of(source: Mapping[str, Any], envelope: Mapping[str, Any]) -> str:
             return str(source[name]).rjust(40, "0")
     stamp = source.get("ts_ms") or envelope.get("ts_ms")
     return f"{stamp:020d}" if isinstance(stamp, int) else ""
+
+
+def _committed(source: Mapping[str, Any], envelope: Mapping[str, Any]) -> datetime | None:
+    """Return when a change was committed, or else when it was noticed; None where nothing says so."""
+    for place in (source, envelope):
+        for unit in ("us", "ms"):
+            stamp = place.get(f"ts_{unit}")
+            if isinstance(stamp, int) and not isinstance(stamp, bool):
+                try:
+                    return _EPOCH + timedelta(microseconds=stamp * 1_000_000 // _PER_SECOND[unit])
+                except OverflowError:
+                    return None
+    return None
 
 
 def _payload(value: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -75,6 +75,39 @@ class Batch:
     places: pl.Series | None = None
     wheres: pl.Series | None = None
     malformed: Sequence[Malformed] = ()
+
+
+@dataclass(frozen=True)
+class ColumnTally:
+    """What the values of a column come to, whatever their order.
+
+    Attributes:
+        filled: Values that are not null.
+        kind: What is added up: `number`, `flag` (those that are true), `day` and `instant` (days and microseconds since
+            1970), `text` (the first eight digits of each MD5); empty where nothing is.
+        total: The sum; None where there is none.
+    """
+
+    filled: int
+    kind: str = ""
+    total: Any = None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a source counts of a unit's rows by itself, beside sending them; what was stored is compared with it."""
+
+    rows: int
+    columns: Mapping[str, ColumnTally]
+
+
+@dataclass(frozen=True)
+class SchemaChange:
+    """What a source changed of a column: `added`, `dropped`, perhaps `renamed`, or its `type`."""
+
+    kind: str
+    column: str
+    words: str
 
 
 @dataclass(frozen=True)
@@ -184,6 +217,17 @@ class SourceAdapter(Protocol):
         Raises:
             UnreadableUnit: Nothing of it can be used.
         """
+
+
+@runtime_checkable
+class TalliedSource(SourceAdapter, Protocol):
+    """An adapter of a kind that counts its rows by itself, and knows its columns."""
+
+    def tally(self, unit: Unit) -> Tally | None:
+        """Give what was counted of a unit that was read to its end; None before that."""
+
+    def schema_changes(self, unit: Unit) -> Sequence[SchemaChange]:
+        """Say what changed of the columns since the unit before."""
 
 
 class PolledSource(SourceAdapter, Protocol):

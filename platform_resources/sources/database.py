@@ -13,7 +13,16 @@ from typing import Any
 
 import polars as pl
 
-from platform_resources.sources.base import Batch, Cursor, SourceContext, Unit, UnreadableUnit, digest
+from platform_resources.sources.base import (
+    Batch,
+    Cursor,
+    SchemaChange,
+    SourceContext,
+    Tally,
+    Unit,
+    UnreadableUnit,
+    digest,
+)
 from platform_resources.sources.engines import DatabaseEngine, DatabaseError, DatabaseGone, Query, State, open_engine
 
 BATCH_BYTES_SHARE = 16
@@ -52,6 +61,8 @@ class DatabaseTable:
     engine: DatabaseEngine
     query: Query
     context: SourceContext
+    refuses_types: bool = False
+    tallies: dict[str, Tally | None] = field(default_factory=dict, repr=False)
 
     def describe(self) -> str:
         """Say which table of which database is read."""
@@ -71,8 +82,9 @@ class DatabaseTable:
         """
         before = Position.read(cursor.position)
         state = self.engine.state(self.query)
-        columns = ",".join(self.engine.columns(self.query))
-        state = replace(state, fingerprint=f"{state.fingerprint} {columns}")
+        types = self.engine.types(self.query)
+        fingerprint = " ".join([state.fingerprint, ",".join(f"{name} {kind}" for name, kind in types.items())])
+        state = replace(state, fingerprint=fingerprint, columns=types, version=self.context.version)
         if before.number and state.fingerprint == before.state.fingerprint:
             return []
         after = Position(before.number + 1, state)
@@ -95,15 +107,13 @@ class DatabaseTable:
         """
         before, _ = json.loads(unit.stamp)
         since = Position.read(before)
+        changes = self.schema_changes(unit)
+        if self.refuses_types and (changed := [change for change in changes if change.kind == "type"]):
+            told = "; ".join(change.words for change in changed)
+            raise UnreadableUnit(unit.source, f"{told}; type_changes='refuse' waits for a new version of the contract")
         first = 1
         try:
-            rows = self.engine.rows(
-                self.query,
-                since=since.state if since.number else None,
-                columns=columns,
-                batch_bytes=self.context.settings.memory_bytes // BATCH_BYTES_SHARE,
-            )
-            for frame in rows:
+            for frame in self._frames(unit, since, columns):
                 yield Batch(frame, first_record=first)
                 first += frame.height
         except DatabaseGone:  # nothing is wrong with the load: the next run begins at the same place
@@ -112,6 +122,26 @@ class DatabaseTable:
             raise UnreadableUnit(unit.source, error.reason) from error
         if first == 1:
             yield Batch(pl.DataFrame(schema=dict.fromkeys(self.engine.columns(self.query), pl.String)))
+
+    def schema_changes(self, unit: Unit) -> Sequence[SchemaChange]:
+        """Say what the database changed of the columns since the load before, for a contract of the same version."""
+        texts = json.loads(unit.stamp)
+        before, after = (Position.read(text).state for text in texts)
+        if not before.columns or before.version != after.version:
+            return ()
+        return compare_columns(before.columns, after.columns)
+
+    def tally(self, unit: Unit) -> Tally | None:
+        """Give what the database counted of a load's rows, in the snapshot that they were read from."""
+        return self.tallies.get(unit.source)
+
+    def _frames(self, unit: Unit, since: Position, columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+        self.tallies[unit.source] = yield from self.engine.rows(
+            self.query,
+            since=since.state if since.number else None,
+            columns=columns,
+            batch_bytes=self.context.settings.memory_bytes // BATCH_BYTES_SHARE,
+        )
 
 
 def open_source(options: Mapping[str, Any], context: SourceContext) -> DatabaseTable:
@@ -124,4 +154,34 @@ def open_source(options: Mapping[str, Any], context: SourceContext) -> DatabaseT
         lag_seconds=options["lag"].total_seconds(),
         zone=options["zone"],
     )
-    return DatabaseTable(open_engine(options["connection"], context.settings), query, context)
+    engine = open_engine(options["connection"], context.settings)
+    return DatabaseTable(engine, query, context, refuses_types=options["type_changes"] == "refuse")
+
+
+def compare_columns(before: Mapping[str, str], after: Mapping[str, str]) -> Sequence[SchemaChange]:
+    """Say which columns were added, dropped or renamed, and which types changed.
+
+    A column that is gone was perhaps renamed where one of the same type is new in its place.
+    """
+    gone = [name for name in before if name not in after]
+    new = [name for name in after if name not in before]
+    changes: list[SchemaChange] = []
+    places, new_places = list(before), list(after)
+    for name in gone:
+        place = places.index(name)
+        twin = next((each for each in new if new_places.index(each) == place and after[each] == before[name]), None)
+        if twin is None and len(gone) == len(new) == 1 and before[name] == after[new[0]]:
+            twin = new[0]
+        if twin is None:
+            changes.append(SchemaChange("dropped", name, f"column {name!r} was dropped"))
+        else:
+            new.remove(twin)
+            words = f"column {name!r} is gone, and {twin!r} of the same type is new: it was perhaps renamed"
+            changes.append(SchemaChange("renamed", name, words))
+    changes += [SchemaChange("added", name, f"column {name!r} was added ({after[name] or 'no type'})") for name in new]
+    changes += [
+        SchemaChange("type", name, f"column {name!r} was {before[name] or 'of no type'} and is {kind or 'of no type'}")
+        for name, kind in after.items()
+        if name in before and before[name] != kind
+    ]
+    return changes

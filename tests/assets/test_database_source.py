@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 from platform_assets.composition import build_location
+from platform_assets.operations.reconcile import reconcile, report_receipt
 from platform_resources.settings import Settings
+from platform_resources.storage import Lake
 from tests.world import World
 
 
@@ -132,3 +134,64 @@ def test_a_fix_or_a_discard_holds_for_the_row_when_it_is_read_again(shop):
     ]  # fmt: skip
     came, accounted = world.balance("shop/orders")
     assert came == accounted
+
+
+def test_the_receipt_of_a_load_accounts_for_every_row_and_value(shop):
+    database, world = shop
+    database.add(*FIRST, (-1, "1", LATEST, "bad", 1), (4, "cheap", LATEST, "bad", 1), (5, "2", LATEST, "ü", None))
+    world.catch_up()
+    told = world.checks("shop/orders")["receipt"]
+    assert told.passed, told.description
+    assert "the source has 5 rows; 3 of them are in the table and 2 in quarantine" in told.description
+    assert told.metadata["columns_compared"].value == "id, note, paid"
+    database.add((6, "3", LATEST, "c", 1))
+    world.catch_up()
+    told = world.checks("shop/orders")["receipt"]
+    assert told.passed, told.description
+    assert "4 rows; 2 of them are in the table and 2 in quarantine" in told.description
+
+
+@pytest.mark.parametrize(("loss", "words"), [
+    (lambda rows: rows.filter(pl.col("id") != 2), "the source has 2 rows; 1 of them are in the table and 0"),
+    (lambda rows: rows.with_columns(note=pl.lit("b")), "note (1 values at the source, 2 in the lake)"),
+    (lambda rows: rows.with_columns(paid=True), "paid (its numbers come to 1 at the source, 2 in the lake)"),
+])  # fmt: skip
+def test_the_receipt_is_red_where_a_row_or_a_value_is_lost_on_the_way_to_the_table(shop, monkeypatch, loss, words):
+    database, world = shop
+    database.add(*FIRST)
+    write = Lake.write
+
+    def lossy(lake, spec, rows, **options):
+        return write(lake, spec, loss(rows) if spec.path == "shop/orders/v1" else rows, **options)
+
+    monkeypatch.setattr(Lake, "write", lossy)
+    world.catch_up()
+    told = world.checks("shop/orders")["receipt"]
+    assert not told.passed
+    assert words in told.description
+    monkeypatch.undo()
+    database.add((7, "3", "2024-06-01 00:00:00", "c", 1))
+    world.catch_up()
+    assert words in world.checks("shop/orders")["receipt"].description, "a later load does not make up for it"
+    database.run("update orders set at = '2024-06-02 00:00:00'")
+    world.catch_up()
+    report_receipt(world.instance, "shop/orders", reconcile(world.location, "shop/orders", sweep=True, most_share=1))
+    report_receipt(world.instance, "shop/orders", reconcile(world.location, "shop/orders", sweep=False))
+    assert world.checks("shop/orders")["receipt"].passed
+
+
+@pytest.mark.parametrize(("sql", "words"), [
+    ("alter table orders add column extra text", "column 'extra' was added (text)"),
+    ("alter table orders drop column note", "column 'note' was dropped"),
+    ("alter table orders rename column note to remark", "column 'note' is gone, and 'remark' of the same type is new"),
+])  # fmt: skip
+def test_what_the_database_changed_of_its_columns_is_named_by_a_check(shop, sql, words):
+    database, world = shop
+    database.add(*FIRST)
+    world.catch_up()
+    assert world.checks("shop/orders")["source_schema"].passed
+    database.run(sql)
+    world.catch_up()
+    told = world.checks("shop/orders")["source_schema"]
+    assert not told.passed
+    assert words in told.description

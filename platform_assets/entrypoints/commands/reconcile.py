@@ -22,9 +22,14 @@ def reconcile(
     """Compares a dataset with its database: rows, keys, and a checksum of each column."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_result
+    from platform_assets.operations.instance import open_instance
     from platform_assets.operations.reconcile import reconcile as compare
+    from platform_assets.operations.reconcile import report_receipt
 
-    result = compare(open_location(context.obj), name, sweep=sweep, most_share=most_share)
+    location = open_location(context.obj)
+    result = compare(location, name, sweep=sweep, most_share=most_share)
+    with open_instance(location.settings) as instance:
+        report_receipt(instance, name, result)
     print_result(result, _page, json)
     if not result.holds:
         raise typer.Exit(code=1)

@@ -1,14 +1,15 @@
 """What every database can do for a source, and how its trouble is told; no message ever holds a URL or a value."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
-from platform_resources.sources.base import SourceUnreachable
+from platform_resources.sources.base import ColumnTally, SourceUnreachable, Tally
 
 AVERAGE_CELL_BYTES = 24
 _SHORTEST_SECRET = 3
@@ -64,12 +65,16 @@ class State:
         rows: How many rows there are.
         fingerprint: Changes when a row is added, changed or deleted, as far as the database can tell cheaply.
         open_from: PostgreSQL's oldest transaction that was not over.
+        columns: The columns in their order, with their types in the database's words.
+        version: The contract's version that the columns were read for.
     """
 
     high: str | None = None
     rows: int = 0
     fingerprint: str = ""
     open_from: int = 0
+    columns: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
 
 
 class DatabaseEngine(Protocol):
@@ -88,16 +93,113 @@ class DatabaseEngine(Protocol):
     def columns(self, query: Query) -> list[str]:
         """List the columns of a table or query."""
 
+    def types(self, query: Query) -> dict[str, str]:
+        """Say by column which type the database declares, in its own words; empty where it declares none."""
+
     def probe(self) -> str:
         """Return a text that is another after any change of the database; it costs no look at a table."""
 
     def state(self, query: Query) -> State:
         """Say how the table stands."""
 
-    def rows(
-        self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int
-    ) -> Iterator[pl.DataFrame]:
-        """Yield the rows from `since` on, all columns as texts, ordered by cursor and key; in bounded memory."""
+    def rows(self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int) -> "Rows":
+        """Yield the rows from `since` on, all columns as texts, ordered by cursor and key; in bounded memory.
+
+        What the database counts of the same rows, in the same snapshot, is the generator's value; None where only
+        some columns are read.
+        """
+
+
+Rows = Generator[pl.DataFrame, None, Tally | None]
+
+VALUE = "\0"
+"""Stands for a value until a statement is sent."""
+
+
+@dataclass(frozen=True)
+class ServerDatabase(ABC):
+    """A database behind a driver of Python's DB-API, whose statements and trouble are told alike; its URL is not."""
+
+    name: str
+    url: str = field(repr=False)
+
+    @property
+    @abstractmethod
+    def driver_error(self) -> type[Exception]:
+        """The class of the driver's errors."""
+
+    @abstractmethod
+    def is_gone(self, error: Any) -> bool:
+        """Tell a server that went away, or is shut down, from one that refuses what it was asked."""
+
+    @abstractmethod
+    def reason(self, error: Exception) -> str:
+        """Say what the driver says, in one line."""
+
+    def run(self, cursor: Any, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Send a statement; each `VALUE` in it stands for a parameter.
+
+        Raises:
+            DatabaseError: The server refuses it, or is gone.
+        """
+        try:
+            if parameters:  # then the driver takes a percent sign of a name or query for a place of a value
+                cursor.execute(sql.replace("%", "%%").replace(VALUE, "%s"), list(parameters))
+            else:
+                cursor.execute(sql)
+        except self.driver_error as error:
+            raise self.trouble(error) from error
+
+    def fetch(self, cursor: Any, size: int) -> list[tuple[Any, ...]]:
+        """Fetch the next rows; none at the end.
+
+        Raises:
+            DatabaseError: The server cannot read on, or is gone.
+        """
+        try:
+            return list(cursor.fetchmany(size))
+        except self.driver_error as error:
+            raise self.trouble(error) from error
+
+    def trouble(self, error: Exception) -> DatabaseError:
+        """Say what happened amid the work, and what to do."""
+        if self.is_gone(error):
+            fix = "see that the server is up; the next run begins at the same place."
+            return DatabaseGone(self.name, f"it went away amid its work ({self.reason(error)}).", fix=fix)
+        fix = "correct table, query, cursor or key of the source."
+        return DatabaseError(self.name, f"it cannot be read ({self.reason(error)}).", fix=fix)
+
+
+@dataclass(frozen=True)
+class ColumnSum:
+    """How a statement counts one column.
+
+    Attributes:
+        name: The column.
+        column: The same in SQL.
+        kind: Of its total, as `ColumnTally` says; empty where only values are counted.
+        total: The total in SQL.
+    """
+
+    name: str
+    column: str
+    kind: str = ""
+    total: str = "NULL"
+
+
+def counting(sums: Sequence[ColumnSum]) -> str:
+    """Write what a statement selects to count rows and columns."""
+    return ", ".join(["count(*)", *(f"count({each.column}), {each.total}" for each in sums)])
+
+
+def counted(row: Sequence[Any], sums: Sequence[ColumnSum]) -> Tally:
+    """Read what such a statement counted; a sum of no value is none."""
+    filled, totals = row[1::2], row[2::2]
+    columns = {
+        each.name: ColumnTally(int(count), "" if total is None and count else each.kind, total)
+        for each, count, total in zip(sums, filled, totals, strict=True)
+    }
+    return Tally(int(row[0]), columns)
 
 
 def rows_per_batch(columns: int, batch_bytes: int) -> int:

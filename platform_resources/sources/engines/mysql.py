@@ -7,47 +7,70 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import polars as pl
 
 from platform_resources.sources.engines.base import (
+    VALUE,
+    ColumnSum,
     DatabaseError,
     DatabaseGone,
     Query,
+    Rows,
+    ServerDatabase,
     State,
+    counted,
+    counting,
     earlier,
     masked,
     rows_per_batch,
 )
 from platform_resources.sources.engines.sqlite import with_zone
 
-_VALUE = "\0"
-"""Stands for a value until the statement is sent."""
 _BINARY = ("binary", "varbinary", "blob", "tinyblob", "mediumblob", "longblob")
 _BY_CODE: Mapping[int, str] = {7: "timestamp", 12: "datetime", 16: "bit"}
 """Of a query's columns, the kinds whose text is another than what a contract reads (`FIELD_TYPE` of the protocol)."""
 _STRINGS, _BYTES = range(249, 255), 63
+_CONNECT_SECONDS, _READ_SECONDS = 10, 600
+"""How long a server may be silent; a sorted result of a large table takes minutes before its first row."""
+_MODES: Mapping[str, Mapping[str, Any]] = {
+    "DISABLED": {"ssl_disabled": True},
+    "PREFERRED": {},
+    "REQUIRED": {"ssl": {"check_hostname": False, "verify_mode": False}},
+    "VERIFY_CA": {"ssl_verify_cert": True},
+    "VERIFY_IDENTITY": {"ssl_verify_cert": True, "ssl_verify_identity": True},
+}
 _SHUT_DOWN, _OF_CLIENT = (0, 1053, 1152, 1205, 1317, 1927), 2000
 """Errors of a server that ends or gives up, and where those of a lost connection begin (CR_MIN_ERROR)."""
 
 
 @dataclass(frozen=True)
-class MySQLDatabase:
-    """A MySQL or MariaDB database; the URL is never shown."""
+class MySQLDatabase(ServerDatabase):
+    """A MySQL or MariaDB database."""
 
-    name: str
-    url: str
+    @property
+    def driver_error(self) -> type[Exception]:
+        """Those of PyMySQL."""
+        import pymysql  # noqa: PLC0415 - an extra
 
-    def __repr__(self) -> str:
-        """Name the database without its URL, which may hold a password."""
-        return f"MySQLDatabase({self.name!r})"
+        error: type[Exception] = pymysql.Error
+        return error
+
+    def is_gone(self, error: Any) -> bool:
+        """Errors of the client, and those of a server that ends or gives up."""
+        code = error.args[0] if error.args else 0
+        return code in _SHUT_DOWN or (isinstance(code, int) and code >= _OF_CLIENT)
+
+    def reason(self, error: Exception) -> str:
+        """Give the first line, without the code."""
+        return str(error.args[1] if len(error.args) > 1 else error).splitlines()[0]
 
     def tables(self) -> list[str]:
         """List tables and views of the database."""
         sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY 1"
         with self._cursor() as cursor:
-            self._run(cursor, sql)
+            self.run(cursor, sql)
             return [name for (name,) in cursor.fetchall()]
 
     def primary_key(self, table: str) -> tuple[str, ...]:
@@ -55,16 +78,24 @@ class MySQLDatabase:
         schema, _, name = table.rpartition(".")
         sql = (
             "SELECT column_name FROM information_schema.key_column_usage WHERE constraint_name = 'PRIMARY' "
-            f"AND table_name = {_VALUE} AND table_schema = COALESCE({_VALUE}, DATABASE()) ORDER BY ordinal_position"
+            f"AND table_name = {VALUE} AND table_schema = COALESCE({VALUE}, DATABASE()) ORDER BY ordinal_position"
         )
         with self._cursor() as cursor:
-            self._run(cursor, sql, [name, schema or None])
+            self.run(cursor, sql, [name, schema or None])
             return tuple(column for (column,) in cursor.fetchall())
 
     def columns(self, query: Query) -> list[str]:
         """List the columns."""
         with self._cursor() as cursor:
             return list(self._kinds(cursor, query))
+
+    def types(self, query: Query) -> dict[str, str]:
+        """Say the types with their lengths; of a query only those that are read in a way of their own."""
+        with self._cursor() as cursor:
+            if query.table is None:
+                return self._kinds(cursor, query)
+            self.run(cursor, f"SHOW COLUMNS FROM {_relation(query)}")
+            return {row[0]: row[1].decode() if isinstance(row[1], bytes) else str(row[1]) for row in cursor.fetchall()}
 
     def probe(self) -> str:
         """Return an empty text: what the server counts of changes is told to few users."""
@@ -74,38 +105,42 @@ class MySQLDatabase:
         """Count and measure; the fingerprint sees what is added, deleted, or changed together with the cursor."""
         with self._cursor() as cursor:
             if query.cursor is None:
-                self._run(cursor, f"SELECT count(*) FROM {_relation(query)}")
+                self.run(cursor, f"SELECT count(*) FROM {_relation(query)}")
                 (rows,) = cursor.fetchone()
                 return State(rows=rows, fingerprint=f"{rows} {self._checksum(cursor, query)}")
             column = _quoted(query.cursor)
             sql = f"SELECT CAST(max({column}) AS CHAR), count(*), count({column}) FROM {_relation(query)}"
-            self._run(cursor, sql)
+            self.run(cursor, sql)
             high, rows, filled = cursor.fetchone()
             since = earlier(high, query.lag_seconds)
-            self._run(cursor, f"SELECT count(*) FROM {_relation(query)} WHERE {column} >= {_VALUE}", [since])
+            self.run(cursor, f"SELECT count(*) FROM {_relation(query)} WHERE {column} >= {VALUE}", [since])
             (tail,) = cursor.fetchone()
             return State(high, rows, f"{rows} {filled} {tail} {high}")
 
-    def rows(
-        self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int
-    ) -> Iterator[pl.DataFrame]:
-        """Yield the rows from one snapshot; what is not fetched yet stays at the server."""
+    def rows(self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int) -> Rows:
+        """Yield the rows from one snapshot, which are then counted in it; what is not fetched yet is at the server."""
         with self._cursor(unbuffered=True) as cursor:
             kinds = self._kinds(cursor, query)
             names = [name for name in kinds if columns is None or name in columns]
-            sql = f"SELECT {', '.join(_as_text(name, kinds[name]) for name in names)} FROM {_relation(query)}"
-            parameters: list[Any] = []
+            shown = ", ".join(_as_text(name, kinds[name]) for name in names)
+            condition, parameters = "", list[Any]()
             if query.cursor is not None and since is not None and since.high is not None:
                 column = _quoted(query.cursor)
-                sql += f" WHERE {column} >= {_VALUE} OR {column} IS NULL"
+                condition = f" WHERE {column} >= {VALUE} OR {column} IS NULL"
                 parameters.append(earlier(since.high, query.lag_seconds))
             order = [*([query.cursor] if query.cursor else []), *query.key]
-            sql += f" ORDER BY {', '.join(map(_quoted, order))}" if order else ""
-            self._run(cursor, sql, parameters)
+            ordered = f" ORDER BY {', '.join(map(_quoted, order))}" if order else ""
+            self.run(cursor, f"SELECT {shown} FROM {_relation(query)}{condition}{ordered}", parameters)
             size = rows_per_batch(len(names), batch_bytes)
-            while batch := self._fetch(cursor, size):
+            while batch := self.fetch(cursor, size):
                 frame = pl.DataFrame(batch, schema=dict.fromkeys(names, pl.String), orient="row")
                 yield self._zoned(frame, kinds, query.zone)
+            if columns is not None:
+                return None
+            sums = [_sum(name, kinds[name], query.zone) for name in names]
+            self.run(cursor, f"SELECT {counting(sums)} FROM {_relation(query)}{condition}", parameters)
+            (row,) = self.fetch(cursor, 1)
+            return counted(row, sums)
 
     def _zoned(self, frame: pl.DataFrame, kinds: Mapping[str, str], zone: str | None) -> pl.DataFrame:
         if zone is None:
@@ -118,9 +153,9 @@ class MySQLDatabase:
     def _kinds(self, cursor: Any, query: Query) -> dict[str, str]:
         """The columns with the names of their types; of a query only those that matter."""
         if query.table is not None:
-            self._run(cursor, f"SHOW COLUMNS FROM {_relation(query)}")
+            self.run(cursor, f"SHOW COLUMNS FROM {_relation(query)}")
             return {row[0]: _word(row[1]) for row in cursor.fetchall()}
-        self._run(cursor, f"SELECT * FROM {_relation(query)} LIMIT 0")
+        self.run(cursor, f"SELECT * FROM {_relation(query)} LIMIT 0")
         # Only the driver's own record of a column tells bytes from text (character set 63).
         fields = cursor._result.fields  # noqa: SLF001
         cursor.fetchall()
@@ -133,13 +168,37 @@ class MySQLDatabase:
     def _checksum(self, cursor: Any, query: Query) -> str:
         """Add up what the rows hold; the server does so for tables, but not for views and queries."""
         if query.table is not None:
-            self._run(cursor, f"CHECKSUM TABLE {_relation(query)}")
+            self.run(cursor, f"CHECKSUM TABLE {_relation(query)}")
             (_, checksum) = cursor.fetchone()
             if checksum is not None:
                 return str(checksum)
         values = ", ".join(f"HEX({_quoted(name)}), ISNULL({_quoted(name)})" for name in self._kinds(cursor, query))
-        self._run(cursor, f"SELECT sum(CRC32(CONCAT_WS(',', {values}))) FROM {_relation(query)}")
+        self.run(cursor, f"SELECT sum(CRC32(CONCAT_WS(',', {values}))) FROM {_relation(query)}")
         return str(cursor.fetchone()[0])
+
+    def _options(self, query: str) -> dict[str, Any]:
+        """Read what the URL says behind its question mark: TLS by the words of MySQL's own client, and timeouts.
+
+        Raises:
+            DatabaseError: A word is unknown, or its value is.
+        """
+        words = dict(parse_qsl(query, keep_blank_values=True))
+        options: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS}
+        mode = words.pop("ssl_mode", "VERIFY_CA" if "ssl_ca" in words else "PREFERRED").upper()
+        for name in ("ssl_ca", "ssl_cert", "ssl_key"):
+            if name in words:
+                options[name] = words.pop(name)
+        for name in ("connect_timeout", "read_timeout"):
+            if words.get(name, "").isdigit():
+                options[name] = int(words.pop(name))
+        if words or mode not in _MODES:
+            culprit = f"ssl_mode {mode!r}" if mode not in _MODES else f"{next(iter(words))!r} of its URL"
+            fix = (
+                f"write PLATFORM_DATABASE_{self.name.upper()} with ssl_mode={'|'.join(_MODES)}, ssl_ca, ssl_cert, "
+                "ssl_key, and connect_timeout and read_timeout in seconds."
+            )
+            raise DatabaseError(self.name, f"{culprit} is unknown, or no number.", fix=fix)
+        return options | dict(_MODES[mode])
 
     @contextmanager
     def _cursor(self, *, unbuffered: bool = False) -> Iterator[Any]:
@@ -155,6 +214,7 @@ class MySQLDatabase:
             raise DatabaseError(self.name, "its port is no number.", fix=fix) from None
         try:
             connection = pymysql.connect(
+                **self._options(parts.query),
                 host=parts.hostname or "localhost",
                 port=port,
                 user=unquote(parts.username or ""),
@@ -164,12 +224,15 @@ class MySQLDatabase:
                 init_command="SET time_zone = '+00:00'",
                 cursorclass=pymysql.cursors.SSCursor if unbuffered else pymysql.cursors.Cursor,
             )
+        except OSError as error:  # a file of a certificate that cannot be read
+            named = ", ".join(word for word, _ in parse_qsl(parts.query) if word.startswith("ssl_"))
+            raise DatabaseError(self.name, f"{named}: {error.strerror or error}.", fix=fix) from error
         except pymysql.Error as error:
-            reason = masked(_reason(error), self.url)
+            reason = masked(self.reason(error), self.url)
             raise DatabaseGone(self.name, f"it cannot be reached ({reason}).", fix=fix) from error
         try:
             cursor = connection.cursor()
-            self._run(cursor, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            self.run(cursor, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             yield cursor
         finally:
             # The driver would first read all rows that nobody asks for any more, also from a server that is gone.
@@ -178,42 +241,10 @@ class MySQLDatabase:
                 unread.unbuffered_active = False
             connection.close()
 
-    def _fetch(self, cursor: Any, size: int) -> list[tuple[Any, ...]]:
-        import pymysql  # noqa: PLC0415 - an extra
-
-        try:
-            return list(cursor.fetchmany(size))
-        except pymysql.Error as error:
-            raise self._trouble(error) from error
-
-    def _run(self, cursor: Any, sql: str, parameters: Sequence[Any] = ()) -> None:
-        import pymysql  # noqa: PLC0415 - an extra
-
-        try:
-            if parameters:  # then the driver takes a percent sign of a name or query for a place of a value
-                cursor.execute(sql.replace("%", "%%").replace(_VALUE, "%s"), list(parameters))
-            else:
-                cursor.execute(sql)
-        except pymysql.Error as error:
-            raise self._trouble(error) from error
-
-    def _trouble(self, error: Any) -> DatabaseError:
-        """Tell a server that went away, or is shut down, from one that refuses what it was asked."""
-        code = error.args[0] if error.args else 0
-        if code in _SHUT_DOWN or (isinstance(code, int) and code >= _OF_CLIENT):
-            fix = "see that the server is up; the next run begins at the same place."
-            return DatabaseGone(self.name, f"it went away amid its work ({_reason(error)}).", fix=fix)
-        fix = "correct table, query, cursor or key of the source."
-        return DatabaseError(self.name, f"it cannot be read ({_reason(error)}).", fix=fix)
-
 
 def open_database(name: str, url: str) -> MySQLDatabase:
     """Open `mysql://user@host:3306/name`, or `mariadb://`."""
     return MySQLDatabase(name, url)
-
-
-def _reason(error: Exception) -> str:
-    return str(error.args[1] if len(error.args) > 1 else error).splitlines()[0]
 
 
 def _word(kind: Any) -> str:
@@ -238,3 +269,22 @@ def _relation(query: Query) -> str:
 
 def _quoted(name: str) -> str:
     return f"`{name.replace('`', '``')}`"
+
+
+_NUMBERS = ("tinyint", "smallint", "mediumint", "int", "bigint", "decimal")
+_TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
+
+
+def _sum(name: str, kind: str, zone: str | None) -> ColumnSum:
+    """Say how a column is counted: numbers as they are, texts by their MD5, times from 1970 on."""
+    column = _quoted(name)
+    if kind in _NUMBERS or kind == "double":
+        return ColumnSum(name, column, "number", f"sum({column})")
+    if kind == "date":
+        return ColumnSum(name, column, "day", f"sum(DATEDIFF({column}, '1970-01-01'))")
+    if kind == "timestamp" or (kind == "datetime" and zone in {None, "UTC"}):
+        return ColumnSum(name, column, "instant", f"sum(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {column}))")
+    if kind in _TEXTS:
+        digits = f"LEFT(MD5(CONVERT({column} USING utf8mb4)), 8)"
+        return ColumnSum(name, column, "text", f"sum(CAST(CONV({digits}, 16, 10) AS UNSIGNED))")
+    return ColumnSum(name, column)

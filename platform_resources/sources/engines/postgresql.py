@@ -13,30 +13,44 @@ from typing import Any
 import polars as pl
 
 from platform_resources.sources.engines.base import (
-    DatabaseError,
+    VALUE,
+    ColumnSum,
     DatabaseGone,
     Query,
+    Rows,
+    ServerDatabase,
     State,
+    counted,
+    counting,
     earlier,
     masked,
     rows_per_batch,
 )
 
 _WRAPS = 1 << 32
-_VALUE = "\0"
-"""Stands for a value until the statement is sent."""
+_PATIENCE = {"connect_timeout": 10, "keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
+"""Without these a server that vanished from the network is waited for two hours; what the URL says goes before."""
 
 
 @dataclass(frozen=True)
-class PostgreSQLDatabase:
-    """A PostgreSQL database; the URL is never shown."""
+class PostgreSQLDatabase(ServerDatabase):
+    """A PostgreSQL database."""
 
-    name: str
-    url: str
+    @property
+    def driver_error(self) -> type[Exception]:
+        """Those of psycopg2."""
+        import psycopg2  # noqa: PLC0415 - an extra
 
-    def __repr__(self) -> str:
-        """Name the database without its URL, which may hold a password."""
-        return f"PostgreSQLDatabase({self.name!r})"
+        error: type[Exception] = psycopg2.Error
+        return error
+
+    def is_gone(self, error: Any) -> bool:
+        """Without a code the connection broke; SQLSTATE 57 is a server that shuts down."""
+        return error.pgcode is None or error.pgcode.startswith("57")
+
+    def reason(self, error: Exception) -> str:
+        """Give the first line."""
+        return str(error).strip().splitlines()[0]
 
     def tables(self) -> list[str]:
         """List tables and views of all schemas but the system's."""
@@ -45,7 +59,7 @@ class PostgreSQLDatabase:
             "FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
         )
         with self._cursor() as cursor:
-            self._run(cursor, sql)
+            self.run(cursor, sql)
             return [name for (name,) in cursor.fetchall()]
 
     def primary_key(self, table: str) -> tuple[str, ...]:
@@ -53,10 +67,10 @@ class PostgreSQLDatabase:
         sql = (
             "SELECT a.attname FROM pg_index i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k(attnum, place) "
             "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum "
-            "WHERE i.indisprimary AND i.indrelid = " + _VALUE + "::regclass ORDER BY k.place"
+            "WHERE i.indisprimary AND i.indrelid = " + VALUE + "::regclass ORDER BY k.place"
         )
         with self._cursor() as cursor:
-            self._run(cursor, sql, [".".join(map(_quoted, table.split(".")))])
+            self.run(cursor, sql, [".".join(map(_quoted, table.split(".")))])
             return tuple(name for (name,) in cursor.fetchall())
 
     def columns(self, query: Query) -> list[str]:
@@ -64,10 +78,24 @@ class PostgreSQLDatabase:
         with self._cursor() as cursor:
             return [name for name, _ in self._described(cursor, query)]
 
+    def types(self, query: Query) -> dict[str, str]:
+        """Say the types with their lengths; of a query without."""
+        with self._cursor() as cursor:
+            if query.table is None:
+                described = self._described(cursor, query)
+                self.run(cursor, f"SELECT {', '.join(f'format_type({kind}, NULL)' for _, kind in described)}")
+                return dict(zip((name for name, _ in described), cursor.fetchone(), strict=True))
+            sql = (
+                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+                f"WHERE attrelid = {VALUE}::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+            )
+            self.run(cursor, sql, [_relation(query)])
+            return dict(cursor.fetchall())
+
     def probe(self) -> str:
         """Return the snapshot of transactions: whoever writes takes a number, which moves it."""
         with self._cursor() as cursor:
-            self._run(cursor, "SELECT pg_current_snapshot()::text")
+            self.run(cursor, "SELECT pg_current_snapshot()::text")
             return str(cursor.fetchone()[0])
 
     def state(self, query: Query) -> State:
@@ -81,16 +109,14 @@ class PostgreSQLDatabase:
             written = (
                 "t.xmin::text::bigint" if self._has_versions(cursor, query) else "hashtextextended((t.*)::text, 0)"
             )
-            self._run(cursor, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+            self.run(cursor, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
             (open_from,) = cursor.fetchone()
-            self._run(cursor, f"SELECT {high}, count(*), coalesce(sum({written}), 0) FROM {_relation(query)} AS t")
+            self.run(cursor, f"SELECT {high}, count(*), coalesce(sum({written}), 0) FROM {_relation(query)} AS t")
             highest, rows, transactions = cursor.fetchone()
             return State(highest, rows, f"{rows} {transactions} {highest}", open_from)
 
-    def rows(
-        self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int
-    ) -> Iterator[pl.DataFrame]:
-        """Yield the rows from one snapshot by a server-side cursor."""
+    def rows(self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int) -> Rows:
+        """Yield the rows from one snapshot by a server-side cursor; then have them counted in it."""
         with self._cursor(server_side=True) as (cursor, plain):
             described = [(name, kind) for name, kind in self._described(plain, query)
                          if columns is None or name in columns]  # fmt: skip
@@ -100,15 +126,20 @@ class PostgreSQLDatabase:
             order = [*([query.cursor] if query.cursor else []), *query.key]
             ordered = f" ORDER BY {', '.join(f't.{_quoted(name)}' for name in order)}" if order else ""
             cursor.itersize = size = rows_per_batch(len(names), batch_bytes)
-            self._run(cursor, f"SELECT {shown} FROM {_relation(query)} AS t{condition}{ordered}", parameters)
-            while batch := self._fetch(cursor, size):
+            self.run(cursor, f"SELECT {shown} FROM {_relation(query)} AS t{condition}{ordered}", parameters)
+            while batch := self.fetch(cursor, size):
                 yield pl.DataFrame(batch, schema=dict.fromkeys(names, pl.String), orient="row")
+            if columns is not None:
+                return None
+            sums = [_sum(name, kind, query.zone) for name, kind in described]
+            self.run(plain, f"SELECT {counting(sums)} FROM {_relation(query)} AS t{condition}", parameters)
+            return counted(plain.fetchone(), sums)
 
     def _has_versions(self, cursor: Any, query: Query) -> bool:
         """Whether rows carry the transaction that wrote them: those of tables do, of views and foreign tables not."""
         if query.table is None:
             return False
-        self._run(cursor, f"SELECT relkind IN ('r', 'p', 'm') FROM pg_class WHERE oid = {_VALUE}::regclass",
+        self.run(cursor, f"SELECT relkind IN ('r', 'p', 'm') FROM pg_class WHERE oid = {VALUE}::regclass",
                   [_relation(query)])  # fmt: skip
         return bool(cursor.fetchone()[0])
 
@@ -117,16 +148,16 @@ class PostgreSQLDatabase:
             return "", []
         column = f"t.{_quoted(query.cursor)}"
         conditions, parameters = (
-            [f"{column} >= {_VALUE}", f"{column} IS NULL"],
+            [f"{column} >= {VALUE}", f"{column} IS NULL"],
             [earlier(since.high, query.lag_seconds)],
         )
         if has_versions:
-            conditions.append(f"age(t.xmin) <= age({_VALUE}::text::xid)")
+            conditions.append(f"age(t.xmin) <= age({VALUE}::text::xid)")
             parameters.append(str(since.open_from % _WRAPS))
         return f" WHERE {' OR '.join(conditions)}", parameters
 
     def _described(self, cursor: Any, query: Query) -> list[tuple[str, int]]:
-        self._run(cursor, f"SELECT * FROM {_relation(query)} AS t LIMIT 0")
+        self.run(cursor, f"SELECT * FROM {_relation(query)} AS t LIMIT 0")
         return [(column.name, column.type_code) for column in cursor.description]
 
     @contextmanager
@@ -134,7 +165,8 @@ class PostgreSQLDatabase:
         import psycopg2  # noqa: PLC0415 - an extra
 
         try:
-            connection = psycopg2.connect(self.url, application_name="platform")
+            options = {name: value for name, value in _PATIENCE.items() if f"{name}=" not in self.url}
+            connection = psycopg2.connect(self.url, application_name="platform", **options)
         except psycopg2.Error as error:
             reason = masked(str(error).strip().splitlines()[0].rpartition("failed: ")[2], self.url)
             fix = f"correct PLATFORM_DATABASE_{self.name.upper()}, or start the server."
@@ -150,34 +182,6 @@ class PostgreSQLDatabase:
                     yield plain
         finally:
             connection.close()
-
-    def _fetch(self, cursor: Any, size: int) -> list[tuple[Any, ...]]:
-        import psycopg2  # noqa: PLC0415 - an extra
-
-        try:
-            return list(cursor.fetchmany(size))
-        except psycopg2.Error as error:
-            raise self._trouble(error) from error
-
-    def _run(self, cursor: Any, sql: str, parameters: Sequence[Any] = ()) -> None:
-        import psycopg2  # noqa: PLC0415 - an extra
-
-        try:
-            if parameters:  # then the driver takes a percent sign of a name or query for a place of a value
-                cursor.execute(sql.replace("%", "%%").replace(_VALUE, "%s"), list(parameters))
-            else:
-                cursor.execute(sql)
-        except psycopg2.Error as error:
-            raise self._trouble(error) from error
-
-    def _trouble(self, error: Any) -> DatabaseError:
-        """Tell a server that went away, or was shut down (SQLSTATE 57), from one that refuses what it was asked."""
-        reason = str(error).strip().splitlines()[0]
-        if error.pgcode is None or error.pgcode.startswith("57"):
-            fix = "see that the server is up; the next run begins at the same place."
-            return DatabaseGone(self.name, f"it went away amid its work ({reason}).", fix=fix)
-        fix = "correct table, query, cursor or key of the source."
-        return DatabaseError(self.name, f"it cannot be read ({reason}).", fix=fix)
 
 
 def open_database(name: str, url: str) -> PostgreSQLDatabase:
@@ -196,7 +200,7 @@ def _as_text(name: str, kind: int, zone: str | None) -> str:
     if kind == _BYTES:
         return f"replace(encode({column}, 'base64'), E'\\n', '')"
     if kind == _TIMESTAMP and zone is not None:
-        return f"({column} AT TIME ZONE '{zone.replace(chr(39), '')}')::text"
+        return f"({column} AT TIME ZONE '{_named(zone)}')::text"
     return f"to_json({column})::text" if kind in _ARRAYS else f"{column}::text"
 
 
@@ -208,3 +212,31 @@ def _relation(query: Query) -> str:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+_NUMBERS, _FRACTIONS, _TEXTS = {20, 21, 23, 1700}, {700, 701}, {25, 1042, 1043}
+_DAY, _INSTANT = 1082, 1184
+
+
+def _sum(name: str, kind: int, zone: str | None) -> ColumnSum:
+    """Say how a column is counted: numbers as they are, texts by their MD5, times from 1970 on."""
+    column = f"t.{_quoted(name)}"
+    if kind in _NUMBERS:
+        return ColumnSum(name, column, "number", f"sum({column}::numeric)")
+    if kind in _FRACTIONS:
+        column = f"nullif({column}, 'NaN')"
+        return ColumnSum(name, column, "number", f"sum({column})")
+    if kind == _BOOLEAN:
+        return ColumnSum(name, column, "flag", f"sum({column}::int)")
+    if kind == _DAY:
+        return ColumnSum(name, column, "day", f"sum({column} - date '1970-01-01')")
+    if kind in {_TIMESTAMP, _INSTANT}:
+        placed = f"({column} AT TIME ZONE '{_named(zone)}')" if kind == _TIMESTAMP and zone is not None else column
+        return ColumnSum(name, column, "instant", f"sum((extract(epoch FROM {placed}) * 1000000)::numeric)")
+    if kind in _TEXTS:
+        return ColumnSum(name, column, "text", f"sum(('x' || left(md5({column}::text), 8))::bit(32)::bigint)")
+    return ColumnSum(name, column)
+
+
+def _named(zone: str) -> str:
+    return zone.replace("'", "")

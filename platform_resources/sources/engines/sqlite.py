@@ -1,9 +1,10 @@
 """SQLite by the standard library. It has one writer at a time and types by value; what a column holds comes as text."""
 
 import base64
+import hashlib
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -13,7 +14,18 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from platform_resources.sources.engines.base import DatabaseError, DatabaseGone, Query, State, earlier, rows_per_batch
+from platform_resources.sources.engines.base import (
+    ColumnSum,
+    DatabaseError,
+    DatabaseGone,
+    Query,
+    Rows,
+    State,
+    counted,
+    counting,
+    earlier,
+    rows_per_batch,
+)
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
 
@@ -44,6 +56,12 @@ class SQLiteDatabase:
         with self._connection() as connection:
             return [name for name, *_ in self._run(connection, f"SELECT * FROM {_relation(query)} LIMIT 0").description]
 
+    def types(self, query: Query) -> dict[str, str]:
+        """Say the declared types; a query has none."""
+        with self._connection() as connection:
+            declared = self._declared(connection, query)
+        return {name: declared.get(name, "").lower() for name in self.columns(query)}
+
     def probe(self) -> str:
         """Return the file's own count of changes, and what the file system says of it and of the log beside it."""
         files = [path for path in (Path(self.path), Path(f"{self.path}-wal")) if path.exists()]
@@ -64,20 +82,19 @@ class SQLiteDatabase:
             (tail,) = self._run(connection, sql, [self._from(connection, query, state)]).fetchone()
             return replace(state, fingerprint=f"{rows} {filled} {tail} {high}")
 
-    def rows(
-        self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int
-    ) -> Iterator[pl.DataFrame]:
-        """Yield the rows from one read transaction."""
+    def rows(self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int) -> Rows:
+        """Yield the rows from one read transaction, and count them in it."""
         names = [name for name in self.columns(query) if columns is None or name in columns]
         with self._connection() as connection:
-            sql = f"SELECT {', '.join(map(_quoted, names))} FROM {_relation(query)}"
-            parameters = []
+            self._run(connection, "BEGIN")
+            condition, parameters = "", list[Any]()
             if query.cursor is not None and since is not None and since.high is not None:
                 cursor = _quoted(query.cursor)
-                sql += f" WHERE {cursor} >= ? OR {cursor} IS NULL"
+                condition = f" WHERE {cursor} >= ? OR {cursor} IS NULL"
                 parameters.append(self._from(connection, query, since))
             order = [*([query.cursor] if query.cursor else []), *query.key]
-            sql += f" ORDER BY {', '.join(map(_quoted, order))}" if order else ""
+            ordered = f" ORDER BY {', '.join(map(_quoted, order))}" if order else ""
+            sql = f"SELECT {', '.join(map(_quoted, names))} FROM {_relation(query)}{condition}{ordered}"
             result = self._run(connection, sql, parameters)
             kinds = self._declared(connection, query)
             size = rows_per_batch(len(names), batch_bytes)
@@ -89,6 +106,16 @@ class SQLiteDatabase:
                     },
                     schema=dict.fromkeys(names, pl.String),
                 )
+            if columns is not None:
+                return None
+            connection.create_function("md5_digits", 1, _md5_digits, deterministic=True)
+            kinds_of_values = ", ".join(f"group_concat(DISTINCT typeof({_quoted(name)}))" for name in names)
+            mixtures = self._run(
+                connection, f"SELECT {kinds_of_values} FROM {_relation(query)}{condition}", parameters
+            ).fetchone()
+            sums = [_sum(name, mixture) for name, mixture in zip(names, mixtures, strict=True)]
+            counts = self._run(connection, f"SELECT {counting(sums)} FROM {_relation(query)}{condition}", parameters)
+            return counted(counts.fetchone(), sums)
 
     def _from(self, connection: sqlite3.Connection, query: Query, since: State) -> Any:
         """Return the lowest cursor value of a load, in the type of the column's values, which decides the order."""
@@ -180,3 +207,17 @@ def with_zone(text: str, zone: str) -> str:
     except (ValueError, OverflowError):  # MySQL's 0000-00-00, or the end of the calendar
         return text
     return instant.isoformat() if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local else text
+
+
+def _sum(name: str, mixture: str | None) -> ColumnSum:
+    """Say how a column is counted, by the kinds of its values: only integers, only numbers, or only texts."""
+    column, kinds = _quoted(name), set((mixture or "").split(",")) - {"null", ""}
+    if kinds and kinds <= {"integer", "real"}:
+        return ColumnSum(name, column, "number", f"sum({column})")
+    if kinds == {"text"}:
+        return ColumnSum(name, column, "text", f"sum(md5_digits({column}))")
+    return ColumnSum(name, column)
+
+
+def _md5_digits(text: str | None) -> int | None:
+    return None if text is None else int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:8], 16)

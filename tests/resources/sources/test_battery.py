@@ -58,7 +58,7 @@ def of_database(folder, url, connect, mark):
             connection.commit()
 
     options = {"connection": "shop", "table": "orders", "query": None, "cursor": "at", "key": ("id",),
-               "lag": timedelta(0), "zone": "UTC"}  # fmt: skip
+               "lag": timedelta(0), "zone": "UTC", "type_changes": "note"}  # fmt: skip
     return Trial(
         open=lambda memory: open_source("database", options, context(folder, memory, databases={"shop": url})),
         add=add, ids=ids, secret="hush",

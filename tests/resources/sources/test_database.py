@@ -3,8 +3,12 @@
 # ruff: noqa: S608 - the tests' own names
 import base64
 import sqlite3
+import subprocess
+import tempfile
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -84,7 +88,7 @@ def source(shop, **words):
     context = SourceContext(dataset="shop/orders", version="1.0.0", settings=settings, partitions=None,
                             partition_keys=lambda rows: rows.to_series(), generate=lambda *_: pl.DataFrame(),
                             quarantined=lambda _: pl.DataFrame())  # fmt: skip
-    return open_source("database", {**options, "lag": timedelta(0), **words}, context)
+    return open_source("database", {**options, "lag": timedelta(0), "type_changes": "note", **words}, context)
 
 
 def load(adapter, position=""):
@@ -308,3 +312,58 @@ def test_a_password_with_marks_that_are_not_escaped_is_not_shown(url):
         open_engine("shop", settings_of(shop=url)).tables()
     assert "S3C" not in str(refused.value)
     assert "RET" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("query", "culprit"), [
+    ("ssl_mode=perhaps", "ssl_mode 'PERHAPS'"), ("sslmode=require", "'sslmode' of its URL"),
+    ("read_timeout=soon", "'read_timeout' of its URL"), ("ssl_ca=/nowhere/ca.pem", "ssl_ca: No such file"),
+])  # fmt: skip
+def test_an_unknown_word_or_a_missing_certificate_in_the_url_of_mysql_is_named(query, culprit):
+    engine = open_engine("shop", settings_of(shop=f"mysql://me:hush@127.0.0.1:1/shop?{query}"))
+    with pytest.raises(DatabaseError, match=culprit) as error:
+        engine.tables()
+    assert "hush" not in str(error.value)
+
+
+@pytest.fixture
+def readable_folder():
+    """A folder that the user of a server may read, as pytest's own may not."""
+    with tempfile.TemporaryDirectory(prefix="tls-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.lane
+@pytest.mark.skipif(bool(no_mariadb()), reason=no_mariadb())
+def test_mariadb_is_reached_by_tls_where_the_url_wants_it_and_a_wrong_certificate_is_refused(readable_folder):
+    for name in ("server", "other"):
+        words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+                 "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{name}.key", "-out", f"{name}.pem"]  # fmt: skip
+        subprocess.run(words, cwd=readable_folder, check=True, capture_output=True)
+    (readable_folder / "server.key").chmod(0o644)
+    certificate = [f"--ssl-cert={readable_folder}/server.pem", f"--ssl-key={readable_folder}/server.key"]
+    with mariadb_server(words=certificate) as url:
+        for query in ("ssl_mode=required", f"ssl_mode=verify_identity&ssl_ca={readable_folder}/server.pem"):
+            engine = open_engine("shop", settings_of(shop=f"{url}?{query}"))
+            with engine._cursor() as cursor:
+                engine.run(cursor, "SHOW STATUS LIKE 'Ssl_cipher'")
+                assert cursor.fetchone()[1]
+        with pytest.raises(DatabaseGone, match="cannot be reached"):
+            open_engine("shop", settings_of(shop=f"{url}?ssl_ca={readable_folder}/other.pem")).tables()
+
+
+def test_a_type_that_changed_is_named_and_refused_where_that_is_declared_until_the_contract_is_another(shop):
+    shop.add(FIRST)
+    _, position = load(source(shop))
+    shop.run("drop table orders")
+    shop.run(f"create table orders ({COLUMNS.format(zone='')})".replace("numeric(10, 2)", "numeric(12, 4)"))
+    shop.add((1, "11", "2024-03-05 09:00:00", "a", True))
+    adapter = source(shop)
+    (unit,) = adapter.pending(Cursor(position=position))
+    assert "amount" in {change.column for change in adapter.schema_changes(unit) if change.kind == "type"}
+    assert "12" in "".join(change.words for change in adapter.schema_changes(unit))
+    with pytest.raises(UnreadableUnit, match=r"'amount' was .* waits for a new version of the contract"):
+        list(source(shop, type_changes="refuse").read(unit))
+    later = replace(adapter, refuses_types=True, context=replace(adapter.context, version="1.1.0"))
+    (unit,) = later.pending(Cursor(position=position))
+    assert len(list(later.read(unit))) == 1

@@ -1,0 +1,89 @@
+"""Changes of keys folded to versions: what each row said from when until when (slowly changing dimension, type 2).
+
+A version holds from `valid_from`, which counts itself, until `valid_to`, which does not and is null of the present one.
+A change that says what the version before it said makes none. Changes that are sent again come to the same.
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from platform_core.ingest.changes import PLACE
+from platform_core.ingest.ownership import INGEST
+
+VALID_FROM, VALID_TO, IS_CURRENT = "valid_from", "valid_to", "is_current"
+VERSION_COLUMNS = (VALID_FROM, VALID_TO, IS_CURRENT)
+"""The columns that a history has beside the row's own."""
+
+AT, GONE = "_at", "_gone"
+_STORED, _CONTENT = "\0stored", "\0content"
+
+
+def fold_versions(
+    events: pl.DataFrame, stored: pl.DataFrame, *, key: Sequence[str], content: Sequence[str]
+) -> pl.DataFrame:
+    """Return the versions to merge by key and `valid_from`: new ones, and those that end.
+
+    Where a clock was set back, a version begins no earlier than the one before it; of several that begin at the same
+    instant the last one stands.
+
+    Args:
+        events: Rows as they are after each change, and of deletions (`GONE`) the key; with the columns `PLACE`, and
+            `AT`, when it was committed.
+        stored: The versions that the table has of these keys, with their `_position`; of the columns of `events` it
+            has all but those.
+        key: The columns that identify a row, without `valid_from`.
+        content: The columns of which a change makes a version.
+    """
+    keys = list(key)
+    names = [name for name in stored.columns if name != "_position"]
+    known = stored.group_by(keys).agg(pl.col("_position").max().alias("\0known"))
+    fresh = events.join(known, on=keys, how="left", maintain_order="left").filter(
+        (pl.col("_epoch") > 0) | (pl.col("_position") >= pl.col("\0known")).fill_null(value=True)
+    )
+    present = stored.filter(IS_CURRENT).with_columns(
+        pl.col(VALID_FROM).alias(AT),
+        pl.lit(False).alias(GONE),  # noqa: FBT003 - a value of the column
+        pl.lit(True).alias(_STORED),  # noqa: FBT003
+        pl.lit(-1, pl.Int64).alias("_epoch"),
+        pl.lit(-1, pl.Int64).alias("_offset"),
+    )
+    chain = pl.concat([present, fresh.drop("\0known")], how="diagonal_relaxed")
+    chain = chain.sort(PLACE, maintain_order=True).with_columns(pl.struct(content).hash().alias(_CONTENT))
+    before_gone = pl.col(GONE).shift(1).over(keys).fill_null(value=True)
+    is_same = pl.col(_CONTENT).shift(1).over(keys) == pl.col(_CONTENT)
+    says_nothing = pl.when(GONE).then(before_gone).otherwise(~before_gone & is_same.fill_null(value=False))
+    chain = chain.filter(~says_nothing).with_columns(pl.col(AT).cum_max().over(keys).alias(VALID_FROM))
+    ends_by_deletion = pl.col(GONE).shift(-1).over(keys).fill_null(value=False)
+    versions = chain.with_columns(
+        pl.col(VALID_FROM).shift(-1).over(keys).alias(VALID_TO),
+        pl.when(ends_by_deletion).then(pl.col(INGEST).shift(-1).over(keys)).otherwise(INGEST).alias(INGEST),
+    ).filter(~pl.col(GONE))
+    versions = versions.with_columns(pl.col(VALID_TO).is_null().alias(IS_CURRENT))
+    changed = versions.filter(pl.col(_STORED).is_null() | ~pl.col(IS_CURRENT))
+    return changed.unique([*keys, VALID_FROM], keep="last", maintain_order=True).select(names)
+
+
+def insert_versions(rows: pl.DataFrame, stored: pl.DataFrame, *, key: Sequence[str]) -> pl.DataFrame:
+    """Return the versions to merge where changes come late, out of quarantine: each ends the version it falls into.
+
+    Args:
+        rows: The late versions; their `valid_from` says when they begin.
+        stored: The versions that the table has of their keys; the columns of `rows`.
+        key: The columns that identify a row, without `valid_from`.
+    """
+    versions = {(tuple(row[name] for name in key), row[VALID_FROM]): row for row in stored.to_dicts()}
+    touched: dict[tuple[object, ...], dict[str, object]] = {}
+    for row in rows.sort(VALID_FROM).to_dicts():
+        identity, at = tuple(row[name] for name in key), row[VALID_FROM]
+        mine = sorted(begin for known, begin in versions if known == identity and begin != at)
+        before = next((versions[identity, begin] for begin in reversed(mine) if begin < at), None)
+        if before is not None and (before[VALID_TO] is None or before[VALID_TO] > at):
+            row[VALID_TO] = before[VALID_TO]
+            ended = {**before, VALID_TO: at, IS_CURRENT: False}
+            versions[identity, before[VALID_FROM]] = touched[identity, before[VALID_FROM]] = ended
+        else:
+            row[VALID_TO] = next((begin for begin in mine if begin > at), None)
+        row[IS_CURRENT] = row[VALID_TO] is None
+        versions[identity, at] = touched[identity, at] = row
+    return pl.DataFrame(list(touched.values()), schema=rows.schema)

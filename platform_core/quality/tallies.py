@@ -1,0 +1,97 @@
+"""What columns come to: values, and an order-free total of each, so that two places can be compared without their rows.
+
+Numbers are added up, days and microseconds counted from 1970, true ones counted, texts by the first eight digits of
+their MD5, which every database can compute too.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import polars as pl
+
+_CLOSE = 1e-9
+"""Sums of fractions depend on their order in the last digits."""
+
+
+@dataclass(frozen=True)
+class ColumnTotal:
+    """What one column comes to.
+
+    Attributes:
+        filled: Values that are not null.
+        kind: What is added up: `number`, `flag`, `day`, `instant` or `text`; empty where nothing can be.
+        total: The sum; None where there is none.
+    """
+
+    filled: int
+    kind: str = ""
+    total: Decimal | float | int | None = None
+
+    def __add__(self, other: "ColumnTotal") -> "ColumnTotal":
+        """Add the totals of two parts; where one has values and no total, the whole has none."""
+        filled = self.filled + other.filled
+        parts = [part for part in (self, other) if part.filled]
+        if not parts or any(part.total is None for part in parts):
+            return ColumnTotal(filled)
+        total: Decimal | float | int = parts[0].total or 0
+        for part in parts[1:]:
+            total = _sum(total, part.total or 0)
+        return ColumnTotal(filled, parts[0].kind, total)
+
+    def is_summed_like(self, other: "ColumnTotal") -> bool:
+        """Tell whether both have a total, of one kind; a database may have flags as numbers."""
+        kinds = {self.kind, other.kind}
+        return self.total is not None and other.total is not None and (len(kinds) == 1 or kinds == {"flag", "number"})
+
+    def agrees(self, other: "ColumnTotal") -> bool:
+        """Tell whether two columns have as many values, and come to the same where both have a total of one kind."""
+        if self.filled != other.filled:
+            return False
+        if self.total is None or other.total is None or not self.is_summed_like(other):
+            return True
+        if isinstance(self.total, float) or isinstance(other.total, float):
+            return math.isclose(float(self.total), float(other.total), rel_tol=_CLOSE, abs_tol=_CLOSE)
+        return Decimal(self.total) == Decimal(other.total)
+
+
+def _sum(one: Decimal | float, other: Decimal | float) -> Decimal | float | int:
+    if isinstance(one, float) or isinstance(other, float):
+        return float(one) + float(other)
+    return one + other
+
+
+def total_columns(rows: pl.DataFrame, names: Sequence[str]) -> dict[str, ColumnTotal]:
+    """Add up each of the named columns."""
+    return {name: _total(rows[name]) for name in names}
+
+
+def add_totals(one: Mapping[str, ColumnTotal], other: Mapping[str, ColumnTotal]) -> dict[str, ColumnTotal]:
+    """Add up the totals of two parts of a table, column by column."""
+    return {name: one[name] + total if name in one else total for name, total in other.items()}
+
+
+def _total(values: pl.Series) -> ColumnTotal:
+    filled, dtype = len(values) - values.null_count(), values.dtype
+    if dtype.is_float():
+        return ColumnTotal(filled, "number", float(values.sum()))
+    if dtype.is_integer():
+        return ColumnTotal(filled, "number", int(values.cast(pl.Int128).sum()))
+    if dtype.is_decimal():
+        return ColumnTotal(filled, "number", Decimal(str(values.sum())))
+    if dtype == pl.Boolean:
+        return ColumnTotal(filled, "flag", int(values.sum()))
+    if dtype == pl.Date:
+        return ColumnTotal(filled, "day", int(values.cast(pl.Int32).cast(pl.Int64).sum()))
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit == "us":
+        return ColumnTotal(filled, "instant", int(values.cast(pl.Int64).cast(pl.Int128).sum()))
+    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+        counts = values.drop_nulls().cast(pl.String).value_counts(name="\0count")
+        return ColumnTotal(filled, "text", sum(_digits(text) * count for text, count in counts.iter_rows()))
+    return ColumnTotal(filled)
+
+
+def _digits(text: str) -> int:
+    return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:8], 16)

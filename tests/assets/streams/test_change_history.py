@@ -1,0 +1,125 @@
+"""Changes of a database kept as versions (SCD 2), against a history that is written down by another way."""
+
+import json
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.assets.streams.test_changes import WORKER, Kept, envelope, send
+from tests.debezium import Bank
+from tests.world import world
+
+
+@pytest.fixture(params=["bank/account_history", "bank/iceberg_account_history"])
+def kept(request, tmp_path):
+    with world(tmp_path, "tests.ledger") as made:
+        yield Kept(made, request.param)
+
+
+def at(milliseconds):
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+
+
+def written_down(messages):
+    """The versions that the messages tell of, one message after the other."""
+    versions, open_at = {}, {}
+
+    def end(key, now):
+        if key in open_at:
+            versions[key, open_at.pop(key)]["to"] = now
+
+    for _, value in messages:
+        if value is None:
+            continue
+        change = json.loads(value)
+        now, before, after = at(change["ts_ms"]), change["before"], change["after"]
+        if change["op"] == "t":
+            for key in list(open_at):
+                end(key, now)
+        elif change["op"] == "d":
+            end(before["id"], now)
+        else:
+            if before is not None and before["id"] != after["id"]:
+                end(before["id"], now)
+            same = open_at.get(after["id"])
+            if same is None or versions[after["id"], same]["row"] != after:
+                end(after["id"], now)
+                versions[after["id"], now] = {"row": after, "to": None}
+                open_at[after["id"]] = now
+    return sorted(
+        (key, version["row"]["owner"], Decimal(version["row"]["balance"]), since, version["to"], version["to"] is None)
+        for (key, since), version in versions.items()
+    )
+
+
+def versions(kept):
+    names = ["id", "owner", "balance", "valid_from", "valid_to", "is_current"]
+    return sorted(kept.world.rows(kept.name).select(names).rows(), key=lambda row: (row[0], row[3]))
+
+
+@pytest.mark.parametrize("at_once", [1000, 7])
+def test_the_versions_are_those_that_the_changes_tell_of_whatever_the_micro_batches(kept, at_once):
+    bank = Bank(11)
+    messages = bank.work(90)
+    kept.send(messages)
+    kept.take_in(at_once)
+    assert sorted(versions(kept), key=str) == sorted(written_down(messages), key=str)
+    kept.send(messages[40:] + bank.snapshot())  # sent again, and a snapshot that says nothing new
+    kept.take_in(at_once)
+    assert sorted(versions(kept), key=str) == sorted(written_down(messages), key=str)
+    assert {row[0] for row in versions(kept) if row[5]} == set(bank.rows)
+    assert kept.aside() == []
+
+
+def test_a_clock_that_is_set_back_and_changes_of_one_instant_leave_no_version_that_ends_before_it_begins(kept):
+    send(
+        kept,
+        envelope("c", {"id": 1, "owner": "a"}, lsn=1, ts_ms=5000),
+        envelope("u", {"id": 1, "owner": "b"}, {"id": 1}, lsn=2, ts_ms=3000),
+        envelope("u", {"id": 1, "owner": "c"}, {"id": 1}, lsn=3, ts_ms=7000),
+        envelope("u", {"id": 1, "owner": "c"}, {"id": 1}, lsn=4, ts_ms=8000),
+    )
+    assert [(row[1], *row[3:]) for row in versions(kept)] == [
+        ("b", at(5000), at(7000), False), ("c", at(7000), None, True),
+    ]  # fmt: skip
+
+
+def test_a_change_without_a_time_waits_and_a_refused_one_is_replayed_into_its_place(kept):
+    send(
+        kept,
+        envelope("c", {"id": 1, "owner": "a"}, lsn=1, ts_ms=1000),
+        envelope("u", {"id": 1, "owner": "b", "balance": "-5000.00"}, {"id": 1}, lsn=2, ts_ms=2000),
+        envelope("u", {"id": 1, "owner": "c"}, {"id": 1}, lsn=3, ts_ms=3000),
+        envelope("u", {"id": 1, "owner": "d"}, {"id": 1}, lsn=4),
+    )
+    assert [row[1] for row in versions(kept)] == ["a", "c"]
+    store = kept.world.store(kept.name)
+    broken = store.envelopes().filter(store.envelopes()["reason"].str.contains("balance"))
+    store.fix(broken["quarantine_id"][0], broken["payload"][0].replace("-5000.00", "5.00"))
+    kept.world.materialise(kept.name, tags={"platform/replay": json.dumps(broken["quarantine_id"].to_list())})
+    assert [(row[1], *row[3:]) for row in versions(kept)] == [
+        ("a", at(1000), at(2000), False), ("b", at(2000), at(3000), False), ("c", at(3000), None, True),
+    ]  # fmt: skip
+    assert any("when it was committed" in reason for reason in kept.aside())
+
+
+@pytest.mark.lane
+def test_the_history_is_right_after_kills_under_a_live_writer(kept, tmp_path):
+    bank, sent = Bank(7), []
+    for _ in range(15):
+        words = [sys.executable, "-c", WORKER, str(tmp_path), kept.name]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as worker:
+            assert worker.stdout.readline() == "ready\n"
+            until = time.monotonic() + bank.random.uniform(0.05, 1.5)
+            while time.monotonic() < until:
+                messages = bank.work(3)
+                sent += messages
+                kept.send(messages)
+                time.sleep(0.01)
+            worker.kill()
+    kept.take_in()
+    assert sorted(versions(kept), key=str) == sorted(written_down(sent), key=str)
