@@ -160,6 +160,8 @@ class PushDesk:
         known = self.ledger.begin(dataset.name, key, body, ends, at=self.clock().timestamp())
         if known is not None and not self.ledger.is_same(known, body):
             raise Refused(422, "Key of another request", "Send another Idempotency-Key with another body.")
+        if known is not None and known.is_at_work:
+            raise Refused(409, "Request at work", "Another gateway answers the same Idempotency-Key.", retry_after=1)
         if known is not None and known.answer is not None:
             facts = dict(known.answer)
             broken = tuple(BrokenRecord(**record) for record in facts.pop("records"))
@@ -183,13 +185,16 @@ class PushDesk:
         judged = judge_messages(
             dataset, Batch(topic, 0, rows, count), self._load_references(dataset), run_id="push", at=at
         )
-        poison = {place for place, record in enumerate(records) if not _is_object(record)}
+        documents = [_parsed(record) for record in records]
+        poison = {place for place, document in enumerate(documents) if document is None}
         broken = tuple(
             BrokenRecord(place, "refused" if place in poison or dataset.quarantine is None else "quarantined", reason)
             for place, reason in sorted(judged.refused.select("position", "reason").iter_rows())
         )
         refused = {record.position for record in broken if record.state == "refused"}
-        kept, left = [], Counter(there)
+        kept: list[bytes] = []
+        keys: list[bytes | None] = []
+        left, column = Counter(there), topic_of(dataset).key
         for place, record in enumerate(records):
             if place in refused:
                 continue
@@ -197,8 +202,9 @@ class PushDesk:
                 left[record] -= 1
             else:
                 kept.append(record)
+                keys.append(_key(documents[place], column))
         with self._lock:
-            ends = self.broker.produce(topic, kept, keys=_keys(dataset, kept)) if kept else {}
+            ends = self.broker.produce(topic, kept, keys=None if column is None else keys) if kept else {}
         quarantined = len(broken) - len(refused)
         return Answer(count - len(broken), quarantined, len(refused), broken, ends)
 
@@ -238,17 +244,16 @@ class PushDesk:
         return loaded[1]
 
 
-def _is_object(record: bytes) -> bool:
+def _parsed(record: bytes) -> Mapping[str, Any] | None:
+    """Read a record; None for what is no JSON object."""
     try:
-        return isinstance(json.loads(record), dict)
+        document = json.loads(record)
     except (ValueError, RecursionError):
-        return False
-
-
-def _keys(dataset: Dataset, records: Sequence[bytes]) -> list[bytes | None] | None:
-    """The messages' keys, by the column that the topic declares; None where it declares none."""
-    column = topic_of(dataset).key
-    if column is None:
         return None
-    values = [json.loads(record).get(column) for record in records]
-    return [None if value is None else str(value).encode() for value in values]
+    return document if isinstance(document, dict) else None
+
+
+def _key(document: Mapping[str, Any] | None, column: str | None) -> bytes | None:
+    """The key of a record's message, by the column that the topic declares; None where it declares none."""
+    value = None if document is None or column is None else document.get(column)
+    return None if value is None else str(value).encode()

@@ -2,7 +2,8 @@
 
 Tokens are kept as digests; a token is shown once, when it is made. An answered request is kept for a day under its
 idempotency key. One that was begun and not answered, because the gateway died, says where the topic ended before it, so
-that its messages can be looked for there.
+that its messages can be looked for there. Gateways of one machine may share a ledger: each request is one gateway's,
+and another takes it over once that one is dead.
 """
 
 import hashlib
@@ -11,10 +12,12 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+from platform_resources.brokers.locks import LockedMembership
 
 _KEEP_SECONDS = 86_400
 _SCHEMA = """
@@ -23,7 +26,7 @@ create table if not exists tokens (
 );
 create table if not exists requests (
     dataset text not null, key text not null, content text not null, begun real not null, ends text not null,
-    answer text, primary key (dataset, key)
+    answer text, holder text not null default '', primary key (dataset, key)
 );
 """
 
@@ -52,21 +55,24 @@ class KnownRequest:
     Attributes:
         content: The digest of its body.
         ends: By partition, where the topic ended before it.
-        answer: What was answered; None where the gateway died before.
+        answer: What was answered; None where the gateway died before, or is at work.
+        is_at_work: Whether another gateway that lives has it.
     """
 
     content: str
     ends: Mapping[int, int]
     answer: Mapping[str, Any] | None
+    is_at_work: bool = False
 
 
 @dataclass
 class PushLedger:
-    """The ledger of one gateway, a SQLite file; every change is synced before the call returns."""
+    """The ledger of the gateways of a machine, a SQLite file; every change is synced before the call returns."""
 
     path: Path
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _connection: sqlite3.Connection | None = field(default=None, repr=False)
+    _gateways: LockedMembership | None = field(default=None, repr=False)
 
     def grant(self, name: str, datasets: Sequence[str], *, at: float) -> str:
         """Make a token, in the place of one of that name, and return it; it is not kept."""
@@ -91,14 +97,26 @@ class PushLedger:
 
     def begin(self, dataset: str, key: str, body: bytes, ends: Mapping[int, int], *, at: float) -> KnownRequest | None:
         """Note that a request begins; return the earlier one of the same key, where there is one."""
+        me, living = self._living()
         self._write("delete from requests where begun < ?", (at - _KEEP_SECONDS,))
-        values = (dataset, key, _digest(body), at, json.dumps(ends))
-        if self._write("insert or ignore into requests values (?, ?, ?, ?, ?, null)", values):
+        values = (dataset, key, _digest(body), at, json.dumps(ends), me)
+        if self._write(
+            "insert or ignore into requests (dataset, key, content, begun, ends, holder) values (?, ?, ?, ?, ?, ?)",
+            values,
+        ):
             return None
-        sql = "select content, ends, answer from requests where dataset = ? and key = ?"
-        ((content, begun_ends, answer),) = self._read(sql, (dataset, key))
+        sql = "select content, ends, answer, holder from requests where dataset = ? and key = ?"
+        rows = self._read(sql, (dataset, key))
+        if not rows:  # its gateway forgot it at this moment, because nothing of it was kept
+            return KnownRequest(_digest(body), {}, None, is_at_work=True)
+        ((content, begun_ends, answer, holder),) = rows
         known_ends = {int(partition): end for partition, end in json.loads(begun_ends).items()}
-        return KnownRequest(content, known_ends, None if answer is None else json.loads(answer))
+        known = KnownRequest(content, known_ends, None if answer is None else json.loads(answer))
+        if answer is not None or holder == me:
+            return known
+        takes_over = "update requests set holder = ? where dataset = ? and key = ? and holder = ? and answer is null"
+        is_mine = holder not in living and self._write(takes_over, (me, dataset, key, holder)) > 0
+        return known if is_mine else replace(known, is_at_work=True)
 
     def end(self, dataset: str, key: str, answer: Mapping[str, Any]) -> None:
         """Keep the answer to a request that was begun."""
@@ -116,6 +134,9 @@ class PushLedger:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
+            if self._gateways is not None:
+                self._gateways.leave()
+                self._gateways = None
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
@@ -125,7 +146,16 @@ class PushLedger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, check_same_thread=False, timeout=10)
             self._connection.executescript(f"pragma journal_mode = wal; pragma synchronous = full; {_SCHEMA}")
+            if "holder" not in {row[1] for row in self._connection.execute("pragma table_info(requests)")}:
+                self._connection.execute("alter table requests add column holder text not null default ''")
         return self._connection
+
+    def _living(self) -> tuple[str, tuple[str, ...]]:
+        """Name this gateway and all that live."""
+        with self._lock:
+            if self._gateways is None:
+                self._gateways = LockedMembership(self.path.with_suffix(".gateways"))
+            return self._gateways.members()
 
     def _write(self, sql: str, values: Sequence[Any]) -> int:
         with self._lock, self._open() as connection:

@@ -2,13 +2,15 @@
 
 import json
 import threading
+import time
+from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
 
 from platform_assets.entrypoints.push_gateway import build_gateway
 from platform_assets.ingest.stream import StreamWorker
-from platform_assets.operations.push import PushDesk, ledger_of
+from platform_assets.operations.push import PushDesk, Refused, ledger_of
 from platform_resources.brokers import open_broker
 from tests.world import world
 
@@ -108,6 +110,21 @@ def test_a_gateway_that_died_between_the_log_and_its_answer_keeps_the_records_on
     answer = desk.push(dataset, records, key="k", body=b"".join(records))
     assert answer.accepted == 2
     assert messages(desk) == [click(1), click(2)]
+
+
+def test_two_gateways_on_one_ledger_keep_a_request_once_and_one_takes_over_from_a_dead_one(desk):
+    dataset, body = desk.location.catalog["commerce/clicks"], json.dumps(click(1)).encode()
+    other = replace(desk, ledger=ledger_of(desk.location.settings), _working=set())
+    desk.ledger.begin("commerce/clicks", "k", body, {0: 0}, at=desk.clock().timestamp())
+    with pytest.raises(Refused, match="Another gateway") as refused:
+        other.push(dataset, [body], key="k", body=body)
+    assert (refused.value.status, refused.value.retry_after) == (409, 1)
+    desk.ledger.close()  # its process is gone, and with it the lock
+    time.sleep(0.2)  # a list of members is a tenth of a second old
+    assert other.push(dataset, [body], key="k", body=body).accepted == 1
+    assert desk.push(dataset, [body], key="k", body=body).is_repeated
+    assert messages(desk) == [click(1)]
+    other.ledger.close()
 
 
 def test_who_may_not_push_is_told_so(desk, door):
