@@ -40,8 +40,8 @@ def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
 
 
 def has_receipts(dataset: Dataset) -> bool:
-    """Tell whether the source counts by itself what it sends."""
-    return dataset.source is not None and dataset.source.is_comparable
+    """Tell whether the source counts by itself what it sends, and each row that is sent must stand in the table."""
+    return dataset.source is not None and dataset.source.is_comparable and dataset.newest_column is None
 
 
 def _blocks(rule: Rule, dataset: Dataset) -> bool:
