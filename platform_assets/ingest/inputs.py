@@ -192,16 +192,16 @@ def _elsewhere(unit: Unit, logged: Mapping[str, object] | None, partitions: Sequ
 def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit], large_bytes: float) -> Iterator[Input]:
     for found in units:
         unit = adapter.identify(found)
-        if unit.size_bytes >= large_bytes:
-            read = partial(adapter.read, unit)
-            given = Input(unit.source, unit.ingest_id, unit.stamp, position=unit.position, batches=read)
-            yield replace(given, tally=_tally_of(adapter, unit), schema_changes=_schema_changes(adapter, unit))
-            continue
         try:
-            batches = list(adapter.read(unit))
+            batches = None if unit.size_bytes >= large_bytes else _small_batches(adapter, unit, large_bytes)
         except UnreadableUnit as error:
             given = Input(unit.source, unit.ingest_id, unit.stamp, None, error.reason, position=unit.position)
             yield replace(given, schema_changes=_schema_changes(adapter, unit))
+            continue
+        if batches is None:
+            read = partial(adapter.read, unit)
+            given = Input(unit.source, unit.ingest_id, unit.stamp, position=unit.position, batches=read)
+            yield replace(given, tally=_tally_of(adapter, unit), schema_changes=_schema_changes(adapter, unit))
             continue
         raw = pl.concat([records_of(batch, store.dataset) for batch in batches])
         ids = [place for batch in batches if batch.places is not None for place in batch.places]
@@ -216,6 +216,21 @@ def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit],
             unit.source, unit.ingest_id, unit.stamp, raw, "", tuple(ids), unit.position, wheres, malformed,
             tally=_tally_of(adapter, unit), is_fixed=is_fixed, schema_changes=_schema_changes(adapter, unit),
         )  # fmt: skip
+
+
+def _small_batches(adapter: SourceAdapter, unit: Unit, large_bytes: float) -> list[Batch] | None:
+    """Read a unit; None where a source whose units have no known size sends more than may be judged whole."""
+    most = large_bytes if isinstance(adapter, TalliedSource) else float("inf")
+    batches: list[Batch] = []
+    size = 0
+    reading = adapter.read(unit)
+    for batch in reading:
+        batches.append(batch)
+        size += int(batch.rows.estimated_size())
+        if size >= most:
+            reading.close()  # type: ignore[attr-defined] # a generator, which lets go of its connection
+            return None
+    return batches
 
 
 def _schema_changes(adapter: SourceAdapter, unit: Unit) -> tuple[str, ...]:

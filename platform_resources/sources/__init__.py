@@ -4,7 +4,6 @@ from platform_resources.readers import Malformed
 from platform_resources.sources.base import (
     Batch,
     Cursor,
-    SchemaChange,
     SourceAdapter,
     SourceContext,
     TalliedSource,
@@ -22,7 +21,6 @@ __all__ = [
     "LandedFile",
     "Landing",
     "Malformed",
-    "SchemaChange",
     "SourceAdapter",
     "SourceContext",
     "TalliedSource",

@@ -6,7 +6,9 @@ PostgreSQL by the transactions that were open when the last load began (`pg_snap
 Values are parameters, never pasted into SQL, and come as texts, which the contract types.
 """
 
+import io
 import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -54,6 +56,30 @@ class Position:
         return cls(int(number), State(**json.loads(state)))
 
 
+class Spool:
+    """A large load on the local disk, in a file without a name, so that reading it again gives the same rows."""
+
+    def __init__(self) -> None:
+        """Begin with no row."""
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it is read as long as the adapter lives
+        self.is_complete = False
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Keep some rows."""
+        part = io.BytesIO()
+        frame.write_ipc(part, compression="lz4")
+        self._file.write(len(part.getvalue()).to_bytes(8, "big") + part.getvalue())
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the rows as they came."""
+        place, first = 0, 1
+        while self._file.seek(place) == place and (head := self._file.read(8)):
+            size = int.from_bytes(head, "big")
+            frame = pl.read_ipc(io.BytesIO(self._file.read(size)))
+            yield Batch(frame, first_record=first)
+            place, first = place + 8 + size, first + frame.height
+
+
 @dataclass(frozen=True)
 class DatabaseTable:
     """One table, or query, of one database."""
@@ -63,6 +89,7 @@ class DatabaseTable:
     context: SourceContext
     refuses_types: bool = False
     tallies: dict[str, Tally | None] = field(default_factory=dict, repr=False)
+    spools: dict[str, Spool] = field(default_factory=dict, repr=False)
 
     def describe(self) -> str:
         """Say which table of which database is read."""
@@ -105,23 +132,34 @@ class DatabaseTable:
             DatabaseGone: The database does not answer, or no more.
             UnreadableUnit: It answers that the rows cannot be read.
         """
-        before, _ = json.loads(unit.stamp)
-        since = Position.read(before)
-        changes = self.schema_changes(unit)
-        if self.refuses_types and (changed := [change for change in changes if change.kind == "type"]):
-            told = "; ".join(change.words for change in changed)
-            raise UnreadableUnit(unit.source, f"{told}; type_changes='refuse' waits for a new version of the contract")
+        spool = self.spools.get(unit.source)
+        if spool is not None and spool.is_complete:
+            yield from spool.batches()
+            return
+        self._refuse_changed_types(unit)
         first = 1
         try:
-            for frame in self._frames(unit, since, columns):
+            for frame in self._frames(unit, columns):
+                if spool is not None:
+                    spool.add(frame)
                 yield Batch(frame, first_record=first)
                 first += frame.height
         except DatabaseGone:  # nothing is wrong with the load: the next run begins at the same place
             raise
         except DatabaseError as error:
             raise UnreadableUnit(unit.source, error.reason) from error
+        except GeneratorExit:  # whoever stops comes again for what is too much to be kept, perhaps twice
+            self.spools[unit.source] = Spool()
+            raise
+        if spool is not None:
+            spool.is_complete = columns is None
         if first == 1:
             yield Batch(pl.DataFrame(schema=dict.fromkeys(self.engine.columns(self.query), pl.String)))
+
+    def _refuse_changed_types(self, unit: Unit) -> None:
+        if self.refuses_types and (changed := [each for each in self.schema_changes(unit) if each.kind == "type"]):
+            told = "; ".join(change.words for change in changed)
+            raise UnreadableUnit(unit.source, f"{told}; type_changes='refuse' waits for a new version of the contract")
 
     def schema_changes(self, unit: Unit) -> Sequence[SchemaChange]:
         """Say what the database changed of the columns since the load before, for a contract of the same version."""
@@ -135,7 +173,8 @@ class DatabaseTable:
         """Give what the database counted of a load's rows, in the snapshot that they were read from."""
         return self.tallies.get(unit.source)
 
-    def _frames(self, unit: Unit, since: Position, columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+    def _frames(self, unit: Unit, columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+        since = Position.read(json.loads(unit.stamp)[0])
         self.tallies[unit.source] = yield from self.engine.rows(
             self.query,
             since=since.state if since.number else None,

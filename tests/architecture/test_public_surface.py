@@ -77,8 +77,8 @@ SURFACES = {
         "Changes", "Sink", "SinkContext", "SinkError", "SinkRefused", "SinkUnreachable", "open_sink",
     ],
     "platform_resources.sources": [
-        "Batch", "Cursor", "LandedFile", "Landing", "Malformed", "SourceAdapter", "SourceContext", "Unit",
-        "UnreadableUnit", "digest", "open_source",
+        "Batch", "Cursor", "LandedFile", "Landing", "Malformed", "SourceAdapter", "SourceContext",
+        "TalliedSource", "Tally", "Unit", "UnreadableUnit", "digest", "open_source",
     ],
     "platform_resources.telemetry": ["Span", "log_event", "open_span", "trace_of_run"],
     "platform_resources.vendor": [],

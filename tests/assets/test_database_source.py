@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 
 from platform_assets.composition import build_location
+from platform_assets.ingest import ingest
+from platform_assets.ingest.inputs import adapter_for, take_inputs
 from platform_assets.operations.reconcile import reconcile, report_receipt
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
@@ -195,3 +197,23 @@ def test_what_the_database_changed_of_its_columns_is_named_by_a_check(shop, sql,
     told = world.checks("shop/orders")["source_schema"]
     assert not told.passed
     assert words in told.description
+
+
+def test_a_load_too_large_for_memory_is_judged_in_batches_and_accounted_for_all_the_same(shop, monkeypatch):
+    database, world = shop
+    database.run("drop table orders")
+    database.run("create table orders (id integer, amount text, at timestamp, note text, paid boolean)")
+    rows = [(number, "1.00", f"2024-03-{number % 28 + 1:02} 09:00:00", "x" * 20, 1) for number in range(1, 2001)]
+    database.add(*rows, (5, "2.00", "2024-06-01 09:00:00", "a second row of key 5", 1), (-1, "1", LATEST, "bad", 1))
+    monkeypatch.setattr(ingest, "SHARE", 1 << 15)  # a load of more than 32 KiB is large
+    adapter = adapter_for(world.dataset("shop/orders"), world.location.settings)
+    large = ingest.large_bytes(world.location.lake, world.dataset("shop/orders"))
+    store = world.store("shop/orders")
+    (given,) = take_inputs(adapter, store, again=False, names=[], partitions=None, large_bytes=large)
+    assert given.batches is not None, "it is not held in memory"
+    world.catch_up()
+    assert world.rows("shop/orders").height == 2000
+    assert sorted(waiting(world)) == [("shop/orders/1", "-1", "open"), ("shop/orders/1", "5", "open")]
+    told = world.checks("shop/orders")["receipt"]
+    assert told.passed, told.description
+    assert "2,002 rows; 2,000 of them are in the table and 2 in quarantine" in told.description
