@@ -14,7 +14,7 @@ from platform_assets.operations.datasets import freshness_of
 from platform_assets.operations.errors import UnknownName
 from platform_assets.operations.history import open_history
 from platform_assets.operations.overview import state_of
-from platform_assets.operations.profiles import Rows
+from platform_assets.operations.profiles import Rows, rows_of
 from platform_assets.operations.sla import sla_of
 from platform_core.contracts import Catalog, Dataset, ReferenceRule, rules_of
 from platform_core.contracts.redundancy import implied_rules
@@ -32,6 +32,8 @@ from platform_core.interchange.odcs import (
 )
 from platform_core.interchange.queries import DIALECTS, Dialect, RuleQuery, rule_queries
 from platform_core.quality import conform, judge
+from platform_core.quality.proofs import needed_columns, proven_rules
+from platform_core.rules import FileFacts
 from platform_resources.documents import DocumentExists, odcs_schema, read_document, write_document
 from platform_resources.storage import Lake
 
@@ -176,8 +178,35 @@ class Compliance:
     findings: Sequence[Finding]
 
 
+def compliance_of(location: CodeLocation, contract: Dataset, name: str) -> Compliance:
+    """Judge a table or a file by a contract.
+
+    What the statistics of a table's files prove is not scanned; where somebody writes meanwhile, everything is.
+
+    Args:
+        location: What is declared, and where it lies.
+        contract: The contract.
+        name: A dataset, or a file.
+    """
+    declared, lake = location.catalog.datasets.get(name), location.lake
+    spec = None if declared is None else table_spec(declared)
+    before = lake.version(spec) if spec is not None and lake.exists(spec) else None
+    statistics = lake.file_statistics(spec) if spec is not None and before is not None else ()
+    references = stored_references(location.catalog, lake, contract)
+    promises = promise_findings(location, contract, name)
+    with rows_of(name, location.catalog, lake) as rows:
+        unchanged = spec is not None and before is not None and lake.version(spec) == before
+        files = [FileFacts(file.rows, file.nulls, file.bounds) for file in statistics] if unchanged else []
+        return compliance(contract, rows, references, promises=promises, files=files)
+
+
 def compliance(
-    dataset: Dataset, rows: Rows, references: Mapping[str, pl.DataFrame], *, promises: Sequence[Finding]
+    dataset: Dataset,
+    rows: Rows,
+    references: Mapping[str, pl.DataFrame],
+    *,
+    promises: Sequence[Finding],
+    files: Sequence[FileFacts] = (),
 ) -> Compliance:
     """Judge rows by a contract.
 
@@ -187,9 +216,16 @@ def compliance(
         references: For each reference rule, by its id, the values that are there; a rule without is not judged, and
             says so.
         promises: What is known of how the table keeps its promises; none for a file.
+        files: What is known of the table's files: rules that this proves are not looked at.
     """
-    frame = rows.frame.collect()
-    findings = [*_judged(dataset, frame, references), *promises]
+    proven = proven_rules(dataset, files, rows.frame.collect_schema())
+    needed = needed_columns(dataset, proven)
+    unread = [
+        pl.lit(None, column.dtype).alias(column.name) for column in dataset.columns
+        if column.name not in needed and column.name in rows.frame.collect_schema()
+    ]  # fmt: skip
+    frame = rows.frame.with_columns(unread if proven else []).collect()
+    findings = [*_judged(dataset, frame, references, {rule.id: len(files) for rule in proven}), *promises]
     failed = [each for each in findings if not each.passed and not each.is_warning]
     return Compliance(
         contract=dataset.name, version=dataset.version, rows=rows.name, row_count=frame.height, passed=not failed,
@@ -197,7 +233,9 @@ def compliance(
     )  # fmt: skip
 
 
-def _judged(dataset: Dataset, frame: pl.DataFrame, references: Mapping[str, pl.DataFrame]) -> Iterator[Finding]:
+def _judged(
+    dataset: Dataset, frame: pl.DataFrame, references: Mapping[str, pl.DataFrame], proven: Mapping[str, int]
+) -> Iterator[Finding]:
     try:
         conformed = conform(frame, dataset)
     except ShapeError as error:
@@ -208,11 +246,16 @@ def _judged(dataset: Dataset, frame: pl.DataFrame, references: Mapping[str, pl.D
                       detail=cast_column.words)  # fmt: skip
     missing = [rule for rule in rules_of(dataset) if rule.kind == "references" and rule.id not in references]
     empty = {rule.id: conformed.frame.select(rule.columns).unique() for rule in missing}
-    judgement = judge(conformed.frame, dataset, {**references, **empty}, unreadable=conformed.unreadable)
+    judgement = judge(
+        conformed.frame, dataset, {**references, **empty}, unreadable=conformed.unreadable, now=datetime.now(UTC),
+        sure=proven,
+    )  # fmt: skip
     for result in judgement.results:
         part = "schema" if result.rule.id in ("schema", "types") else "quality"
         if result.rule.id in empty:
             detail, passed = "not evaluated: the dataset that it looks into has no table", False
+        elif result.rule.id in proven:
+            detail, passed = f"proven by the statistics of {proven[result.rule.id]:,} files", True
         else:
             passed = result.passed
             measured = "" if result.value is None else f"measured {result.value:.4g}"

@@ -9,9 +9,8 @@ from typing import Any
 
 from platform_assets.ingest import table_spec
 from platform_assets.location import CodeLocation
-from platform_assets.operations.contracts import Registry, compliance, promise_findings, stored_references
+from platform_assets.operations.contracts import Registry, compliance_of
 from platform_assets.operations.errors import RequestError, UnknownName
-from platform_assets.operations.profiles import rows_of
 from platform_core.contracts import Dataset
 from platform_core.interchange.odcs import document_problems, from_odcs, to_odcs
 from platform_core.lineage import Lineage
@@ -113,10 +112,7 @@ class Products:
         lake = self.location.lake
         if declared is None or not lake.exists(table_spec(declared)):
             raise UnknownName("table", name, [each for each in self.location.catalog.datasets if each != name])
-        references = stored_references(self.location.catalog, lake, contract)
-        promises = promise_findings(self.location, contract, name)
-        with rows_of(name, self.location.catalog, lake) as rows:
-            return asdict(compliance(contract, rows, references, promises=promises))
+        return asdict(compliance_of(self.location, contract, name))
 
     def odps(self, name: str) -> dict[str, Any]:
         """Return a product as the Open Data Product Standard describes one, with its contract as the output port.

@@ -1,7 +1,7 @@
 """All rules of a dataset over one frame, in one scan; the same masks count, sample and split."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -116,6 +116,7 @@ def judge(  # noqa: PLR0913 - one keyword per fact about the rows
     now: datetime | None = None,
     arrived: datetime | None = None,
     measures: Sequence[Rule] | None = None,
+    sure: Collection[str] = (),
 ) -> Judgement:
     """The verdict of every rule of the dataset on the frame.
 
@@ -132,6 +133,7 @@ def judge(  # noqa: PLR0913 - one keyword per fact about the rows
         arrived: When the rows came, in UTC: rows of partitions that have not begun by then lie in none. None: every
             partition has begun.
         measures: The dataset rules to measure; None for all. The others have no result.
+        sure: The ids of rules on rows that are known to hold, and are not looked at.
 
     Raises:
         ShapeError: A column is missing, or has another type than the contract's.
@@ -150,7 +152,7 @@ def judge(  # noqa: PLR0913 - one keyword per fact about the rows
     label = pl.lit(0) if within is None else within
     clock = _clock(dataset, now)
     judged = _with_references(frame.lazy().with_columns(label.alias(WITHIN), clock), by_row, references).collect()
-    fails = _fails(judged, dataset, _types(frame, unreadable))
+    fails = _fails(judged, dataset, _types(frame, unreadable), sure)
     if arrived is not None:
         fails = fails.with_columns(_not_begun(frame, fails, dataset, arrived))
     if unreadable is not None:
@@ -235,14 +237,14 @@ def _with_references(
     return frame
 
 
-def _fails(frame: pl.DataFrame, dataset: Dataset, types: pl.Series) -> pl.DataFrame:
+def _fails(frame: pl.DataFrame, dataset: Dataset, types: pl.Series, known: Collection[str]) -> pl.DataFrame:
     """One select over all row rules: the columns are read once.
 
     Raises:
         RuleError: An expression of the contract's own cannot be computed on the rows that came.
     """
     rules = rules_of(dataset)
-    sure = proven(frame, rules)
+    sure = {*known, *proven(frame, rules)}
     masks = {
         rule.id: pl.lit(value=False) if rule.id in sure else ~rule.holds()
         for rule in rules

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 
 import polars as pl
 
-from platform_core.rules.intervals import Intervals, Line, everything
+from platform_core.rules.intervals import Intervals, Line, everything, line_of
 from platform_core.rules.literals import fitted
 
 Severity = Literal["error", "warn"]
@@ -65,6 +65,21 @@ class TextTerms:
 
 
 NO_TERMS = TextTerms()
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What is known of a file of a table, all of whose columns have the types of the contract.
+
+    Attributes:
+        rows: How many, at most.
+        nulls: By column, how many are null at most; a column of which it is not known is not there.
+        bounds: By column, the least and the greatest value, both closed, or wider; NaN, which is null, lies outside.
+    """
+
+    rows: int
+    nulls: Mapping[str, int]
+    bounds: Mapping[str, tuple[Any, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +157,10 @@ class Rule:
             partition: The column that holds the partition's key, where the table has partitions.
         """
         return None
+
+    def proven(self, files: Sequence[FileFacts], schema: Schema) -> bool:
+        """Tell whether what is known of the files proves that every row keeps the rule, so that none need be read."""
+        return False
 
     @property
     def judges_rows(self) -> bool:
@@ -226,6 +245,9 @@ class ValueRule(RowRule):
     word: ClassVar[str] = ""
     """The keyword of `Field` that declares the rule."""
 
+    allows_exactly: ClassVar[bool] = False
+    """Whether `allowed` and `listed` hold the values that satisfy the rule, all and no others."""
+
     values: ClassVar[tuple[str, ...]] = ()
     """The parameters that are values of the column's type, or lists of them."""
 
@@ -282,6 +304,24 @@ class ValueRule(RowRule):
     def allowed(self, line: Line) -> Intervals:
         """The ordinals of an ordered type that satisfy the rule."""
         return everything(line)
+
+    def proven(self, files: Sequence[FileFacts], schema: Schema) -> bool:
+        """Where the rule knows exactly what it allows, and each file's values lie within, or are all null."""
+        return self.allows_exactly and all(self._proven(file, schema[self.column]) for file in files)
+
+    def _proven(self, file: FileFacts, dtype: pl.DataType) -> bool:
+        if file.rows == 0 or file.nulls.get(self.column) == file.rows:
+            return True
+        least, greatest = file.bounds.get(self.column, (None, None))
+        if type(least) is not dtype.to_python():
+            return False
+        if least == greatest and self.listed is not None and not dtype.is_float():
+            return any(value == least and type(value) is type(least) for value in self.listed)
+        line = line_of(dtype)
+        if line is None:
+            return False
+        pieces, low, high = self.allowed(line).pieces, line.down(least), line.up(greatest)
+        return any(first <= low and high <= last for first, last in pieces)
 
     @property
     def listed(self) -> tuple[Any, ...] | None:

@@ -20,6 +20,7 @@ class Equal(ValueRule):
     """The rule that a value is this one."""
 
     kind: ClassVar[str] = "eq"
+    allows_exactly: ClassVar[bool] = True
     pandera: ClassVar[str] = "equal_to"
     word: ClassVar[str] = "eq"
     takes: ClassVar[str] = "value"
@@ -59,6 +60,7 @@ class NotEqual(ValueRule):
     """The rule that a value is not this one."""
 
     kind: ClassVar[str] = "ne"
+    allows_exactly: ClassVar[bool] = True
     pandera: ClassVar[str] = "not_equal_to"
     word: ClassVar[str] = "ne"
     takes: ClassVar[str] = "value"
@@ -140,6 +142,7 @@ class AtLeast(_Bound):
     """The rule that a value is at least the bound."""
 
     kind: ClassVar[str] = "ge"
+    allows_exactly: ClassVar[bool] = True
     pandera: ClassVar[str] = "greater_than_or_equal_to"
     word: ClassVar[str] = "ge"
     takes: ClassVar[str] = "min_value"
@@ -161,6 +164,7 @@ class Above(_Bound):
     """The rule that a value is greater than the bound."""
 
     kind: ClassVar[str] = "gt"
+    allows_exactly: ClassVar[bool] = True
     pandera: ClassVar[str] = "greater_than"
     word: ClassVar[str] = "gt"
     takes: ClassVar[str] = "min_value"
@@ -182,6 +186,7 @@ class AtMost(_Bound):
     """The rule that a value is at most the bound."""
 
     kind: ClassVar[str] = "le"
+    allows_exactly: ClassVar[bool] = True
     pandera: ClassVar[str] = "less_than_or_equal_to"
     word: ClassVar[str] = "le"
     takes: ClassVar[str] = "max_value"
@@ -203,6 +208,7 @@ class Below(_Bound):
     """The rule that a value is less than the bound."""
 
     kind: ClassVar[str] = "lt"
+    allows_exactly: ClassVar[bool] = True
     pandera: ClassVar[str] = "less_than"
     word: ClassVar[str] = "lt"
     takes: ClassVar[str] = "max_value"
@@ -224,6 +230,7 @@ class InRange(ValueRule):
     """The rule that a value lies between two bounds, each closed unless it is left out."""
 
     kind: ClassVar[str] = "in_range"
+    allows_exactly: ClassVar[bool] = True
     pandera: ClassVar[str] = "in_range"
     word: ClassVar[str] = "in_range"
     values: ClassVar[tuple[str, ...]] = ("min_value", "max_value")

@@ -1,11 +1,12 @@
 """No value is missing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import polars as pl
 
-from platform_core.rules.base import DbtTest, Dimension, Predicate, Record, RowRule, Schema
+from platform_core.rules.base import DbtTest, Dimension, FileFacts, Predicate, Record, RowRule, Schema
 from platform_core.rules.sql import identifier
 
 
@@ -34,6 +35,11 @@ class NotNull(RowRule):
             return value is not None and value == value  # noqa: PLR0124 - false of NaN alone
 
         return predicate
+
+    def proven(self, files: Sequence[FileFacts], schema: Schema) -> bool:
+        """Where no file has a null, and the column's values cannot be NaN."""
+        name = self.columns[0]
+        return not schema[name].is_float() and all(file.rows == 0 or file.nulls.get(name) == 0 for file in files)
 
     def sql(self) -> str:
         """True where there is a value."""

@@ -16,6 +16,7 @@ class IsIn(ValueRule):
     """The rule that a value is one of those allowed."""
 
     kind: ClassVar[str] = "isin"
+    allows_exactly: ClassVar[bool] = True
     pandera: ClassVar[str] = "isin"
     word: ClassVar[str] = "isin"
     takes: ClassVar[str] = "allowed_values"
@@ -65,6 +66,7 @@ class NotIn(ValueRule):
     """The rule that a value is none of those forbidden."""
 
     kind: ClassVar[str] = "notin"
+    allows_exactly: ClassVar[bool] = True
     pandera: ClassVar[str] = "notin"
     word: ClassVar[str] = "notin"
     takes: ClassVar[str] = "forbidden_values"

@@ -17,6 +17,7 @@ from platform_resources.storage.caches import Cache, open_cache
 from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.merge import check_key, present_keys
 from platform_resources.storage.operations import TableOperations
+from platform_resources.storage.statistics import FileStatistics
 from platform_resources.storage.table import Commit, Rows, TableSpec
 from platform_resources.storage.transactions import ANY, ExpectedPosition, Transaction, WriteGuard
 
@@ -71,6 +72,12 @@ class Lake:
         """Returns the version that was the latest at an instant with a zone; raises VersionNotFound."""
         with self.telling(spec):
             return self._readable(spec)[0].version_at(at)
+
+    def file_statistics(self, spec: TableSpec) -> Sequence[FileStatistics]:
+        """Read what the table's files say of their columns; nothing of files that a branch borrows."""
+        with self.telling(spec):
+            table, pinned = self._readable(spec)
+            return () if pinned is not None else table.file_statistics()
 
     def scan(
         self,

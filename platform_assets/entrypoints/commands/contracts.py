@@ -166,18 +166,16 @@ def check(
     """Judges rows by a contract: schema, quality and SLA in one verdict. Exit code 1 where it does not hold."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json, screen, table
-    from platform_assets.operations.contracts import compliance, load, promise_findings, stored_references
+    from platform_assets.operations.contracts import compliance_of, load
     from platform_assets.operations.datasets import find_dataset
-    from platform_assets.operations.profiles import refuse_unknown_rows, rows_of
+    from platform_assets.operations.profiles import refuse_unknown_rows
 
     location = open_location(context.obj)
     is_file = name not in location.catalog.datasets and Path(name).is_file()
     contract = load(Path(name)).dataset if is_file else find_dataset(location.catalog, name)
     named = rows or contract.name
     refuse_unknown_rows(location.catalog, named)
-    with rows_of(named, location.catalog, location.lake) as found:
-        references = stored_references(location.catalog, location.lake, contract)
-        verdict = compliance(contract, found, references, promises=promise_findings(location, contract, named))
+    verdict = compliance_of(location, contract, named)
     if json:
         print_json(verdict)
     else:

@@ -26,6 +26,7 @@ from platform_resources.storage.folder import folder_at
 from platform_resources.storage.operations.interface import TableOperations
 from platform_resources.storage.operations.records import Operation, OperationResult
 from platform_resources.storage.refusals import told
+from platform_resources.storage.statistics import FileStatistics
 from platform_resources.storage.table import Commit, Rows, TableSpec
 
 _TRANSLATED = "_translates_errors"
@@ -154,6 +155,10 @@ class TableFormat(TableOperations):
     @abstractmethod
     def damage(self) -> TableDamaged | None:
         """Find which file the latest version lacks; None where it is whole. Asked for when a read has failed."""
+
+    def file_statistics(self) -> Sequence[FileStatistics]:
+        """Read what the files of the latest version say of themselves; nothing where they say nothing."""
+        return ()
 
     def scan(
         self,

@@ -47,6 +47,7 @@ from platform_resources.storage.operations.records import (
     OperationResult,
     TableVersion,
 )
+from platform_resources.storage.statistics import FileStatistics, trusted_bounds
 from platform_resources.storage.table import Commit, Rows
 
 if TYPE_CHECKING:
@@ -473,6 +474,13 @@ class DeltaFormat(TableFormat):
         parts = actions[column] if column in actions.columns else [None] * actions.height
         return str(table.version()), [LiveFile(*each) for each in zip(parts, actions["size_bytes"], rows, strict=True)]
 
+    def file_statistics(self) -> Sequence[FileStatistics]:
+        """Read the statistics of the log's add actions; of a column that files name otherwise there are none."""
+        actions = pl.DataFrame(self._existing().get_add_actions(flatten=True))
+        if "num_records" not in actions.columns or actions["num_records"].null_count():
+            return ()
+        return [_file_statistics(row) for row in actions.iter_rows(named=True)]
+
     def _filters(self, partitions: Sequence[str] | None) -> list[tuple[str, str, Any]] | None:
         return None if partitions is None else [(str(self.spec.partition_column), "in", list(partitions))]
 
@@ -579,3 +587,15 @@ def _first(metrics: Mapping[str, Any], names: Sequence[str]) -> int | None:
 
 def _oldest_first(versions: Sequence[TableVersion]) -> tuple[str, ...]:
     return tuple(each.version for each in reversed(versions))
+
+
+def _file_statistics(action: Mapping[str, Any]) -> FileStatistics:
+    """Take the statistics of one add action, as delta-rs spreads them over columns."""
+    nulls, bounds = {}, {}
+    for label, value in action.items():
+        kind, _, name = label.partition(".")
+        if kind == "null_count" and value is not None:
+            nulls[name] = value
+        elif kind == "min" and (both := trusted_bounds(value, action.get(f"max.{name}"), as_json=True)):
+            bounds[name] = both
+    return FileStatistics(action["num_records"], nulls, bounds)

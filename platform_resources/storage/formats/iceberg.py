@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,7 @@ from platform_resources.storage.operations.records import (
     OperationResult,
     TableVersion,
 )
+from platform_resources.storage.statistics import FileStatistics, trusted_bounds
 from platform_resources.storage.table import Commit, Rows
 
 if TYPE_CHECKING:
@@ -612,6 +613,25 @@ class IcebergFormat(TableFormat):
                 for each in self._tasks(table)]  # fmt: skip
         return (str(snapshot.snapshot_id) if snapshot else None), live
 
+    def file_statistics(self) -> Sequence[FileStatistics]:
+        """Read the statistics of the manifests; bounds of 64 bits and less, and of short texts."""
+        from pyiceberg.conversions import from_bytes
+        from pyiceberg.types import PrimitiveType
+
+        table, files = self._existing(), []
+        fields = {each.field_id: (each.name, each.field_type) for each in table.schema().fields}
+        for file in (task.file for task in self._tasks(table)):
+            nulls, low, high = file.null_value_counts or {}, file.lower_bounds or {}, file.upper_bounds or {}
+            bounds = {}
+            for field_id, (name, kind) in fields.items():
+                if field_id in low and field_id in high and isinstance(kind, PrimitiveType):
+                    ends = [_moment(str(kind), from_bytes(kind, end)) for end in (low[field_id], high[field_id])]
+                    if both := trusted_bounds(*ends):
+                        bounds[name] = both
+            named = {name: nulls[field_id] for field_id, (name, _) in fields.items() if field_id in nulls}
+            files.append(FileStatistics(file.record_count, named, bounds))
+        return files
+
     def _rewritten(
         self,
         name: OperationName,
@@ -766,3 +786,15 @@ def _partition(task: "FileScanTask") -> str | None:
 
 def _size(files: "Sequence[DataFile]") -> int:
     return sum(each.file_size_in_bytes for each in files)
+
+
+def _moment(kind: str, value: Any) -> Any:
+    """Return a bound as Python has it: days and microseconds since 1970 as a date or an instant, where there is one."""
+    try:
+        if kind == "date":
+            return date(1970, 1, 1) + timedelta(days=value)
+        if kind in ("timestamp", "timestamptz"):
+            return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)
+    except OverflowError:
+        return None
+    return value

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
 import polars as pl
@@ -38,8 +38,12 @@ from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.operations.layout import LiveFile
 from platform_resources.storage.operations.records import Operation
 from platform_resources.storage.parts import by_partition, each_written
+from platform_resources.storage.statistics import FileStatistics, trusted_bounds
 from platform_resources.storage.table import Commit, Rows
 from platform_resources.storage.transactions import WriteGuard
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import FileMetaData
 
 _DATA, _SCHEMAS, _TRANSACTIONS = "data.parquet", "_schema", "_transactions"
 _OWN = (f"{_SCHEMAS}/", f"{_TRANSACTIONS}/")
@@ -215,6 +219,14 @@ class ParquetFormat(TableFormat):
             raise self._not_found()
         live = [LiveFile(_label(entry.name), entry.size_bytes, None) for entry in self._holding()]
         return self.version(), live
+
+    def file_statistics(self) -> Sequence[FileStatistics]:
+        """Read the footers; in S3 that would be a request for each file, and nothing is read."""
+        from pyarrow.parquet import read_metadata
+
+        if self.location.startswith("s3://"):
+            return ()
+        return [_file_statistics(read_metadata(self._folder.uri(each.name))) for each in self._holding()]
 
     @cached_property
     def _folder(self) -> Folder:
@@ -438,3 +450,27 @@ def _label(name: str) -> str | None:
     """Read the partition from the folder of a file, a digest where the name was too long; None without a folder."""
     folder, _, _ = name.rpartition("/")
     return unquote(folder.partition("=")[2]) if folder else None
+
+
+def _file_statistics(footer: "FileMetaData") -> FileStatistics:
+    """Join the statistics of a file's row groups; a column that one of them says nothing of has none."""
+    groups = [footer.row_group(place) for place in range(footer.num_row_groups)]
+    nulls, bounds = {}, {}
+    for place in range(footer.num_columns if groups else 0):
+        chunks = [group.column(place) for group in groups]
+        name, told = chunks[0].path_in_schema, [chunk.statistics for chunk in chunks]
+        if any(each is None or not each.has_null_count for each in told):
+            continue
+        nulls[name] = sum(each.null_count for each in told)
+        filled = [each for each in told if each.num_values]
+        if filled and all(each.has_min_max for each in filled):
+            both = trusted_bounds(*_ends([each.min for each in filled], [each.max for each in filled]))
+            if both is not None:
+                bounds[name] = both
+    return FileStatistics(footer.num_rows, nulls, bounds)
+
+
+def _ends(least: Sequence[Any], greatest: Sequence[Any]) -> tuple[Any, Any]:
+    """Return the least and the greatest of all row groups; one that is no number makes both unknown."""
+    unknown = any(value != value for value in (*least, *greatest))  # noqa: PLR0124 - NaN alone differs from itself
+    return (None, None) if unknown else (min(least), max(greatest))

@@ -128,3 +128,12 @@ def test_a_file_that_is_no_contract_is_refused_with_every_problem(shell: Shell, 
     assert "'strange' was unexpected" in told
     wrong.write_text("a: [1\n")
     assert "is no YAML or JSON" in shell.refused("contracts", "import", str(wrong))
+
+
+def test_what_a_tables_statistics_prove_is_not_scanned(shell: Shell) -> None:
+    shell.world.land("shop/sales-good.parquet", GOOD)
+    shell.world.catch_up()
+    main(["--package", "tests.declared", "contracts", "check", "shop/sales", "--json"])
+    findings = {each["name"]: each["detail"] for each in json.loads(shell.capture.readouterr().out)["findings"]}
+    assert findings["sale_not_null"] == "proven by the statistics of 1 files"
+    assert "proven" not in findings["key_unique"]
