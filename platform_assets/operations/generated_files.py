@@ -15,6 +15,7 @@ import polars as pl
 from platform_core.contracts import Catalog
 from platform_core.errors import CoreError
 from platform_core.synthetic import world
+from platform_core.synthetic.commerce import TABLES, shop
 from platform_core.synthetic.recipes import Recipes, images, series, table_chunks
 from platform_core.synthetic.recipes.images import ImageRecipe, Pixels
 
@@ -80,6 +81,19 @@ def generate_recipes(
     for recipe in recipes.images:
         files += _written_images(recipe, out, seed)
     return files
+
+
+def generate_shop(*, scale: float, seed: int, out: Path, file_format: FileFormat) -> list[GeneratedFile]:
+    """Write the tables of a shop, as large as `scale` says; in memory is one block of its customers.
+
+    Raises:
+        UnwritableFolder: The folder cannot be written to.
+    """
+    folder = out / "commerce"
+    return [
+        _written(f"commerce/{table}", _file(folder, table, file_format), shop(scale, seed, table), file_format)
+        for table in TABLES
+    ]
 
 
 def _with_references(catalog: Catalog, names: Iterable[str]) -> list[str]:

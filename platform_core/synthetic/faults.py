@@ -309,12 +309,14 @@ def _drift(case: _Case, rule: Rule) -> Iterator[Fault]:
         raise case.cannot(rule, "it compares with a version of the table, and generated rows have none.")
     rows = max(case.good.height, _DRIFTING_ROWS)
     start = time.later(time.starts_at, 7 if rule.compares_with == "weekday" else 1)
-    early = replace(case.wish(rows=rows), room_for=rows)
+    early = case.wish(rows=rows)
     late = replace(early, window=(start, time.later(start, 1)))
     for without in _give_ways(case.dataset, rule):
         wishes = [replace(wish, rules=case.wish(rows=0, without=without, broken=rule).rules) for wish in (early, late)]
-        for before in (rows_of(wishes[0], case.rng), *slices(wishes[0], [rule], case.rng)):
-            for after in slices(wishes[1], [rule], case.rng):
+        many = many_rows(wishes[0], case.rng)
+        later = many_rows(wishes[1], case.rng, beside=many)
+        for before in slices(many, rows, [rule]):
+            for after in slices(later, rows, [rule]):
                 frame = pl.concat([before, after])
                 red = case.red(frame)
                 if rule.id in red:

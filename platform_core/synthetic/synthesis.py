@@ -112,9 +112,11 @@ def passing(wish: Wish, rng: np.random.Generator) -> pl.DataFrame:
     return _chosen(wish, rows_of(wish, rng), lambda: many_rows(wish, rng))
 
 
-def many_rows(wish: Wish, rng: np.random.Generator) -> pl.DataFrame:
-    """Rows to choose the wished ones of, by one source of chance."""
-    return rows_of(_multiplied(wish, room(wish, lambda _: rng)), rng)
+def many_rows(wish: Wish, rng: np.random.Generator, *, beside: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Rows to choose the wished ones of, by one source of chance; they repeat no unique value of rows beside them."""
+    most = room(wish, lambda _: rng)
+    return rows_of(_multiplied(wish, most if beside is None or most is None else most - beside.height), rng,
+                   beside=beside)  # fmt: skip
 
 
 def slices(many: pl.DataFrame, rows: int, rules: Sequence[DatasetRule]) -> Iterator[pl.DataFrame]:

@@ -71,6 +71,27 @@ def make(  # noqa: PLR0913, PLR0917 - Typer makes an option of each thing that m
         screen().print(_table(files))
 
 
+@commands.command("commerce")
+def make_shop(
+    scale: Annotated[
+        float, typer.Option(min=0.0001, max=99.9, help="1 is 10,000 customers and 770,000 events; up to 99.9.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same shop.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("generated"),
+    file_format: Annotated[str, typer.Option("--format", help="parquet, csv, jsonl, json or arrow.")] = "parquet",
+    json: Json = False,
+) -> None:
+    """Make a shop: customers, products, orders, lines, payments, events, which agree with one another."""
+    from platform_assets.entrypoints.screen import print_json, screen
+    from platform_assets.operations.generated_files import generate_shop
+
+    files = generate_shop(scale=scale, seed=seed, out=out, file_format=_format(file_format))
+    if json:
+        print_json(files)
+    else:
+        screen().print(_table(files))
+
+
 @commands.command("fit")
 def fit_model(  # noqa: PLR0913, PLR0917 - an option each
     context: typer.Context,

@@ -1,0 +1,63 @@
+"""The generated shop: its tables agree, people come back, and a larger shop is the smaller one and more."""
+
+import polars as pl
+import pytest
+
+from platform_assets.domains.commerce.customers import customers
+from platform_assets.domains.commerce.products import products
+from platform_core.synthetic.commerce import TABLES, shop
+from platform_core.synthetic.verdicts import red_rules
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pl.DataFrame]:
+    return {name: pl.concat(shop(0.05, 4, name)) for name in TABLES}
+
+
+def test_customers_and_products_keep_the_contracts_of_the_domain(tables):
+    assert red_rules(tables["customers"], customers, {}) == ()
+    assert red_rules(tables["products"], products, {}) == ()
+
+
+def test_an_order_costs_its_lines_and_is_paid_once_and_given_back_where_it_returned(tables):
+    orders, lines, payments = tables["orders"], tables["order_lines"], tables["payments"]
+    sums = orders.join(lines.group_by("order_id").agg(pl.col("line_cents").sum()), on="order_id", how="left")
+    assert (sums["total_cents"] == sums["line_cents"]).all()
+    assert (lines["line_cents"] == lines["quantity"] * lines["unit_price_cents"]).all()
+    assert lines.select("order_id", "product_id").is_unique().all()
+    paid = payments.filter(pl.col("state") == "settled").group_by("order_id").agg(pl.col("amount_cents").sum())
+    owed = orders.select(
+        "order_id", pl.when(pl.col("status") == "returned").then(0).otherwise("total_cents").alias("owed")
+    )
+    both = owed.join(paid, on="order_id", how="left")
+    assert (both["owed"] == both["amount_cents"]).all()
+    assert (payments["state"] == "failed").any()
+
+
+def test_customers_come_back_and_december_is_busy(tables):
+    orders = tables["orders"]
+    assert orders["customer_id"].value_counts()["count"].median() >= 2
+    of_2025 = orders.filter(pl.col("ordered_at").dt.year() == 2025)["ordered_at"].dt.month().value_counts()
+    assert of_2025.sort("count")["ordered_at"].last() == 12
+    signed = orders.join(tables["customers"], on="customer_id")
+    assert (signed["ordered_at"] >= signed["signed_up_at"]).all()
+
+
+def test_events_come_in_sessions_some_late_and_some_twice(tables):
+    events = tables["events"]
+    assert set(events["kind"]) == {"page_view", "click", "purchase", "sign_up", "log_out"}
+    assert events["event_id"].is_duplicated().any()
+    late = (events["received_at"] - events["occurred_at"]).dt.total_minutes()
+    assert late.min() >= 0
+    assert late.max() > 60
+    bought = events.unique("event_id").filter(pl.col("kind") == "purchase")["order_id"]
+    assert sorted(bought) == sorted(tables["orders"]["order_id"])
+    assert events.group_by("session_id").agg(pl.col("customer_id").n_unique())["customer_id"].max() == 1
+
+
+def test_a_smaller_shop_is_the_beginning_of_a_larger_one(tables):
+    for name in ("customers", "orders", "order_lines", "payments"):
+        small = pl.concat(shop(0.01, 4, name))
+        assert tables[name].head(small.height).equals(small)
+    few = pl.concat(shop(0.01, 4, "events"))
+    assert few.join(tables["events"], on=few.columns, how="anti", nulls_equal=True).is_empty()
