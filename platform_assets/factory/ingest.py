@@ -82,7 +82,7 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
             yield from _elsewhere(context, done)
             results = state_of_checks(lake, dataset, done[-1].intake.results)
             if all(part.table.rest is None for part in done):
-                rows: pl.DataFrame | pl.LazyFrame = pl.concat([part.intake.valid for part in done])
+                rows: pl.DataFrame | pl.LazyFrame = pl.concat([part.intake.valid for part in done], how="diagonal")
             else:  # the rows of a large input are not in memory
                 rows = rows_of_sources(lake, dataset, [given.source for part in done for given in part.inputs])
             record_metrics(lake, dataset, rows, results, run_id=context.run.run_id, at=datetime.now(UTC))

@@ -29,6 +29,7 @@ from platform_assets.ingest.references import load_references
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import PROVENANCE, table_spec
 from platform_assets.ingest.verdicts import WHOLE, TableVerdicts, stopping_rules
+from platform_assets.ingest.wider_types import widen_stored_types
 from platform_core.contracts import Catalog, Dataset, Transform
 from platform_core.errors import ContractError, Problem
 from platform_resources.sources import digest
@@ -111,6 +112,7 @@ def transform_asset(
             }
             if wider and partitions:
                 metadata["rows_of_other_partitions"] = dg.MetadataValue.int(whole.height - raw.height)
+            widen_stored_types(lake, dataset)
             yield dg.Output(Write(frame=rows, partitions=partitions), metadata=metadata)
             if quarantined is not None:
                 store.clear(quarantined)

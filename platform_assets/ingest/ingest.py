@@ -16,6 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
+from platform_assets.ingest.added_columns import as_of_contract, with_columns_of_inputs, with_columns_of_table
 from platform_assets.ingest.changes import insert_late, keeps_history
 from platform_assets.ingest.commit import Outcome, commit
 from platform_assets.ingest.existing_rows import after_ingest, after_replay
@@ -31,6 +32,7 @@ from platform_assets.ingest.state import IngestState, read_state
 from platform_assets.ingest.table_plan import TablePlan, plan_large_table, plan_table, without_dropped_rows
 from platform_assets.ingest.tables import SOURCE
 from platform_assets.ingest.verdicts import stopping_rules
+from platform_assets.ingest.wider_types import widen_stored_types
 from platform_core.contracts import Dataset
 from platform_core.ingest import number_arrivals
 from platform_core.quality.envelope import ENVELOPE
@@ -241,20 +243,22 @@ def ingest(
         PositionMoved: Other writers were first every time.
     """
     done: list[Ingest] = []
-    state = read_state(lake, dataset)
+    state = with_columns_of_table(read_state(lake, dataset))
     for number, group in enumerate(_groups(read_inputs(state))):
         with ExitStack() as stack:
             judged = _committed(
-                read_state(lake, dataset) if number else state, group, read_inputs, references, run, admits, stack
-            )
+                with_columns_of_table(read_state(lake, dataset)) if number else state,
+                dataset, group, read_inputs, references, run, admits, stack,
+            )  # fmt: skip
         done.append(judged)
         if not admits(judged.intake):
             return done
     return done
 
 
-def _committed(
+def _committed(  # noqa: PLR0913, PLR0917 - what `ingest` was given, and where it stands
     state: IngestState,
+    declared: Dataset,
     group: Sequence[Input],
     read_inputs: Callable[[IngestState], Sequence[Input]],
     references: Mapping[str, pl.DataFrame],
@@ -264,17 +268,20 @@ def _committed(
 ) -> Ingest:
     sources = {given.source for given in group}
     for attempt in range(1, ATTEMPTS + 1):
-        judged = _judged(state, group, references, run, stack)
+        widen_stored_types(state.lake, state.dataset)
+        wide, inputs, added = with_columns_of_inputs(state, group, declared)
+        judged = _judged(wide, inputs, references, run, stack)
+        judged = replace(judged, intake=as_of_contract(declared, judged.intake, added))
         if not admits(judged.intake):
             return judged
         try:
-            written = commit(state, judged.outcome)
-            drawn_up = receipts(state, judged.inputs, judged.intake, judged.valid)
+            written = commit(judged.state, judged.outcome)
+            drawn_up = receipts(judged.state, judged.inputs, judged.intake, judged.valid)
             return replace(judged, commit=written, receipts=drawn_up)
         except PositionMoved:
             if attempt == ATTEMPTS:
                 raise
-        state = read_state(state.lake, state.dataset)
+        state = with_columns_of_table(read_state(state.lake, declared))
         group = [given for given in read_inputs(state) if given.source in sources]
     raise AssertionError("unreachable")
 

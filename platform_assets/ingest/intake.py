@@ -236,7 +236,7 @@ def _rules_at(verdict: Judgement, rows: pl.Series) -> list[list[str]]:
 
 def _noted_columns(dataset: Dataset, fit: Sequence[tuple[Input, Conformed]]) -> str:
     """Say which columns were left out, where the source's declaration wants that noted."""
-    if dataset.source is None or dataset.source.extra_columns != "note":
+    if dataset.source is None or dataset.source.extra_columns not in {"note", "add"}:
         return ""
     names = dict.fromkeys(name for _, typed in fit for name in typed.ignored)
     return f"left out, for the contract does not name them: {', '.join(names)}." if names else ""

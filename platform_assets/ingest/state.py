@@ -13,6 +13,7 @@ import polars as pl
 from platform_assets.ingest.ingest_log import StreamLog
 from platform_assets.ingest.quarantine import INGESTS, QuarantineStore
 from platform_assets.ingest.tables import ingests_spec, quarantine_spec, superseded_spec, table_spec
+from platform_assets.ingest.wider_types import widen_stored_types
 from platform_core.contracts import Dataset
 from platform_core.quality.envelope import ENVELOPE
 from platform_resources.storage import Lake
@@ -105,6 +106,7 @@ def read_stream_state(lake: Lake, dataset: Dataset, *, source: str, stream: str,
     Of the quarantine only those envelopes are read whose messages come again, because a worker died before their rows
     were in the table: so what people decided on them since then stays.
     """
+    widen_stored_types(lake, dataset)
     table = lake.position(table_spec(dataset), stream)
     envelopes = pl.DataFrame(schema=ENVELOPE)
     if dataset.quarantine:

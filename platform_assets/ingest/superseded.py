@@ -50,10 +50,15 @@ class SupersededRows:
 
     def identify(self, rows: pl.DataFrame) -> pl.Series:
         """Compute the ids under which rows are kept, from their sources and keys: 128 bits, as text."""
+        return rows.select(self._id()).to_series()
+
+    def with_ids(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Give kept rows the ids that follow from their sources and keys as they are typed now."""
+        return rows.with_columns(self._id().alias(SUPERSEDED_ID))
+
+    def _id(self) -> pl.Expr:
         place = pl.struct(SOURCE, *self.dataset.key)
-        return rows.select(
-            pl.concat_str(place.hash(seed=1).cast(pl.String), pl.lit("-"), place.hash(seed=2).cast(pl.String))
-        ).to_series()
+        return pl.concat_str(place.hash(seed=1).cast(pl.String), pl.lit("-"), place.hash(seed=2).cast(pl.String))
 
     def keep(self, rows: pl.DataFrame, *, transaction: tuple[str, int]) -> None:
         """Add rows, once a transaction; those that are there change only where they differ."""

@@ -16,6 +16,7 @@ def table_spec(dataset: Dataset) -> TableSpec:
     """The spec of the dataset's table; a new major version is a new table."""
     partitions = dataset.partitions
     replaces = dataset.source is not None and dataset.source.replaces and dataset.store.mode == "merge"
+    adds = dataset.source is not None and dataset.source.extra_columns == "add"
     return TableSpec(
         path=f"{dataset.name}/v{dataset.major}",
         format=dataset.store.format,
@@ -24,7 +25,7 @@ def table_spec(dataset: Dataset) -> TableSpec:
         partition_column=partitions.column if partitions else None,
         partition_from_key=partitions is not None and set(partitions.columns) <= set(dataset.key),
         replaces=SOURCE if replaces else None,
-        schema_evolution=dataset.store.evolution,
+        schema_evolution="add" if adds else dataset.store.evolution,
         sort_by=tuple(dataset.store.sort) if isinstance(dataset.store, Iceberg) else (),
     )
 

@@ -9,6 +9,7 @@ from typing import cast
 import polars as pl
 
 from platform_assets.ingest import table_spec
+from platform_assets.ingest.added_columns import added_before, adds_columns
 from platform_assets.location import CodeLocation
 from platform_assets.operations.contracts import Registry, comparisons, load, stored_references
 from platform_assets.operations.lineage import location_lineage
@@ -44,6 +45,7 @@ class DatasetChanges:
         versioned: Whether the version moved as much.
         reader_count: How many datasets and models read it, directly or not.
         breaking: What the new contract would refuse of the rows that are there; None where there is no table.
+        undeclared: Columns that inputs added to the table, with their types.
     """
 
     name: str
@@ -56,6 +58,7 @@ class DatasetChanges:
     reader_count: int
     changes: Sequence[TouchedChange]
     breaking: "BreakingRows | None" = None
+    undeclared: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +115,19 @@ def changes_of(
     else:
         with folder_at(against, registry.folder) as earlier:
             found = list(comparisons(location.catalog, Registry(earlier), names=names, levels=known))
-    different = [each for each in found if each.changes or each.old_version is None or each.new_version is None]
+    undeclared = {each.name: _undeclared(location, each.name) for each in found}
+    different = [each for each in found
+                 if each.changes or each.old_version is None or each.new_version is None or undeclared[each.name]]  # fmt: skip
     lineage = location_lineage(location) if different else Lineage({})
-    return [_touched(each, lineage, _breaking(location, each, partitions)) for each in different]
+    return [_touched(each, lineage, _breaking(location, each, partitions), undeclared[each.name]) for each in different]
+
+
+def _undeclared(location: CodeLocation, name: str) -> list[str]:
+    """Name the columns that inputs added to the table, with their types."""
+    dataset = location.catalog.datasets.get(name)
+    if dataset is None or not adds_columns(dataset):
+        return []
+    return [f"{column} ({dtype})" for column, dtype in added_before(location.lake, dataset).items()]
 
 
 def _breaking(location: CodeLocation, found: Comparison, partitions: int) -> BreakingRows | None:
@@ -146,7 +159,9 @@ def _newest(location: CodeLocation, dataset: Dataset, partitions: int) -> tuple[
     return location.lake.read(spec, partitions=keys), keys
 
 
-def _touched(found: Comparison, lineage: Lineage, breaking: BreakingRows | None) -> DatasetChanges:
+def _touched(
+    found: Comparison, lineage: Lineage, breaking: BreakingRows | None, undeclared: Sequence[str]
+) -> DatasetChanges:
     return DatasetChanges(
         name=found.name,
         old_version=found.old_version,
@@ -158,6 +173,7 @@ def _touched(found: Comparison, lineage: Lineage, breaking: BreakingRows | None)
         reader_count=len(lineage.downstream(found.name)),
         changes=[_change(found.name, change, lineage) for change in found.changes],
         breaking=breaking,
+        undeclared=undeclared,
     )
 
 

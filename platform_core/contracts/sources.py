@@ -54,7 +54,8 @@ class Source:
         null_values: Texts that mean null, besides the empty text, for all columns or by column; None where texts are
             values and nothing else.
         extra_columns: What becomes of a column that the contract does not name: `"refuse"` sends the unit to
-            quarantine, `"note"` drops the column and says so in the `schema` check, `"ignore"` drops it.
+            quarantine, `"note"` drops the column and says so in the `schema` check, `"ignore"` drops it, `"add"` adds
+            it to the table as a nullable column of the type that all values have, and says so.
     """
 
     kind: ClassVar[str]
@@ -132,8 +133,11 @@ class Source:
         if isinstance(self.null_values, str):
             fix = f"write null_values=({self.null_values!r},)."
             yield f"null_values {self.null_values!r}", "is one text.", fix
-        if self.extra_columns not in {"refuse", "note", "ignore"}:
-            yield f"extra_columns {self.extra_columns!r}", "is unknown.", "use refuse, note or ignore."
+        if self.extra_columns not in {"refuse", "note", "ignore", "add"}:
+            yield f"extra_columns {self.extra_columns!r}", "is unknown.", "use refuse, note, ignore or add."
+        if self.extra_columns == "add" and (self.is_stream or not self.spelling.header):
+            reason = "messages" if self.is_stream else "files without a header"
+            yield "extra_columns 'add'", f"cannot be told from {reason}.", "use refuse, note or ignore."
 
 
 @dataclass(frozen=True)

@@ -244,9 +244,9 @@ def _null_word(column: Column) -> str:
 
 def _type_change(old: pl.DataType, new: pl.DataType) -> str:
     """Return whether every value of the old type is one of the new (`type_widened`), the reverse, or neither."""
-    if _holds(new, old):
+    if is_wider(new, old):
         return "type_widened"
-    return "type_narrowed" if _holds(old, new) else "type_changed"
+    return "type_narrowed" if is_wider(old, new) else "type_changed"
 
 
 _SIGNED = re.compile(r"(U?Int|Float)(\d+)")
@@ -254,7 +254,7 @@ _DECIMAL_DIGITS = 38
 _DIGITS = {"Float32": 24, "Float64": 53}
 
 
-def _holds(wide: pl.DataType, narrow: pl.DataType) -> bool:
+def is_wider(wide: pl.DataType, narrow: pl.DataType) -> bool:
     """Return whether every value of a type is, unchanged, a value of another."""
     if isinstance(wide, pl.String):
         return not narrow.is_nested() and not isinstance(narrow, pl.Binary)

@@ -70,6 +70,8 @@ def _lines(found: "DatasetChanges") -> Iterator[str]:
     yield f"{found.name}: {_heading(found)}"
     if found.breaking is not None:
         yield f"  {_breaking_words(found.breaking)}"
+    if found.undeclared:
+        yield f"  the table has {', '.join(found.undeclared)}, which the contract lacks: declare what is to stay"
     for change in found.changes:
         yield f"  {change.level:<12} {_words(change)}{_whom(change, found.reader_count)}"
 
@@ -79,6 +81,8 @@ def _heading(found: "DatasetChanges") -> str:
         return f"{found.new_version} is not published yet"
     if found.new_version is None:
         return f"{found.old_version} is published, and the dataset is declared no more"
+    if not found.changes:
+        return f"unchanged, {found.new_version}"
     asks = "" if found.versioned else f"; the version must become {found.proposed_version}"
     return f"{found.level}, {found.old_version} -> {found.new_version}{asks}"
 
