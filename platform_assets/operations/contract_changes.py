@@ -116,8 +116,11 @@ def changes_of(
         with folder_at(against, registry.folder) as earlier:
             found = list(comparisons(location.catalog, Registry(earlier), names=names, levels=known))
     undeclared = {each.name: _undeclared(location, each.name) for each in found}
-    different = [each for each in found
-                 if each.changes or each.old_version is None or each.new_version is None or undeclared[each.name]]  # fmt: skip
+    different = [
+        each
+        for each in found
+        if each.changes or None in (each.old_version, each.new_version) or undeclared[each.name]
+    ]
     lineage = location_lineage(location) if different else Lineage({})
     return [_touched(each, lineage, _breaking(location, each, partitions), undeclared[each.name]) for each in different]
 
