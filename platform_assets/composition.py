@@ -58,8 +58,12 @@ def definitions_of(location: CodeLocation) -> dg.Definitions:
 def _definitions(location: CodeLocation) -> dg.Definitions:
     catalog, chosen, dbt = location.catalog, location.settings, location.dbt
     follow = follow_inputs()
-    assets = [asset_for(catalog, dataset, automation=follow) for dataset in catalog.datasets.values()]
-    models = build_dbt_assets(chosen, catalog, project=dbt, automation=follow) if dbt else []
+    assets = [
+        asset_for(catalog, dataset, automation=follow)
+        for dataset in catalog.datasets.values()
+        if dataset.source is None or not dataset.source.is_dbt
+    ]
+    models = build_dbt_assets(chosen, catalog, project=dbt, automation=follow)
     automation = automation_for(catalog)
     made = [*_with_pictures([*assets, *models], chosen), *by_hand(location.package)]
     red_checks = RedChecks.of(made)

@@ -80,7 +80,8 @@ def staged_models(settings: Settings, catalog: Catalog, project: Path) -> tuple[
 def dbt_project(settings: Settings, catalog: Catalog, project: Path) -> DbtProject:
     """Describe the dbt project with its sources generated from the catalog."""
     stamp = f"dagster-dbt {version('dagster-dbt')}, outline {SHAPE}"
-    return DbtProject(project.absolute(), settings, dbt_sources(catalog.datasets.values()), stamp)
+    sources = [each for each in catalog.datasets.values() if each.source is None or not each.source.is_dbt]
+    return DbtProject(project.absolute(), settings, dbt_sources(sources), stamp)
 
 
 def mart_spec(model: Model) -> TableSpec:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,9 @@ from platform_core.quality.policy import stops
 
 SOURCE_SCHEMA = "source_schema"
 _SHOWN_IDS = 5
+
+RED_PARTITIONS = "red_partitions"
+"""In a check's metadata: the partitions that its failure is about; without it, all."""
 
 
 def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
@@ -51,9 +55,20 @@ def _blocks(rule: Rule, dataset: Dataset) -> bool:
 
 
 def check_results(
-    dataset: Dataset, results: Sequence[RuleResult], waiting: pl.DataFrame | None = None
+    dataset: Dataset,
+    results: Sequence[RuleResult],
+    waiting: pl.DataFrame | None = None,
+    *,
+    judged: Sequence[str] | None = None,
 ) -> Iterator[dg.AssetCheckResult]:
-    """One result for each judged rule; with the open envelopes, each names the first of its own."""
+    """One result for each judged rule.
+
+    Args:
+        dataset: The contract.
+        results: The verdicts.
+        waiting: The open envelopes, of which each result names the first of its own.
+        judged: The partitions whose rows were judged, where it is these alone that a verdict is about.
+    """
     for result in results:
         yield dg.AssetCheckResult(
             asset_key=asset_key(dataset.name),
@@ -61,7 +76,11 @@ def check_results(
             passed=result.passed,
             severity=severity(dataset, result.rule),
             description=describe(result),
-            metadata={**dict(_metadata(result)), **_quarantine_command(dataset, result, waiting)},
+            metadata={
+                **dict(_metadata(result)),
+                **_red_partitions(dataset, result, judged),
+                **_quarantine_command(dataset, result, waiting),
+            },
         )
 
 
@@ -121,6 +140,21 @@ def last_receipt(instance: dg.DagsterInstance, name: str) -> dg.AssetCheckEvalua
     event = records[0].event.dagster_event if records and records[0].event is not None else None
     data = event.event_specific_data if event is not None else None
     return data if isinstance(data, dg.AssetCheckEvaluation) else None
+
+
+def _red_partitions(
+    dataset: Dataset, result: RuleResult, judged: Sequence[str] | None
+) -> dict[str, dg.JsonMetadataValue]:
+    """The partitions that a failed verdict is about; nothing where it is about all of the table."""
+    if result.passed or dataset.partitions is None:
+        return {}
+    limits = bounds(result.rule)
+    if limits and result.partitions:
+        low, high = limits.get("at_least", -inf), limits.get("at_most", inf)
+        outside = [key for key, value in result.partitions.items() if not low <= value <= high]
+    else:
+        outside = list(judged or ())
+    return {RED_PARTITIONS: dg.MetadataValue.json(outside)} if outside else {}
 
 
 def _quarantine_command(

@@ -74,7 +74,7 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
                 admits=lambda intake: not stopping(dataset, intake.results),
             )
             _tell(context, done)
-            yield from refuse_if_unfit(dataset, done[-1].intake.results)
+            yield from refuse_if_unfit(dataset, done[-1].intake.results, partitions=_partitions(context, dataset))
             store = QuarantineStore(lake, dataset)
             waiting = store.envelopes(decision="open") if dataset.quarantine else None
             facts = ingest_metadata(lake, done, partitions=_partitions(context, dataset))

@@ -19,11 +19,16 @@ from platform_resources.storage import Lake
 
 
 def refuse_if_unfit(
-    dataset: Dataset, results: Sequence[RuleResult], *, must_be_read: bool = False
+    dataset: Dataset,
+    results: Sequence[RuleResult],
+    *,
+    partitions: Sequence[str] | None = None,
+    must_be_read: bool = False,
 ) -> Iterator[dg.AssetCheckResult]:
     """Nothing where the run may write; else every check's result, and then the failure.
 
     Dagster writes an output before it looks at a blocking check, so a run that must not write may not yield one.
+    The verdict is about the run's partitions alone, where it has any.
 
     Raises:
         dagster.Failure: A rule of severity `error` does not hold and no quarantine takes the rows. Nothing was written.
@@ -31,7 +36,7 @@ def refuse_if_unfit(
     broken = stopping(dataset, results, must_be_read=must_be_read)
     if not broken:
         return
-    yield from check_results(dataset, results)
+    yield from check_results(dataset, results, judged=partitions)
     told = "; ".join(describe(result).rstrip(".") for result in broken)
     way_out = _way_out(dataset, {result.rule.id for result in broken}, made=must_be_read)
     raise dg.Failure(

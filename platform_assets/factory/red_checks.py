@@ -5,7 +5,8 @@ it. An ingest is not stopped by what it only looks up: its references stand in t
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import (
@@ -13,11 +14,14 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus,
 )
 
+from platform_assets.factory.checks import RED_PARTITIONS
+from platform_assets.factory.partitioning import Definition, below
 from platform_resources.storage import TableSpec
 
 DBT_MODEL = "dbt_model"
 """The metadata of an asset that dbt builds: the model's id."""
 
+_TOLD = 6
 _COMPLETED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
 
@@ -28,10 +32,12 @@ class RedCheck:
     Attributes:
         key: Asset and name.
         run_id: Of the run that judged it.
+        partitions: Those of its asset that it is about; None for all of them.
     """
 
     key: dg.AssetCheckKey
     run_id: str
+    partitions: frozenset[str] | None = None
 
     @property
     def asset(self) -> str:
@@ -48,11 +54,13 @@ class RedChecks:
         parents: By asset those that it reads.
         unstored: Assets that have no table in the lake. One may be a view on what is above it, and is written before
             its tests have run, so what stops the one above stops what reads the view.
+        divided: By asset its partitions, where it has any.
     """
 
     blocking: Mapping[dg.AssetKey, tuple[dg.AssetCheckKey, ...]]
     parents: Mapping[dg.AssetKey, frozenset[dg.AssetKey]]
     unstored: frozenset[dg.AssetKey] = frozenset()
+    divided: Mapping[dg.AssetKey, Definition] = field(default_factory=dict)
 
     @classmethod
     def of(cls, assets: Iterable[dg.AssetsDefinition]) -> "RedChecks":
@@ -60,6 +68,7 @@ class RedChecks:
         blocking: dict[dg.AssetKey, tuple[dg.AssetCheckKey, ...]] = {}
         parents: dict[dg.AssetKey, frozenset[dg.AssetKey]] = {}
         unstored: set[dg.AssetKey] = set()
+        divided: dict[dg.AssetKey, Definition] = {}
         for definition in assets:
             for check in definition.check_specs:
                 if check.blocking:
@@ -68,19 +77,29 @@ class RedChecks:
                 continue
             for spec in definition.specs:
                 parents[spec.key] = frozenset(dep.asset_key for dep in spec.deps)
+                if spec.partitions_def is not None:
+                    divided[spec.key] = spec.partitions_def
                 if DBT_MODEL in spec.metadata and TableSpec.from_metadata(spec.metadata) is None:
                     unstored.add(spec.key)
-        return cls(blocking, parents, frozenset(unstored))
+        return cls(blocking, parents, frozenset(unstored), divided)
 
     def stopping(
-        self, instance: dg.DagsterInstance, key: dg.AssetKey, *, built: frozenset[dg.AssetKey] = frozenset()
+        self,
+        instance: dg.DagsterInstance,
+        key: dg.AssetKey,
+        *,
+        built: frozenset[dg.AssetKey] = frozenset(),
+        partitions: Iterable[str] | None = None,
     ) -> list[RedCheck]:
         """List the red checks that stop an asset: those of what it reads.
+
+        A check that is red in some partitions stops what reads these, and no other.
 
         Args:
             instance: Whose history says which are red.
             key: Of the asset.
             built: Assets that the same run builds anew, whose checks are judged anew with them.
+            partitions: Those of the asset that are to be made; None for all.
         """
         asked, assets = [*self.parents.get(key, ())], set[dg.AssetKey]()
         while asked:
@@ -89,12 +108,51 @@ class RedChecks:
                 continue
             assets.add(parent)
             asked += self.parents.get(parent, ()) if parent in self.unstored else ()
-        return self._red(instance, sorted(assets))
+        red = self._red(instance, sorted(assets))
+        if partitions is None:
+            return red
+        asked_for = set(partitions)
+        return [check for check in red if self._is_below(instance, check, key, asked_for)]
 
-    def at(self, instance: dg.DagsterInstance, key: dg.AssetKey) -> list[RedCheck]:
-        """List the red checks that stop what reads the asset: its own, and those above it where it is a view."""
+    def passable(
+        self,
+        instance: dg.DagsterInstance,
+        key: dg.AssetKey,
+        partitions: Iterable[str],
+        *,
+        built: frozenset[dg.AssetKey] = frozenset(),
+    ) -> set[str]:
+        """Leave of an asset's partitions those that nothing red stops."""
+        remaining = set(partitions)
+        for check in self.stopping(instance, key, built=built):
+            remaining = {each for each in remaining if not self._is_below(instance, check, key, {each})}
+        return remaining
+
+    def _is_below(
+        self, instance: dg.DagsterInstance, check: RedCheck, key: dg.AssetKey, partitions: AbstractSet[str]
+    ) -> bool:
+        """Whether one of an asset's partitions reads what the check is about."""
+        mine, theirs = self.divided.get(key), self.divided.get(check.key.asset_key)
+        if check.partitions is None or mine is None or theirs is None:
+            return True
+        with dg.partition_loading_context(dynamic_partitions_store=instance):
+            return any(below(mine, theirs, red) & partitions for red in check.partitions)
+
+    def at(
+        self, instance: dg.DagsterInstance, key: dg.AssetKey, *, partitions: Iterable[str] | None = None
+    ) -> list[RedCheck]:
+        """List the red checks that stop what reads the asset: its own, and those above it where it is a view.
+
+        Args:
+            instance: Whose history says which are red.
+            key: Of the asset.
+            partitions: Those of the asset that are read; None for all.
+        """
         above = self.stopping(instance, key) if key in self.unstored else []
-        return [*self._red(instance, [key]), *above]
+        read = None if partitions is None else frozenset(partitions)
+        own = [check for check in self._red(instance, [key])
+               if read is None or check.partitions is None or check.partitions & read]  # fmt: skip
+        return [*own, *above]
 
     def _red(self, instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> list[RedCheck]:
         keys = [key for asset in assets for key in self.blocking.get(asset, ())]
@@ -108,13 +166,19 @@ class RedChecks:
                 history = instance.event_log_storage.get_asset_check_execution_history(key, 1, status=_COMPLETED)
                 record = next(iter(history), None)
             if record is not None and _is_red(record):
-                red.append(RedCheck(key, record.run_id))
+                red.append(RedCheck(key, record.run_id, _red_partitions(record)))
         return red
 
 
 def _is_red(record: AssetCheckExecutionRecord) -> bool:
     evaluation = record.evaluation
     return evaluation is not None and not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR
+
+
+def _red_partitions(record: AssetCheckExecutionRecord) -> frozenset[str] | None:
+    found = record.evaluation.metadata.get(RED_PARTITIONS) if record.evaluation is not None else None
+    keys = found.value if isinstance(found, dg.JsonMetadataValue) else None
+    return frozenset(map(str, keys)) if isinstance(keys, list) else None
 
 
 def refuse_below_red(name: str, red: Iterable[RedCheck]) -> None:
@@ -143,14 +207,17 @@ def refuse_red_input(red_checks: RedChecks, context: dg.InputContext) -> None:
     assets = step.job_def.asset_layer.get_assets_def_for_node(step.node_handle)
     if assets is not None and not assets.keys:  # checks alone, which look at what is red to say whether it still is
         return
-    refuse_below_red(step.step.key.replace("__", "/"), red_checks.at(step.instance, context.asset_key))
+    read = context.asset_partition_keys if context.has_asset_partitions else None
+    red = red_checks.at(step.instance, context.asset_key, partitions=read)
+    refuse_below_red(step.step.key.replace("__", "/"), red)
 
 
 def blame(red: Iterable[RedCheck]) -> str:
     """Say which checks stop an asset, and how they are made green."""
     by_asset: dict[str, list[str]] = {}
     for check in red:
-        by_asset.setdefault(check.asset, []).append(f"{check.key.name} (run {check.run_id[:8]})")
+        where = f" in {', '.join(sorted(check.partitions)[:_TOLD])}" if check.partitions else ""
+        by_asset.setdefault(check.asset, []).append(f"{check.key.name}{where} (run {check.run_id[:8]})")
     told = "; ".join(f"{asset}: {', '.join(names)}" for asset, names in by_asset.items())
     return (
         f"not built, for blocking checks of what it reads failed and still do: {told}. "

@@ -100,7 +100,7 @@ def column_schema(dataset: Dataset) -> dg.TableSchema:
             words.setdefault(rule.columns[0], []).append(rule.label.removeprefix(f"{rule.columns[0]} "))
     columns = [_column(column, words.get(column.name, []), dataset) for column in dataset.columns]
     provenance = [dg.TableColumn(name, "String", "where the row came from") for name in PROVENANCE]
-    return dg.TableSchema(columns=[*columns, *provenance] if dataset.source else columns)
+    return dg.TableSchema(columns=[*columns, *provenance] if not dataset.is_made else columns)
 
 
 def _column(column: Column, words: list[str], dataset: Dataset) -> dg.TableColumn:

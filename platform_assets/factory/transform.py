@@ -70,7 +70,9 @@ def transform_asset(
         red_checks: dg.ResourceParam[RedChecks],
         **frames: Any,
     ) -> Iterator[dg.AssetCheckResult | dg.Output[Write]]:
-        refuse_below_red(dataset.name, red_checks.stopping(context.instance, asset_key(dataset.name)))
+        about = context.partition_keys if dataset.partitions else None
+        red = red_checks.stopping(context.instance, asset_key(dataset.name), partitions=about)
+        refuse_below_red(dataset.name, red)
         with retry_transient(), lake.telling(*read):
             partitions = context.partition_keys if dataset.partitions else None
             declared = {
@@ -94,7 +96,7 @@ def transform_asset(
                 residents=after_transform(lake, dataset, partitions),
                 measures=stopping_rules(dataset),
             )
-            yield from refuse_if_unfit(dataset, intake.results, must_be_read=True)
+            yield from refuse_if_unfit(dataset, intake.results, partitions=partitions, must_be_read=True)
             store = QuarantineStore(lake, dataset)
             refused = intake.refused.with_columns(source=pl.coalesce("partition", pl.lit(_UNPARTITIONED)))
             quarantined = store.plan(refused, [*(partitions or ()), _UNPARTITIONED]) if dataset.quarantine else None

@@ -182,7 +182,7 @@ def _stamped(dataset: Dataset, verdict: Judgement, facts: pl.DataFrame, at: date
 def count_warned(dataset: Dataset, verdict: Judgement, facts: pl.DataFrame) -> pl.DataFrame:
     """Count the valid rows that break a rule of severity `warn`, by their source; of a transform, by partition."""
     rules = [rule.id for rule in rules_of(dataset) if rule.severity == "warn" and rule.id in verdict.fails.columns]
-    if dataset.source is not None:
+    if not dataset.is_made:
         place = facts[SOURCE]
     elif dataset.partitions is not None:
         place = verdict.frame.select(dataset.partitions.key()).to_series()

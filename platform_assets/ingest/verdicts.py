@@ -103,7 +103,7 @@ class TableVerdicts:
 
     def _rows(self, store: QuarantineStore) -> int:
         """The rows that stand or wait in quarantine."""
-        if self.dataset.source is not None:
+        if not self.dataset.is_made:
             return int(store.ingests().select(pl.col("valid") + pl.col("quarantined")).sum().item() or 0)
         spec = table_spec(self.dataset)
         stored = int(self.lake.scan(spec).select(pl.len()).collect().item()) if self.lake.exists(spec) else 0

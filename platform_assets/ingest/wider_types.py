@@ -44,7 +44,12 @@ def _widen(
     if wider:
         whole = replace(spec, mode="overwrite", schema_evolution="add", replaces=None)
         told = {"widened": ", ".join(f"{name} to {dtype}" for name, dtype in wider.items())}
-        lake.write(whole, finish(stored.cast(dict(wider))), expected_version=version, commit_metadata=told)
+        lake.write(
+            whole,
+            finish(stored.with_columns(pl.col(name).cast(dtype) for name, dtype in wider.items())),
+            expected_version=version,
+            commit_metadata=told,
+        )
     return wider
 
 

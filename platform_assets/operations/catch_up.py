@@ -68,15 +68,20 @@ def _planned_runs(
         definition = graph.get(key).partitions_def
         stale[key] = set(keys_to_fill(instance, dataset.partitions)) if definition else set()
     datasets = location.catalog.datasets.values()
-    sources = {asset_key(each.name) for each in datasets if each.source and not each.source.inputs}
+    sources = {asset_key(each.name) for each in datasets if each.source and not each.source.inputs and not each.is_made}
     staleness, red_checks = Staleness(graph, instance), red_checks_of(location)
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
         is_derived = key not in sources and node.is_materializable and OPERATION not in node.tags
-        if not is_derived or red_checks.stopping(instance, key, built=frozenset(stale)):
+        if not is_derived:
+            continue
+        built = frozenset(stale)
+        if node.partitions_def is None and red_checks.stopping(instance, key, built=built):
             continue
         if (partitions := staleness.of(key, stale)) is not None:
-            stale[key] = partitions
+            passable = red_checks.passable(instance, key, partitions, built=built)
+            if passable or node.partitions_def is None:
+                stale[key] = passable
         elif node.partitions_def is None and red_checks.at(instance, key):
             stale[key] = set()
     return planned_runs(stale, arrivals, graph)
@@ -109,7 +114,7 @@ def stopped_assets(location: CodeLocation, instance: dg.DagsterInstance) -> dict
 
 def _is_derived(location: CodeLocation, key: dg.AssetKey) -> bool:
     dataset = location.catalog.datasets.get(key.to_user_string())
-    return dataset is None or dataset.source is None
+    return dataset is None or dataset.is_made
 
 
 def _arrivals(location: CodeLocation) -> list[Arrival]:
@@ -125,7 +130,7 @@ def _arrivals(location: CodeLocation) -> list[Arrival]:
 def _with_news(location: CodeLocation, tell: Callable[[str], None]) -> Iterator[Dataset]:
     """The datasets whose source does not land as files and has something that the ingest log does not know."""
     for dataset in location.catalog.datasets.values():
-        if dataset.source and not dataset.source.is_watched and not dataset.source.inputs:
+        if dataset.source and not dataset.is_made and not dataset.source.is_watched and not dataset.source.inputs:
             cursor = cursor_of(QuarantineStore(location.lake, dataset))
             try:
                 has_news = bool(adapter_for(dataset, location.settings).pending(cursor))

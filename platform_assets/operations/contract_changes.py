@@ -117,9 +117,7 @@ def changes_of(
             found = list(comparisons(location.catalog, Registry(earlier), names=names, levels=known))
     undeclared = {each.name: _undeclared(location, each.name) for each in found}
     different = [
-        each
-        for each in found
-        if each.changes or None in (each.old_version, each.new_version) or undeclared[each.name]
+        each for each in found if each.changes or None in (each.old_version, each.new_version) or undeclared[each.name]
     ]
     lineage = location_lineage(location) if different else Lineage({})
     return [_touched(each, lineage, _breaking(location, each, partitions), undeclared[each.name]) for each in different]

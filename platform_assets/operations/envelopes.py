@@ -255,7 +255,7 @@ def refuse_derived_dataset(dataset: Dataset) -> None:
     Raises:
         RequestError: A transform makes the dataset, so its next run makes the rows anew.
     """
-    if dataset.source is None:
+    if dataset.is_made:
         raise RequestError(
             f"{dataset.name}: is made by a transform, whose next run makes every row anew. "
             "Fix: mend its inputs or the rule, then materialise it."

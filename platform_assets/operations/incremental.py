@@ -80,7 +80,7 @@ def untried(catalog: Catalog) -> dict[str, str]:
 
 def reason_untried(dataset: Dataset) -> str:
     """Say why deliveries say nothing of a dataset; empty where they do."""
-    if dataset.source is None or dataset.source.inputs:
+    if dataset.source is None or dataset.is_made or dataset.source.inputs:
         return "made from other datasets"
     if dataset.source.is_stream:
         return "a stream; platform stream certify tries it"

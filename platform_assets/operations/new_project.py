@@ -39,8 +39,8 @@ demo: $(DAGSTER_HOME)/dagster.yaml  ## lands the sample and brings everything up
 	@mkdir -p $(PLATFORM_STATE)/landing/shop && cp samples/*.csv $(PLATFORM_STATE)/landing/shop/
 	@$(PYTHON) -m platform_assets.entrypoints.cli catch-up
 
-dev: $(DAGSTER_HOME)/dagster.yaml  ## the Dagster UI with its daemon on http://localhost:3000
-	@exec $(HEEDING) -m dagster dev -w workspace.yaml
+dev: $(DAGSTER_HOME)/dagster.yaml  ## the Dagster UI, its daemon, the stream worker and the catalog on http://localhost:3000
+	@exec $(HEEDING) -m platform_assets.entrypoints.cli dev
 
 test:  ## the tests of this project
 	@$(PYTHON) -m pytest -q
@@ -96,7 +96,7 @@ freshness:
     "README.md": """# my_company
 
     make demo    # lands samples/, fills the tables, shows them
-    make dev     # the Dagster UI on http://localhost:3000
+    make dev     # the Dagster UI on http://localhost:3000, the catalog, and the worker of streams
     make test
 
 A dataset is a module below `my_company/domains/<domain>/`. Called in this folder, `platform datasets` lists them.

@@ -52,7 +52,7 @@ def promises_of(
         yield freshness_promise(filled, dataset.freshness, now, window, target=target)
     if dataset.sla is None:
         return
-    if dataset.sla.throughput is not None and dataset.source is not None:
+    if dataset.sla.throughput is not None and not dataset.is_made:
         log = QuarantineStore(location.lake, dataset).ingests()
         yield throughput_promise(log.filter(log["ingested_at"] >= now - window), dataset.sla.throughput)
     if dataset.sla.latency is not None:

@@ -51,7 +51,7 @@ from platform_core.contracts.publications import ToDatabase, ToRedis, ToSearch, 
 from platform_core.contracts.retention import Retention
 from platform_core.contracts.ruleset import rules_of
 from platform_core.contracts.sla import Sla
-from platform_core.contracts.sources import Changes, Database, Files, Generated, Topic, minutes
+from platform_core.contracts.sources import Changes, Database, DbtModel, Files, Generated, Topic, minutes
 from platform_core.contracts.stores import Delta, Iceberg, Parquet, Quarantine, within
 from platform_core.contracts.thresholds import Threshold
 from platform_core.contracts.types import Day, UtcTimestamp
@@ -87,8 +87,8 @@ col = pl.col
 __all__ = [
     "AsOf", "Auth", "Catalog", "Categories", "Changes", "CheckRule", "Column", "Counted", "DataFrameModel", "Database",
     "Dataset",
-    "DatasetRule", "Day", "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Lookup", "Near",
-    "Pages",
+    "DatasetRule", "Day", "DbtModel", "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Lookup",
+    "Near", "Pages",
     "Pairs", "Parquet", "Partitions", "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule",
     "Scored", "Sessions", "Sla", "Sliding", "Term", "Threshold", "ToDatabase", "ToRedis", "ToSearch", "ToStore",
     "ToTopic", "ToWebhook", "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "by",

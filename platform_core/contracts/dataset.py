@@ -95,6 +95,11 @@ class Dataset:
         return columns_of(self.model)
 
     @property
+    def is_made(self) -> bool:
+        """Whether its rows are made from other tables, by a transform or by a dbt model."""
+        return self.source is None or self.source.is_dbt
+
+    @property
     def newest_column(self) -> str | None:
         """The column whose greatest value wins a key; None where the order of arrival alone decides."""
         return None if self.newest == ARRIVAL else self.newest

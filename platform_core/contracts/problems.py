@@ -245,8 +245,8 @@ def _newest(dataset: Dataset) -> Iterator[Problem]:
                        f"name an instant, a day, a number or a text, or write newest={ARRIVAL!r}.")  # fmt: skip
     if not dataset.key:
         yield _problem(dataset, culprit, "needs a key: of its rows the newest stands.", "declare key=(...).")
-    if dataset.source is None:
-        yield _problem(dataset, culprit, "is of no use, for its transform gives one row a key.", "take it out.")
+    if dataset.source is None or dataset.is_made:
+        yield _problem(dataset, culprit, "is of no use, for its maker gives one row a key.", "take it out.")
     elif dataset.source.orders_rows:
         yield _problem(dataset, culprit, "is not asked: the order of changes is that of the database's history.",
                        "take it out.")  # fmt: skip
@@ -279,6 +279,11 @@ def _storage(dataset: Dataset) -> Iterator[Problem]:
         for culprit, message, fix in dataset.source.problems(store_mode=dataset.store.mode):
             yield _problem(dataset, culprit, message, fix)
     yield from _history(dataset)
+    if dataset.source is not None and dataset.source.is_dbt:
+        for word, value in {"quarantine": dataset.quarantine, "partitions": dataset.partitions}.items():
+            if value is not None:
+                yield _problem(dataset, word, "is not for a dbt model, which is made whole or not at all.",
+                               f"take {word}=... out.")  # fmt: skip
     yield from _partitioning(dataset)
 
 

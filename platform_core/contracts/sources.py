@@ -50,6 +50,7 @@ class Source:
         is_comparable: Whether all rows can be read at any time, each by its key, to be compared with the table's.
         orders_rows: Whether it says itself which of several rows with one key is the newest.
         rereads: Whether a unit may bring rows that earlier units brought, so that a refused one is known by content.
+        is_dbt: Whether a dbt model makes the rows, from tables of the lake.
         when_empty: What to do when a run finds nothing to take in; empty where that is no failure.
         null_values: Texts that mean null, besides the empty text, for all columns or by column; None where texts are
             values and nothing else.
@@ -66,6 +67,7 @@ class Source:
     is_comparable: ClassVar[bool] = False
     orders_rows: ClassVar[bool] = False
     rereads: ClassVar[bool] = False
+    is_dbt: ClassVar[bool] = False
     when_empty: ClassVar[str] = ""
 
     null_values: Sequence[str] | Mapping[str, Sequence[str]] | None = None
@@ -463,6 +465,32 @@ class Database(Source):
         if store_mode == "append" or (store_mode == "overwrite" and self.cursor is not None):
             fix = "use Delta(mode='merge') or Iceberg(mode='merge'), and a key."
             yield "store", f"is {store_mode!r}, but rows of one cursor value are read again.", fix
+
+
+@dataclass(frozen=True)
+class DbtModel(Source):
+    """Rows that the dbt model of the dataset's own name makes: `flights/delay_by_carrier` is `delay_by_carrier.sql`.
+
+    The rules are judged when the model is built and its tests have passed. Where one of severity `error` does not
+    hold, nothing is written, the last good table stays, and what reads the model waits.
+    """
+
+    kind: ClassVar[str] = "dbt"
+    fills_partitions: ClassVar[bool] = False
+    is_dbt: ClassVar[bool] = True
+
+    @property
+    def title(self) -> str:
+        """As people write it."""
+        return "dbt model"
+
+    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
+        """Find what is wrong: a mart is made whole."""
+        yield from super().problems(store_mode=store_mode)
+        if store_mode != "overwrite":
+            yield "store", f"is {store_mode!r}, but a dbt model is made whole.", "use Delta(), Iceberg() or Parquet()."
+        if self.extra_columns not in {"refuse", "note", "ignore"}:
+            yield "extra_columns 'add'", "is not for a model, whose columns are yours.", "declare them."
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ EXAMPLES: Mapping[str, str] = {
     "ToStore": 'ToStore("online")',
     "ToSearch": 'ToSearch("search", index="orders")',
     "ToWebhook": 'ToWebhook("crm")',
+    "DbtModel": "DbtModel()",
     "Generated": "Generated(rows=1000, seed=7)",
     "monthly": 'monthly("2024-01", on="at")',
     "daily": 'daily("2024-01-31", on="at", zone="Europe/Berlin")',

@@ -17,7 +17,8 @@ def lineage_of(catalog: Catalog) -> Lineage:
     """Return the lineage of what is declared: columns too, where a transform's lazy plan says for sure."""
     nodes = {dataset.name: _node(catalog, dataset) for dataset in catalog.datasets.values()}
     found = Lineage(nodes, frozenset(_references(catalog)), frozenset(_reference_columns(catalog)))
-    loads = [_load(catalog, dataset) for dataset in catalog.datasets.values() if dataset.source is not None]
+    loaded = [each for each in catalog.datasets.values() if not each.is_made]
+    loads = [_load(catalog, dataset) for dataset in loaded]
     made = [transform_lineage(catalog, transform) for transform in catalog.transforms.values()]
     return found.merged(*loads, *made)
 

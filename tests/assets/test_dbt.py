@@ -209,6 +209,23 @@ class TestFailure:
         assert changed == ["delay_by_route", "delay_by_hour", "delay_by_weather"]
         assert {each.check_name for each in result.get_asset_check_evaluations() if not each.passed} >= {"never"}
 
+    def test_a_mart_that_breaks_its_contract_is_not_written_nor_is_what_reads_it(
+        self, lake: Lake, project: Path
+    ) -> None:
+        _edit(project, "models/flights/marts/delay_by_weather.sql", "    factor,", "    'sun' as factor,")
+        below = project / "models" / "flights" / "marts" / "worst_weather.sql"
+        below.write_text("select * from {{ ref('delay_by_weather') }} limit 1")
+        before = world.mart(lake, "delay_by_weather")
+        result = world.run(lake, project)
+        red = {each.check_name for each in result.get_asset_check_evaluations() if not each.passed}
+        assert red >= {"factor_isin", "key_unique"}
+        assert world.mart(lake, "delay_by_weather").equals(before)
+        made = {event.asset_key.path[-1] for event in result.get_asset_materialization_events()}
+        assert not made & {"delay_by_weather", "worst_weather"}
+        failure = result.failure_data_for_node("dbt")
+        assert failure is not None
+        assert "not written, for flights/delay_by_weather is refused" in str(failure.user_failure_data)
+
     def test_a_source_that_breaks_its_contract_stops_what_reads_it(self, lake: Lake) -> None:
         rows = world.ingested("airlines", world.files()["airlines"].head(1))
         lake.write(replace(world.spec("airlines"), mode="append", replaces=None), rows)
@@ -242,6 +259,11 @@ class TestDeclaration:
         )
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "[]"
+
+    def test_a_declared_mart_without_a_model_is_refused(self, lake: Lake, project: Path) -> None:
+        (project / "models/flights/marts/delay_by_weather.sql").unlink()
+        with pytest.raises(ContractError, match=r"flights/delay_by_weather: source DbtModel\(\): stands for nothing"):
+            build_dbt_assets(lake.settings, world.catalog(), project=project)
 
     def test_a_model_with_the_name_of_a_dataset_is_refused(self, lake: Lake) -> None:
         class Rows(DataFrameModel):

@@ -8,10 +8,10 @@ import dagster as dg
 import pytest
 
 from platform_assets.composition import build_location
-from platform_assets.operations.catch_up import stopped_assets
+from platform_assets.operations.catch_up import red_checks_of, stopped_assets
 from platform_resources.settings import Settings
 from tests.assets.flights_world import DBT
-from tests.world import World
+from tests.world import World, world
 
 MODELS = {
     "by_line.sql": "select line, amount from {{ source('shop', 'ledger') }}",
@@ -102,3 +102,21 @@ def test_a_red_mart_stops_an_asset_by_hand_that_reads_it(shop: World) -> None:
     alone = shop.materialise("shop/report")
     assert made(alone) == set()
     assert "shop/after: no_riches" in reason(alone, "shop__report")
+
+
+def test_a_red_month_stops_what_reads_that_month_and_no_other(tmp_path: Path) -> None:
+    with world(tmp_path, "tests.barred") as bank:
+        bank.land("bank/takings-1.csv", b"line,day,amount\n1,2024-01-05,5\n")
+        assert bank.materialise("bank/takings", partitions=["2024-01"]).success
+        bank.land("bank/takings-2.csv", b"line,day,amount\n2,2024-02-05,-5\n3,2024-03-05,7\n")
+        assert not bank.materialise("bank/takings", partitions=["2024-02", "2024-03"]).success
+        assert made(bank.materialise("bank/totals", partitions=["2024-01"])) == {"totals"}
+        february = bank.materialise("bank/totals", partitions=["2024-02"])
+        assert made(february) == set()
+        assert "bank/takings: sum_of_month in 2024-02 (run" in reason(february, "bank__totals")
+        key = dg.AssetKey(["bank", "totals"])
+        red_checks = red_checks_of(bank.location)
+        assert red_checks.passable(bank.instance, key, ["2024-01", "2024-02"]) == {"2024-01"}
+        bank.land("bank/takings-2.csv", b"line,day,amount\n2,2024-02-05,5\n")
+        bank.catch_up()
+        assert bank.rows("bank/totals").height == 2

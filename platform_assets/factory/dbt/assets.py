@@ -1,14 +1,18 @@
 """The assets of a dbt project: one step for all models, because they share one DuckDB file with one writer."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from platform_assets.dbt_outline import Model, mart_spec, staged_models
+from platform_assets.factory.checks import check_specs
 from platform_assets.factory.red_checks import DBT_MODEL, RedChecks
-from platform_core.contracts import Catalog
+from platform_assets.factory.specs import attributes
+from platform_assets.ingest.tables import table_spec
+from platform_core.contracts import Catalog, Dataset
 from platform_core.errors import ContractError, Problem
 from platform_resources.engines.dbt import StagedProject
 from platform_resources.settings import Settings
@@ -22,7 +26,7 @@ def build_dbt_assets(
     settings: Settings,
     catalog: Catalog,
     *,
-    project: Path,
+    project: Path | None,
     automation: dg.AutomationCondition[Any] | None = None,
 ) -> list[dg.AssetsDefinition]:
     """The assets of a dbt project's models; none where the folder holds no project.
@@ -32,43 +36,68 @@ def build_dbt_assets(
     Args:
         settings: Which lake the models read and where DuckDB's file lies.
         catalog: The datasets that become dbt's sources.
-        project: The folder of dbt_project.yml.
+        project: The folder of dbt_project.yml; None without one.
         automation: When models follow what they read by themselves.
 
     Raises:
         DbtError: dbt cannot parse the project.
-        ContractError: A model has the key of a dataset.
+        ContractError: A model has the key of a dataset that is made otherwise, or a dataset's model is not there.
     """
-    staged, models = staged_models(settings, catalog, project)
-    if staged is None:
-        return []
+    staged, models = staged_models(settings, catalog, project) if project is not None else (None, [])
+    declared = {name: each for name, each in catalog.datasets.items() if each.source is not None and each.source.is_dbt}
     _refuse_doubles(catalog, models)
+    if staged is None or project is None:
+        return []
+    _refuse_missing(declared, models, project)
+    models = [with_contract(model, declared.get(model.name)) for model in models]
 
     def staged_for(lake: Lake) -> StagedProject:
         own = lake.settings.branch == settings.branch  # else a tag of the run names a branch of data
         return staged if own else staged_models(lake.settings, catalog, project)[0] or staged
 
-    return [_assets(staged_for, models, automation)] if models else []
+    return [_assets(staged_for, models, catalog, automation)] if models else []
 
 
 def _refuse_doubles(catalog: Catalog, models: Sequence[Model]) -> None:
-    doubles = [model.name for model in models if model.name in catalog.datasets]
+    known = catalog.datasets
+    doubles = [model.name for model in models if model.name in known and not _is_of_dbt(known[model.name])]
     if doubles:
+        fix = "rename one of them, or declare the dataset with source=DbtModel()."
+        raise ContractError(Problem(name, "name", "is a dataset and a dbt model.", fix) for name in doubles)
+
+
+def _is_of_dbt(dataset: Dataset) -> bool:
+    return dataset.source is not None and dataset.source.is_dbt
+
+
+def _refuse_missing(declared: Mapping[str, Dataset], models: Sequence[Model], project: Path) -> None:
+    missing = sorted(declared.keys() - {model.name for model in models})
+    where = f"{project} has no model of that name in the dataset's domain"
+    if missing:
+        fix = "write models/<domain>/<name>.sql, where {domain} and {name} are those of the dataset."
         raise ContractError(
-            Problem(name, "name", "is a dataset and a dbt model.", "rename one of them.") for name in doubles
+            Problem(name, "source DbtModel()", f"stands for nothing: {where}.", fix) for name in missing
         )
+
+
+def with_contract(model: Model, dataset: Dataset | None) -> Model:
+    """Give the model what its contract says; as it is where there is none."""
+    if dataset is None:
+        return model
+    return replace(model, description=dataset.about, owners=(dataset.owner,), table=table_spec(dataset).path)
 
 
 def _assets(
     staged_for: Callable[[Lake], StagedProject],
     models: Sequence[Model],
+    catalog: Catalog,
     automation: dg.AutomationCondition[Any] | None,
 ) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="dbt",
         description="Builds and tests the selected dbt models in DuckDB, then writes the marts to the lake.",
-        specs=[_spec(model, automation) for model in models],
-        check_specs=[spec for model in models for spec in _check_specs(model)],
+        specs=[_spec(model, catalog, automation) for model in models],
+        check_specs=[spec for model in models for spec in _check_specs(model, catalog)],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=POOL,
@@ -80,15 +109,18 @@ def _assets(
     ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
         from platform_assets.factory.dbt.build import build_models  # noqa: PLC0415 - imports dbt, for runs alone
 
-        yield from build_models(context, staged_for(lake), models, lake, red_checks)
+        yield from build_models(context, staged_for(lake), models, catalog, lake, red_checks)
 
     return build
 
 
-def _spec(model: Model, automation: dg.AutomationCondition[Any] | None) -> dg.AssetSpec:
+def _spec(model: Model, catalog: Catalog, automation: dg.AutomationCondition[Any] | None) -> dg.AssetSpec:
+    dataset = catalog.datasets.get(model.name)
+    referred = [] if dataset is None else [rule.dataset.split("/") for rule in catalog.references_of(dataset)]
+    above = dict.fromkeys([*model.deps, *(tuple(key) for key in referred if "/".join(key) != model.name)])
     spec = dg.AssetSpec(
         dg.AssetKey(model.key),
-        deps=[dg.AssetKey(key) for key in model.deps],
+        deps=[dg.AssetKey(key) for key in above],
         description=model.description,
         group_name=model.group,
         owners=list(model.owners),
@@ -99,9 +131,21 @@ def _spec(model: Model, automation: dg.AutomationCondition[Any] | None) -> dg.As
         skippable=True,
         metadata={"dagster/column_schema": _column_schema(model), DBT_MODEL: model.unique_id},
     )
+    if dataset is not None:
+        return _with_contract(spec, dataset).with_io_manager_key(IO_MANAGER)
     if model.table is None:
         return spec
     return spec.merge_attributes(metadata=mart_spec(model).to_metadata()).with_io_manager_key(IO_MANAGER)
+
+
+def _with_contract(spec: dg.AssetSpec, dataset: Dataset) -> dg.AssetSpec:
+    """What the contract says of the asset, beside what dbt says of the model."""
+    said = attributes(dataset)
+    return spec.replace_attributes(
+        code_version=f"{dataset.version} {spec.code_version}",
+        kinds={"dbt", "duckdb", dataset.store.format},
+        freshness_policy=said["freshness_policy"],
+    ).merge_attributes(metadata=said["metadata"], tags=said["tags"])
 
 
 def _column_schema(model: Model) -> dg.TableSchema:
@@ -110,7 +154,9 @@ def _column_schema(model: Model) -> dg.TableSchema:
     )
 
 
-def _check_specs(model: Model) -> Iterator[dg.AssetCheckSpec]:
+def _check_specs(model: Model, catalog: Catalog) -> Iterator[dg.AssetCheckSpec]:
+    if model.name in catalog.datasets:
+        yield from check_specs(catalog[model.name])
     for check in model.checks:
         yield dg.AssetCheckSpec(
             check.name,

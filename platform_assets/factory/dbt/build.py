@@ -14,8 +14,10 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from platform_assets.dbt_outline import Check, Model, mart_spec
 from platform_assets.factory.checks import markdown_table
+from platform_assets.factory.dbt.mart import mart_events
 from platform_assets.factory.red_checks import RedCheck, RedChecks, blame
 from platform_assets.factory.tracing import open_step
+from platform_core.contracts import Catalog
 from platform_resources.engines.dbt import Event, Invocation, StagedProject
 from platform_resources.engines.duckdb import DuckDBFile
 from platform_resources.storage import Lake, TableSpec
@@ -34,13 +36,15 @@ def build_models(
     context: dg.AssetExecutionContext,
     staged: StagedProject,
     models: Sequence[Model],
+    catalog: Catalog,
     lake: Lake,
     red_checks: RedChecks,
 ) -> Iterator[Result]:
     """The events of building and testing the models and checks that the run selects.
 
     Raises:
-        dagster.Failure: A model could not be built, a test of severity `error` failed, or what a model reads is red.
+        dagster.Failure: A model could not be built, a test or rule of severity `error` failed, or what a model reads is
+            red.
     """
     selected = [model for model in models if dg.AssetKey(model.key) in context.selected_asset_keys]
     stopped = _stopped(context, selected, red_checks)
@@ -52,7 +56,7 @@ def build_models(
         if _is_selected(context, model, check) and model.name not in stopped
     ]
     if selected and not chosen:
-        _refuse_failure(None, stopped)
+        _refuse_failure(None, stopped, {})
     file = DuckDBFile(staged.database)
     with staged.sole_writer():
         complete = {model.relation for model in models} <= file.tables()
@@ -66,9 +70,18 @@ def build_models(
         results = {_unique_id(event): event for event in invocation.events if _is_result(event)}
         yield from _check_results(context, staged.manifest(), checks, results)
         good = [model for model in chosen if _is_good(model, checks, results)]
+        refused: dict[str, str] = {}
         for model in _in_order(good, results):
-            yield _output(model, file, lake, results[model.unique_id])
-    _refuse_failure(invocation, stopped)
+            above = next((name for key in model.deps if (name := "/".join(key)) in refused), None)
+            if above is not None:
+                refused[model.name] = f"not written, for {above} is refused. Fix: mend {above}."
+            elif model.name in catalog.datasets:
+                rows = pl.DataFrame(file.read(model.relation))
+                told = {"dbt_seconds": round(float(results[model.unique_id]["data"]["execution_time"]), 3)}
+                refused |= yield from mart_events(context, catalog, catalog[model.name], rows, lake, told)
+            else:
+                yield _output(model, file, lake, results[model.unique_id])
+    _refuse_failure(invocation, stopped, refused)
 
 
 def _stopped(
@@ -206,7 +219,9 @@ def _is_new(lake: Lake, spec: TableSpec, rows: "pa.Table") -> bool:
     return not lake.exists(spec) or not lake.scan(spec).collect().equals(pl.DataFrame(rows))
 
 
-def _refuse_failure(invocation: Invocation | None, stopped: Mapping[str, Sequence[RedCheck]]) -> None:
+def _refuse_failure(
+    invocation: Invocation | None, stopped: Mapping[str, Sequence[RedCheck]], refused: Mapping[str, str]
+) -> None:
     told = []
     if invocation is not None and not invocation.success:
         told.append(
@@ -215,5 +230,6 @@ def _refuse_failure(invocation: Invocation | None, stopped: Mapping[str, Sequenc
         )
         told += invocation.errors
     told += [f"{name}: {blame(red)}" for name, red in stopped.items()]
+    told += [f"{name}: {reason}" for name, reason in refused.items()]
     if told:
         raise dg.Failure("\n".join(told), allow_retries=False)

@@ -109,7 +109,7 @@ def _with_declaration(kept: KeptTable, catalog: Catalog) -> Iterator[KeptTable]:
 def _beside(dataset: Dataset) -> Iterator[TableSpec]:
     if dataset.quarantine is not None:
         yield quarantine_spec(dataset)
-    if dataset.source is not None or dataset.quarantine is not None:
+    if not dataset.is_made or dataset.quarantine is not None:
         yield ingests_spec(dataset)
     if table_spec(dataset).replaces:
         yield superseded_spec(dataset)

@@ -1,0 +1,1 @@
+"""A domain by month, of which one month may be red."""

@@ -1,0 +1,1 @@
+"""Takings by month, and their totals."""
