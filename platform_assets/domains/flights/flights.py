@@ -52,11 +52,11 @@ flights = Dataset(
     "flights/flights",
     Flights,
     owner="team:aviation",
-    version="1.0.0",
+    version="1.1.0",
     tags=("core",),
     key=("carrier", "flight", "time_hour", "origin"),
     source=Files("flights-*.parquet"),
-    partitions=monthly("2013-01", on="time_hour"),
+    partitions=monthly("2013-01", on="time_hour", end="2015-01"),
     store=Delta(mode="merge"),
     rules=[
         complete("dep_delay", at_least=0.90),
