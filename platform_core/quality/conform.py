@@ -11,7 +11,7 @@ from platform_core.contracts.dataset import Dataset
 from platform_core.errors import ShapeError
 from platform_core.quality.conversions import Conversion, conversions_of
 from platform_core.quality.nested import decoded
-from platform_core.quality.source_texts import likely_names, spelled, spelling_of, with_contract_names
+from platform_core.quality.source_texts import LEAP_SECOND, likely_names, spelled, spelling_of, with_contract_names
 
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
@@ -214,7 +214,7 @@ def _parse(raw: pl.Expr, wanted: pl.DataType) -> pl.Expr:
     if wanted == pl.Date:
         return pl.when(text.str.contains(_FOUR_DIGITS)).then(text.str.to_date("%Y-%m-%d", strict=False))
     if wanted == pl.Time:
-        return text.str.to_time("%H:%M:%S%.f", strict=False)
+        return pl.when(~text.str.contains(LEAP_SECOND)).then(text.str.to_time("%H:%M:%S%.f", strict=False))
     if wanted == pl.Boolean:
         lower = text.str.to_lowercase()
         return pl.when(lower.is_in(_TRUE)).then(statement=True).when(lower.is_in(_FALSE)).then(statement=False)
@@ -228,10 +228,10 @@ def _parse(raw: pl.Expr, wanted: pl.DataType) -> pl.Expr:
 def _instant(text: pl.Expr, wanted: pl.Datetime) -> pl.Expr:
     """An instant written as ISO 8601; a text without a zone, or with the day before the year, is not guessed at.
 
-    Digits of a second that the type has no room for are not dropped.
+    Digits of a second that the type has no room for are not dropped, and a 60th second does not become the next minute.
     """
     places = {"ms": 3, "us": 6, "ns": 9}[wanted.time_unit]
-    is_exact = ~text.str.contains(rf"[.,][0-9]{{{places}}}[0-9]*[1-9]")
+    is_exact = ~text.str.contains(rf"[.,][0-9]{{{places}}}[0-9]*[1-9]") & ~text.str.contains(LEAP_SECOND)
     instants = pl.when(text.str.contains(_ISO) & is_exact).then(text.str.replace(r"([+-][0-9]{2})$", "$1:00"))
     read = instants.str.to_datetime(time_unit=wanted.time_unit, time_zone="UTC", strict=False)
     return read.dt.convert_time_zone(str(wanted.time_zone))

@@ -6,7 +6,7 @@ that a struct does not have, and take an instant without a zone for UTC.
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cache
@@ -14,6 +14,8 @@ from typing import Any
 
 import polars as pl
 from polars.exceptions import PolarsError
+
+_SHOWN = 40
 
 
 def decoded(texts: pl.Series, wanted: pl.DataType) -> pl.Series:
@@ -68,6 +70,47 @@ def _keeps(value: Any, wanted: Any) -> bool:
     if wanted == pl.Boolean:
         return isinstance(value, bool)
     return isinstance(value, str) and _is_written_so(value, wanted)
+
+
+def first_misfit(value: object, wanted: pl.DataType) -> str | None:
+    """Name the place within a nested value that the type cannot hold, and why; None where the whole is no JSON.
+
+    >>> first_misfit('[{"k": "x", "colour": "red"}]', pl.List(pl.Struct({"k": pl.String})))
+    "[0].colour: is a key that the contract lacks; it has 'k'."
+    """
+    try:
+        parsed = json.loads(value, parse_float=Decimal) if isinstance(value, str) else _plain(value)
+    except (ValueError, RecursionError):
+        return None
+    return next(_misfits(parsed, wanted, ""), None)
+
+
+def _plain(value: object) -> Any:
+    return value.to_list() if isinstance(value, pl.Series) else value
+
+
+def _misfits(value: Any, wanted: Any, path: str) -> Iterator[str]:
+    if value is None:
+        return
+    if isinstance(wanted, pl.List | pl.Array) and isinstance(value, list | pl.Series):
+        for place, each in enumerate(value):
+            yield from _misfits(each, wanted.inner, f"{path}[{place}]")
+    elif isinstance(wanted, pl.Struct) and isinstance(value, dict):
+        kinds = {field.name: field.dtype for field in wanted.fields}
+        for name, each in value.items():
+            if name not in kinds:
+                yield f"{path}.{name}: is a key that the contract lacks; it has {', '.join(map(repr, kinds))}."
+            else:
+                yield from _misfits(each, kinds[name], f"{path}.{name}")
+    elif isinstance(wanted, pl.List | pl.Array | pl.Struct) or not _fits(value, wanted):
+        yield f"{path}: {str(value)[:_SHOWN]!r} is no {wanted}."
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    try:
+        return _keeps(Decimal(repr(value)) if isinstance(value, float) else value, wanted)
+    except (ValueError, ArithmeticError):
+        return False
 
 
 def _is_written_so(value: str, wanted: pl.DataType) -> bool:

@@ -17,6 +17,8 @@ _TEXT = (pl.String, pl.Categorical, pl.Enum)
 _NAIVE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?$"
 _BLANKS = "[ \u00a0\u202f]"
 _LEAST_YEAR = 1000
+LEAP_SECOND = "[0-9]:60([^0-9]|$)"
+"""A second that no type has room for: read as the first of the next minute, two instants would be one."""
 _MISSPELT = "?"
 """Put before a text that is not written as the source says: no number, day or instant begins with it."""
 
@@ -148,7 +150,9 @@ def _instant(text: pl.Expr, written: str | None, zone: str | None) -> pl.Expr:
         return _marked(text, _in_zone(naive, zone), utc) if zone else pl.lit(_MISSPELT) + text
     if zone is None:
         return text
-    naive = pl.when(bare.str.contains(_NAIVE)).then(bare.str.replace("T", " ", literal=True))
+    naive = pl.when(bare.str.contains(_NAIVE) & ~bare.str.contains(LEAP_SECOND)).then(
+        bare.str.replace("T", " ", literal=True)
+    )
     read = _in_zone(naive.str.to_datetime(time_unit="ns", strict=False), zone).dt.to_string("iso:strict")
     return pl.when(bare.str.contains(_NAIVE)).then(pl.coalesce(read, pl.lit(_MISSPELT) + text)).otherwise(text)
 
@@ -161,7 +165,11 @@ def _in_zone(naive: pl.Expr, zone: str) -> pl.Expr:
 def _marked(text: pl.Expr, value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """Write a day or instant as ISO 8601; mark the text where there is none, or its year has lost its century."""
     iso = value.dt.to_string("%Y-%m-%d" if dtype == pl.Date else "iso:strict")
-    return pl.when(value.dt.year() >= _LEAST_YEAR).then(iso).otherwise(pl.lit(_MISSPELT) + text)
+    return (
+        pl.when((value.dt.year() >= _LEAST_YEAR) & ~text.str.contains(LEAP_SECOND))
+        .then(iso)
+        .otherwise(pl.lit(_MISSPELT) + text)
+    )
 
 
 def _folded(name: str) -> str:

@@ -9,7 +9,8 @@ from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.sources import AS_IS, Spelling
 from platform_core.privacy.masking import MASK
-from platform_core.quality.source_texts import spelling_of
+from platform_core.quality.nested import first_misfit
+from platform_core.quality.source_texts import LEAP_SECOND, spelling_of
 
 _SHOWN = 40
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+")
@@ -26,6 +27,9 @@ def why_unreadable(column: Column, value: object, spelling: Spelling = AS_IS) ->
         value: As it came.
         spelling: How the source writes its values, by its declaration.
     """
+    misfit = first_misfit(value, column.dtype) if column.dtype.is_nested() and not column.pii else None
+    if misfit is not None:
+        return f"{column.name}{misfit}"
     text = str(value)
     shown = MASK if column.pii else repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")
     declared = _declared_reason(column, spelling)
@@ -58,6 +62,8 @@ def unreadable_values(raw: pl.DataFrame, unreadable: pl.DataFrame, dataset: Data
 
 def _reason(text: str, dtype: pl.DataType) -> str:  # noqa: C901, PLR0911 - one sentence a type
     if isinstance(dtype, pl.Datetime):
+        if re.search(LEAP_SECOND, text):
+            return "has a 60th second, which UtcTimestamp has no room for."
         if _FINE.search(text):
             return "has digits below a microsecond, which UtcTimestamp has no room for."
         if _INSTANT.fullmatch(text):
