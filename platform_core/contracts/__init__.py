@@ -87,8 +87,8 @@ col = pl.col
 __all__ = [
     "AsOf", "Auth", "Catalog", "Categories", "Changes", "CheckRule", "Column", "Counted", "DataFrameModel", "Database",
     "Dataset",
-    "DatasetRule", "Day", "DbtModel", "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Lookup",
-    "Near", "Pages",
+    "DatasetRule", "Day", "DbtModel", "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg",
+    "Lookup", "Near", "Pages",
     "Pairs", "Parquet", "Partitions", "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule",
     "Scored", "Sessions", "Sla", "Sliding", "Term", "Threshold", "ToDatabase", "ToRedis", "ToSearch", "ToStore",
     "ToTopic", "ToWebhook", "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "by",
