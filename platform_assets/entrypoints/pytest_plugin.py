@@ -6,7 +6,7 @@ Pytest finds them where the platform is installed. The code location is that of 
 
 # ruff: noqa: PLC0415 - see above
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from platform_assets.location import CodeLocation
-    from platform_assets.operations.pipeline_test import StepReport
+    from platform_assets.operations.pipeline_test import PipelineReport
     from platform_assets.operations.trials import Verdicts
     from platform_resources.storage import Lake
 
@@ -78,10 +78,10 @@ def run_asset(code_location: "CodeLocation") -> "Callable[..., Verdicts]":
 
 
 @pytest.fixture
-def run_pipeline(code_location: "CodeLocation") -> "Callable[..., Sequence[StepReport]]":
-    """Run datasets as `platform test` does, in a lake that is thrown away: `run_pipeline("shop/*")`."""
+def run_pipeline(code_location: "CodeLocation") -> "Callable[..., PipelineReport]":
+    """Run datasets as `platform test` does, in a lake that is thrown away: `run_pipeline("shop/*").stands`."""
 
-    def run(*patterns: str, rows: int = 100, seed: int = 0) -> "Sequence[StepReport]":
+    def run(*patterns: str, rows: int = 100, seed: int = 0) -> "PipelineReport":
         from platform_assets.operations.pipeline_test import run_pipeline_test
 
         return run_pipeline_test(code_location, patterns, rows=rows, seed=seed)

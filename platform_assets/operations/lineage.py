@@ -25,7 +25,7 @@ BESIDE = (*PROVENANCE, "_partition")
 def location_lineage(location: CodeLocation) -> Lineage:
     """Return the lineage of everything in a code location."""
     declared = lineage_of(location.catalog)
-    manifest = _compiled_manifest(location.settings)
+    manifest = compiled_manifest(location.settings)
     trace = TracedSql(Path(location.settings.state) / "lineage" / location.settings.environment / "sql.json")
     models = dbt_lineage(manifest, beside=BESIDE, trace=trace) if manifest else Lineage({})
     trace.save()
@@ -77,7 +77,7 @@ def _assets(location: CodeLocation) -> Lineage:
     return Lineage(nodes, frozenset(edges))
 
 
-def _compiled_manifest(settings: Settings) -> dict[str, Any] | None:
+def compiled_manifest(settings: Settings) -> dict[str, Any] | None:
     """Return dbt's newest manifest, with the SQL that each model was last compiled to; None where there is no project.
 
     A project that was parsed anew has no compiled SQL before its next run. That of an earlier copy stands in for it

@@ -1,8 +1,9 @@
 """Part of the graph, run on generated rows in a lake that is thrown away; the real ingest, transforms and checks.
 
-What is selected runs. What it reads or refers to, and is not selected, is filled with rows that pass its contract and
-agree with one another. Nothing outside of a temporary folder is touched, and the folder goes when the run ends; what a
-killed one left goes with the next.
+What is selected runs: datasets, dbt models, assets written by hand. A dataset that it reads or refers to, and that is
+not selected, is filled with rows that pass its contract and agree with one another; a model or asset above it has no
+contract to fill it from, and runs. Nothing outside of a temporary folder is touched, and the folder goes when the run
+ends; what a killed one left goes with the next.
 """
 
 import fcntl
@@ -13,14 +14,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import dagster as dg
 import polars as pl
 
+from platform_assets.dbt_outline import Model, staged_models
+from platform_assets.discovery import by_hand
+from platform_assets.factory.effort import PEAK
 from platform_assets.location import CodeLocation
-from platform_assets.operations.catch_up import run_catch_up, stale_runs, why
+from platform_assets.operations.catch_up import CatchUpRun, run_catch_up, stale_runs, why
+from platform_assets.operations.edges import EdgeReport, judge_edges
 from platform_assets.operations.history import InstanceHistory
+from platform_assets.operations.lineage import compiled_manifest
+from platform_assets.operations.mutation.expected_rows import ExpectedRows
+from platform_assets.operations.mutation.models import CompiledProject
+from platform_assets.operations.mutation.mutants import Difference, MutationTrial
 from platform_assets.operations.overview import DatasetState, overview
 from platform_assets.operations.stored_rows import StoredRows
 from platform_assets.operations.trials import Trial
@@ -34,12 +43,12 @@ _PREFIX = "platform-test-"
 
 
 class NothingSelected(CoreError):
-    """A selection that no dataset matches."""
+    """A selection that nothing matches."""
 
     def __init__(self, patterns: Sequence[str], available: Iterable[str]) -> None:
         self.patterns, self.available = tuple(patterns), tuple(sorted(available))
         shown = ", ".join(self.available)
-        super().__init__(f"no dataset matches {', '.join(map(repr, patterns))}. Fix: use names or globs of {shown}.")
+        super().__init__(f"nothing matches {', '.join(map(repr, patterns))}. Fix: use names or globs of {shown}.")
 
 
 @dataclass(frozen=True)
@@ -63,17 +72,19 @@ class CheckFailure:
 
 @dataclass(frozen=True)
 class StepReport:
-    """What became of one dataset.
+    """What became of one dataset, dbt model or asset written by hand.
 
     Attributes:
-        name: The dataset's.
-        selected: Whether it was asked for; else it was filled because one that was reads it.
-        rows: In its table; None where it has none.
+        name: Its key.
+        selected: Whether it was asked for; else it was filled, or made, because one that was reads it.
+        rows: In its table; None where it has none, or does not say.
         quarantined: Rows set aside.
         passed: Checks that passed.
-        failures: Checks that did not.
+        made: Whether it was.
+        failures: Checks that did not pass.
         error: Why its step failed; empty where it did not.
-        seconds: Of its step.
+        seconds: Of its step; of a dbt model what dbt measured.
+        peak_memory_bytes: The most that the process had held when it was made; None where its step does not say.
     """
 
     name: str
@@ -81,14 +92,56 @@ class StepReport:
     rows: int | None
     quarantined: int
     passed: int
+    made: bool
     failures: tuple[CheckFailure, ...] = ()
     error: str = ""
     seconds: float | None = None
+    peak_memory_bytes: int | None = None
 
     @property
     def stands(self) -> bool:
         """Whether it was made, and no check of severity ERROR failed."""
-        return not self.error and self.rows is not None and all(failure.severity == "WARN" for failure in self.failures)
+        return not self.error and self.made and all(failure.severity == "WARN" for failure in self.failures)
+
+
+@dataclass(frozen=True)
+class PipelineReport:
+    """What became of every step, inputs first, and whether the two ends of every edge fit.
+
+    Attributes:
+        steps: Inputs first.
+        edges: Between the steps.
+        manifest: Of dbt, with the SQL that its models and tests were compiled to; None where no model ran.
+    """
+
+    steps: tuple[StepReport, ...]
+    edges: tuple[EdgeReport, ...]
+    manifest: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def stands(self) -> bool:
+        """Whether every step stands and every edge fits."""
+        return all(step.stands for step in self.steps) and all(edge.fits for edge in self.edges)
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """What a test runs.
+
+    Attributes:
+        selected: What was asked for.
+        needed: That, and all that it needs, of datasets, models and assets written by hand.
+        catalog: The needed datasets; those that are not selected have no transform.
+    """
+
+    selected: frozenset[str]
+    needed: frozenset[str]
+    catalog: Catalog
+
+    @property
+    def beside(self) -> frozenset[str]:
+        """Models and assets written by hand that are needed."""
+        return self.needed - self.catalog.datasets.keys()
 
 
 @dataclass
@@ -98,6 +151,7 @@ class _Observed:
     failures: dict[str, dict[str, CheckFailure]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    memory: dict[str, int] = field(default_factory=dict)
 
     def note(self, event: dg.DagsterEvent) -> None:
         name = (event.step_key or "").replace("__", "/")
@@ -108,10 +162,20 @@ class _Observed:
             if not evaluation.passed:
                 message = evaluation.description or evaluation.check_name
                 checks[evaluation.check_name] = CheckFailure(evaluation.check_name, evaluation.severity.value, message)
+        elif event.is_step_materialization:
+            self._note_effort(event.step_materialization_data.materialization)
         elif event.is_step_success:
-            self.seconds[name] = event.step_success_data.duration_ms / 1000
+            self.seconds.setdefault(name, event.step_success_data.duration_ms / 1000)
         elif event.is_step_failure:
             self.errors[name] = why(event)
+
+    def _note_effort(self, made: dg.AssetMaterialization) -> None:
+        name = made.asset_key.to_user_string()
+        peak, seconds = (made.metadata.get(each) for each in (PEAK, "dbt_seconds"))
+        if isinstance(peak, dg.IntMetadataValue) and peak.value is not None:
+            self.memory[name] = peak.value
+        if isinstance(seconds, dg.FloatMetadataValue) and seconds.value is not None:
+            self.seconds[name] = seconds.value
 
 
 def open_trial(tested: CodeLocation, patterns: Sequence[str], *, rows: int, seed: int) -> Trial:
@@ -121,7 +185,19 @@ def open_trial(tested: CodeLocation, patterns: Sequence[str], *, rows: int, seed
         NothingSelected: A pattern matches no dataset.
         CannotGenerate: For a contract no rows were found.
     """
-    return Trial(_trial(tested.catalog, _selected(tested.catalog, patterns)), rows=rows, seed=seed)
+    return Trial(_trial(tested.catalog, patterns), rows=rows, seed=seed)
+
+
+def open_mutation_trial(
+    tested: CodeLocation, report: PipelineReport, *, rows: int, seed: int, expected: ExpectedRows
+) -> MutationTrial:
+    """Return what a test ran, on designed or approved rows in memory, for changes to it."""
+    selected = {step.name for step in report.steps if step.selected}
+    catalog = tested.catalog
+    datasets = {step.name: catalog[step.name] for step in report.steps if step.name in catalog.datasets}
+    transforms = {name: each for name, each in catalog.transforms.items() if name in selected}
+    project = CompiledProject(report.manifest) if report.manifest else None
+    return MutationTrial(Catalog(datasets, transforms), rows=rows, seed=seed, expected=expected, project=project)
 
 
 def generated_tables(tested: CodeLocation, name: str, *, rows: int, seed: int) -> dict[str, pl.DataFrame]:
@@ -131,77 +207,126 @@ def generated_tables(tested: CodeLocation, name: str, *, rows: int, seed: int) -
         NothingSelected: There is no such dataset.
         CannotGenerate: For a contract no rows were found.
     """
-    trial = _trial(tested.catalog, _selected(tested.catalog, [name]))
+    trial = _trial(tested.catalog, [name])
     return world(Catalog(trial.datasets, {}), seed, rows=rows)
 
 
 def run_pipeline_test(
     tested: CodeLocation, patterns: Sequence[str], *, rows: int, seed: int, stored: "StoredRows | None" = None
-) -> list[StepReport]:
-    """Run the selected datasets on generated rows; report each, inputs first.
+) -> PipelineReport:
+    """Run what is selected on generated rows; report each step, inputs first, and each edge.
 
     Args:
         tested: What is declared; its lake is not touched.
-        patterns: Names of datasets, or globs of them.
+        patterns: Names of datasets, dbt models and assets written by hand, or globs of them.
         rows: Of each table that is filled; fewer where its unique columns leave room for fewer.
         seed: The same seed makes the same rows.
         stored: Real rows that take the place of generated ones where there are any.
 
     Raises:
-        NothingSelected: A pattern matches no dataset.
+        NothingSelected: A pattern matches nothing.
         CannotGenerate: For a contract no rows were found.
         RequestError: Real rows are not there, and nothing may take their place.
     """
-    selected = _selected(tested.catalog, patterns)
-    trial = _trial(tested.catalog, selected)
-    filled = Catalog({name: dataset for name, dataset in trial.datasets.items() if name not in trial.transforms}, {})
-    tables = world(filled, seed, rows=rows)
-    if stored is not None:
-        tables |= stored.tables(filled, tables)
     with throw_away_folder() as folder:
-        datasets = dict(trial.datasets)
-        for name, table in tables.items():
-            datasets[name] = _with_rows(trial[name], table, folder)
         settings = Settings(state=str(folder), lake=str(folder / "lake"), landing=str(folder / "landing"))
-        location = replace(tested, settings=settings, declared=Catalog(datasets, trial.transforms), dbt=None)
+        models = _models(tested, settings, patterns)
+        scope = _scope(tested, patterns, models)
+        models = [model for model in models if model.name in scope.needed]
+        filled = Catalog(
+            {name: each for name, each in scope.catalog.datasets.items() if name not in scope.catalog.transforms}, {}
+        )
+        tables = world(filled, seed, rows=rows)
+        if stored is not None:
+            tables |= stored.tables(filled, tables)
+        declared = tested.catalog if models else scope.catalog  # dbt wants every source that its project names
+        datasets = dict(declared.datasets)
+        for name in declared.datasets.keys() - scope.catalog.transforms.keys():
+            if name in tables or declared[name].source is not None:
+                datasets[name] = _with_rows(declared[name], tables.get(name), folder)
+        transforms = {name: each for name, each in declared.transforms.items() if name not in tables}
+        dbt = tested.dbt if models else None
+        location = replace(tested, settings=settings, declared=Catalog(datasets, transforms), dbt=dbt)
         with dg.DagsterInstance.ephemeral(tempdir=str(folder)) as instance:
             observed = _Observed()
-            for planned in stale_runs(location, instance):
+            for planned in _planned(stale_runs(location, instance), scope.needed):
                 for event in run_catch_up(planned, location.defs, instance):
                     observed.note(event)
-            return _reports(location, overview(location, InstanceHistory(instance)), selected, observed)
+            states = overview(location, InstanceHistory(instance))
+            steps, edges = _reports(location, states, scope, observed), judge_edges(location, scope.needed)
+            return PipelineReport(steps, edges, compiled_manifest(settings) if models else None)
 
 
-def _selected(catalog: Catalog, patterns: Sequence[str]) -> set[str]:
-    selected: set[str] = set()
+def _models(tested: CodeLocation, settings: Settings, patterns: Sequence[str]) -> Sequence[Model]:
+    """Read the dbt models; none, without waiting for dbt, where all patterns name datasets, which never read one."""
+    if tested.dbt is None or all(pattern in tested.catalog.datasets for pattern in patterns):
+        return []
+    return staged_models(settings, tested.catalog, tested.dbt)[1]
+
+
+def _planned(runs: Iterable[CatchUpRun], needed: frozenset[str]) -> Iterator[CatchUpRun]:
+    for run in runs:
+        keys = tuple(key for key in run.keys if key.to_user_string() in needed)
+        if keys:
+            yield replace(run, keys=keys)
+
+
+def _matching(available: Iterable[str], patterns: Sequence[str]) -> set[str]:
+    names, selected = sorted(available), set[str]()
     for pattern in patterns:
-        matches = {name for name in catalog.datasets if fnmatchcase(name, pattern)}
+        matches = {name for name in names if fnmatchcase(name, pattern)}
         if not matches:
-            raise NothingSelected([pattern], catalog.datasets)
+            raise NothingSelected([pattern], names)
         selected |= matches
     return selected
 
 
-def _trial(catalog: Catalog, selected: set[str]) -> Catalog:
-    """The selected datasets with what they need: inputs of their transforms, and all that is referred to."""
-    transforms = {name: transform for name, transform in catalog.transforms.items() if name in selected}
-    needed: dict[str, None] = {}
-    waiting = sorted(selected)
+def _scope(tested: CodeLocation, patterns: Sequence[str], models: Sequence[Model]) -> _Scope:
+    above: dict[str, set[str]] = {model.name: {"/".join(key) for key in model.deps} for model in models}
+    for asset in by_hand(tested.package):
+        for key in asset.keys:
+            above[key.to_user_string()] = {each.to_user_string() for each in asset.asset_deps[key]}
+    catalog = tested.catalog
+    selected = _matching({*catalog.datasets, *above}, patterns)
+    needed, waiting = set[str](), sorted(selected)
     while waiting:
         name = waiting.pop()
-        if name in needed:
-            continue
-        needed[name] = None
-        waiting += [rule.dataset for rule in catalog.references_of(catalog[name])]
-        if name in transforms:
-            waiting += [transforms[name].input_name(parameter) for parameter in transforms[name].parameters]
-    return Catalog({name: catalog[name] for name in catalog.datasets if name in needed}, transforms)
+        if name in needed or (name not in above and name not in catalog.datasets):
+            continue  # or an asset of another code location
+        needed.add(name)
+        waiting += above[name] if name in above else _needs(catalog, name, name in selected)
+    datasets = {name: each for name, each in catalog.datasets.items() if name in needed}
+    transforms = {name: each for name, each in catalog.transforms.items() if name in selected}
+    return _Scope(frozenset(selected), frozenset(needed), Catalog(datasets, transforms))
 
 
-def _with_rows(dataset: Dataset, rows: pl.DataFrame, folder: Path) -> Dataset:
+def _needs(catalog: Catalog, name: str, selected: bool) -> Iterator[str]:  # noqa: FBT001 - a word of two
+    """What a dataset refers to, and, where it is made, the inputs of its transform."""
+    yield from (rule.dataset for rule in catalog.references_of(catalog[name]))
+    transform = catalog.transforms.get(name)
+    if selected and transform is not None:
+        yield from (transform.input_name(parameter) for parameter in transform.parameters)
+
+
+def _trial(catalog: Catalog, patterns: Sequence[str]) -> Catalog:
+    """The selected datasets with what they need: inputs of their transforms, and all that is referred to."""
+    selected = _matching(catalog.datasets, patterns)
+    needed, waiting = set[str](), sorted(selected)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += _needs(catalog, name, name in selected)
+    transforms = {name: each for name, each in catalog.transforms.items() if name in selected}
+    return Catalog({name: each for name, each in catalog.datasets.items() if name in needed}, transforms)
+
+
+def _with_rows(dataset: Dataset, rows: pl.DataFrame | None, folder: Path) -> Dataset:
+    """Let a dataset read rows, in the place of its source; without rows it only loses the source."""
     path = folder / "rows" / f"{dataset.name.replace('/', '__')}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows.write_parquet(path)
+    if rows is not None:
+        rows.write_parquet(path)
     return replace(dataset, source=TrialRows(str(path)))
 
 
@@ -226,40 +351,53 @@ def throw_away_folder() -> Iterator[Path]:
 
 
 def _reports(
-    location: CodeLocation, states: Sequence[DatasetState], selected: set[str], observed: _Observed
-) -> list[StepReport]:
+    location: CodeLocation, states: Sequence[DatasetState], scope: _Scope, observed: _Observed
+) -> tuple[StepReport, ...]:
     by_name: Mapping[str, DatasetState] = {state.name: state for state in states}
     ordered = [key.to_user_string() for key in location.defs.resolve_asset_graph().toposorted_asset_keys]
-    return [
+    return tuple(
         StepReport(
             name=name,
-            selected=name in selected,
+            selected=name in scope.selected,
             rows=by_name[name].rows,
             quarantined=by_name[name].quarantined,
             passed=by_name[name].verdicts.passed,
+            made=by_name[name].materialised if name in scope.beside else by_name[name].rows is not None,
             failures=tuple(observed.failures.get(name, {}).values()),
-            error=observed.errors.get(name, ""),
+            error=_error(by_name[name], observed, is_model=name in scope.beside),
             seconds=observed.seconds.get(name),
+            peak_memory_bytes=observed.memory.get(name),
         )
         for name in ordered
-        if name in by_name and name in location.catalog.datasets
-    ]
+        if name in by_name and name in scope.needed
+    )
 
 
-def junit(reports: Sequence[StepReport], *, seconds: float) -> str:
-    """Write the reports as JUnit's XML, which CI servers read: a test case a dataset, a failure for what is red."""
+def _error(state: DatasetState, observed: _Observed, *, is_model: bool) -> str:
+    """Why a dataset was not made; all dbt models are one step, so a model that was made has no part in its failure."""
+    error = observed.errors.get(state.name, "")
+    return error or (observed.errors.get("dbt", "") if is_model and not state.materialised else "")
+
+
+def junit(report: PipelineReport, differences: Sequence[Difference], *, seconds: float) -> str:
+    """Write a report as JUnit's XML, which CI servers read: a test case for each step, edge and approved asset."""
     from xml.sax.saxutils import quoteattr  # noqa: PLC0415 - only where it is asked for
 
     cases = []
-    for report in reports:
-        red = [f"{failure.check}: {failure.message}" for failure in report.failures if failure.severity != "WARN"]
-        message = report.error or "; ".join(red) or ("it was not made" if report.rows is None else "")
-        failure = f"<failure message={quoteattr(message)}/>" if message else ""
-        domain, _, title = report.name.partition("/")
-        cases.append(
-            f'<testcase classname={quoteattr(domain)} name={quoteattr(title)} time="{report.seconds or 0:.3f}">'
-            f"{failure}</testcase>"
-        )
-    failed = sum(not report.stands for report in reports)
-    head = f'<testsuite name="platform test" tests="{len(reports)}" failures="{failed}" time="{seconds:.3f}">'
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{head}\n' + "\n".join(cases) + "\n</testsuite>\n"
+    for step in report.steps:
+        red = [f"{failure.check}: {failure.message}" for failure in step.failures if failure.severity != "WARN"]
+        message = step.error or "; ".join(red) or ("" if step.made else "it was not made")
+        domain, _, title = step.name.partition("/")
+        cases.append((domain, title, step.seconds or 0, message))
+    cases += [("edges", f"{edge.source} to {edge.target}", 0, "; ".join(edge.problems)) for edge in report.edges]
+    for each in differences:
+        told = f"{len(each.missing)} rows lack, {len(each.added)} are others" if each.missing or each.added else ""
+        cases.append(("approved rows", each.asset, 0, told))
+    lines = [
+        f'<testcase classname={quoteattr(group)} name={quoteattr(title)} time="{duration:.3f}">'
+        f"{f'<failure message={quoteattr(message)}/>' if message else ''}</testcase>"
+        for group, title, duration, message in cases
+    ]
+    failed = sum(bool(message) for *_, message in cases)
+    head = f'<testsuite name="platform test" tests="{len(cases)}" failures="{failed}" time="{seconds:.3f}">'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{head}\n' + "\n".join(lines) + "\n</testsuite>\n"

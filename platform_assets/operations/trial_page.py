@@ -4,60 +4,54 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from platform_assets.operations.mutants import Mutant
-from platform_assets.operations.pipeline_test import StepReport
+from platform_assets.operations.edges import EdgeReport
+from platform_assets.operations.mutation.mutants import Difference, Mutant, score
+from platform_assets.operations.pipeline_test import PipelineReport, StepReport
 from platform_assets.operations.trials import Finding
-from platform_core.contracts import Catalog
 from platform_core.quality.html import document, grid
 
 
 def trial_page(
-    catalog: Catalog, reports: Sequence[StepReport], findings: dict[str, Sequence[Finding]], mutants: Sequence[Mutant]
+    report: PipelineReport,
+    findings: dict[str, Sequence[Finding]],
+    mutants: Sequence[Mutant],
+    differences: Sequence[Difference] = (),
 ) -> str:
     """Return the page: steps, the edges between them, what failed, and what trials found."""
-    sections = ["<h2>Steps</h2>", _steps(reports), "<h2>Edges</h2>", _edges(catalog, reports)]
-    red = [[report.name, failure.check, failure.severity, failure.message] for report in reports
-           for failure in report.failures]  # fmt: skip
-    errors = [[report.name, "step", "ERROR", report.error] for report in reports if report.error]
+    sections = ["<h2>Steps</h2>", _steps(report.steps), "<h2>Edges</h2>", _edges(report.edges)]
+    red = [[step.name, failure.check, failure.severity, failure.message] for step in report.steps
+           for failure in step.failures]  # fmt: skip
+    errors = [[step.name, "step", "ERROR", step.error] for step in report.steps if step.error]
     if red or errors:
-        sections += ["<h2>Does not hold</h2>", grid(["dataset", "check", "severity", "says"], [*errors, *red])]
+        sections += ["<h2>Does not hold</h2>", grid(["asset", "check", "severity", "says"], [*errors, *red])]
     for title, found in findings.items():
         sections += [f"<h2>{escape(title)}</h2>", _findings(found)]
+    if differences:
+        sections += ["<h2>Approved rows</h2>", _differences(differences)]
     if mutants:
-        sections += ["<h2>Changes to transforms</h2>", _mutants(mutants)]
-    stands = all(report.stands for report in reports)
-    lead = (
-        f"{len(reports)} datasets, {'all stand' if stands else 'not all stand'}; {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    )
+        sections += ["<h2>Changes to transforms and models</h2>", _scores(mutants), _mutants(mutants)]
+    stands = "all stand" if report.stands else "not all stand"
+    lead = f"{len(report.steps)} assets, {len(report.edges)} edges, {stands}; {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     return document("Test of a pipeline", lead, sections)
 
 
-def _steps(reports: Sequence[StepReport]) -> str:
+def _steps(steps: Sequence[StepReport]) -> str:
     rows = [
-        [report.name, "" if report.selected else "input", report.rows, report.quarantined, report.passed,
-         len(report.failures), None if report.seconds is None else f"{report.seconds:.2f}",
-         "stands" if report.stands else "does not stand"]
-        for report in reports
+        [step.name, "" if step.selected else "input", step.rows, step.quarantined, step.passed,
+         len(step.failures), None if step.seconds is None else f"{step.seconds:.2f}",
+         None if step.peak_memory_bytes is None else f"{step.peak_memory_bytes / 2**20:,.0f}",
+         "stands" if step.stands else "does not stand"]
+        for step in steps
     ]  # fmt: skip
-    headings = ["dataset", "", "rows", "quarantined", "checks passed", "failed", "seconds", ""]
-    return grid(headings, rows, numbers=range(2, 7))
+    headings = ["asset", "", "rows", "quarantined", "checks passed", "failed", "seconds", "peak MiB", ""]
+    return grid(headings, rows, numbers=range(2, 8))
 
 
-def _edges(catalog: Catalog, reports: Sequence[StepReport]) -> str:
-    """List what reads what, and whether both ends stand."""
-    stands = {report.name: report.stands for report in reports}
-    rows = []
-    for name, own in stands.items():
-        transform = catalog.transforms.get(name)
-        inputs = [transform.input_name(each) for each in transform.parameters] if transform else []
-        referred = [rule.dataset for rule in catalog.references_of(catalog[name])]
-        for above, how in [
-            *((each, "is read by") for each in inputs),
-            *((each, "is referred to by") for each in referred),
-        ]:
-            if above in stands:
-                rows.append([above, how, name, "fits" if stands[above] and own else "does not"])
-    return grid(["from", "", "to", ""], rows)
+def _edges(edges: Sequence[EdgeReport]) -> str:
+    """List what reads what, by which columns, and whether both ends fit."""
+    rows = [[edge.source, "is read by" if edge.how == "input" else "is referred to by", edge.target,
+             ", ".join(edge.columns) or None, "; ".join(edge.problems) or "fits"] for edge in edges]  # fmt: skip
+    return grid(["from", "", "to", "columns", ""], rows)
 
 
 def _findings(found: Sequence[Finding]) -> str:
@@ -66,6 +60,30 @@ def _findings(found: Sequence[Finding]) -> str:
     return grid(["dataset", "tried", "noticed by", "made from it unseen", ""], rows)
 
 
+def _differences(differences: Sequence[Difference]) -> str:
+    rows = [[each.asset, len(each.missing), len(each.added), _first(each.missing), _first(each.added)]
+            for each in differences]  # fmt: skip
+    return grid(["asset", "lacking", "others", "approved", "made"], rows, numbers=(1, 2))
+
+
+def _first(lines: Sequence[str]) -> str | None:
+    return next(iter(lines), None)
+
+
+def _scores(mutants: Sequence[Mutant]) -> str:
+    rows = []
+    for asset in dict.fromkeys(mutant.asset for mutant in mutants):
+        own = [mutant for mutant in mutants if mutant.asset == asset]
+        share = score(own)
+        counts = [sum(mutant.outcome == outcome for mutant in own)
+                  for outcome in ("noticed", "survived", "equivalent", "raised")]  # fmt: skip
+        rows.append([asset, None if share is None else f"{share:.0%}", *counts])
+    return grid(["asset", "score", "noticed", "survived", "same result", "cannot run"], rows, numbers=range(1, 6))
+
+
 def _mutants(mutants: Sequence[Mutant]) -> str:
-    rows = [[each.dataset, each.line, each.change, each.outcome, ", ".join(each.noticed) or None] for each in mutants]
-    return grid(["dataset", "line", "change", "", "noticed by"], rows, numbers=(1,))
+    """List the changes, those that survived first."""
+    order = ["survived", "noticed", "equivalent", "raised"]
+    rows = [[each.asset, each.place, each.kind, each.before, each.after, each.outcome, ", ".join(each.noticed) or None]
+            for each in sorted(mutants, key=lambda each: order.index(each.outcome))]  # fmt: skip
+    return grid(["asset", "place", "kind", "before", "after", "", "noticed by"], rows)

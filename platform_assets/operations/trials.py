@@ -1,4 +1,4 @@
-"""Transforms tried on generated tables in memory, many times a second: faults, edge cases, mutants.
+"""Transforms tried on generated tables in memory, many times a second: faults, edge cases, changes.
 
 What a step of the graph does to rows happens here by the same functions: conform, judge, refuse, transform. Storage,
 partitions and Dagster are left out; `pipeline_test` has those.
@@ -45,7 +45,7 @@ class Finding:
 
     Attributes:
         dataset: Where it was tried.
-        what: A rule that was broken, a case, or a change to a transform.
+        what: A rule that was broken, or a case.
         noticed: `dataset: rule` of every rule that did not hold, or the error.
         slipped: Datasets further down that were made from it without a word.
         stands: Whether it went as it should.
@@ -61,14 +61,14 @@ class Finding:
 class Trial:
     """Part of a catalog on tables that were generated for it."""
 
-    def __init__(self, catalog: Catalog, *, rows: int, seed: int) -> None:
-        """Generate a table for each dataset without a transform."""
+    def __init__(self, catalog: Catalog, *, rows: int = 100, seed: int, tables: Tables | None = None) -> None:
+        """Generate a table for each dataset without a transform, unless tables are given."""
         self.catalog = catalog
         self.seed = seed
         self.filled = Catalog(
             {name: each for name, each in catalog.datasets.items() if name not in catalog.transforms}, {}
         )
-        self.tables: dict[str, pl.DataFrame] = world(self.filled, seed, rows=rows)
+        self.tables: dict[str, pl.DataFrame] = world(self.filled, seed, rows=rows) if tables is None else dict(tables)
         self.order = _ordered(catalog)
 
         self.calm = self.run()

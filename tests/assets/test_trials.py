@@ -8,7 +8,9 @@ from platform_assets.entrypoints.locations import open_location
 from platform_assets.ingest import table_spec
 from platform_assets.operations.errors import RequestError
 from platform_assets.operations.incremental import Delivery, compare_delivery, try_deliveries, untried
-from platform_assets.operations.mutants import mutants_of, try_mutants
+from platform_assets.operations.mutation.expected_rows import ExpectedRows
+from platform_assets.operations.mutation.mutants import MutationTrial, score
+from platform_assets.operations.mutation.sql_changes import sql_changes
 from platform_assets.operations.pipeline_test import open_trial
 from platform_assets.operations.stored_rows import StoredRows
 from platform_assets.operations.trials import Trial, try_edge_cases, try_faults
@@ -70,12 +72,34 @@ def test_an_edge_case_that_a_transform_cannot_bear_is_told(trial):
     assert wrong["no rows"].noticed == ("t/totals: IndexError: list index out of range",)
 
 
-def test_changes_to_a_transform_are_noticed_or_survive_by_name(trial):
-    found = {mutant.change: mutant for mutant in try_mutants(trial)}
-    assert found["pl.col('price').sum -> pl.col('price').mean"].outcome == "survived"
-    assert any(mutant.outcome == "equivalent" for mutant in found.values())
-    assert len(list(mutants_of(build))) == len(found)
-    assert trial.run()["t/totals"].rows.equals(trial.calm["t/totals"].rows)
+def test_changes_to_a_transform_survive_until_rows_are_approved(tmp_path):
+    expected = ExpectedRows(tmp_path)
+    before = MutationTrial(CATALOG, rows=60, seed=1, expected=expected)
+    found = {(mutant.before, mutant.after): mutant for mutant in before.mutants({"t/totals"})}
+    assert found["pl.col('price').sum()", "pl.col('price').mean()"].outcome == "survived"
+    assert score(list(found.values())) < 1
+    assert [path.name for path in before.approve({"t/totals"})] == ["sales.parquet", "totals.csv"]
+    after = MutationTrial(CATALOG, rows=5, seed=9, expected=expected)
+    assert [(each.missing, each.added) for each in after.differences({"t/totals"})] == [((), ())]
+    outcomes = {(mutant.before, mutant.after): mutant.outcome for mutant in after.mutants({"t/totals"})}
+    assert outcomes["pl.col('price').sum()", "pl.col('price').mean()"] == "noticed"
+    assert outcomes["pl.col('price') > 1", "pl.col('price') >= 1"] == "noticed"
+    (tmp_path / "t" / "totals.csv").write_text("total,most\n1,2\n")
+    assert next(iter(after.differences({"t/totals"}))).missing == ("1,2",)
+
+
+def test_a_query_is_changed_in_one_place_at_a_time():
+    sql = "select a, count(*) filter (b > 3) as n from t left join u using (a, c) where d is null group by a"
+    changed = {change.sql for change in sql_changes(sql)}
+    assert {"SELECT a, COUNT(*) FILTER(WHERE b >= 3) AS n FROM t LEFT JOIN u USING (a, c) WHERE d IS NULL GROUP BY a",
+            "SELECT a, COUNT(*) FILTER(WHERE b > 4) AS n FROM t LEFT JOIN u USING (a, c) WHERE d IS NULL GROUP BY a",
+            "SELECT a, COUNT(*) AS n FROM t LEFT JOIN u USING (a, c) WHERE d IS NULL GROUP BY a",
+            "SELECT a, COUNT(*) FILTER(WHERE b > 3) AS n FROM t JOIN u USING (a, c) WHERE d IS NULL GROUP BY a",
+            "SELECT a, COUNT(*) FILTER(WHERE b > 3) AS n FROM t LEFT JOIN u USING (c) WHERE d IS NULL GROUP BY a",
+            "SELECT a, COUNT(*) FILTER(WHERE b > 3) AS n FROM t LEFT JOIN u USING (a, c) GROUP BY a",
+            } <= changed  # fmt: skip
+    with pytest.raises(ValueError, match="Expecting"):
+        list(sql_changes("select from (("))
 
 
 MERGED = Dataset("t/merged", Sales, owner="team:t", version="1.0.0", key=("sale",), source=Files("m-*.csv"),

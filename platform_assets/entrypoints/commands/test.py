@@ -1,8 +1,9 @@
-"""`platform test`: part of the graph, run on generated rows."""
+"""`platform test`: part of the graph, run on generated rows: datasets, dbt models, assets written by hand."""
 
 # ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
 
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,28 +12,41 @@ import typer
 from platform_assets.entrypoints.options import Json
 
 if TYPE_CHECKING:
-    from platform_assets.operations.mutants import Mutant
-    from platform_assets.operations.pipeline_test import StepReport
+    from platform_assets.location import CodeLocation
+    from platform_assets.operations.edges import EdgeReport
+    from platform_assets.operations.mutation.mutants import Difference, Mutant
+    from platform_assets.operations.pipeline_test import PipelineReport, StepReport
     from platform_assets.operations.stored_rows import StoredRows
     from platform_assets.operations.trials import Finding
     from platform_resources.settings import Settings
 
 
 commands = typer.Typer()
+_SHOWN = 3
+_DESIGNED_ROWS = 200
+"""Of each table on which changes are tried and of which rows are approved: a person reads what is made of them."""
 
 
 @commands.command("test")
 def run_test(  # noqa: PLR0913, PLR0917 - an option each
     context: typer.Context,
-    datasets: Annotated[list[str], typer.Argument(help="Datasets to run, or globs such as 'flights/*'.")],
+    datasets: Annotated[
+        list[str], typer.Argument(help="Datasets, dbt models and assets by hand to run, or globs such as 'flights/*'.")
+    ],
     rows: Annotated[int, typer.Option(min=1, help="Rows of each table that is generated.")] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same rows.")] = 0,
     edge_cases: Annotated[bool, typer.Option("--edge-cases", help="Also give each input edge cases.")] = False,
     faults: Annotated[bool, typer.Option("--faults", help="Also break each rule of each input; who notices?")] = False,
-    mutants: Annotated[bool, typer.Option("--mutants", help="Also change each transform; who notices?")] = False,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Also change each transform and model; who notices?")
+    ] = False,
     incremental: Annotated[
         bool, typer.Option("--incremental", help="Also deliver rows in random pieces; is the table that of a rebuild?")
     ] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Keep what is made of designed rows; later tests compare with it.")
+    ] = False,
+    expected: Annotated[Path, typer.Option(help="Folder of approved rows, in the repository.")] = Path("expected"),
     data: Annotated[
         str | None, typer.Option(help="Read real tables below this folder or s3:// prefix; several with commas.")
     ] = None,
@@ -45,49 +59,119 @@ def run_test(  # noqa: PLR0913, PLR0917 - an option each
     """Run datasets on generated rows in a lake that is thrown away, with all their checks."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json, screen
-    from platform_assets.operations import mutants as mutation
-    from platform_assets.operations import pipeline_test, trials
+    from platform_assets.operations import pipeline_test
 
     location = open_location(context.obj)
     begun = time.perf_counter()
     stored = _stored(location.settings, data, select, fallback, seed)
-    reports = pipeline_test.run_pipeline_test(location, datasets, rows=rows, seed=seed, stored=stored)
+    report = pipeline_test.run_pipeline_test(location, datasets, rows=rows, seed=seed, stored=stored)
     seconds = time.perf_counter() - begun
-    findings: dict[str, Any] = {}
-    changed: list[Any] = []
-    untried: dict[str, str] = {}
-    if edge_cases or faults or mutants or incremental:
-        trial = pipeline_test.open_trial(location, datasets, rows=rows, seed=seed)
-        findings |= {"Edge cases": list(trials.try_edge_cases(trial))} if edge_cases else {}
-        findings |= {"Faults": list(trials.try_faults(trial))} if faults else {}
-        if incremental:
-            from platform_assets.operations.incremental import try_deliveries
-            from platform_assets.operations.incremental import untried as untried_of
-
-            findings["Incremental = full"], untried = list(try_deliveries(trial)), untried_of(trial.catalog)
-        changed = list(mutation.try_mutants(trial)) if mutants else []
+    tried = _Tried()
+    tried.change(location, report, expected, rows=rows, seed=seed, approve=approve, mutants=mutants)
+    tried.deliver(location, report, rows=rows, seed=seed, edge_cases=edge_cases, faults=faults, incremental=incremental)
     if junit is not None:
-        junit.write_text(pipeline_test.junit(reports, seconds=seconds), encoding="utf-8")
+        junit.write_text(pipeline_test.junit(report, tried.differences, seconds=seconds), encoding="utf-8")
     if html is not None:
         from platform_assets.operations.trial_page import trial_page
 
-        html.write_text(trial_page(location.catalog, reports, findings, changed), encoding="utf-8")
+        html.write_text(trial_page(report, tried.findings, tried.mutants, tried.differences), encoding="utf-8")
     if json:
-        steps = [{**vars(report), "stands": report.stands} for report in reports]
-        tried = {"edge_cases": findings.get("Edge cases", []), "faults": findings.get("Faults", []), "mutants": changed,
-                 "incremental": findings.get("Incremental = full", [])}  # fmt: skip
-        print_json({"steps": steps, **tried} if findings or changed else steps)
+        print_json(tried.plain(report))
     else:
-        screen().print(_page(reports))
-        lines = [line for report in reports for line in _trouble(report)]
-        lines += [f"{name}: {note}" for name, note in (stored.notes if stored else {}).items()]
-        lines += _tried(findings, changed)
-        lines += [f"  {name}: no deliveries tried, {reason}" for name, reason in untried.items()]
-        for line in lines:
+        screen().print(_page(report.steps))
+        notes = [f"{name}: {note}" for name, note in (stored.notes if stored else {}).items()]
+        for line in [*_report_lines(report), *notes, *tried.lines()]:
             screen().print(line, soft_wrap=True)
-    stand = all(finding.stands for found in findings.values() for finding in found)
-    if not stand or not all(report.stands for report in reports):
+    if not tried.stands or not report.stands:
         raise typer.Exit(code=1)
+
+
+@dataclass
+class _Tried:
+    """What a test found beyond its own run."""
+
+    findings: "dict[str, list[Finding]]" = field(default_factory=dict)
+    mutants: "list[Mutant]" = field(default_factory=list)
+    differences: "list[Difference]" = field(default_factory=list)
+    approved: list[Path] = field(default_factory=list)
+    untried: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def stands(self) -> bool:
+        found = all(finding.stands for findings in self.findings.values() for finding in findings)
+        return found and not any(each.missing or each.added for each in self.differences)
+
+    def change(
+        self,
+        location: "CodeLocation",
+        report: "PipelineReport",
+        folder: Path,
+        *,
+        rows: int,
+        seed: int,
+        approve: bool,
+        mutants: bool,
+    ) -> None:
+        """Compare with approved rows, or approve, and try changes."""
+        from platform_assets.operations.mutation.expected_rows import ExpectedRows
+        from platform_assets.operations.pipeline_test import open_mutation_trial
+
+        expected = ExpectedRows(folder)
+        selected = {step.name for step in report.steps if step.selected}
+        if not approve and not mutants and all(expected.rows(name) is None for name in selected):
+            return
+        trial = open_mutation_trial(location, report, rows=min(rows, _DESIGNED_ROWS), seed=seed, expected=expected)
+        if approve:
+            self.approved = trial.approve(selected)
+        else:
+            self.differences = trial.differences(selected)
+        self.mutants = list(trial.mutants(selected)) if mutants else []
+
+    def deliver(
+        self,
+        location: "CodeLocation",
+        report: "PipelineReport",
+        *,
+        rows: int,
+        seed: int,
+        edge_cases: bool,
+        faults: bool,
+        incremental: bool,
+    ) -> None:
+        """Try other inputs than those that pass."""
+        selected = [step.name for step in report.steps if step.selected and step.name in location.catalog.datasets]
+        if not selected or not (edge_cases or faults or incremental):
+            return
+        from platform_assets.operations import incremental as pieces
+        from platform_assets.operations import trials
+        from platform_assets.operations.pipeline_test import open_trial
+
+        trial = open_trial(location, selected, rows=rows, seed=seed)
+        if edge_cases:
+            self.findings["Edge cases"] = list(trials.try_edge_cases(trial))
+        if faults:
+            self.findings["Faults"] = list(trials.try_faults(trial))
+        if incremental:
+            self.findings["Incremental = full"] = list(pieces.try_deliveries(trial))
+            self.untried = pieces.untried(trial.catalog)
+
+    def plain(self, report: "PipelineReport") -> dict[str, object]:
+        """Give everything as JSON has it."""
+        return {
+            "steps": [{**vars(step), "stands": step.stands} for step in report.steps],
+            "edges": [{**vars(edge), "fits": edge.fits} for edge in report.edges],
+            "approved_rows": self.differences,
+            "edge_cases": self.findings.get("Edge cases", []),
+            "faults": self.findings.get("Faults", []),
+            "incremental": self.findings.get("Incremental = full", []),
+            "mutants": self.mutants,
+        }
+
+    def lines(self) -> list[str]:
+        """Tell everything in lines."""
+        kept = [f"{len(self.approved)} files of approved rows; look at them, and keep them"] if self.approved else []
+        untried = [f"  {name}: no deliveries tried, {reason}" for name, reason in self.untried.items()]
+        return [*kept, *_differing(self.differences), *_tried(self.findings), *_mutation(self.mutants), *untried]
 
 
 def _stored(settings: "Settings", data: str | None, select: str, fallback: str, seed: int) -> "StoredRows | None":
@@ -109,7 +193,7 @@ def _stored(settings: "Settings", data: str | None, select: str, fallback: str, 
     return StoredRows(places, settings, kind, version, rows, seed, fallback)
 
 
-def _tried(findings: "dict[str, list[Finding]]", mutants: "list[Mutant]") -> list[str]:
+def _tried(findings: "dict[str, list[Finding]]") -> list[str]:
     from rich.markup import escape
 
     lines = []
@@ -123,21 +207,58 @@ def _tried(findings: "dict[str, list[Finding]]", mutants: "list[Mutant]") -> lis
                 lines.append(
                     f"  [yellow]{each.dataset}[/] {escape(each.what)}: below, {', '.join(each.slipped)} saw nothing"
                 )
-    if mutants:
-        outcomes = [mutant.outcome for mutant in mutants]
-        differ = len(outcomes) - outcomes.count("equivalent")
-        lines.append(f"[bold]Changes to transforms[/]: {outcomes.count('noticed')} of {differ} noticed, "
-                     f"{outcomes.count('equivalent')} without effect on these rows")  # fmt: skip
-        lines += [f"  [yellow]{mutant.dataset}[/] line {mutant.line}: {escape(mutant.change)} survived"
-                  for mutant in mutants if mutant.outcome == "survived"]  # fmt: skip
     return lines
 
 
-def _page(reports: "list[StepReport]") -> Any:
+def _differing(differences: "list[Difference]") -> list[str]:
+    from rich.markup import escape
+
+    if not differences:
+        return []
+    equal = sum(not each.missing and not each.added for each in differences)
+    lines = [f"[bold]Approved rows[/]: {equal} of {len(differences)} assets make them"]
+    for each in differences:
+        shown = [*(f"- {line}" for line in each.missing[:_SHOWN]), *(f"+ {line}" for line in each.added[:_SHOWN])]
+        if shown:
+            lines.append(f"  [red]{each.asset}[/]: {len(each.missing)} rows lack, {len(each.added)} are others")
+            lines += [f"    {escape(line)}" for line in shown]
+    return lines
+
+
+def _mutation(mutants: "list[Mutant]") -> list[str]:
+    """Tell the score by asset, and below each asset the changes that survived."""
+    from rich.markup import escape
+
+    if not mutants:
+        return []
+    lines = ["[bold]Changes to transforms and models[/]", f"  {_score_line(mutants)}"]
+    for asset in dict.fromkeys(mutant.asset for mutant in mutants):
+        own = [mutant for mutant in mutants if mutant.asset == asset]
+        lines.append(f"  [bold]{asset}[/]: {_score_line(own)}")
+        for mutant in own:
+            if mutant.outcome == "survived":
+                lines.append(f"    [yellow]survived[/] {escape(mutant.place)}, {mutant.kind}")
+                lines += [f"      - {escape(mutant.before)}", f"      + {escape(mutant.after)}"]
+    return lines
+
+
+def _score_line(mutants: "list[Mutant]") -> str:
+    from platform_assets.operations.mutation.mutants import EXPECTED
+
+    outcomes = [mutant.outcome for mutant in mutants]
+    noticed = [mutant for mutant in mutants if mutant.outcome == "noticed"]
+    by_rows = sum(all(each.endswith(EXPECTED) for each in mutant.noticed) for mutant in noticed)
+    return (
+        f"{len(noticed)} of {len(noticed) + outcomes.count('survived')} noticed, {by_rows} by approved rows alone; "
+        f"{outcomes.count('equivalent')} make the same of all designed rows, {outcomes.count('raised')} cannot run"
+    )
+
+
+def _page(reports: "tuple[StepReport, ...]") -> Any:
     from platform_assets.entrypoints.screen import table
 
     numbers = ("rows", "quarantined", "passed", "warned", "failed", "seconds")
-    page = table("dataset", "", *numbers, numbers=numbers, fixed=("dataset",))
+    page = table("asset", "", *numbers, numbers=numbers, fixed=("asset",))
     for report in reports:
         warned = sum(failure.severity == "WARN" for failure in report.failures)
         page.add_row(
@@ -153,11 +274,38 @@ def _page(reports: "list[StepReport]") -> Any:
     return page
 
 
-def _trouble(report: "StepReport") -> list[str]:
+def _errors(steps: "tuple[StepReport, ...]") -> list[str]:
+    """Tell each error once, with all that failed by it: dbt's models are one step."""
     from rich.markup import escape
 
-    lines = [f"[red]{report.name}[/]: {escape(report.error)}"] if report.error else []
-    for failure in report.failures:
-        colour = "yellow" if failure.severity == "WARN" else "red"
-        lines.append(f"[{colour}]{report.name}[/] {failure.check}: {escape(failure.message)}")
-    return lines
+    names: dict[str, list[str]] = {}
+    for step in steps:
+        if step.error:
+            names.setdefault(step.error, []).append(step.name)
+    return [f"[red]{', '.join(failed)}[/]: {escape(error)}" for error, failed in names.items()]
+
+
+def _report_lines(report: "PipelineReport") -> list[str]:
+    """Tell what failed, and how many edges fit."""
+    return [
+        *_errors(report.steps),
+        *(line for step in report.steps for line in _failures(step)),
+        f"[bold]Edges[/]: {sum(edge.fits for edge in report.edges)} of {len(report.edges)} fit",
+        *(line for edge in report.edges for line in _misfits(edge)),
+    ]
+
+
+def _failures(step: "StepReport") -> list[str]:
+    from rich.markup import escape
+
+    colours = {"WARN": "yellow"}
+    return [
+        f"[{colours.get(failure.severity, 'red')}]{step.name}[/] {failure.check}: {escape(failure.message)}"
+        for failure in step.failures
+    ]
+
+
+def _misfits(edge: "EdgeReport") -> list[str]:
+    from rich.markup import escape
+
+    return [f"[red]{edge.source} to {edge.target}[/]: {escape(problem)}" for problem in edge.problems]

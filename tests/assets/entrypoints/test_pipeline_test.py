@@ -4,7 +4,15 @@ import json
 import tempfile
 from pathlib import Path
 
+import polars as pl
+
+from platform_assets.composition import definitions_of
 from platform_assets.entrypoints.cli import main
+from platform_assets.location import CodeLocation
+from platform_assets.operations.edges import judge_edges
+from platform_assets.operations.pipeline_test import run_pipeline_test
+from platform_core.contracts import DataFrameModel, Dataset, Delta, Field, Files, catalog_of
+from platform_resources.settings import Settings
 
 MODULE = '''"""Trips a day."""
 
@@ -57,7 +65,11 @@ def test_a_selected_asset_runs_on_generated_inputs_and_nothing_is_left(tmp_path,
     left = tmp_path / "platform-test-killed"
     left.mkdir()
     assert main(["--package", name, "test", "bikes/sums", "--rows", "50", "--json", "--junit", str(report)]) == 0
-    steps = {step["name"]: step for step in json.loads(capsys.readouterr().out)}
+    told = json.loads(capsys.readouterr().out)
+    steps = {step["name"]: step for step in told["steps"]}
+    assert [(edge["source"], edge["columns"], edge["fits"]) for edge in told["edges"]] == [
+        ("bikes/trips", ["minutes"], True)
+    ]
     assert {key: (step["selected"], step["rows"], step["stands"]) for key, step in steps.items()} == {
         "bikes/trips": (False, 50, True), "bikes/sums": (True, 1, True),
     }  # fmt: skip
@@ -82,3 +94,85 @@ def test_a_transform_that_breaks_its_contract_or_raises_is_red_with_the_reason(t
 def test_a_selection_without_a_match_names_what_there_is(capsys):
     assert main(["test", "flights/none*"]) == 1
     assert "flights/airlines" in capsys.readouterr().err
+
+
+BY_HAND = '''"""Assets by hand."""
+
+import dagster as dg
+from platform_resources.storage import Lake, TableSpec
+
+
+@dg.asset(key=["bikes", "board"], deps=[["bikes", "long_trips"]])
+def board(lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+    """Read what the model wrote."""
+    rows = lake.scan(TableSpec(path="bikes/long_trips/v1")).collect()
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows.height})
+
+
+@dg.asset(key=["bikes", "unasked"])
+def unasked() -> None:
+    """Nobody asks for this one."""
+    raise AssertionError
+'''
+
+
+def test_a_model_of_dbt_and_an_asset_by_hand_run_on_generated_rows(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLATFORM_STATE", str(tmp_path / "state"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = package(tmp_path, "bikes_with_models", limit=5, broken="pl.lit(1)")
+    (tmp_path / name / "bikes" / "by_hand.py").write_text(BY_HAND)
+    models = tmp_path / "dbt" / "models" / "bikes"
+    models.mkdir(parents=True)
+    (tmp_path / "dbt" / "dbt_project.yml").write_text("{name: bikes, version: 1.0.0, profile: platform}")
+    (models / "long_trips.sql").write_text("select * from {{ source('bikes', 'trips') }} where minutes > 10")
+    (models / "_models.yml").write_text(
+        "version: 2\nmodels:\n  - name: long_trips\n    config: {materialized: table, group: bikes, meta: {lake: {version: 1.0.0}, "
+        "dagster: {asset_key: [bikes, long_trips], group: bikes}}}\n    columns: [{name: trip, data_tests: [unique]}]\n"
+        "groups: [{name: bikes, owner: {name: a, email: a@example.com}}]\n"
+    )
+    location = CodeLocation(name, Settings.from_environment(), definitions_of, tmp_path / "dbt")
+    report = run_pipeline_test(location, ["bikes/board"], rows=40, seed=1)
+    assert {step.name: (step.selected, step.stands) for step in report.steps} == {
+        "bikes/trips": (False, True), "bikes/long_trips": (False, True), "bikes/board": (True, True),
+    }  # fmt: skip
+    rows = {step.name: step.rows for step in report.steps}
+    assert rows["bikes/board"] == rows["bikes/long_trips"] < rows["bikes/trips"] == 40
+    assert next(step.passed for step in report.steps if step.name == "bikes/long_trips") >= 1
+    assert {(edge.source, edge.target) for edge in report.edges} == {
+        ("bikes/trips", "bikes/long_trips"), ("bikes/long_trips", "bikes/board"),
+    }  # fmt: skip
+
+
+class Rides(DataFrameModel):
+    """One row per ride."""
+
+    ride: int = Field(ge=0)
+    rider: str = Field(pii="name")
+    took: float = Field(ge=0, unit="minutes")
+
+
+class Boards(DataFrameModel):
+    """One row per ride."""
+
+    ride: str
+    rider: str
+    took: float = Field(ge=0, unit="hours")
+
+
+def test_an_edge_that_changes_a_unit_a_type_or_forgets_a_person_does_not_fit(tmp_path):
+    rides = Dataset("t/rides", Rides, owner="team:t", version="1.0.0", key=("ride",), source=Files("r*"),
+                    store=Delta(mode="merge"))  # fmt: skip
+    boards = Dataset("t/boards", Boards, owner="team:t", version="1.0.0")
+
+    def build(rides: pl.LazyFrame) -> pl.LazyFrame:
+        return rides.select("ride", "rider", "took")
+
+    settings = Settings(state=str(tmp_path), lake=str(tmp_path / "lake"), landing=str(tmp_path / "landing"))
+    catalog = catalog_of([rides, boards], [boards.transform(build)])
+    location = CodeLocation("platform_assets.domains", settings, definitions_of, declared=catalog)
+    (edge,) = judge_edges(location, {"t/rides", "t/boards"})
+    assert edge.problems == (
+        "ride is Int64 above and String below",
+        "rider is personal data (name) above and not marked below",
+        "took is in minutes above and in hours below",
+    )

@@ -21,11 +21,12 @@ select
     origin,
     dest,
     time_hour,
-    -- The local calendar day; the stored partition is the UTC month, which differs for late evenings.
-    make_date(year, month, day) as local_date,
+    -- The local calendar day; the stored partition is the UTC month, which differs for late evenings. Not made of year,
+    -- month and day: the contract bounds each of them, so that it lets February 30 pass.
+    cast(time_hour at time zone 'America/New_York' as date) as local_date,
     hour % 24 as local_hour,
-    -- Minutes after midnight, 0 to 1439: 2400 is how the source writes midnight.
-    (dep_time // 100 % 24) * 60 + dep_time % 100 as dep_minute,
+    -- Minutes after midnight, 0 to 1439: 2400 is how the source writes midnight. The contract lets 1275 pass; no time is it.
+    case when dep_time % 100 < 60 then (dep_time // 100 % 24) * 60 + dep_time % 100 end as dep_minute,
     dep_delay,
     arr_delay,
     air_time,
