@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import ErrorLevel, exp
 from sqlglot.errors import SqlglotError
 
 _COMPARISONS: dict[type[exp.Expr], tuple[type[exp.Expr], ...]] = {
@@ -74,7 +74,7 @@ def sql_changes(sql: str) -> Iterator[SqlChange]:
                 target.pop()
             elif replaced is not target:
                 target.replace(replaced)
-            text = mutated.sql(DIALECT)
+            text = mutated.sql(DIALECT, unsupported_level=ErrorLevel.IGNORE)
             if text not in seen:
                 seen.add(text)
                 shown = replaced if top else around
@@ -216,5 +216,5 @@ def _set(node: Any, part: str, value: Any) -> Any:
 
 
 def _short(node: exp.Expr) -> str:
-    text = " ".join(node.sql(DIALECT).split())
+    text = " ".join(node.sql(DIALECT, unsupported_level=ErrorLevel.IGNORE).split())
     return text if len(text) <= _LINE else f"{text[: _LINE - 3]}..."

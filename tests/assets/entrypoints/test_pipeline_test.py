@@ -126,7 +126,8 @@ def test_a_model_of_dbt_and_an_asset_by_hand_run_on_generated_rows(tmp_path, mon
     (tmp_path / "dbt" / "dbt_project.yml").write_text("{name: bikes, version: 1.0.0, profile: platform}")
     (models / "long_trips.sql").write_text("select * from {{ source('bikes', 'trips') }} where minutes > 10")
     (models / "_models.yml").write_text(
-        "version: 2\nmodels:\n  - name: long_trips\n    config: {materialized: table, group: bikes, meta: {lake: {version: 1.0.0}, "
+        "version: 2\nmodels:\n  - name: long_trips\n"
+        "    config: {materialized: table, group: bikes, meta: {lake: {version: 1.0.0}, "
         "dagster: {asset_key: [bikes, long_trips], group: bikes}}}\n    columns: [{name: trip, data_tests: [unique]}]\n"
         "groups: [{name: bikes, owner: {name: a, email: a@example.com}}]\n"
     )
