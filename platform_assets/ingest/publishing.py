@@ -139,7 +139,7 @@ class Publisher:
             return None
         rows = self._lake.read(spec).filter(pl.col("target") == publication.target)
         if "number" in rows.columns:  # releases before kept none
-            self._number = max(self._number, rows["number"].max() or 0)  # type: ignore[call-overload] # a whole number
+            self._number = max([self._number, *rows["number"].drop_nulls().to_list()])
         return None if rows.is_empty() else str(rows["version"].item())
 
     def _write(self, publication: Publication, sink: Sink, changes: Changes) -> int:

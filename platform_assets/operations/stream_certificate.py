@@ -1,20 +1,25 @@
-"""The certificate of a stream: a worker is killed at random moments, and each message must be there once.
+"""The certificate of a stream: a worker is killed at random moments and at named points; each message is there once.
 
 It works on a lake and a topic of its own, which it removes, with the settings' broker: messages made from the contract
 are sent while a worker in another process takes them in and is killed with SIGKILL, again and again. At the end each
-offset is looked for in the table and in the quarantine.
+offset is looked for in the table and in the quarantine. Every second kill is at a named point: before or behind a write
+of the quarantine, the table, the log, or the state or rows of a fold, in turn.
 """
 
+import os
 import random
+import signal
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
+from typing import Any, Literal
 
 import polars as pl
 
@@ -28,12 +33,48 @@ from platform_core.contracts import Catalog, Dataset
 from platform_core.contracts.stores import Store
 from platform_resources.brokers import Broker, open_broker
 from platform_resources.settings import Settings
-from platform_resources.storage import Lake
+from platform_resources.storage import Commit, Lake, TableSpec
 
 _MESSAGES, _BAD_EACH = 100, 50
 _LONGEST_LIFE_SECONDS = 1.0
 _FIRST_EVENT = datetime(2026, 1, 1, tzinfo=UTC)
 _PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class DeathPoint:
+    """Where a worker ends itself by SIGKILL: before or behind the first write of a kind."""
+
+    when: Literal["before", "behind"]
+    write: str
+
+    def __str__(self) -> str:
+        return f"{self.when} {self.write}"
+
+
+_OWN_WRITES = {"": "the table", "quarantine": "the quarantine", "ingests": "the log"}
+_FOLD_WRITES = {"": "rows of a fold", "state": "state of a fold"}
+
+
+@dataclass(frozen=True)
+class MortalLake(Lake):
+    """A lake whose process dies at a point."""
+
+    dataset: str = ""
+    point: DeathPoint | None = None
+
+    def write(self, spec: TableSpec, frame: Any, **options: Any) -> Commit:  # type: ignore[override] # passes all on
+        """Write, and die before it or behind it where that is the point."""
+        self._pass("before", spec)
+        done = super().write(spec, frame, **options)
+        self._pass("behind", spec)
+        return done
+
+    def _pass(self, when: str, spec: TableSpec) -> None:
+        _, _, part = spec.path.partition("__")
+        writes = _OWN_WRITES if spec.path.startswith(f"{self.dataset}/v") else _FOLD_WRITES
+        if self.point is not None and (self.point.when, self.point.write) == (when, writes.get(part)):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -51,6 +92,7 @@ class Certificate:
         folded: Rows of the folds over the dataset: windows, features, scores.
         fold_differences: Of them, those that stand twice, or that a replay of the stored history does not give.
         seconds: How long it took.
+        points: How often a worker died at each named point; the other kills were at random moments.
     """
 
     kills: int
@@ -63,6 +105,7 @@ class Certificate:
     folded: int
     fold_differences: int
     seconds: float
+    points: Mapping[str, int]
 
     @property
     def holds(self) -> bool:
@@ -107,14 +150,20 @@ def certify(
         lake, broker = Lake(own), open_broker(own)
         try:
             create_topic(broker, lake, dataset)
-            sent = 0
+            sent, points = 0, _points_of(_catalog(package, dataset), dataset)
+            deaths = dict.fromkeys(map(str, points), 0)
             for number in range(kills):
-                worker, reader = _start_worker(own, package, dataset, once=False)
+                point = points[number // 2 % len(points)] if number % 2 else None
+                worker, reader = _start_worker(own, package, dataset, once=False, point=point)
                 sent += _send(lake, broker, dataset, seed=seed, sent=sent)
                 reader.poll(_PATIENCE_SECONDS)  # a group of Kafka's waits for its dead member first
-                death = time.monotonic() + rng.uniform(0.0, _LONGEST_LIFE_SECONDS)
-                while time.monotonic() < death:
+                life = rng.uniform(0.0, _LONGEST_LIFE_SECONDS) if point is None else _PATIENCE_SECONDS
+                death = time.monotonic() + life
+                while time.monotonic() < death and worker.is_alive():
                     sent += _send(lake, broker, dataset, seed=seed, sent=sent)
+                    worker.join(timeout=0.0 if point is None else 0.2)
+                if point is not None and not worker.is_alive():
+                    deaths[str(point)] += 1
                 worker.kill()
                 worker.join()
                 if (number + 1) % max(1, kills // 10) == 0:
@@ -125,7 +174,7 @@ def certify(
                 raise RuntimeError(f"{dataset.name}: the last worker ended with {last.exitcode}; see its traceback")
             folded = _count_folds(lake, _catalog(package, dataset), dataset)
             seconds = time.monotonic() - began
-            return _count(lake, broker, dataset, kills=kills, sent=sent, folded=folded, seconds=seconds)
+            return _count(lake, broker, dataset, kills=kills, sent=sent, folded=folded, seconds=seconds, points=deaths)
         finally:
             broker.delete_topic(topic_name(lake, dataset))
             broker.close()
@@ -150,6 +199,14 @@ def _folds_of(catalog: Catalog, dataset: Dataset) -> list[Dataset]:
     return [each for each in catalog.datasets.values() if each.source and tuple(each.source.inputs) == (dataset.name,)]
 
 
+def _points_of(catalog: Catalog, dataset: Dataset) -> list[DeathPoint]:
+    """List where a worker can die: around each write that it and its folds make."""
+    writes = [*_OWN_WRITES.values(), *(_FOLD_WRITES.values() if _folds_of(catalog, dataset) else ())]
+    return [
+        DeathPoint("before" if is_before else "behind", write) for write, is_before in product(writes, (True, False))
+    ]
+
+
 def _count_folds(lake: Lake, catalog: Catalog, dataset: Dataset) -> tuple[int, int]:
     """Return how many rows the folds have, and how many stand twice or differ from a replay."""
     rows = differences = 0
@@ -166,13 +223,13 @@ def _count_folds(lake: Lake, catalog: Catalog, dataset: Dataset) -> tuple[int, i
 
 
 def _start_worker(
-    settings: Settings, package: str, dataset: Dataset, *, once: bool
+    settings: Settings, package: str, dataset: Dataset, *, once: bool, point: DeathPoint | None = None
 ) -> tuple[ForkServerProcess, Connection]:
     """Return a worker in a process of its own that is ready, and where it says that it took something in."""
     context = get_context("forkserver")  # what it imports is there already, so that a life costs no start
     context.set_forkserver_preload(["platform_assets.operations.streams", "platform_assets.discovery", "deltalake"])
     reader, writer = context.Pipe(duplex=False)
-    worker = context.Process(target=_work, args=(settings, package, dataset.name, dataset.store, writer, once))
+    worker = context.Process(target=_work, args=(settings, package, dataset.name, dataset.store, writer, once, point))
     worker.start()
     writer.close()
     try:
@@ -189,8 +246,9 @@ def _work(
     store: Store,
     started: Connection,
     once: bool,  # noqa: FBT001
+    point: DeathPoint | None,
 ) -> None:
-    lake, broker = Lake(settings), open_broker(settings)
+    lake, broker = MortalLake(settings, name, point), open_broker(settings)
     dataset = replace(discover(package)[name], store=store)
     catalog = _catalog(package, dataset)
     started.send(name)
@@ -207,7 +265,7 @@ def _work(
     broker.close()
 
 
-def _count(
+def _count(  # noqa: PLR0913 - what was found, part by part
     lake: Lake,
     broker: Broker,
     dataset: Dataset,
@@ -216,6 +274,7 @@ def _count(
     sent: int,
     folded: tuple[int, int],
     seconds: float,
+    points: Mapping[str, int],
 ) -> Certificate:
     topic, spec = topic_name(lake, dataset), table_spec(dataset)
     expected = []
@@ -245,4 +304,5 @@ def _count(
         folded=folded[0],
         fold_differences=folded[1],
         seconds=seconds,
+        points=points,
     )

@@ -33,14 +33,15 @@ def evaluate_scores(scores: pl.Series, is_odd: pl.Series, *, limit: float = 1.0)
         limit: From which a score says that it is.
     """
     rows = pl.DataFrame({"score": scores, "odd": is_odd}).drop_nulls()
-    odd, flagged = rows["odd"].sum(), rows["score"] >= limit
-    hits, usual = (flagged & rows["odd"]).sum(), rows.height - odd
-    ranks = rows["score"].rank("average")
-    below = ranks.filter(rows["odd"]).sum() - odd * (odd + 1) / 2
+    flagged = rows.filter(pl.col("score") >= limit)
+    odd, hits = rows.filter("odd").height, flagged.filter("odd").height
+    usual = rows.height - odd
+    ranks = rows.select(pl.col("score").rank("average").filter("odd").sum()).item()
+    below = float(ranks) - odd * (odd + 1) / 2
     return Evaluation(
         rows=rows.height,
         odd=odd,
-        precision=hits / flagged.sum() if flagged.any() else None,
+        precision=hits / flagged.height if flagged.height else None,
         recall=hits / odd if odd else None,
         auc=below / (odd * usual) if odd and usual else None,
     )

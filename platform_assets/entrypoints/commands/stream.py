@@ -141,7 +141,7 @@ def certify(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Kills a worker at random moments, in a lake and a topic of its own, and counts what was lost or came twice."""
+    """Kills a worker at random moments and named points, and counts what was lost or came twice."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.stream_requests import certify_stream
 
@@ -174,6 +174,7 @@ def _certificate_lines(certificate: Certificate) -> RenderableType:
         f"{certificate.kills} kills in {certificate.seconds:.0f} s: {certificate.sent:,} messages sent, "
         f"{certificate.rows:,} rows in the table, {certificate.quarantined:,} set aside, "
         f"{certificate.versions} versions",
+        "Died " + ", ".join(f"{point}: {times}" for point, times in certificate.points.items()),
         f"lost {certificate.lost}, duplicated {certificate.duplicated}",
         f"{certificate.folded:,} rows of folds: {certificate.fold_differences} differ from a replay or stand twice",
     )

@@ -1,6 +1,6 @@
 """Flink SQL on the same events: run by a Python of its own, as Flink wants older packages than ours.
 
-Usage: python flink_oracle.py FOLDER. The folder has `clicks.json` and `views.json`, lines in the order of time,
+Usage: python flink_oracle.py FOLDER. The folder has `clicked.json` and `viewed.json`, lines in the order of time,
 and gets one JSON file a query.
 """
 
@@ -18,17 +18,17 @@ _BOUNDS = "date_format(window_start, 'yyyy-MM-dd HH:mm:ss') AS w, date_format(wi
 _GROUP = "GROUP BY user_name, window_start, window_end"
 _DESCRIBED = "DESCRIPTOR(at_time)"
 QUERIES = {
-    "tumbling": f"SELECT user_name, {_BOUNDS}, COUNT(*) AS c, MAX(n) AS m FROM TABLE(TUMBLE(TABLE clicks, {_DESCRIBED}, "
+    "tumbling": f"SELECT user_name, {_BOUNDS}, COUNT(*) AS c, MAX(n) AS m FROM TABLE(TUMBLE(TABLE clicked, {_DESCRIBED}, "
     f"INTERVAL '5' MINUTES)) {_GROUP}",
-    "hopping": f"SELECT user_name, {_BOUNDS}, COUNT(*) AS c, MAX(n) AS m FROM TABLE(HOP(TABLE clicks, {_DESCRIBED}, "
+    "hopping": f"SELECT user_name, {_BOUNDS}, COUNT(*) AS c, MAX(n) AS m FROM TABLE(HOP(TABLE clicked, {_DESCRIBED}, "
     f"INTERVAL '2' MINUTES, INTERVAL '6' MINUTES)) {_GROUP}",
-    "sessions": f"SELECT user_name, {_BOUNDS}, COUNT(*) AS c, MAX(n) AS m FROM TABLE(SESSION(TABLE clicks PARTITION BY "
+    "sessions": f"SELECT user_name, {_BOUNDS}, COUNT(*) AS c, MAX(n) AS m FROM TABLE(SESSION(TABLE clicked PARTITION BY "
     f"user_name, {_DESCRIBED}, INTERVAL '1' MINUTES)) {_GROUP}",
-    "near": "SELECT c.user_name AS user_name, c.n AS n, v.n AS n_right FROM clicks c, views v WHERE c.user_name = "
+    "near": "SELECT c.user_name AS user_name, c.n AS n, v.n AS n_right FROM clicked c, viewed v WHERE c.user_name = "
     "v.user_name AND v.at_time BETWEEN c.at_time - INTERVAL '1' MINUTE AND c.at_time + INTERVAL '2' MINUTE",
-    "pattern": "SELECT user_name, n, e FROM clicks MATCH_RECOGNIZE (PARTITION BY user_name ORDER BY at_time MEASURES "
+    "pattern": "SELECT user_name, n, e FROM clicked MATCH_RECOGNIZE (PARTITION BY user_name ORDER BY at_time MEASURES "
     "a.n AS n, date_format(b.at_time, 'yyyy-MM-dd HH:mm:ss') AS e ONE ROW PER MATCH AFTER MATCH SKIP TO NEXT ROW "
-    "PATTERN (a x*? b) WITHIN INTERVAL '4' MINUTE DEFINE a AS a.n < 3, x AS x.n <= 7, b AS b.n > 7)",
+    "PATTERN (a x* b) WITHIN INTERVAL '4' MINUTE DEFINE a AS a.n < 3, x AS x.n <= 7, b AS b.n > 7)",
 }  # fmt: skip
 
 
@@ -45,9 +45,9 @@ def run(folder: Path) -> None:
         configuration.set_string(name, value)
     settings = EnvironmentSettings.new_instance().in_streaming_mode().with_configuration(configuration).build()
     environment = TableEnvironment.create(settings)
-    for name in ("clicks", "views"):
+    for name in ("clicked", "viewed"):
         environment.execute_sql(
-            f"CREATE TABLE {name} ({_COLUMNS}, WATERMARK FOR at_time AS at_time) WITH ('connector' = 'filesystem', "
+            f"CREATE TABLE {name} ({_COLUMNS}, WATERMARK FOR at_time AS at_time - INTERVAL '1' SECOND) WITH ('connector' = 'filesystem', "
             f"'path' = '{folder}/{name}.json', 'format' = 'json')"
         )
     for name, query in QUERIES.items():
