@@ -17,6 +17,7 @@ from platform_assets.location import BRANCH, CodeLocation
 from platform_assets.operations.alerting.sensor import alert_sensor
 from platform_assets.operations.automation import automation_for, follow_inputs
 from platform_assets.operations.openlineage import openlineage_sensor
+from platform_assets.operations.sla_checks import sla_checks
 from platform_assets.operations.upkeep.asset import upkeep_asset, upkeep_schedules
 from platform_assets.operations.upkeep.tables import kept_tables
 from platform_resources.settings import Settings, branch_name
@@ -69,6 +70,7 @@ def _definitions(location: CodeLocation) -> dg.Definitions:
     red_checks = RedChecks.of(made)
     return dg.Definitions(
         assets=[*made, upkeep_asset(lambda: kept_tables(catalog, made))],
+        asset_checks=sla_checks(location),
         resources={
             **_s3(chosen),
             "lake": dg.ResourceDefinition(lambda context: lake_of(location, context.run)),

@@ -1,0 +1,1 @@
+"""Sales that promise how soon they can be read."""
