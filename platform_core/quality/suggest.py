@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from itertools import combinations, groupby
 from typing import Any
 
@@ -34,7 +35,6 @@ _SEASONS = 12
 """Of so many partitions a mean is taken to have shown its seasons."""
 
 _COMPARED_COLUMNS = 12
-_EPSILON = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +248,8 @@ def _range(profile: Profile, column: ColumnProfile) -> Iterator[Suggestion]:
     reach = float(column.quantiles["p99"]) - float(column.quantiles["p01"])
     room = max(ROOM * span, reach) if span <= _HEAVY * reach else _HEAVY * span
     least = 0.0 if float(low) >= 0 and float(low) - room < 0 else float(low) - room
+    if not all(map(math.isfinite, (least, float(high) + room))):
+        return
     whole = column.type.startswith(("Int", "UInt"))
     ends = (_rounded(least, down=True, whole=whole), _rounded(float(high) + room, down=False, whole=whole))
     value = reference(column.name)
@@ -265,10 +267,9 @@ def _rounded(value: float, *, down: bool, whole: bool) -> str:
     """Return a bound as code, to two significant digits away from what was measured."""
     if value == 0:
         return "0"
-    digits = 1 - math.floor(math.log10(abs(value)))
-    scaled = value * 10**digits
-    bound = (math.floor(scaled + _EPSILON) if down else math.ceil(scaled - _EPSILON)) / 10**digits
-    return repr(int(bound)) if whole else repr(bound)
+    digits = Context(prec=2, rounding=ROUND_FLOOR if down else ROUND_CEILING)
+    bound = digits.create_decimal(f"{value:.12g}")  # without what floats add beyond
+    return repr(int(bound)) if whole else repr(float(bound))
 
 
 def _mean(profile: Profile, column: ColumnProfile) -> Iterator[Suggestion]:

@@ -1,5 +1,6 @@
 """Suggested rules hold on rows that the suggester has not seen, and catch what is wrong with others."""
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -7,12 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from platform_core import contracts
 from platform_core.contracts import DataFrameModel, Dataset, Field, UtcTimestamp, catalog_of, monthly
 from platform_core.contracts.sources import Files
 from platform_core.quality import judge
 from platform_core.quality.profile import profile
 from platform_core.quality.suggest import pattern_of, suggest
 from platform_core.quality.suggested_code import contract_code, dataset_name, file_pattern, rules_code
+from platform_core.rules import RowRule
 
 CITIES = ["Bergen", "Oslo", "Tromsø", "Voss"]
 LEARNT, UNSEEN = range(9), range(9, 12)
@@ -179,3 +182,13 @@ def test_names_and_shapes_with_letters_beyond_ascii_and_records_are_suggested_as
     assert {column.name: column.dtype for column in suggested.columns} == dict(frame.schema)
     assert "stra_e_shape" in code
     assert red(suggested, frame) == set()
+
+
+def test_infinities_and_the_ends_of_types_get_bounds_that_hold() -> None:
+    ends = {"huge": [1e308, -1e308, math.inf], "tiny": [5e-324, 1e-300, 0.5], "whole": [2**63 - 1, -(2**63), 0]}
+    frame = pl.DataFrame({name: values * 40 for name, values in ends.items()})
+    found = suggest(profile("ends", frame.lazy()), frame.lazy())
+    assert "tiny_range" in {each.id for each in found}
+    for each in found:
+        rule = eval(each.code, vars(contracts).copy())  # noqa: S307 - our own code
+        assert frame.select(rule.holds() if isinstance(rule, RowRule) else rule.measure.is_not_null()).to_series().all()
