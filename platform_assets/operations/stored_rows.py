@@ -1,7 +1,10 @@
 """Real rows for a test: tables or files of another place, masked on the way in, and what is taken where they lack."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
@@ -9,13 +12,45 @@ import polars as pl
 from platform_assets.ingest import table_spec
 from platform_assets.operations.errors import RequestError
 from platform_core.contracts import Catalog, Dataset
+from platform_core.errors import CoreError
+from platform_core.quality import conform, judge
+from platform_core.synthetic import lookups
+from platform_core.synthetic.verdicts import latest
 from platform_resources.errors import ResourceError
 from platform_resources.settings import Settings
 from platform_resources.storage.formats import FORMATS
 from platform_resources.storage.table import TableSpec
 
 Selection = Literal["latest", "version", "sample"]
-FALLBACKS = ("synthetic", "fail")
+CACHE, SYNTHETIC, FAIL = "cache", "synthetic", "fail"
+FALLBACKS = (SYNTHETIC, CACHE, FAIL)
+"""What may stand in for a table that lacks, besides the address of another S3 endpoint."""
+
+
+class UnfitRows(CoreError):
+    """Rows that a test may not take; the message says why."""
+
+
+@dataclass(frozen=True)
+class DataManagement:
+    """How real rows are taken, and what stands in for them.
+
+    Attributes:
+        fallback: In the order in which they are tried: addresses of other S3 endpoints, `cache`, `synthetic`; `fail`,
+            or the end of it, fails the test.
+        cache: Where rows that were taken are kept, masked; None keeps none.
+        cache_ttl: How old they may be.
+        strict: Takes no table that lacks a column of its contract.
+        convert: Reads values of another type as that of the contract; else such a table is not taken.
+        quality_threshold: The share of rows, 0 to 1, that must pass the contract's rules on rows.
+    """
+
+    fallback: tuple[str, ...] = (SYNTHETIC,)
+    cache: Path | None = None
+    cache_ttl: timedelta = timedelta(hours=24)
+    strict: bool = False
+    convert: bool = True
+    quality_threshold: float = 0.0
 
 
 @dataclass
@@ -23,15 +58,17 @@ class StoredRows:
     """Where real rows lie, and which of them are taken.
 
     Attributes:
-        place: A folder or s3:// prefix in which tables lie as in a lake's environment, `domain/dataset/v1`; several,
-            in the order in which they are tried.
+        place: Folders or s3:// prefixes in which tables lie as in a lake's environment, `domain/dataset/v1`, in the
+            order in which they are tried.
         settings: How S3 is reached.
         select: The latest version; `version` for the one of `version`; `sample` for `rows` of them by chance.
         version: Of every table, with `version`.
         rows: At most, with `sample`.
         seed: Of the chance.
-        fallback: `synthetic` rows, or `fail`, where a table is in none of the places.
+        management: What stands in for a table that lacks, and which rows fit.
+        paths: Where a table lies below the place, by dataset, if elsewhere.
         notes: What was taken from where, by dataset; filled by `tables`.
+        fallen: The datasets for which something stood in; filled by `tables`.
     """
 
     place: Sequence[str]
@@ -40,41 +77,70 @@ class StoredRows:
     version: str | None = None
     rows: int = 1000
     seed: int = 0
-    fallback: str = "synthetic"
+    management: DataManagement = field(default_factory=DataManagement)
+    paths: Mapping[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    fallen: set[str] = field(default_factory=set)
 
     def tables(self, catalog: Catalog, generated: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         """Read a table for each dataset that has one; personal data is replaced by generated values, null stays null.
 
         Raises:
-            RequestError: A table is in none of the places, and the fallback is to fail.
+            RequestError: A table cannot be taken from anywhere, and generated rows may not stand in.
         """
         found: dict[str, pl.DataFrame] = {}
         for name, dataset in catalog.datasets.items():
-            rows = self._read(dataset)
+            rows = self._read(dataset, {**generated, **found})
             if rows is not None:
-                found[name] = _masked(rows, dataset, generated[name])
-            elif self.fallback == "fail":
-                raise RequestError(f"{name}: {self.notes[name]}. Fix: correct --data, or allow --fallback synthetic.")
+                found[name] = rows
         return found
 
-    def _read(self, dataset: Dataset) -> pl.DataFrame | None:
-        reasons = []
-        for place in self.place:
+    def _read(self, dataset: Dataset, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame | None:
+        """Return masked rows; None for generated ones."""
+        reasons: list[str] = []
+        for number, (place, settings) in enumerate(self._attempts()):
+            if place == FAIL:
+                break
+            if place == SYNTHETIC:
+                self._note(dataset, "generated rows", reasons)
+                return None
             try:
-                rows = self._rows_at(dataset, place.rstrip("/"))
-            except ResourceError as error:
-                reasons.append(str(error).partition(". Fix:")[0])
+                if place == CACHE:
+                    rows = self._cached(dataset)
+                else:
+                    rows = _masked(self._rows_at(dataset, place.rstrip("/"), settings), dataset, tables[dataset.name])
+                    self._refuse_unfit(rows, dataset, tables)
+                    self._keep(dataset, rows)
+            except (ResourceError, CoreError) as error:
+                reasons.append(f"{_shown(place, settings)}: {str(error).partition('. Fix:')[0]}")
                 continue
-            self.notes[dataset.name] = f"{rows.height:,} rows of {place}"
+            self._note(dataset, f"{rows.height:,} rows of {_shown(place, settings)}", reasons if number else [])
             return rows
-        self.notes[dataset.name] = f"no rows: {'; '.join(reasons)}"
-        return None
+        raise RequestError(
+            f"{dataset.name}: no rows. {'; '.join(reasons)}. Fix: correct --data, or allow --fallback synthetic."
+        )
 
-    def _rows_at(self, dataset: Dataset, place: str) -> pl.DataFrame:
+    def _attempts(self) -> Iterator[tuple[str, Settings]]:
+        """The places in order, then what stands in for them."""
+        settings = replace(self.settings, branch=None)
+        yield from ((place, settings) for place in self.place)
+        for fallback in self.management.fallback:
+            if fallback in FALLBACKS:
+                yield fallback, settings
+                continue
+            other = replace(settings, s3=replace(settings.s3, endpoint_url=fallback, other_endpoints=()))
+            yield from ((place, other) for place in self.place if place.startswith("s3://"))
+
+    def _note(self, dataset: Dataset, taken: str, reasons: Sequence[str]) -> None:
+        self.notes[dataset.name] = f"{taken}, because {'; '.join(reasons)}" if reasons else taken
+        if reasons:
+            self.fallen.add(dataset.name)
+
+    def _rows_at(self, dataset: Dataset, place: str, settings: Settings) -> pl.DataFrame:
         declared = table_spec(dataset)
-        spec = TableSpec(path=declared.path, format=declared.format, partition_column=declared.partition_column)
-        table = FORMATS[spec.format](spec, f"{place}/{spec.path}", replace(self.settings, branch=None))
+        path = self.paths.get(dataset.name, declared.path).strip("/")
+        spec = TableSpec(path=path, format=declared.format, partition_column=declared.partition_column)
+        table = FORMATS[spec.format](spec, f"{place}/{spec.path}", settings)
         names = [column.name for column in dataset.columns]
         version = self.version if self.select == "version" else None
         if version is not None:
@@ -85,6 +151,51 @@ class StoredRows:
         if self.select == "sample" and rows.height > self.rows:
             rows = rows.sample(self.rows, seed=self.seed)
         return rows
+
+    def _refuse_unfit(self, rows: pl.DataFrame, dataset: Dataset, tables: Mapping[str, pl.DataFrame]) -> None:
+        declared = {column.name: column.dtype for column in dataset.columns}
+        if self.management.strict and (lacking := declared.keys() - set(rows.columns)):
+            raise UnfitRows(f"lacks {', '.join(sorted(lacking))}, and strict takes whole tables")
+        others = [name for name, kind in rows.schema.items() if kind != declared[name]]
+        if others and not self.management.convert:
+            told = ", ".join(f"{name} is {rows.schema[name]}, not {declared[name]}" for name in others)
+            raise UnfitRows(f"{told}, and nothing is converted")
+        if self.management.quality_threshold <= 0 or rows.is_empty():
+            return
+        conformed, now = conform(rows, dataset), latest(tables[dataset.name], dataset)
+        references = lookups(dataset, tables)
+        judged = judge(conformed.frame, dataset, references, unreadable=conformed.unreadable, now=now)
+        share = judged.valid.height / rows.height
+        if share < self.management.quality_threshold:
+            raise UnfitRows(f"{share:.1%} of its rows pass, below {self.management.quality_threshold:.1%}")
+
+    def _keep(self, dataset: Dataset, rows: pl.DataFrame) -> None:
+        """Keep masked rows for the next test, whole or not at all."""
+        path = self._cache_path(dataset)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_suffix(".draft")
+            rows.write_parquet(draft)
+            draft.rename(path)
+
+    def _cached(self, dataset: Dataset) -> pl.DataFrame:
+        path = self._cache_path(dataset)
+        if path is None or not path.exists():
+            raise UnfitRows("holds no rows of it")
+        age = timedelta(seconds=time.time() - path.stat().st_mtime)
+        if age > self.management.cache_ttl:
+            path.unlink()
+            raise UnfitRows(f"its rows were {age.total_seconds() / 3600:.1f} hours old")
+        return pl.read_parquet(path)
+
+    def _cache_path(self, dataset: Dataset) -> Path | None:
+        folder = self.management.cache
+        return None if folder is None else folder / f"{dataset.name}.parquet"
+
+
+def _shown(place: str, settings: Settings) -> str:
+    at = settings.s3.endpoint_url if place.startswith("s3://") else None
+    return f"{place} at {at}" if at else "the cache" if place == CACHE else place
 
 
 def _masked(rows: pl.DataFrame, dataset: Dataset, generated: pl.DataFrame) -> pl.DataFrame:

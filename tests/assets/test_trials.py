@@ -1,5 +1,7 @@
 """Faults, edge cases and mutants on small catalogs: what is noticed, what slips through, what survives."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -12,11 +14,13 @@ from platform_assets.operations.mutation.expected_rows import ExpectedRows
 from platform_assets.operations.mutation.mutants import MutationTrial, score
 from platform_assets.operations.mutation.sql_changes import sql_changes
 from platform_assets.operations.pipeline_test import open_trial
-from platform_assets.operations.stored_rows import StoredRows
+from platform_assets.operations.stored_rows import DataManagement, StoredRows
+from platform_assets.operations.stored_rows_document import read_test_data
 from platform_assets.operations.trials import Trial, try_edge_cases, try_faults
 from platform_core.contracts import Catalog, DataFrameModel, Dataset, Delta, Field, Files, complete
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
+from tests.servers import s3_server
 
 
 class Sales(DataFrameModel):
@@ -139,8 +143,42 @@ def test_real_rows_are_masked_and_what_lacks_is_generated_or_fails(tmp_path):
     assert taken["buyer"][0] == taken["buyer"][2] != "real@x.de"
     assert taken["buyer"][1] is None
     assert "3 rows of" in stored.notes["t/sales"]
+    nowhere = StoredRows([str(tmp_path / "no")], settings, management=DataManagement(fallback=("fail",)))
     with pytest.raises(RequestError, match="allow --fallback synthetic"):
-        StoredRows([str(tmp_path / "no")], settings, fallback="fail").tables(Catalog({"t/sales": sales}, {}), generated)
+        nowhere.tables(Catalog({"t/sales": sales}, {}), generated)
+
+
+@pytest.fixture
+def s3():
+    with s3_server() as server:
+        yield server
+
+
+def test_rows_of_s3_are_kept_masked_and_stand_in_by_the_order_given(s3, tmp_path):
+    variables = {**s3.environment, "PLATFORM_STATE": str(tmp_path), "PLATFORM_LAKE": f"s3://{s3.bucket}/lake"}
+    settings = Settings.from_environment(variables)
+    rows = pl.DataFrame({"sale": [1, 2], "price": [1.0, 2000.0], "buyer": ["real@x.de", None]})
+    Lake(settings).write(table_spec(sales), rows)
+    document = tmp_path / "data.yaml"
+    document.write_text(f"""
+s3_data: {{bucket: {s3.bucket}, prefix: lake/development, steps: [{{name: t/sales, output_path: t/sales/v1}}]}}
+data_management: {{fallback: [cache, synthetic], cache_folder: {tmp_path / "cache"}}}
+""")
+    catalog, generated = Catalog({"t/sales": sales}, {}), Trial(CATALOG, rows=20, seed=1).tables
+    taken = read_test_data(document, settings)
+    assert taken.tables(catalog, generated)["t/sales"]["price"].to_list() == [1.0, 2000.0]
+    assert taken.fallen == set()
+    kept = pl.read_parquet(tmp_path / "cache" / "t" / "sales.parquet")
+    assert "real@x.de" not in kept["buyer"].to_list()
+    silent = replace(settings, s3=replace(settings.s3, endpoint_url="http://127.0.0.1:9", attempts=1))
+    fallen = read_test_data(document, silent)
+    assert fallen.tables(catalog, generated)["t/sales"].equals(kept)
+    assert fallen.fallen == {"t/sales"}
+    back = replace(DataManagement(), fallback=(s3.endpoint, "fail"))
+    assert replace(fallen, management=back).tables(catalog, generated)["t/sales"].height == 2
+    strict = replace(taken, management=DataManagement(fallback=("synthetic",), quality_threshold=0.9))
+    assert strict.tables(catalog, generated) == {}
+    assert "50.0% of its rows pass, below 90.0%" in strict.notes["t/sales"]
 
 
 def test_the_command_writes_a_page(tmp_path, capsys):

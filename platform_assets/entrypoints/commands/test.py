@@ -48,10 +48,15 @@ def run_test(  # noqa: PLR0913, PLR0917 - an option each
     ] = False,
     expected: Annotated[Path, typer.Option(help="Folder of approved rows, in the repository.")] = Path("expected"),
     data: Annotated[
-        str | None, typer.Option(help="Read real tables below this folder or s3:// prefix; several with commas.")
+        str | None,
+        typer.Option(
+            help="Read real tables below this folder or s3:// prefix; several with commas; or as a YAML says."
+        ),
     ] = None,
     select: Annotated[str, typer.Option(help="Of real tables: latest, version=N or sample=ROWS.")] = "latest",
-    fallback: Annotated[str, typer.Option(help="Where a real table lacks: synthetic, or fail.")] = "synthetic",
+    fallback: Annotated[
+        str, typer.Option(help="Where a real table lacks, in order: endpoints, cache, synthetic, fail.")
+    ] = "synthetic",
     html: Annotated[Path | None, typer.Option(help="Write a page.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit XML file, for CI.")] = None,
     json: Json = False,
@@ -79,8 +84,7 @@ def run_test(  # noqa: PLR0913, PLR0917 - an option each
         print_json(tried.plain(report))
     else:
         screen().print(_page(report.steps))
-        notes = [f"{name}: {note}" for name, note in (stored.notes if stored else {}).items()]
-        for line in [*_report_lines(report), *notes, *tried.lines()]:
+        for line in [*_report_lines(report), *_taken(stored), *tried.lines()]:
             screen().print(line, soft_wrap=True)
     if not tried.stands or not report.stands:
         raise typer.Exit(code=1)
@@ -175,22 +179,41 @@ class _Tried:
 
 
 def _stored(settings: "Settings", data: str | None, select: str, fallback: str, seed: int) -> "StoredRows | None":
-    from platform_assets.operations.stored_rows import FALLBACKS, StoredRows
+    from platform_assets.operations.stored_rows import DataManagement, StoredRows
+    from platform_assets.operations.stored_rows_document import read_test_data, refuse_unknown_fallbacks
 
     how, _, number = select.partition("=")
     if how not in {"latest", "version", "sample"} or (how == "latest") == bool(number):
         raise typer.BadParameter("write latest, version=N or sample=ROWS", param_hint="--select")
     if how == "sample" and not number.isdigit():
         raise typer.BadParameter(f"{number!r} is no number of rows", param_hint="--select")
-    if fallback not in FALLBACKS:
-        raise typer.BadParameter(f"{fallback!r} is none of {', '.join(FALLBACKS)}", param_hint="--fallback")
+    order = tuple(each.strip() for each in fallback.split(","))
+    refuse_unknown_fallbacks(order)
     if data is None:
         return None
-    rows = int(number) if how == "sample" else 0
-    version = number if how == "version" else None
+    if data.endswith((".yaml", ".yml", ".json")):
+        stored = read_test_data(Path(data), settings)
+        if stored is None:
+            return None
+    else:
+        places = [place.strip() for place in data.split(",") if place.strip()]
+        stored = StoredRows(places, settings, management=DataManagement(fallback=order))
     kind: Any = how
-    places = [place.strip() for place in data.split(",") if place.strip()]
-    return StoredRows(places, settings, kind, version, rows, seed, fallback)
+    stored.select, stored.seed = kind, seed
+    stored.rows, stored.version = int(number) if how == "sample" else 0, number if how == "version" else None
+    return stored
+
+
+def _taken(stored: "StoredRows | None") -> list[str]:
+    """Tell where the rows of each input came from; what stood in for others in red."""
+    from rich.markup import escape
+
+    if stored is None:
+        return []
+    return [
+        f"[bold red]{name}: FELL BACK[/] to {escape(note)}" if name in stored.fallen else f"{name}: {escape(note)}"
+        for name, note in stored.notes.items()
+    ]
 
 
 def _tried(findings: "dict[str, list[Finding]]") -> list[str]:
