@@ -105,8 +105,7 @@ def test_nothing_is_missed_and_nothing_doubled_under_50_writers_stepping_clocks_
                 here, there = processes.Pipe(duplex=False)
                 process = processes.Process(target=load_forever, args=(str(tmp_path), address, there))
                 process.start()
-                for _ in range(chance.randrange(1, 4)):
-                    found.append(here.recv())
+                found += [here.recv() for _ in range(chance.randrange(1, 4))]
                 time.sleep(chance.uniform(0, 1.5))
                 process.kill()
                 process.join()

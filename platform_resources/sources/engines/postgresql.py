@@ -1,10 +1,11 @@
-"""PostgreSQL by psycopg2: a server-side cursor in one repeatable-read snapshot, every value cast to text by the server.
+"""PostgreSQL by psycopg2: COPY in one repeatable-read snapshot, every value cast to text by the server.
 
 A transaction that was open when a load began may commit rows whose cursor lies behind the load's highest value. So a
 load also takes every row that such a transaction, or a later one, wrote: those whose `xmin` is not older than the
 oldest transaction that was open then (`pg_snapshot_xmin`).
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from platform_resources.sources.engines.base import (
     masked,
     rows_per_batch,
 )
+from platform_resources.sources.engines.copying import copied_rows
 
 _WRAPS = 1 << 32
 _PATIENCE = {"connect_timeout": 10, "keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
@@ -116,24 +118,44 @@ class PostgreSQLDatabase(ServerDatabase):
             return State(highest, rows, f"{rows} {transactions} {highest}", open_from)
 
     def rows(self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int) -> Rows:
-        """Yield the rows from one snapshot by a server-side cursor; then have them counted in it."""
-        with self._cursor(server_side=True) as (cursor, plain):
-            described = [(name, kind) for name, kind in self._described(plain, query)
+        """Yield the rows from one snapshot by COPY; then have them counted in it."""
+        with self._cursor() as cursor:
+            described = [(name, kind) for name, kind in self._described(cursor, query)
                          if columns is None or name in columns]  # fmt: skip
             names = [name for name, _ in described]
             shown = ", ".join(_as_text(name, kind, query.zone) for name, kind in described)
-            condition, parameters = self._since(query, since, has_versions=self._has_versions(plain, query))
+            condition, parameters = self._since(query, since, has_versions=self._has_versions(cursor, query))
             order = [*([query.cursor] if query.cursor else []), *query.key]
             ordered = f" ORDER BY {', '.join(f't.{_quoted(name)}' for name in order)}" if order else ""
-            cursor.itersize = size = rows_per_batch(len(names), batch_bytes)
-            self.run(cursor, f"SELECT {shown} FROM {_relation(query)} AS t{condition}{ordered}", parameters)
-            while batch := self.fetch(cursor, size):
-                yield pl.DataFrame(batch, schema=dict.fromkeys(names, pl.String), orient="row")
+            sql = f"SELECT {shown} FROM {_relation(query)} AS t{condition}{ordered}"
+            yield from self._copied(cursor, sql, parameters, names, rows_per_batch(len(names), batch_bytes))
             if columns is not None:
                 return None
             sums = [_sum(name, kind, query.zone) for name, kind in described]
-            self.run(plain, f"SELECT {counting(sums)} FROM {_relation(query)} AS t{condition}", parameters)
-            return counted(plain.fetchone(), sums)
+            self.run(cursor, f"SELECT {counting(sums)} FROM {_relation(query)} AS t{condition}", parameters)
+            return counted(cursor.fetchone(), sums)
+
+    def _copied(
+        self, cursor: Any, sql: str, parameters: Sequence[Any], names: Sequence[str], size: int
+    ) -> Iterator[pl.DataFrame]:
+        """Yield the rows of a statement by COPY, some at a time; a thread reads on while some are worked on."""
+        null = f"null-{secrets.token_hex(12)}"  # no value can be taken for it
+        statement = cursor.mogrify(sql.replace("%", "%%").replace(VALUE, "%s"), list(parameters)) if parameters else sql
+        text = statement.decode() if isinstance(statement, bytes) else statement
+        copy = f"COPY ({text}) TO STDOUT (FORMAT csv, NULL '{null}', FORCE_QUOTE *, ENCODING 'UTF8')"
+        with copied_rows(lambda sink: cursor.copy_expert(copy, sink), size, stop=cursor.connection.cancel) as parts:
+            try:
+                for part in parts:
+                    yield pl.read_csv(
+                        part,
+                        has_header=False,
+                        new_columns=list(names),
+                        infer_schema=False,
+                        null_values=[null],
+                        empty_string_is_null=False,
+                    )
+            except self.driver_error as error:
+                raise self.trouble(error) from error
 
     def _has_versions(self, cursor: Any, query: Query) -> bool:
         """Whether rows carry the transaction that wrote them: those of tables do, of views and foreign tables not."""
@@ -161,7 +183,7 @@ class PostgreSQLDatabase(ServerDatabase):
         return [(column.name, column.type_code) for column in cursor.description]
 
     @contextmanager
-    def _cursor(self, *, server_side: bool = False) -> Iterator[Any]:
+    def _cursor(self) -> Iterator[Any]:
         import psycopg2  # noqa: PLC0415 - an extra
 
         try:
@@ -173,13 +195,9 @@ class PostgreSQLDatabase(ServerDatabase):
             raise DatabaseGone(self.name, f"it cannot be reached ({reason}).", fix=fix) from error
         try:
             connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-            with connection.cursor() as plain:
-                plain.execute("SET TIME ZONE 'UTC'")
-                if server_side:
-                    with connection.cursor(name="platform") as cursor:
-                        yield cursor, plain
-                else:
-                    yield plain
+            with connection.cursor() as cursor:
+                cursor.execute("SET TIME ZONE 'UTC'")
+                yield cursor
         finally:
             connection.close()
 
