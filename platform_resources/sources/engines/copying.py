@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from platform_resources.sources.engines.base import MOST_ROWS
+
 _AHEAD = 2
 _WAIT_SECONDS = 0.2
 
@@ -12,22 +14,23 @@ _WAIT_SECONDS = 0.2
 class RowSink:
     """What a driver takes for a file: each call of `write` brings one row."""
 
-    def __init__(self, size: int) -> None:
-        """Hand rows on so many at a time."""
+    def __init__(self, piece_bytes: int) -> None:
+        """Hand rows on once there are so many bytes of them, or so many rows."""
         self.pieces: queue.Queue[bytes | Exception | None] = queue.Queue(_AHEAD)
         self.is_stopped = False
-        self._size, self._rows = size, list[bytes]()
+        self._piece_bytes, self._bytes, self._rows = piece_bytes, 0, list[bytes]()
 
     def write(self, row: bytes) -> None:
         """Take a row; wait where nobody takes the pieces."""
         self._rows.append(row)
-        if len(self._rows) >= self._size:
+        self._bytes += len(row)
+        if self._bytes >= self._piece_bytes or len(self._rows) >= MOST_ROWS:
             self.flush()
 
     def flush(self) -> None:
         """Hand on what there is."""
         if self._rows:
-            rows, self._rows = self._rows, []
+            rows, self._rows, self._bytes = self._rows, [], 0
             self.put(b"".join(rows))
 
     def put(self, piece: bytes | Exception | None) -> None:
@@ -41,15 +44,17 @@ class RowSink:
 
 
 @contextmanager
-def copied_rows(copy: Callable[[RowSink], None], size: int, *, stop: Callable[[], None]) -> Iterator[Iterator[bytes]]:
-    """Give the rows that a driver writes, in pieces of `size` rows; its error is raised where they are read.
+def copied_rows(
+    copy: Callable[[RowSink], None], piece_bytes: int, *, stop: Callable[[], None]
+) -> Iterator[Iterator[bytes]]:
+    """Give the rows that a driver writes, in pieces; its error is raised where they are read.
 
     Args:
         copy: Has the driver write into a sink, to the end.
-        size: Rows of a piece.
+        piece_bytes: Of a piece.
         stop: Has the server stop, where nobody reads on.
     """
-    sink = RowSink(size)
+    sink = RowSink(piece_bytes)
 
     def work() -> None:
         try:

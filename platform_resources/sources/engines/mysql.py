@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import polars as pl
 
 from platform_resources.sources.engines.base import (
+    FIRST_ROWS,
     VALUE,
     ColumnSum,
     DatabaseError,
@@ -24,7 +25,7 @@ from platform_resources.sources.engines.base import (
     counting,
     earlier,
     masked,
-    rows_per_batch,
+    rows_after,
 )
 from platform_resources.sources.engines.sqlite import with_zone
 
@@ -131,9 +132,10 @@ class MySQLDatabase(ServerDatabase):
             order = [*([query.cursor] if query.cursor else []), *query.key]
             ordered = f" ORDER BY {', '.join(map(_quoted, order))}" if order else ""
             self.run(cursor, f"SELECT {shown} FROM {_relation(query)}{condition}{ordered}", parameters)
-            size = rows_per_batch(len(names), batch_bytes)
+            size = FIRST_ROWS
             while batch := self.fetch(cursor, size):
                 frame = pl.DataFrame(batch, schema=dict.fromkeys(names, pl.String), orient="row")
+                size = rows_after(frame, batch_bytes)
                 yield self._zoned(frame, kinds, query.zone)
             if columns is not None:
                 return None

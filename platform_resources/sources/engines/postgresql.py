@@ -25,7 +25,6 @@ from platform_resources.sources.engines.base import (
     counting,
     earlier,
     masked,
-    rows_per_batch,
 )
 from platform_resources.sources.engines.copying import copied_rows
 
@@ -128,7 +127,7 @@ class PostgreSQLDatabase(ServerDatabase):
             order = [*([query.cursor] if query.cursor else []), *query.key]
             ordered = f" ORDER BY {', '.join(f't.{_quoted(name)}' for name in order)}" if order else ""
             sql = f"SELECT {shown} FROM {_relation(query)} AS t{condition}{ordered}"
-            yield from self._copied(cursor, sql, parameters, names, rows_per_batch(len(names), batch_bytes))
+            yield from self._copied(cursor, sql, parameters, names, batch_bytes // 4)
             if columns is not None:
                 return None
             sums = [_sum(name, kind, query.zone) for name, kind in described]
@@ -136,14 +135,16 @@ class PostgreSQLDatabase(ServerDatabase):
             return counted(cursor.fetchone(), sums)
 
     def _copied(
-        self, cursor: Any, sql: str, parameters: Sequence[Any], names: Sequence[str], size: int
+        self, cursor: Any, sql: str, parameters: Sequence[Any], names: Sequence[str], piece_bytes: int
     ) -> Iterator[pl.DataFrame]:
         """Yield the rows of a statement by COPY, some at a time; a thread reads on while some are worked on."""
         null = f"null-{secrets.token_hex(12)}"  # no value can be taken for it
         statement = cursor.mogrify(sql.replace("%", "%%").replace(VALUE, "%s"), list(parameters)) if parameters else sql
         text = statement.decode() if isinstance(statement, bytes) else statement
         copy = f"COPY ({text}) TO STDOUT (FORMAT csv, NULL '{null}', FORCE_QUOTE *, ENCODING 'UTF8')"
-        with copied_rows(lambda sink: cursor.copy_expert(copy, sink), size, stop=cursor.connection.cancel) as parts:
+        with copied_rows(
+            lambda sink: cursor.copy_expert(copy, sink), piece_bytes, stop=cursor.connection.cancel
+        ) as parts:
             try:
                 for part in parts:
                     yield pl.read_csv(

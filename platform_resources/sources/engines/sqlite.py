@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from platform_resources.sources.engines.base import (
+    FIRST_ROWS,
     ColumnSum,
     DatabaseError,
     DatabaseGone,
@@ -24,7 +25,7 @@ from platform_resources.sources.engines.base import (
     counted,
     counting,
     earlier,
-    rows_per_batch,
+    rows_after,
 )
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
@@ -97,15 +98,17 @@ class SQLiteDatabase:
             sql = f"SELECT {', '.join(map(_quoted, names))} FROM {_relation(query)}{condition}{ordered}"
             result = self._run(connection, sql, parameters)
             kinds = self._declared(connection, query)
-            size = rows_per_batch(len(names), batch_bytes)
+            size = FIRST_ROWS
             while batch := self._fetch(result, size):
-                yield pl.DataFrame(
+                frame = pl.DataFrame(
                     {
                         name: [_text(row[at], kinds.get(name, ""), query.zone) for row in batch]
                         for at, name in enumerate(names)
                     },
                     schema=dict.fromkeys(names, pl.String),
                 )
+                size = rows_after(frame, batch_bytes)
+                yield frame
             if columns is not None:
                 return None
             connection.create_function("md5_digits", 1, _md5_digits, deterministic=True)

@@ -8,6 +8,7 @@ import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from itertools import accumulate
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -172,8 +173,11 @@ def test_rows_come_in_batches_of_bounded_size(shop):
     shop.add(*((number, "1", "2024-03-01 09:00:00", "x", True) for number in range(1200)))
     adapter = source(shop, memory=1 << 20)
     batches = list(adapter.read(adapter.pending(Cursor())[0]))
-    assert [batch.rows.height for batch in batches] == [500, 500, 200]
-    assert [batch.first_record for batch in batches] == [1, 501, 1001]
+    assert sum(batch.rows.height for batch in batches) == 1200
+    assert len(batches) > 2
+    assert max(batch.rows.estimated_size() for batch in batches) < 1 << 16
+    firsts = [1, *accumulate((batch.rows.height for batch in batches), initial=1)][1:-1]
+    assert [batch.first_record for batch in batches] == firsts
 
 
 @pytest.mark.parametrize("words", [{"table": "nowhere"}, {"cursor": "never"}, {"table": None, "query": "selec 1"}])
@@ -367,3 +371,11 @@ def test_a_type_that_changed_is_named_and_refused_where_that_is_declared_until_t
     later = replace(adapter, refuses_types=True, context=replace(adapter.context, version="1.1.0"))
     (unit,) = later.pending(Cursor(position=position))
     assert len(list(later.read(unit))) == 1
+
+
+def test_records_of_megabytes_are_fetched_a_few_at_a_time(shop):
+    shop.add(*((number, "1", "2024-03-01 09:00:00", "x" * (1 << 20), True) for number in range(1, 25)))
+    adapter = source(shop, memory=1 << 26)
+    sizes = [batch.rows.estimated_size() for batch in adapter.read(adapter.pending(Cursor())[0])]
+    assert sum(sizes) > 24 << 20
+    assert max(sizes) < 9 << 20, "the first few rows say how large they are"
