@@ -80,7 +80,7 @@ def overview(location: CodeLocation, history: History) -> list[DatasetState]:
 
 
 def undeclared_assets(location: CodeLocation) -> Iterator[UndeclaredAsset]:
-    """List the dbt models of a location, and the assets written by hand that it can materialise.
+    """List the dbt models of a location that have no contract, and the assets written by hand that it can materialise.
 
     The graph is built only where something is written by hand: such a check may judge a dbt model, too.
     """
@@ -88,6 +88,8 @@ def undeclared_assets(location: CodeLocation) -> Iterator[UndeclaredAsset]:
     graph = location.defs.resolve_asset_graph() if by_hand(location.package) else None
     models = staged_models(location.settings, location.catalog, location.dbt)[1] if location.dbt else []
     for model in models:
+        if model.name in location.catalog.datasets:
+            continue  # it has a contract
         checks = [check.name for check in model.checks]
         if graph is not None:
             node = next(each for each in graph.asset_nodes if each.key.path == list(model.key))
