@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from platform_resources.errors import ConversionError
 from platform_resources.readers.damage import refuse_damage, refuse_damaged_frames
 from platform_resources.readers.rows import Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _MOST = 131_072
 _LIVING_BYTES = 16 << 20
 _GROUP_BYTES = 128 << 20
 """Uncompressed size of a row group up to which Polars reads it, which decodes it whole; Arrow reads larger ones."""
+
+_YEARS = (1678, 2261)
+"""The years that 64 bits of nanoseconds have room for as a whole."""
 
 _PIECE_BYTES = 64 << 20
 _VALUE_BYTES = 16
@@ -38,16 +43,53 @@ def parquet(path: Path, name: str) -> Rows:
     )
     if file is None:
         return _wide(pl.scan_parquet(path, glob=False), path, name)
+    beyond = refuse_damage(lambda: _beyond_nanoseconds(file, path, name), name)
+    if beyond:
+        file.close()
+        file = pq.ParquetFile(str(path), pre_buffer=False, buffer_size=1 << 20, coerce_int96_timestamp_unit="us")
     facts = file.metadata
     groups = [facts.row_group(place).total_byte_size for place in range(facts.num_row_groups)]
     rows = max(64, min(_MOST, int(_LIVING_BYTES / max(sum(groups) / max(facts.num_rows, 1), 1))))
-    if max(groups, default=0) <= _GROUP_BYTES:
+    if max(groups, default=0) <= _GROUP_BYTES and not beyond:
         file.close()
         heights = [facts.row_group(place).num_rows for place in range(facts.num_row_groups)]
         width = sum(groups) / max(facts.num_rows, 1) + _VALUE_BYTES * facts.num_columns
         return _by_polars(path, name, list(_pieces(heights, max(rows, int(_PIECE_BYTES / max(width, 1))))), rows)
     schema = _schema(file.schema_arrow)
     return Rows(schema, lambda: _frames(file.iter_batches(batch_size=rows), schema, name), total=facts.num_rows)
+
+
+def _beyond_nanoseconds(file: "pq.ParquetFile", path: Path, name: str) -> bool:
+    """Whether a file has instants of 96 bits, as Spark writes them, of which 64 bits of nanoseconds would make others.
+
+    Raises:
+        ConversionError: It has such instants, and others with digits below a microsecond: no type has room for both.
+    """
+    columns = [file.schema.column(place) for place in range(len(file.schema.names))]
+    names = [column.path for column in columns if column.physical_type == "INT96"]
+    plain = [column for column in names if "." not in column]
+    if len(plain) < len(names):
+        return True
+    if not plain:
+        return False
+    in_nanoseconds = pl.scan_parquet(path, glob=False).select(plain)
+    schema = pl.scan_parquet(path, glob=False).collect_schema()
+    coarse = {**schema, **{column: pl.Datetime("us", _zone(schema[column])) for column in plain}}
+    in_microseconds = pl.scan_parquet(path, glob=False, schema=coarse).select(plain)
+    years = in_microseconds.select(pl.all().dt.year().is_between(*_YEARS).all()).collect().row(0)
+    if all(years):
+        return False
+    fine = in_nanoseconds.select(
+        (pl.all().dt.year().is_between(*_YEARS) & (pl.all().dt.nanosecond() % 1000 != 0)).any()
+    )
+    if any(fine.collect().row(0)):
+        told = f"{', '.join(plain)}: has instants beyond {_YEARS[0]} to {_YEARS[1]} beside digits below a microsecond"
+        raise ConversionError(name, told, fix="write them as microseconds")
+    return True
+
+
+def _zone(dtype: pl.DataType) -> str | None:
+    return dtype.time_zone if isinstance(dtype, pl.Datetime) else None
 
 
 def _pieces(heights: Sequence[int], most: int) -> Iterator[tuple[int, int]]:

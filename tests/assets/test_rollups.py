@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from platform_assets.factory import asset_key
+from platform_assets.factory.partitioning import partitions_definition
 from platform_assets.operations.automation import ended_partition
 from platform_assets.operations.catch_up import stale_runs
+from platform_core.contracts import Partitions, daily, hourly, quarterly, weekly, yearly
 from tests.assets.test_automation import requested
 from tests.world import World, world
 
@@ -50,6 +53,23 @@ def test_a_schedule_asks_for_the_day_that_ended_when_it_was_due(meter: World) ->
     due = datetime(2026, 1, 12, 1, tzinfo=UTC)
     ended = [ended_partition(definition, due - timedelta(days=days)) for days in (0, 1, 2, 3)]
     assert ended == ["2026-01-11", "2026-01-10", None, None]
+
+
+@pytest.mark.parametrize(
+    ("partitions", "due", "ended"),
+    [
+        (hourly("2026-01-01-00:00", on="at"), "2026-01-12T01:05", "2026-01-12-00:00"),
+        (weekly("2026-01-05", on="at"), "2026-01-19T01:00", "2026-01-12"),
+        (quarterly("2025-01", on="at"), "2026-01-01T00:00", "2025-10"),
+        (quarterly("2025-01", on="at"), "2026-03-31T23:00", "2025-10"),
+        (yearly("2024", on="at"), "2026-01-01T01:00", "2025"),
+        (daily("2026-03-01", on="at", zone="Europe/Berlin"), "2026-03-29T22:30", "2026-03-29"),
+    ],
+)
+def test_a_tick_asks_for_the_period_that_ended_when_it_was_due(partitions: Partitions, due: str, ended: str) -> None:
+    definition = partitions_definition(partitions)
+    assert isinstance(definition, dg.TimeWindowPartitionsDefinition)
+    assert ended_partition(definition, datetime.fromisoformat(due).replace(tzinfo=UTC)) == ended
 
 
 def test_the_day_of_an_hour_follows_it_under_the_daemon_too(meter: World) -> None:

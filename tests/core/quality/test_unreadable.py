@@ -9,6 +9,8 @@ import pytest
 from platform_core.contracts import DataFrameModel, Dataset, Day, Field, Files, UtcTimestamp
 from platform_core.errors import ShapeError
 from platform_core.quality import conform
+from platform_core.quality.conform import read_as
+from platform_core.quality.nested import first_misfit
 from platform_core.quality.unreadable import unreadable_values, why_unreadable
 
 
@@ -110,3 +112,18 @@ def test_what_the_source_declares_of_numbers_and_days_is_what_the_reason_asks_fo
         "rent: '55.5' is no number as the source declares, with ',' before places and '.' between thousands.",
         "since: '2024-02-29' is not written as the source declares, '%d.%m.%Y'.",
     ]
+
+
+def test_a_misfit_within_a_nested_value_is_named_by_its_path() -> None:
+    tags = pl.Struct({"name": pl.String, "tags": pl.List(pl.Struct({"k": pl.Int64}))})
+    assert first_misfit('{"name": "a", "tags": [{"k": 1}, {"k": 2, "colour": "red"}]}', tags) == (
+        ".tags[1].colour: is a key that the contract lacks; it has 'k'."
+    )
+    assert first_misfit({"name": "a", "tags": [{"k": "x"}]}, tags) == ".tags[0].k: 'x' is no Int64."
+    assert first_misfit("{", tags) is None
+
+
+def test_a_60th_second_is_no_instant_and_does_not_become_the_next_minute() -> None:
+    raw = pl.DataFrame({"at": ["2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"]})
+    read = raw.select(read_as("at", pl.String(), pl.Datetime("us", "UTC")))
+    assert read["at"].is_null().to_list() == [True, False]
