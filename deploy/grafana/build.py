@@ -29,7 +29,7 @@ DASHBOARDS: dict[str, dict[str, list[tuple[str, str, str, str]]]] = {
             ("timeseries", "Event log", "platform_event_log_size_bytes", "bytes"),
             ("timeseries", "Cache hits", 'sum(rate(platform_cache_lookups_total{found!="nowhere"}[5m])) / sum(rate(platform_cache_lookups_total[5m]))', "percentunit"),
             ("timeseries", "Reading the metrics", "platform_collection_duration_seconds", "s"),
-            ("table", "Failed ticks", 'platform_last_tick_timestamp_seconds{status="failure"}', "short"),
+            ("table", "Failed ticks, how long ago", 'time() - platform_last_tick_timestamp_seconds{status="failure"}', "s"),
             ("table", "Channels that refuse", "platform_alert_channel_refusing", "short"),
         ],
     },

@@ -79,7 +79,8 @@ def observe(run: Run, inputs: Frames, target: str, *, constants: Iterable[object
 def agreed(observations: Iterable[Observation]) -> frozenset[ColumnEdge]:
     """Return the edges that observations of one function on several inputs show together, each as sure as the surest.
 
-    A column that joins in one input is not taken for a filter in another, where the join did not show.
+    A column that joins in one input is not taken for a filter in another, where the join did not show. One that is a
+    filter in one input and a group in another, and never both in one, is what it is more surely.
     """
     seen = list(observations)
     joins = {(edge.source, edge.source_column) for each in seen for edge in each.columns if edge.how == "join"}
@@ -91,7 +92,21 @@ def agreed(observations: Iterable[Observation]) -> frozenset[ColumnEdge]:
             key = (*place, edge.target_column, edge.how)
             if (place not in joins or place in own) and (key not in best or best[key].sure < edge.sure):
                 best[key] = edge
-    return frozenset(best.values())
+    return frozenset(best.values()) - _weaker_twins(seen, best)
+
+
+def _weaker_twins(seen: Sequence[Observation], best: Mapping[tuple[str, ...], ColumnEdge]) -> set[ColumnEdge]:
+    """Return of a filter and a group of one column that no observation shows together the less sure edge."""
+    weaker = set[ColumnEdge]()
+    for source, column in {key[:2] for key in best}:
+        one, other = (best.get((source, column, WHOLE, how)) for how in ("filter", "group"))
+        if one is None or other is None:
+            continue
+        kinds = ({edge.how for edge in each.columns if (edge.source, edge.source_column) == (source, column)}
+                 for each in seen)  # fmt: skip
+        if not any({"filter", "group"} <= shown for shown in kinds):
+            weaker.add(min(one, other, key=lambda edge: edge.sure))
+    return weaker
 
 
 class _Experiment:

@@ -11,6 +11,7 @@ from fastapi import Body, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Match, Route
 
 from platform_assets.entrypoints.catalog.mcp import answer as mcp_answer
 from platform_assets.entrypoints.catalog.page_files import FOLDER
@@ -31,7 +32,19 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _BODY_BYTES = 1 << 20
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_Responses = dict[int | str, dict[str, Any]]
+_USUAL: _Responses = {
+    401: {"description": "A bearer token is needed"},
+    403: {"description": "The token has not the scope"},
+    404: {"description": "There is none of that name"},
+    409: {"description": "What is stored does not fit what is declared"},
+}
+_BODY: _Responses = {
+    400: {"description": "The body is no JSON"},
+    413: {"description": "The body is larger than 1 MiB, or its length is not given"},
+}
+_REFUSALS: _Responses = {
+    **_BODY,
     409: {"description": "The version is registered"},
     422: {"description": "Refused as a whole"},
 }
@@ -50,7 +63,10 @@ def build_app(  # noqa: C901, PLR0915 - a function for each route
         tokens: Who may use it.
         hosts: Names under which it answers; another name in a request is refused, against rebinding of DNS.
     """
-    app = FastAPI(title="Data catalog", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
+    app = FastAPI(
+        title="Data catalog", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json",
+        responses=_USUAL,
+    )  # fmt: skip
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     products = Products(catalog.location)
     _guard(app)
@@ -174,7 +190,7 @@ def build_app(  # noqa: C901, PLR0915 - a function for each route
         """The product as ODPS."""
         return products.odps(f"{domain}/{name}")
 
-    @app.post("/mcp", dependencies=[read])
+    @app.post("/mcp", dependencies=[read], responses={**_BODY, 202: {"description": "A notice, without an answer"}})
     def mcp(message: Annotated[dict[str, Any], Body()]) -> Response:
         """The door for assistants: JSON-RPC of the Model Context Protocol."""
         told = mcp_answer(catalog, message)
@@ -224,9 +240,17 @@ def _guard(app: FastAPI) -> None:
 
 
 def _translate_errors(app: FastAPI) -> None:
+    def list_methods(request: Request, _: Exception) -> JSONResponse:
+        """Refuse a method; without this, `Allow` names those of the first route of the path alone."""
+        routes = (route for route in app.routes if isinstance(route, Route))
+        fitting = (route.methods or () for route in routes if route.matches(request.scope)[0] != Match.NONE)
+        allowed = sorted({method for methods in fitting for method in methods})
+        return JSONResponse({"detail": "Method Not Allowed"}, 405, {"Allow": ", ".join(allowed)})
+
     def respond(status: int) -> Callable[[Request, Exception], JSONResponse]:
         return lambda _, error: JSONResponse({"detail": str(error)}, status)
 
+    app.add_exception_handler(405, list_methods)
     app.add_exception_handler(UnknownName, respond(404))
     app.add_exception_handler(TableNotFound, respond(404))
     app.add_exception_handler(ProductExists, respond(409))

@@ -1,10 +1,13 @@
 import json
+from pathlib import Path
 
+import jsonschema
 import pytest
 from fastapi.testclient import TestClient
 
 from platform_core.interchange.odcs import to_odcs
 from tests.assets.catalog.conftest import READER, TOKEN
+from tests.resources.alerts.sinks import http_sink
 from tests.world import World
 
 
@@ -134,3 +137,43 @@ def test_the_report_on_a_dataset_is_served_with_links_into_the_catalog(client: T
     page = client.get("/api/datasets/shop/sales/report").json()["html"]
     assert '<a href="/#/report/shop/takings" target="_top">shop/takings</a>' in page
     assert "<h2>Profile</h2>" in page
+
+
+def test_each_product_is_one_by_the_schema_of_the_standard(client: TestClient) -> None:
+    schema = json.loads((Path(__file__).parent / "odps-v1.0.0.schema.json").read_text())  # of Bitol, Apache-2.0
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    names = [each["name"] for each in client.get("/api/products").json()]
+    assert len(names) >= 4
+    for name in names:
+        assert [*validator.iter_errors(client.get(f"/api/products/{name}/odps").json())] == []
+
+
+def test_a_wrong_method_is_told_all_that_are_allowed(client: TestClient) -> None:
+    answer = client.delete("/api/products")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
+ELSEWHERE = (
+    "/pages/../../../etc/passwd", "/pages/%2e%2e/api.py", "/pages/..%2f..%2fapi.py", "/pages//etc/passwd",
+    "/api/datasets/..%2f..%2fetc/passwd", "/api/datasets/shop/..%2f..%2fsales/report",
+    "/api/products/..%2f..%2fetc/passwd/odps",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_no_path_leads_to_another_file(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "root:" not in answer.text
+
+
+def test_a_contract_that_names_addresses_and_files_makes_nobody_fetch_them(client: TestClient) -> None:
+    with http_sink() as sink:
+        contract = client.get("/api/datasets/shop/sales/contract").json()
+        contract |= {"version": "7.0.0", "id": f"{sink.url}/id", "name": "shop/fetched"}
+        contract["authoritativeDefinitions"] = [{"url": f"{sink.url}/definition", "type": "file"}]
+        contract["servers"] = [{"server": "far", "type": "s3", "location": f"{sink.url}/bucket", "format": "parquet"}]
+        answer = client.post("/api/products", json=contract)
+        client.get("/api/products/shop/sales/compliance")
+        assert answer.status_code in {201, 409, 422}
+        assert sink.posts == []

@@ -47,13 +47,13 @@ FOLDER = Path(__file__).parents[3] / "deploy" / "grafana"
 PROMETHEUS = shutil.which("prometheus") or ""
 
 
-def builder() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("dashboards", FOLDER / "build.py")
+def module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
 
 
 def queries() -> Iterator[str]:
@@ -63,7 +63,7 @@ def queries() -> Iterator[str]:
 
 
 def test_the_dashboards_are_as_their_script_writes_them() -> None:
-    made = {name: builder().dashboard(name) for name in builder().DASHBOARDS}
+    made = {name: module("build").dashboard(name) for name in module("build").DASHBOARDS}
     assert {path.stem: json.loads(path.read_text()) for path in FOLDER.glob("*.json")} == made
 
 
@@ -94,9 +94,12 @@ def test_every_query_finds_a_series_in_a_prometheus_that_scrapes_the_exporter(sh
             shell.world.materialise("shop/sales", partitions=["2024-01"])
             wait_for(port, 'rate(platform_run_duration_seconds_bucket{le="+Inf"}[1h]) > 0')
             empty = {query for query in queries() if not ask(port, query)}
+            drawn = module("draw").draw(f"http://127.0.0.1:{port}", "platform")
         finally:
             process.terminate()
             process.wait(10)
+    assert drawn.count("<svg") == 9
+    assert drawn.count(">none<") == 1  # the cache
     assert empty == {query for query in queries() if "cache_lookups" in query}  # this lake is no S3
 
 
