@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, TypeVar
 
 Kind = Literal["dataset", "source", "dbt", "asset"]
@@ -97,30 +98,48 @@ class Lineage:
 
     def upstream(self, name: str, *, depth: int | None = None) -> dict[str, int]:
         """Return what a dataset is made of or looks into, by name, with how many steps away it is."""
-        return _reached(name, [(edge.target, edge.source) for edge in self.edges], depth)
+        return _reached(name, self._above, depth)
 
     def downstream(self, name: str, *, depth: int | None = None) -> dict[str, int]:
         """Return what is made of a dataset or looks into it, by name, with how many steps away it is."""
-        return _reached(name, [(edge.source, edge.target) for edge in self.edges], depth)
+        return _reached(name, self._below, depth)
 
     def column_upstream(self, name: str, column: str, *, depth: int | None = None) -> dict[tuple[str, str], int]:
         """Return the columns that reach a column, by dataset and name, with how many steps away each is.
 
         A column that decides which rows there are reaches every column of its dataset.
         """
-        steps = [((edge.target, edge.target_column), (edge.source, edge.source_column)) for edge in self.columns]
-        return _reached((name, column), steps, depth, also=lambda at: [at, (at[0], WHOLE)])
+        return _reached((name, column), self._columns_above, depth, also=lambda at: [at, (at[0], WHOLE)])
 
     def column_downstream(self, name: str, column: str, *, depth: int | None = None) -> dict[tuple[str, str], int]:
         """Return the columns that a column reaches; `(dataset, "*")` where it decides which rows there are."""
-        steps = [((edge.source, edge.source_column), (edge.target, edge.target_column)) for edge in self.columns]
 
         def also(at: tuple[str, str]) -> list[tuple[str, str]]:
             if at[1] != WHOLE:
                 return [at]
             return [(at[0], each) for each in self.nodes[at[0]].columns] if at[0] in self.nodes else []
 
-        return _reached((name, column), steps, depth, also=also)
+        return _reached((name, column), self._columns_below, depth, also=also)
+
+    @cached_property
+    def _above(self) -> Mapping[str, set[str]]:
+        return _following((edge.target, edge.source) for edge in self.edges)
+
+    @cached_property
+    def _below(self) -> Mapping[str, set[str]]:
+        return _following((edge.source, edge.target) for edge in self.edges)
+
+    @cached_property
+    def _columns_above(self) -> Mapping[tuple[str, str], set[tuple[str, str]]]:
+        return _following(
+            ((edge.target, edge.target_column), (edge.source, edge.source_column)) for edge in self.columns
+        )
+
+    @cached_property
+    def _columns_below(self) -> Mapping[tuple[str, str], set[tuple[str, str]]]:
+        return _following(
+            ((edge.source, edge.source_column), (edge.target, edge.target_column)) for edge in self.columns
+        )
 
     def part(self, names: Iterable[str]) -> "Lineage":
         """Return the lineage between the datasets of these names."""
@@ -136,17 +155,21 @@ class Lineage:
 At = TypeVar("At", bound=Hashable)
 
 
+def _following(steps: Iterable[tuple[At, At]]) -> dict[At, set[At]]:
+    following: dict[At, set[At]] = {}
+    for origin, target in steps:
+        following.setdefault(origin, set()).add(target)
+    return following
+
+
 def _reached(
     start: At,
-    steps: Iterable[tuple[At, At]],
+    following: Mapping[At, set[At]],
     depth: int | None,
     *,
     also: Callable[[At], Iterable[At]] = lambda at: (at,),
 ) -> dict[At, int]:
     """Return what is reached from a start, breadth first, each at its least distance; a circle ends where it began."""
-    following: dict[At, set[At]] = {}
-    for origin, target in steps:
-        following.setdefault(origin, set()).add(target)
     distances: dict[At, int] = {}
     layer, distance = {start}, 0
     while layer and (depth is None or distance < depth):

@@ -139,7 +139,7 @@ const pages = {
     if (name === "index") { location.replace("#/"); return ["Catalog"]; }
     const page = await call(`/datasets/${path(name)}/report`);
     main.className = "full";
-    return [`Report on ${name}`, h("iframe", { class: "report", title: `Report on ${name}`, sandbox: "allow-top-navigation-by-user-activation", srcdoc: page.html })];
+    return [`Report on ${name}`, h("h1", {}, `Report on ${name}`), h("iframe", { class: "report", title: `Report on ${name}`, sandbox: "allow-top-navigation-by-user-activation", srcdoc: page.html })];
   },
 
   async column(parts) {

@@ -248,7 +248,7 @@ const Lineage = (() => {
       }
       const unknown = Object.entries(drawn.unknown);
       panel.replaceChildren(
-        element("h2", {}, "Lineage"),
+        element("h1", {}, "Lineage"),
         element("p", {}, `${drawn.nodes.length} datasets, ${drawn.edges.length} edges, ${drawn.columns.length} between columns.`),
         element("p", {}, whole ? "Domains are drawn; choose one, or find a dataset." : "Choose a dataset, or find one."),
         ...listOf("Red", reds.map((node) => nodeButton(node.name))),
