@@ -79,25 +79,31 @@ def _prune_index(
     judged = sa.select(checks.c.evaluation_event_storage_id).where(
         checks.c.id.in_(newest_checks), checks.c.evaluation_event_storage_id.is_not(None)
     )
-    old = sa.and_(
+    chosen = sa.and_(
         events.c.timestamp < instant,
         events.c.id.not_in(newest),
         events.c.id.not_in(judged),
         events.c.run_id.not_in(unfinished) if unfinished else sa.true(),
     )
+    old = sa.Table("old_events", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), prefixes=["TEMPORARY"])
+    old_ids = sa.select(old.c.id)
     connect = getattr(instance.event_log_storage, "index_connection")  # noqa: B009 - not part of the base class
     with connect() as connection:
-        number = int(connection.execute(sa.select(sa.func.count()).select_from(events).where(old)).scalar() or 0)
-        kept = connection.execute(sa.select(events.c.run_id).where(sa.not_(old)).distinct()).scalars().all()
+        old.create(connection)  # to find them reads the whole log, which is done once
+        connection.execute(old.insert().from_select(["id"], sa.select(events.c.id).where(chosen)))
+        number = int(connection.execute(sa.select(sa.func.count()).select_from(old)).scalar() or 0)
+        kept = connection.execute(sa.select(events.c.run_id).where(events.c.id.not_in(old_ids)).distinct())
+        kept_runs = {str(each) for each in kept.scalars()}
         if apply:
-            connection.execute(tags.delete().where(tags.c.event_id.in_(sa.select(events.c.id).where(old))))
-            connection.execute(events.delete().where(old))
+            connection.execute(tags.delete().where(tags.c.event_id.in_(old_ids)))
+            connection.execute(events.delete().where(events.c.id.in_(old_ids)))
             connection.execute(
                 checks.delete().where(checks.c.create_timestamp < instant, checks.c.id.not_in(newest_checks))
             )
+        old.drop(connection)
     if apply:
         _compact(connect)
-    return number, {str(each) for each in kept}
+    return number, kept_runs
 
 
 def _compact(connect: Any) -> None:
