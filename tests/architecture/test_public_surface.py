@@ -8,10 +8,12 @@ import pytest
 SURFACES = {
     "platform_core": [],
     "platform_core.contracts": [
-        "Auth", "Catalog", "Categories", "Changes", "CheckRule", "Column", "DataFrameModel", "Database", "Dataset",
-        "DatasetRule", "Day", "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg", "Near",
+        "AsOf", "Auth", "Catalog", "Categories", "Changes", "CheckRule", "Column", "Counted", "DataFrameModel",
+        "Database", "Dataset", "DatasetRule", "Day", "Delta", "Featured", "Field", "Files", "Generated", "Hopping",
+        "Iceberg", "Lookup", "Near",
         "Pages", "Pairs", "Parquet", "Partitions", "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention",
-        "RowRule", "Rule", "Scored", "Sessions", "Sla", "Term", "Threshold", "ToDatabase", "ToRedis", "ToSearch",
+        "RowRule", "Rule", "Scored", "Sessions", "Sla", "Sliding", "Term", "Threshold", "ToDatabase", "ToRedis",
+        "ToSearch",
         "ToStore", "ToTopic", "ToWebhook", "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic",
         "bearer", "by", "catalog_of", "check", "col", "compare", "complete", "cursor", "daily", "dataframe_check",
         "deviation", "distinct", "expression", "fresh", "hourly", "link", "mean", "measure", "minutes", "monthly",
@@ -22,7 +24,10 @@ SURFACES = {
         "KINDS", "LEVEL_KINDS", "AlertPolicy", "AlertState", "Incident", "Message", "Place", "Quiet", "Route", "Signal",
         "Silence", "Told", "document_of", "fold_signals", "render_text", "render_title",
     ],
-    "platform_core.anomaly": ["Detector", "describe_detector", "parse_detector", "score_rows", "train_detector"],
+    "platform_core.anomaly": [
+        "Detector", "Evaluation", "describe_detector", "evaluate_scores", "learn_season", "parse_detector",
+        "score_rows", "shifts_of", "train_detector",
+    ],
     "platform_core.features": [
         "Feature", "FeatureState", "Measure", "age", "compute_features", "count", "distinct", "feature", "find_leaks",
         "fold_features", "last", "mean", "rate", "total",
