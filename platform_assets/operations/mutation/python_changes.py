@@ -12,6 +12,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -106,8 +107,8 @@ def numbers_in(function: Callable[..., Any]) -> set[float]:
     except (OSError, TypeError):
         return set()
     scope = function.__globals__
-    named = [scope.get(node.id) for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    written = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    named: list[Any] = [scope.get(node.id) for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    written: list[Any] = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     return {float(value) for value in [*named, *written] if _is_number(value)}
 
 
@@ -196,10 +197,7 @@ def _calls(node: ast.Call) -> Iterator[Change]:
     if name in _LEFT_OUT:
         yield f"{name} left out", lambda same: same.func.value
     for other in _METHODS.get(name, ()):
-        yield (
-            "function",
-            lambda same, other=other: _set(same, "func", ast.Attribute(same.func.value, other, ast.Load())),
-        )  # type: ignore[misc]
+        yield "function", partial(_with_method, other)
     if name in _KEYED and len(node.args) > 1:
         for place in range(len(node.args)):
             yield (
@@ -219,6 +217,12 @@ def _calls(node: ast.Call) -> Iterator[Change]:
                     same, "keywords", [each for place, each in enumerate(same.keywords) if place != at]
                 ),
             )
+
+
+def _with_method(name: str, call: ast.Call) -> ast.Call:
+    assert isinstance(call.func, ast.Attribute)  # noqa: S101 - as below
+    call.func.attr = name
+    return call
 
 
 def _without_element(call: ast.Call, at: int, place: int) -> ast.Call:

@@ -188,7 +188,7 @@ def _literals(node: exp.Expr) -> Iterator[Change]:
 def _columns(node: exp.Expr) -> Iterator[Change]:
     """Another column of the same place that the query reads next to it."""
     scope = node.find_ancestor(exp.Select)
-    if scope is None:
+    if scope is None or not isinstance(node, exp.Column):
         return
     names = list(dict.fromkeys(each.name for each in scope.find_all(exp.Column) if each.table == node.table))
     if len(names) > 1:
