@@ -1,6 +1,6 @@
 """What `platform test` found, as a page that opens from disk."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 
@@ -13,7 +13,7 @@ from platform_core.quality.html import document, grid
 
 def trial_page(
     report: PipelineReport,
-    findings: dict[str, Sequence[Finding]],
+    findings: Mapping[str, Sequence[Finding]],
     mutants: Sequence[Mutant],
     differences: Sequence[Difference] = (),
 ) -> str:
@@ -31,7 +31,7 @@ def trial_page(
     if mutants:
         sections += ["<h2>Changes to transforms and models</h2>", _scores(mutants), _mutants(mutants)]
     stands = "all stand" if report.stands else "not all stand"
-    lead = f"{len(report.steps)} assets, {len(report.edges)} edges, {stands}; {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    lead = f"{len(report.steps)} assets, {len(report.edges)} edges; {stands}; {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     return document("Test of a pipeline", lead, sections)
 
 
