@@ -92,7 +92,8 @@ def shifted(log: pl.DataFrame, *, overtaken: pl.Series, restored: pl.Series) -> 
 def recounted(log: pl.DataFrame, lake: Lake, dataset: Dataset) -> pl.DataFrame:
     """Give the log's rows with the rows that the table has of each source; the other valid ones are superseded."""
     spec = table_spec(dataset)
-    if log.is_empty() or not spec.replaces or not lake.exists(spec):
+    moves_keys = spec.replaces is not None or (dataset.source is not None and dataset.source.rereads)
+    if log.is_empty() or not moves_keys or not lake.exists(spec):
         return log
     mine = lake.scan(spec, columns=[SOURCE]).filter(pl.col(SOURCE).is_in(log["source"].to_list()))
     stored = mine.group_by(pl.col(SOURCE).alias("source")).agg(pl.len().cast(pl.Int64).alias("_stored")).collect()
