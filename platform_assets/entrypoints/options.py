@@ -11,3 +11,6 @@ RowsName = Annotated[str, typer.Argument(metavar="DATASET|FILE", help="A dataset
 
 RegistryFolder = Annotated[Path, typer.Option("--registry", help="Folder of published contracts.")]
 REGISTRY = Path("contracts")
+
+Sheet = Annotated[str | None, typer.Option("--sheet", help="Sheet of a workbook; the first without.")]
+HeaderRow = Annotated[int, typer.Option("--header-row", min=1, help="Row of a workbook that names the columns.")]

@@ -57,7 +57,15 @@ def refuse_unknown_rows(catalog: Catalog, name: str) -> None:
 
 
 @contextmanager
-def rows_of(name: str, catalog: Catalog, lake: Lake, *, version: str | None = None) -> Iterator[Rows]:
+def rows_of(
+    name: str,
+    catalog: Catalog,
+    lake: Lake,
+    *,
+    version: str | None = None,
+    sheet: str | None = None,
+    header_row: int = 1,
+) -> Iterator[Rows]:
     """Yield the rows of a dataset's table, or of a file or folder of that name.
 
     Args:
@@ -65,17 +73,19 @@ def rows_of(name: str, catalog: Catalog, lake: Lake, *, version: str | None = No
         catalog: What is declared.
         lake: The tables.
         version: An earlier version of the table.
+        sheet: Of a workbook; the first one without.
+        header_row: The row of a workbook that names the columns; counted from 1.
 
     Raises:
         TableNotFound: The dataset was never filled.
-        ConversionError: The file cannot be read.
+        ConversionError: The file cannot be read, or is no workbook.
     """
     dataset = catalog.datasets.get(name)
     if dataset is not None:
         yield _stored(dataset, lake, version)
         return
     with tempfile.TemporaryDirectory(prefix="platform-profile-") as folder:
-        yield _landed(name, Path(folder), lake.settings)
+        yield _landed(name, Path(folder), lake.settings, sheet, header_row)
 
 
 def _stored(dataset: Dataset, lake: Lake, version: str | None) -> Rows:
@@ -92,8 +102,9 @@ def _stored(dataset: Dataset, lake: Lake, version: str | None) -> Rows:
     )
 
 
-def _landed(name: str, folder: Path, settings: Settings) -> Rows:
-    done = None if _is_parquet(name) else _converted(name, folder, settings)
+def _landed(name: str, folder: Path, settings: Settings, sheet: str | None, header_row: int) -> Rows:
+    options = Options(rejects=str(folder / "rejects.jsonl"), sheet=sheet, header_row=header_row)
+    done = None if _is_parquet(name) else _converted(name, folder, settings, options)
     frame = pl.scan_parquet(name if done is None else done.target)
     return Rows(
         name=name,
@@ -114,10 +125,10 @@ def _is_parquet(name: str) -> bool:
         return opened.read(len(_PARQUET)) == _PARQUET
 
 
-def _converted(name: str, folder: Path, settings: Settings) -> Conversion:
+def _converted(name: str, folder: Path, settings: Settings, options: Options) -> Conversion:
     """Write the file's rows as the converter reads them: format, encoding, delimiter and types by its content."""
     target = folder / "rows.parquet"
-    return convert(name, str(target), settings=settings, options=Options(rejects=str(folder / "rejects.jsonl")))
+    return convert(name, str(target), settings=settings, options=options)
 
 
 def profile_of(rows: Rows, *, approximate: bool = False) -> Profile:

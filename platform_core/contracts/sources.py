@@ -272,7 +272,12 @@ def zone_problems(zone: str | None) -> Iterator[SourceProblem]:
 
 @dataclass(frozen=True)
 class Generated(Source):
-    """Rows made from the contract by the seeded generator: the same seed gives the same rows."""
+    """Rows made from the contract by the seeded generator: the same seed gives the same rows.
+
+    Attributes:
+        rows: How many.
+        seed: Where the generator begins.
+    """
 
     kind: ClassVar[str] = "generated"
     replaces: ClassVar[bool] = True

@@ -11,7 +11,15 @@ Evolution = Literal["refuse", "add"]
 
 @dataclass(frozen=True)
 class Delta:
-    """A Delta table: ACID, merge on the key, time travel."""
+    """A Delta table: ACID, merge on the key, time travel.
+
+    Attributes:
+        mode: `"merge"` writes a row under its key and is what landed files need, `"overwrite"` replaces the partitions
+            of the run, or the table, and `"append"` adds.
+        evolution: What becomes of a table whose contract has a new column: `"refuse"` says so and writes nothing,
+            `"add"` adds it to the table, null in the rows that are there.
+        format: Of the files.
+    """
 
     mode: Mode = "overwrite"
     evolution: Evolution = "refuse"
@@ -20,7 +28,16 @@ class Delta:
 
 @dataclass(frozen=True)
 class Iceberg:
-    """An Iceberg table: ACID, merge on the key, time travel; `sort` orders the rows of each file by columns."""
+    """An Iceberg table: ACID, merge on the key, time travel; `sort` orders the rows of each file by columns.
+
+    Attributes:
+        mode: `"merge"` writes a row under its key and is what landed files need, `"overwrite"` replaces the partitions
+            of the run, or the table, and `"append"` adds.
+        evolution: What becomes of a table whose contract has a new column: `"refuse"` says so and writes nothing,
+            `"add"` adds it to the table, null in the rows that are there.
+        sort: Columns by which the rows of each file are ordered, so that a query for a few of them reads less.
+        format: Of the files.
+    """
 
     mode: Mode = "overwrite"
     evolution: Evolution = "refuse"
@@ -30,7 +47,14 @@ class Iceberg:
 
 @dataclass(frozen=True)
 class Parquet:
-    """One Parquet file a partition, replaced atomically, or append. It cannot merge."""
+    """One Parquet file a partition, replaced atomically, or append. It cannot merge.
+
+    Attributes:
+        mode: `"overwrite"` replaces the partitions of the run, or the table, and `"append"` adds.
+        evolution: What becomes of a table whose contract has a new column: `"refuse"` says so and writes nothing,
+            `"add"` adds it to the table, null in the rows that are there.
+        format: Of the files.
+    """
 
     mode: Mode = "overwrite"
     evolution: Evolution = "refuse"

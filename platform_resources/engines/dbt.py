@@ -10,9 +10,10 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -192,7 +193,9 @@ class StagedProject:
         with _locked(self.database.with_suffix(".lock")):
             yield
 
-    def invoke(self, arguments: Sequence[str], *, listener: Listener | None = None) -> "Invocation":
+    def invoke(
+        self, arguments: Sequence[str], *, listener: Listener | None = None, personal: Collection[str] = ()
+    ) -> "Invocation":
         """Returns what a dbt command did, with its events above debug.
 
         The command runs in this process: a child process would import dbt again, for 2 s of CPU. What dbt changes in
@@ -206,14 +209,29 @@ class StagedProject:
         def hear(message: "EventMsg") -> None:
             if message.info.level == "debug":  # nine in ten; turning each into a record costs a fifth of the run
                 return
-            event = _plain(message)
+            event = _without_values(_plain(message), personal)
             events.append(event)
             if listener:
                 listener(event)
 
         with _as_found(), _credentials(self.settings):
             result = dbtRunner(callbacks=[hear]).invoke([*arguments, *self._flags()])
+        if personal:
+            self._withhold_results(personal)
         return Invocation(tuple(arguments), result.success, tuple(events), result.exception)
+
+    def _withhold_results(self, personal: Collection[str]) -> None:
+        """Take the values out of the messages that dbt has written to disk."""
+        path = self.folder / "target" / "run_results.json"
+        if not path.exists():
+            return
+        written = json.loads(path.read_bytes())
+        for result in written["results"]:
+            if result["unique_id"] in personal and result.get("message"):
+                result["message"] = withhold_values(result["message"])
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(written))
+        draft.rename(path)
 
     def _flags(self) -> list[str]:
         folder = str(self.folder)
@@ -255,6 +273,38 @@ def _plain(message: "EventMsg") -> Event:
 
     found: dict[str, Any] = msg_to_dict(message)
     return found
+
+
+_QUOTING = re.compile(
+    r"((?:Conversion|Invalid Input|Out of Range|Constraint|Mismatch Type|Serialization) Error): .*?"
+    r"(?=\s+LINE \d+: |\s+compiled code at |\Z)",
+    re.DOTALL,
+)
+"""What DuckDB says of a value, up to the line of the statement, which has none."""
+
+
+def withhold_values(message: str) -> str:
+    """Leave out of an error of DuckDB what may quote a value; its kind and the line of the statement stay.
+
+    >>> withhold_values("Conversion Error: Could not convert string 'Ada' to INT32 LINE 1: select name::int")
+    'Conversion Error: what it says is withheld, for it may quote personal data LINE 1: select name::int'
+    """
+    return _QUOTING.sub(r"\1: what it says is withheld, for it may quote personal data", message)
+
+
+def _without_values(event: Event, personal: Collection[str]) -> Event:
+    """The event without values where it is about one of the nodes, or where dbt does not say what it is about."""
+    if not personal or event["info"]["level"] not in {"error", "warn"}:
+        return event
+    node = event.get("data", {}).get("node_info", {}).get("unique_id")
+    if node and node not in personal:
+        return event
+    changed: Event = json.loads(json.dumps(event, default=str), object_hook=_withheld_texts)
+    return changed
+
+
+def _withheld_texts(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: withhold_values(value) if isinstance(value, str) else value for name, value in record.items()}
 
 
 def _variables(settings: Settings) -> dict[str, str]:

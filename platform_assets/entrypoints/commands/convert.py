@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from platform_assets.entrypoints.options import Json
+from platform_assets.entrypoints.options import HeaderRow, Json, Sheet
 from platform_assets.entrypoints.screen import count, errors, facts, plain, print_result, size
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def convert(  # noqa: PLR0913, PLR0917 - Typer makes an option of each thing tha
         bool | None, typer.Option("--header/--no-header", show_default=False, help="Whether the first row has names.")
     ] = None,
     text: Annotated[bool, typer.Option("--text", help="Leave all columns of a CSV file texts.")] = False,
-    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook; the first without.")] = None,
-    header_row: Annotated[int, typer.Option(min=1, help="Row of a workbook that names the columns.")] = 1,
+    sheet: Sheet = None,
+    header_row: HeaderRow = 1,
     malformed: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Share of malformed rows beyond which all is refused; none without."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from platform_assets.entrypoints.options import Json, RowsName
+from platform_assets.entrypoints.options import HeaderRow, Json, RowsName, Sheet
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -24,6 +24,8 @@ def profile(
     name: RowsName,
     html: Annotated[Path | None, typer.Option(help="Write a page with plots to this file.")] = None,
     approximate: Annotated[bool, typer.Option("--approximate", help="Estimate how many values differ.")] = False,
+    sheet: Sheet = None,
+    header_row: HeaderRow = 1,
     json: Json = False,
 ) -> None:
     """Measures a dataset's table or a file: nulls, values, shapes, distributions, correlations, keys."""
@@ -34,7 +36,7 @@ def profile(
 
     location = open_location(context.obj)
     refuse_unknown_rows(location.catalog, name)
-    with rows_of(name, location.catalog, location.lake) as rows:
+    with rows_of(name, location.catalog, location.lake, sheet=sheet, header_row=header_row) as rows:
         measured, malformed = profile_of(rows, approximate=approximate), rows.malformed
     if malformed:
         typer.echo(f"{name}: {malformed:,} malformed records are left out; platform convert lists them.", err=True)

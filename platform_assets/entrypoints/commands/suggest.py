@@ -7,18 +7,20 @@ from typing import Annotated
 
 import typer
 
-from platform_assets.entrypoints.options import Json, RowsName
+from platform_assets.entrypoints.options import HeaderRow, Json, RowsName, Sheet
 
 commands = typer.Typer()
 
 
 @commands.command()
-def suggest(
+def suggest(  # noqa: PLR0913, PLR0917 - one option per thing that can be said
     context: typer.Context,
     name: RowsName,
     dataset: Annotated[str | None, typer.Option(help="What a file's dataset is called, domain/dataset.")] = None,
     owner: Annotated[str, typer.Option(help="Who owns a file's dataset.")] = "team:unassigned",
     output: Annotated[Path | None, typer.Option(help="Write the code to this file.")] = None,
+    sheet: Sheet = None,
+    header_row: HeaderRow = 1,
     json: Json = False,
 ) -> None:
     """Suggests a whole contract for a file, or rules for a declared dataset, as Python with the evidence beside."""
@@ -30,11 +32,12 @@ def suggest(
 
     location = open_location(context.obj)
     refuse_unknown_rows(location.catalog, name)
-    with rows_of(name, location.catalog, location.lake) as rows:
+    with rows_of(name, location.catalog, location.lake, sheet=sheet, header_row=header_row) as rows:
         measured = profile_of(rows)
         suggestions = suggestions_of(rows, measured, location.catalog, location.lake)
         schema, malformed = rows.frame.collect_schema(), rows.malformed
-        encoding = f", encoding={literal(rows.encoding)}" if rows.encoding else ""
+        words = {"encoding": rows.encoding, "sheet": sheet, "header_row": header_row if header_row > 1 else None}
+        read_as = "".join(f", {word}={literal(value)}" for word, value in words.items() if value is not None)
     if malformed:
         typer.echo(f"{name}: {malformed:,} malformed records are left out; platform convert lists them.", err=True)
     code = (
@@ -46,7 +49,7 @@ def suggest(
             schema,
             name=dataset or dataset_name(name),
             owner=owner,
-            source=f"Files({literal(file_pattern(name))}{encoding})",
+            source=f"Files({literal(file_pattern(name))}{read_as})",
         )
     )
     if output is not None:

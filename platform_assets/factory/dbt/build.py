@@ -15,9 +15,11 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from platform_assets.dbt_outline import Check, Model, mart_spec
 from platform_assets.factory.checks import markdown_table
 from platform_assets.factory.dbt.mart import mart_events
+from platform_assets.factory.dbt.personal import PersonalData
 from platform_assets.factory.red_checks import RedCheck, RedChecks, blame
 from platform_assets.factory.tracing import open_step
 from platform_core.contracts import Catalog
+from platform_core.privacy.masking import MASK
 from platform_resources.engines.dbt import Event, Invocation, StagedProject
 from platform_resources.engines.duckdb import DuckDBFile
 from platform_resources.storage import Lake, TableSpec
@@ -64,7 +66,10 @@ def build_models(
         arguments = _selection(chosen, [check for _, check in tested], complete=complete)
         with open_step(lake.settings, "dbt", context.run) as span:
             span.set(models=len(chosen), tests=sum(len(check.tests) for _, check in checks))
-            invocation = staged.invoke(["build", *arguments], listener=lambda event: _tell(context, event))
+            personal = PersonalData(staged.manifest())
+            invocation = staged.invoke(
+                ["build", *arguments], listener=lambda event: _tell(context, event), personal=personal.nodes
+            )
         if invocation.exception is not None:
             invocation.or_raise()
         results = {_unique_id(event): event for event in invocation.events if _is_result(event)}
@@ -80,7 +85,7 @@ def build_models(
                 told = {"dbt_seconds": round(float(results[model.unique_id]["data"]["execution_time"]), 3)}
                 refused |= yield from mart_events(context, catalog, catalog[model.name], rows, lake, told)
             else:
-                yield _output(model, file, lake, results[model.unique_id])
+                yield _output(model, file, lake, results[model.unique_id], personal)
     _refuse_failure(invocation, stopped, refused)
 
 
@@ -201,14 +206,19 @@ def _in_order(models: Sequence[Model], results: Mapping[str, Event]) -> list[Mod
     return sorted(models, key=lambda each: order.index(each.unique_id))
 
 
-def _output(model: Model, file: DuckDBFile, lake: Lake, built: Event) -> dg.Output[Any]:
+def _output(model: Model, file: DuckDBFile, lake: Lake, built: Event, personal: PersonalData) -> dg.Output[Any]:
     """The model's rows as Arrow where they go to the lake, and nothing to write where the lake has them already."""
     told: dict[str, Any] = {"dbt_seconds": round(float(built["data"]["execution_time"]), 3)}
     name = dg.AssetKey(model.key).to_python_identifier()
     if model.table is None:
         return dg.Output(None, name, metadata={**told, "dagster/row_count": file.count(model.relation)})
     rows = file.read(model.relation)
-    told["preview"] = dg.MetadataValue.md(markdown_table(rows.slice(0, _PREVIEW_ROWS).to_pylist()))
+    shown = personal.shown(model.unique_id, rows.column_names)
+    preview = [
+        {name: value if name in shown or value is None else MASK for name, value in row.items()}
+        for row in rows.slice(0, _PREVIEW_ROWS).to_pylist()
+    ]
+    told["preview"] = dg.MetadataValue.md(markdown_table(preview))
     if not _is_new(lake, mart_spec(model), rows):
         facts = {"dagster/row_count": rows.num_rows, "rows_written": 0, "table_changed": False}
         return dg.Output(None, name, metadata={**told, **facts})

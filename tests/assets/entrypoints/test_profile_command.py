@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from openpyxl import Workbook
+
 from platform_assets.entrypoints.cli import main
 from tests.assets.entrypoints.conftest import GOOD, Shell
 
@@ -57,3 +59,16 @@ def test_a_file_that_is_not_utf8_suggests_its_encoding_and_its_malformed_line_is
     names: dict[str, object] = {}
     exec(code, names)  # noqa: S102 - that the code runs is what is tested
     assert names["flats"].source.encoding == "cp1252"
+
+
+def test_a_sheet_of_a_workbook_below_its_title_suggests_how_it_is_read(shell: Shell, tmp_path: Path) -> None:
+    book = Workbook()
+    book.create_sheet("rooms")
+    for row in (["Rooms of the house"], [], ["room", "beds"], ["a", 1], ["b", 2]):
+        book["rooms"].append(row)
+    book.save(tmp_path / "house-1.xlsx")
+    words = (str(tmp_path / "house-1.xlsx"), "--sheet", "rooms", "--header-row", "3")
+    code = shell("suggest", *words)
+    assert 'Files("house-*.xlsx", sheet="rooms", header_row=3)' in code
+    exec(code, {})  # noqa: S102 - that the code runs is what is tested
+    assert [each["name"] for each in shell.json("profile", *words)["columns"]] == ["room", "beds"]
