@@ -209,13 +209,13 @@ class TableUnwritable(TableError):
 
 
 class UnreadableTable(TableError):
-    """Another engine wrote the table with a feature that cannot be read here; `feature` names it."""
+    """Another engine wrote the table with a feature that cannot be read, or written, here; `feature` names it."""
 
-    def __init__(self, table: str, feature: str) -> None:
+    def __init__(self, table: str, feature: str, *, verb: str = "read", kind: str = "Delta feature") -> None:
         self.feature = feature
         super().__init__(
             table,
-            f"was written with the Delta feature {feature}, which cannot be read here",
+            f"was written with the {kind} {feature}, which cannot be {verb} here",
             fix="drop the feature by the engine that wrote it, or let that engine write a plain copy",
         )
 

@@ -32,6 +32,7 @@ _MISTAKES = {
 
 _OS_ERROR = re.compile(r"\(os error (\d+)\)|\bcode: (\d+), kind:")
 _FEATURE = re.compile(r"Feature '(\w+)' is not supported|reader features \['([\w-]+)'|reader version \d+ \(([\w ]+)\)")
+_WRITER_FEATURES = re.compile(r"Unsupported table features required: \[([\w, ]+)\]")
 _ROOM = "make room there, or set PLATFORM_LAKE to another place; then materialise again"
 _RIGHTS = "give this user the right to write there, or set PLATFORM_LAKE to another place"
 _DISK = {
@@ -104,7 +105,17 @@ def _refused_by_disk(error: BaseException, table: str, location: str) -> TableUn
 
 
 def _unreadable(error: BaseException, table: str) -> UnreadableTable | None:
-    feature = _FEATURE.search(str(error)) if type(error).__name__ in ("DeltaError", "DeltaProtocolError") else None
+    """Name the features of another engine that the table has, by their names in Delta's protocol."""
+    if type(error).__name__ not in ("DeltaError", "DeltaProtocolError", "CommitFailedError"):
+        return None
+    words = str(error)
+    written = _WRITER_FEATURES.search(words)
+    if written is not None:
+        names = (f"{name[:1].lower()}{name[1:]}" for name in written[1].split(", "))
+        return UnreadableTable(table, ", ".join(sorted(names)), verb="written")
+    if "catalog-managed table" in words:
+        return UnreadableTable(table, "catalogManaged")
+    feature = _FEATURE.search(words)
     return None if feature is None else UnreadableTable(table, next(filter(None, feature.groups())))
 
 

@@ -19,6 +19,7 @@ from platform_resources.errors import (
     MetadataLost,
     PositionMoved,
     TableDamaged,
+    UnreadableTable,
     UnsupportedOperation,
     VersionNotFound,
 )
@@ -88,6 +89,9 @@ if TYPE_CHECKING:
     from pyiceberg.table.snapshots import Snapshot as TableSnapshot
 
 _FILE = "\0file"
+_NEWEST_WRITTEN = 2
+"""The newest format version of Iceberg that pyiceberg writes; it reads the third."""
+
 _KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 
@@ -131,6 +135,7 @@ class IcebergFormat(TableFormat):
         Raises:
             InvalidTableSpec: the catalogue is another lake's.
             MetadataLost: the file that the catalogue names is not there.
+            UnreadableTable: another engine wrote it in a version of Iceberg, or with a type, that is not known here.
         """
         from pyiceberg.exceptions import NoSuchTableError, ValidationError
 
@@ -145,6 +150,10 @@ class IcebergFormat(TableFormat):
             raise MetadataLost(self.spec.path, str(metadata_location(self._catalogue, self._identifier))) from error
         except ValidationError as error:
             place = str(metadata_location(self._catalogue, self._identifier))
+            version = self._format_version(place)
+            if version is not None:
+                feature = f"format version {version}, or a type that is new in it"
+                raise UnreadableTable(self.spec.path, feature, kind="Iceberg") from error
             raise MetadataLost(self.spec.path, place, there=True) from error
         if table.location() != self.location:
             raise InvalidTableSpec(
@@ -154,6 +163,12 @@ class IcebergFormat(TableFormat):
             )
         table.metadata.properties["commit.retry.num-retries"] = "0"
         return table
+
+    def _format_version(self, place: str) -> int | None:
+        """Read the version that a metadata file says it is written in; None where the file is not whole."""
+        content = self._folder.read(place.removeprefix(f"{self._folder.uri('')}/"))
+        document = json.loads(content) if is_json(content) else None
+        return document.get("format-version") if isinstance(document, dict) else None
 
     def _existing(self) -> "Table":
         """Open the table as it is now; raises TableNotFound."""
@@ -182,10 +197,18 @@ class IcebergFormat(TableFormat):
         return retried(
             attempt,
             table=self.spec.path,
-            snapshot=self._opened,
+            snapshot=self._writable,
             version=lambda table: None if table is None else table.metadata_location,
             errors=(CommitFailedException, TableAlreadyExistsError, ValidationException, FileNotFoundError),
         )
+
+    def _writable(self) -> "Table | None":
+        """Open the table to write; raises UnreadableTable where it has a format version that nobody here writes."""
+        table = self._opened()
+        if table is not None and table.format_version > _NEWEST_WRITTEN:
+            feature = f"format version {table.format_version}"
+            raise UnreadableTable(self.spec.path, feature, verb="written", kind="Iceberg")
+        return table
 
     def _rows_at(self, table: "Table", version: str | int | None = None) -> pl.LazyFrame:
         """Read the rows of a version, or of the latest; raises VersionNotFound."""

@@ -54,6 +54,33 @@ def test_a_delta_feature_that_cannot_be_read_is_named_in_one_sentence(lake: Lake
             attempt()
 
 
+def test_a_delta_feature_that_can_be_read_and_not_written_is_named_by_the_write(lake: Lake) -> None:
+    lake.write(spec("delta"), ROWS)
+    features = ["rowTracking", "domainMetadata"]
+    protocol = {"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": features}
+    log = Path(lake.location(spec("delta"))) / "_delta_log"
+    (log / f"{1:020}.json").write_text(json.dumps({"protocol": protocol}))
+    assert lake.read(spec("delta")).height == 2
+    with pytest.raises(UnreadableTable, match="Delta feature domainMetadata, rowTracking, which cannot be written"):
+        lake.write(spec("delta"), ROWS)
+
+
+@pytest.mark.parametrize(("version", "verbs"), [(3, ["written"]), (4, ["read", "written"])])
+def test_a_newer_format_version_of_iceberg_is_named_and_taken_for_no_damage(
+    lake: Lake, version: int, verbs: list[str]
+) -> None:
+    lake.write(spec("iceberg"), ROWS)
+    for path in (Path(lake.location(spec("iceberg"))) / "metadata").glob("*.metadata.json"):
+        path.write_text(json.dumps(json.loads(path.read_bytes()) | {"format-version": version, "next-row-id": 0}))
+    theirs = Lake(lake.settings)
+    if "read" not in verbs:
+        assert theirs.read(spec("iceberg")).height == 2
+    for verb, attempt in (("read", theirs.read), ("written", lambda one: theirs.write(one, ROWS))):
+        if verb in verbs:
+            with pytest.raises(UnreadableTable, match=f"was written with the Iceberg format version {version}"):
+                attempt(spec("iceberg"))
+
+
 @pytest.mark.parametrize("ours", FORMATS)
 @pytest.mark.parametrize("theirs", FORMATS)
 def test_a_place_keeps_the_format_of_its_table(lake: Lake, ours: str, theirs: str) -> None:
