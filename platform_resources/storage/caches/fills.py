@@ -4,12 +4,15 @@ The writing is done by a thread of its own, so that the reader waits for S3 and 
 written is left out of the cache and nothing else.
 """
 
+import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import groupby
+from io import BytesIO
+from itertools import groupby, islice
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +24,7 @@ from platform_resources.storage.caches.snapshot import PATH, Snapshot, Source, k
 from platform_resources.storage.caches.tiered import FRAMES, Cache, lacking
 
 _WAITING = 4
+_AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class Fill:
     ) -> Iterator[tuple[Part, pl.DataFrame]]:
         schema = pl.Schema({name: wanted[name] for name in missing})
         self._cache.counters.add(misses=len(parts))
-        found = self._by_file(parts, schema)
+        found = self._whole_files(parts, schema) if self._takes_whole_files(schema) else self._by_file(parts, schema)
         for part, batches in groupby(_all_of(parts, found), key=lambda pair: pair[0]):
             file, at = _File(self._cache, part, self._snapshot), 0
             try:
@@ -138,30 +142,71 @@ class Fill:
                 raise
             self._pool.submit(file.abandon)
 
+    def _takes_whole_files(self, schema: pl.Schema) -> bool:
+        """Returns whether every column of plain Parquet files is read, so that all their bytes come in any case."""
+        return self._files == self._by_name and set(schema) == set(self._snapshot.stored)
+
+    def _whole_files(self, parts: list[Part], schema: pl.Schema) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Yields the rows of files whose bytes were compared with what S3 says of them; the next ones are on their way.
+
+        A large file goes by one on this machine's disk, so that memory holds some row groups of it.
+        """
+        remote, remaining = self._cache.remote, iter(parts)
+        coming: deque[tuple[Part, Future[bytes | Path]]] = deque()
+        with (
+            tempfile.TemporaryDirectory(prefix="platform-objects-") as folder,
+            ThreadPoolExecutor(max_workers=_AHEAD, thread_name_prefix="cache-get") as pool,
+        ):
+
+            def ask(many: int) -> None:
+                for part in islice(remaining, many):
+                    coming.append((part, pool.submit(remote.whole, part.uri, part.size_bytes, Path(folder))))
+
+            ask(_AHEAD)
+            try:
+                while coming:
+                    part, asked = coming.popleft()
+                    content = asked.result()
+                    ask(1)
+                    source = [str(content)] if isinstance(content, Path) else BytesIO(content)
+                    for batch in self._batches(self._parquet(source, list(schema)), schema):
+                        yield part.uri, batch
+                    if isinstance(content, Path):
+                        content.unlink()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _batches(self, lazy: pl.LazyFrame, schema: pl.Schema) -> Iterator[pl.DataFrame]:
+        stored = self._snapshot.stored
+        own = {name: kind for name, kind in schema.items() if kind != stored[name]}
+        return (lazy.cast(own) if own else lazy).collect_batches(maintain_order=True)  # type: ignore[arg-type]
+
     def _by_file(self, parts: list[Part], schema: pl.Schema) -> Iterator[tuple[str, pl.DataFrame]]:
         """Yields the rows of all files as Polars reads them from S3, each batch from one file."""
-        stored = self._snapshot.stored
-        lazy = self._files([part.uri for part in parts], list(schema))
-        own = {name: kind for name, kind in schema.items() if kind != stored[name]}
-        for batch in (lazy.cast(own) if own else lazy).collect_batches(maintain_order=True):  # type: ignore[arg-type]
+        for batch in self._batches(self._files([part.uri for part in parts], list(schema)), schema):
             at = 0
             for length, path in batch[PATH].rle().struct.unnest().iter_rows():
                 yield path, batch.slice(at, length).drop(PATH)
                 at += length
 
     def _by_name(self, uris: Sequence[str], names: Sequence[str]) -> pl.LazyFrame:
-        """Returns columns of plain Parquet files."""
+        """Returns columns of plain Parquet files, and of each row its file."""
+        return self._parquet(list(uris), names, include_file_paths=PATH)
+
+    def _parquet(
+        self, source: list[str] | BytesIO, names: Sequence[str], *, include_file_paths: str | None = None
+    ) -> pl.LazyFrame:
         return pl.scan_parquet(
-            list(uris),
+            source,  # type: ignore[arg-type]  # a list of texts is one of sources
             schema={name: self._snapshot.stored[name] for name in names},
-            include_file_paths=PATH,
+            include_file_paths=include_file_paths,
             missing_columns="insert",
             extra_columns="ignore",
             cast_options=_cast_options(),
             glob=False,
             hive_partitioning=False,
-            storage_options=self._s3.polars_options(),
-            credential_provider=self._s3.polars_credentials(),
+            storage_options=self._s3.polars_options() if include_file_paths else None,
+            credential_provider=self._s3.polars_credentials() if include_file_paths else None,
         )
 
     def _do(self, work: object, argument: pl.DataFrame) -> None:

@@ -1,15 +1,26 @@
 """The last tier, asked as little as can be: one request says whether what is known is still so."""
 
+import hashlib
+import re
+import uuid
 from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from platform_resources.s3 import bucket_and_key
 from platform_resources.settings import S3Settings
 from platform_resources.storage.folder import S3Folder
+from platform_resources.storage.objects import ObjectStore
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
+
+
+_MD5 = re.compile(r"[0-9a-f]{32}")
+_LEAST_PART_BYTES = 5 << 20
+"""Of an upload in parts, all but the last are at least so large; its ETag is not made of the bytes."""
 
 
 class Remote:
@@ -30,6 +41,28 @@ class Remote:
             return store.head(key)["e_tag"]
         except FileNotFoundError:
             return None
+
+    def whole(self, uri: str, size_bytes: int, folder: Path) -> bytes | Path:
+        """Returns a whole object, or a file in a folder that holds it; its bytes are those that S3 speaks of.
+
+        A small object is compared with its ETag, which is made of its bytes where it came in one piece and nobody
+        encrypts it; any other with all that S3 says. Of a part of an object S3 says nothing, so what is read by ranges
+        cannot be compared.
+
+        Raises:
+            CorruptObject: the bytes are not those that S3 speaks of, however often they are fetched.
+        """
+        if size_bytes < _LEAST_PART_BYTES and self._s3.kms_key_id is None:
+            store, key = self._at(uri)
+            answer = store.get(key)
+            etag, content = str(answer.meta["e_tag"] or "").strip('"').lower(), bytes(answer.bytes())
+            if _MD5.fullmatch(etag) and hashlib.md5(content, usedforsecurity=False).hexdigest() == etag:
+                return content
+        return self._objects.get(uri, folder / uuid.uuid4().hex).path
+
+    @cached_property
+    def _objects(self) -> ObjectStore:
+        return ObjectStore(self._s3)
 
     def after(self, folder: str, name: str) -> Mapping[str, str]:
         """Returns the objects of a folder whose names sort after a text, with their ETags: one LIST."""
