@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from platform_resources.errors import (
+    ObjectUnavailable,
     ResourceError,
     TableDamaged,
     TableError,
@@ -143,6 +144,8 @@ def _explained(
         return TableForbidden(table, f"{location} cannot be reached: {problem}", fix=fix)
     if is_refusal(error):
         return TableForbidden(table, f"S3 refuses at {location}: {reason(error)}", fix=_CHECK)
+    if isinstance(error, ObjectUnavailable):
+        return TableUnavailable(table, f"S3 did not answer as it should: {error}", fix=_BUSY)
     if isinstance(error, ResourceError) or not is_transient(error):
         return None
     words = str(error).lower().replace("_", "")

@@ -96,3 +96,15 @@ def test_a_warning_does_not_look_like_a_pass_and_one_row_is_no_rows(address: str
     assert colours[0] != colours[1]
     page.get_by_text("1 row", exact=True).wait_for()
     page.get_by_text("Timestamp (UTC)", exact=True).wait_for()
+
+
+def test_a_quarantine_shows_its_rules_and_masked_rows_and_leads_to_the_report(address: str, page: Page) -> None:
+    page.goto(f"{address}/#/quarantine/shop/sales")
+    page.get_by_role("heading", name="Quarantine of shop/sales").wait_for()
+    assert page.get_by_text("•••").count() == 1
+    assert page.locator("img.plot").count() >= 2
+    page.get_by_role("link", name="Report").click()
+    report = page.frame_locator("iframe")
+    report.get_by_role("heading", name="Contract").wait_for()
+    report.get_by_role("link", name="shop/takings").first.click()
+    page.frame_locator("iframe").get_by_role("heading", name="shop/takings", exact=True).wait_for()
