@@ -145,7 +145,7 @@ def _explained(
     if is_refusal(error):
         return TableForbidden(table, f"S3 refuses at {location}: {reason(error)}", fix=_CHECK)
     if isinstance(error, ObjectUnavailable):
-        return TableUnavailable(table, f"S3 did not answer as it should: {error}", fix=_BUSY)
+        return TableUnavailable(table, f"{error.address} did not come whole in {error.attempts} attempts", fix=_BUSY)
     if isinstance(error, ResourceError) or not is_transient(error):
         return None
     words = str(error).lower().replace("_", "")
