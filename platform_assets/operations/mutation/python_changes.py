@@ -171,7 +171,7 @@ def _changes(node: ast.AST, scope: Mapping[str, Any], columns: Sequence[Mapping[
 def _numbers(value: Any) -> Iterator[Change]:
     for other in dict.fromkeys((value + 1, value - 1, -value)):
         if other != value:
-            yield "number", lambda _, other=other: ast.Constant(other)  # type: ignore[misc]
+            yield "number", partial(_constant, other)
 
 
 def _constants(value: Any, columns: Sequence[Mapping[str, str]]) -> Iterator[Change]:
@@ -187,7 +187,7 @@ def _constants(value: Any, columns: Sequence[Mapping[str, str]]) -> Iterator[Cha
             if others:
                 ordered = list(own)
                 nearest = min(others, key=lambda name: (abs(ordered.index(name) - ordered.index(value)), name))
-                yield "column", lambda _, nearest=nearest: ast.Constant(nearest)  # type: ignore[misc]
+                yield "column", partial(_constant, nearest)
 
 
 def _calls(node: ast.Call) -> Iterator[Change]:
@@ -200,23 +200,13 @@ def _calls(node: ast.Call) -> Iterator[Change]:
         yield "function", partial(_with_method, other)
     if name in _KEYED and len(node.args) > 1:
         for place in range(len(node.args)):
-            yield (
-                "key left out",
-                lambda same, place=place: _set(  # type: ignore[misc]
-                    same, "args", [each for at, each in enumerate(same.args) if at != place]
-                ),
-            )
+            yield "key left out", partial(_without_part, "args", place)
     for at, keyword in enumerate(node.keywords):
         if keyword.arg in _KEYWORDS and isinstance(keyword.value, ast.List) and len(keyword.value.elts) > 1:
             for place in range(len(keyword.value.elts)):
-                yield "key left out", lambda same, at=at, place=place: _without_element(same, at, place)  # type: ignore[misc]
+                yield "key left out", partial(_without_element, at, place)
         if keyword.arg in {"how", "closed", "descending", "nulls_last", "keep", "strict", "ignore_nulls"}:
-            yield (
-                f"{keyword.arg}= left out",
-                lambda same, at=at: _set(  # type: ignore[misc]
-                    same, "keywords", [each for place, each in enumerate(same.keywords) if place != at]
-                ),
-            )
+            yield f"{keyword.arg}= left out", partial(_without_part, "keywords", at)
 
 
 def _with_method(name: str, call: ast.Call) -> ast.Call:
@@ -225,7 +215,16 @@ def _with_method(name: str, call: ast.Call) -> ast.Call:
     return call
 
 
-def _without_element(call: ast.Call, at: int, place: int) -> ast.Call:
+def _constant(value: Any, _: ast.AST) -> ast.Constant:
+    return ast.Constant(value)
+
+
+def _without_part(part: str, place: int, call: ast.Call) -> ast.Call:
+    setattr(call, part, [each for at, each in enumerate(getattr(call, part)) if at != place])
+    return call
+
+
+def _without_element(at: int, place: int, call: ast.Call) -> ast.Call:
     elements = call.keywords[at].value
     assert isinstance(elements, ast.List)  # noqa: S101 - its only caller looked
     del elements.elts[place]

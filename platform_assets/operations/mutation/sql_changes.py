@@ -152,13 +152,14 @@ def _joins(node: exp.Expr) -> Iterator[Change]:
     left = node.args.get("side") == "LEFT"
     if left or not node.args.get("side"):
         yield "join", lambda same: _set(_set(same, "side", None if left else "LEFT"), "kind", None)
-    for place in range(len(node.args.get("using") or ()) if len(node.args.get("using") or ()) > 1 else 0):
-        yield (
-            "key left out",
-            lambda same, place=place: _set(  # type: ignore[misc]
-                same, "using", [each for at, each in enumerate(same.args["using"]) if at != place]
-            ),
-        )
+    keys = len(node.args.get("using") or ())
+    for place in range(keys if keys > 1 else 0):
+        yield "key left out", partial(_without_key, place)
+
+
+def _without_key(place: int, join: exp.Expr) -> exp.Expr:
+    join.set("using", [each for at, each in enumerate(join.args["using"]) if at != place])
+    return join
 
 
 def _counts(node: exp.Expr) -> Iterator[Change]:
@@ -182,7 +183,11 @@ def _literals(node: exp.Expr) -> Iterator[Change]:
     for other in dict.fromkeys((number + 1, number - 1, -number)):
         if other != number:
             text = str(int(other)) if whole else str(round(other, 9))
-            yield "number", lambda _, text=text: exp.Literal.number(text)  # type: ignore[misc]
+            yield "number", partial(_number, text)
+
+
+def _number(text: str, _: exp.Expr) -> exp.Expr:
+    return exp.Literal.number(text)
 
 
 def _columns(node: exp.Expr) -> Iterator[Change]:
