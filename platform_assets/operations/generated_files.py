@@ -67,7 +67,8 @@ def generate_recipes(
         rows: Of each table; None for the recipes' own.
         seed: None for the recipes' own.
         out: The folder; it is made where it is missing.
-        file_format: Of tables and series. Images are PNG files, beside an NPZ of their arrays and labels.
+        file_format: Of tables and series. Images are PNG files, beside an NPZ of their arrays and labels; with Parquet
+            a table of them too, pixels row by row.
     """
     seed = recipes.seed if seed is None else seed
     files = [
@@ -79,7 +80,7 @@ def generate_recipes(
         for one in recipes.series
     ]
     for recipe in recipes.images:
-        files += _written_images(recipe, out, seed)
+        files += _written_images(recipe, out, seed, as_table=file_format == "parquet")
     return files
 
 
@@ -208,7 +209,7 @@ _WRITERS: dict[FileFormat, Callable[[Iterator[pl.DataFrame], Path], None]] = {
 }  # fmt: skip
 
 
-def _written_images(recipe: ImageRecipe, out: Path, seed: int) -> list[GeneratedFile]:
+def _written_images(recipe: ImageRecipe, out: Path, seed: int, *, as_table: bool) -> list[GeneratedFile]:
     folder = out / recipe.name
     labels, arrays = [], []
     for number, (label, pixels) in enumerate(images(recipe, seed)):
@@ -221,8 +222,15 @@ def _written_images(recipe: ImageRecipe, out: Path, seed: int) -> list[Generated
     with _draft(stacked) as draft, draft.open("wb") as file:
         shape = (0, recipe.height, recipe.width, recipe.channels)
         np.savez_compressed(file, images=np.stack(arrays) if arrays else np.zeros(shape, np.uint8), labels=labels)
-    written = _written(f"{recipe.name}/labels", folder / "labels.csv", [listing], "csv")
-    return [written, GeneratedFile(recipe.name, str(stacked), len(labels), stacked.stat().st_size)]
+    written = [_written(f"{recipe.name}/labels", folder / "labels.csv", [listing], "csv")]
+    if as_table:
+        rows = listing.with_columns(
+            pl.lit(recipe.height).alias("height"), pl.lit(recipe.width).alias("width"),
+            pl.lit(recipe.channels).alias("channels"),
+            pl.Series("pixels", [pixels.tobytes() for pixels in arrays], dtype=pl.Binary),
+        )  # fmt: skip
+        written.append(_written(f"{recipe.name}/images", folder / "images.parquet", [rows], "parquet"))
+    return [*written, GeneratedFile(recipe.name, str(stacked), len(labels), stacked.stat().st_size)]
 
 
 def write_png(file: IO[bytes], pixels: Pixels) -> None:

@@ -139,7 +139,7 @@ def _seasonal(rng: np.random.Generator, earliest: Numbers, latest: float) -> Num
     day = np.floor(days[np.arange(earliest.size), chosen])
     hours = np.searchsorted(np.cumsum(_HOURS) / _HOURS.sum(), rng.random(earliest.size))
     times = (day + hours / 24) * _DAY + np.floor(rng.uniform(0, 3600, earliest.size))
-    return np.minimum(np.maximum(times, earliest), latest - 1)
+    return np.asarray(np.minimum(np.maximum(times, earliest), latest - 1))
 
 
 def _lines(rng: np.random.Generator, order_ids: pl.Series, seed: int) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from platform_core.synthetic.patterns import pattern_of
+from platform_core.synthetic.people import people
 from platform_core.synthetic.recipes.blocks import Draw
 
 Distribution = Literal["uniform", "normal", "lognormal", "exponential", "beta", "poisson", "zipf"]
@@ -38,6 +39,11 @@ class ColumnRecipe:
         std: See `distribution`.
         generator: Makes the values from a generator of chance, the number of the first row and a number of rows.
         shape: The two parameters of a beta, or the exponent of a Zipf.
+        mixture: Distributions with their weights, of which each row takes one.
+        open_hours: At which hours of Monday to Friday instants lie, closed, open, in UTC.
+        edge_case_rate: The share of values that are extremes: the bounds and zero, or odd texts.
+        person: Which part of a person: all such columns of a table speak of the same one.
+        countries: How often people of each country come.
     """
 
     name: str
@@ -56,10 +62,22 @@ class ColumnRecipe:
     std: float | None = None
     shape: tuple[float, ...] = ()
     generator: Draw | None = None
+    mixture: tuple[tuple[float, "ColumnRecipe"], ...] = ()
+    open_hours: tuple[float, float] | None = None
+    edge_case_rate: float = 0.0
+    person: str | None = None
+    countries: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def chance(self) -> str:
+        """The name of the column's source of chance; columns of a person share one."""
+        return self.name if self.person is None else "a person"
 
     def draw(self, rng: np.random.Generator, start: int, rows: int) -> pl.Series:
         """Draw `rows` values for the rows from number `start` on; nulls as often as `null_rate` says."""
         made = self._values(rng, start, rows)
+        if self.edge_case_rate and not self.unique:
+            made = self._with_edges(rng, made)
         if not self.null_rate:
             return made
         filled = pl.Series(rng.random(rows) >= self.null_rate)
@@ -68,6 +86,8 @@ class ColumnRecipe:
     def _values(self, rng: np.random.Generator, start: int, rows: int) -> pl.Series:
         if self.generator is not None:
             return self.generator(rng, start, rows)
+        if self.person is not None:
+            return people(rng, start, rows, dict(self.countries))[self.person]
         if self.values:
             return _weighted(self.values, rng, rows)
         if self.type == "boolean":
@@ -77,6 +97,26 @@ class ColumnRecipe:
         if self.type in {"timestamp", "date"}:
             return self._instants(rng, start, rows)
         return self._numbers(rng, start, rows)
+
+    def _with_edges(self, rng: np.random.Generator, values: pl.Series) -> pl.Series:
+        edges = self._edges(values.dtype)
+        if edges.is_empty():
+            return values
+        odd = edges.gather(rng.integers(0, edges.len(), values.len(), dtype=np.uint32))
+        usual = pl.Series(rng.random(values.len()) >= self.edge_case_rate)
+        return pl.select(pl.when(usual).then(values).otherwise(odd)).to_series()
+
+    def _edges(self, dtype: pl.DataType) -> pl.Series:
+        """The extremes of a column: none where its values are listed or follow a pattern."""
+        if self.values or self.pattern is not None or self.person is not None or dtype == pl.Boolean:
+            return pl.Series([], dtype=dtype)
+        if dtype == pl.String:
+            return pl.Series(_ODD_TEXTS)
+        bounds = [bound for bound in (self.low, self.high) if bound is not None]
+        if dtype.is_temporal():
+            return pl.Series(bounds).cast(dtype)
+        inside = [0.0] if (_number(self.low) or 0.0) <= 0 <= (_number(self.high) or 0.0) else []
+        return pl.Series([*(float(_number(bound) or 0) for bound in bounds), *inside], dtype=pl.Float64).cast(dtype)
 
     def _texts(self, rng: np.random.Generator, start: int, rows: int) -> pl.Series:
         if self.pattern is not None:
@@ -92,16 +132,25 @@ class ColumnRecipe:
         low, high = _number(self.low), _number(self.high)
         if self.unique:
             return pl.int_range(start, start + rows, eager=True) + int(low if low is not None else 1)
-        numbers = self._distributed(rng, rows, low, high)
+        numbers = self.distributed(rng, rows, low, high)
         if low is not None or high is not None:
             numbers = np.clip(numbers, low, high)
         if self.type == "integer":
             return pl.Series(np.rint(numbers)).cast(pl.Int64)
         return pl.Series(numbers if self.decimals is None else np.round(numbers, self.decimals))
 
-    def _distributed(
+    def distributed(
         self, rng: np.random.Generator, rows: int, low: float | None, high: float | None
     ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Draw numbers of the distribution, before they are clipped and rounded."""
+        if self.mixture:
+            parts = np.stack([part.distributed(rng, rows, low, high) for _, part in self.mixture])
+            shares = np.cumsum([weight for weight, _ in self.mixture])
+            chosen = np.searchsorted(shares / shares[-1], rng.random(rows), side="right")
+            mixed: np.ndarray[tuple[int], np.dtype[np.float64]] = parts[
+                np.minimum(chosen, len(parts) - 1), np.arange(rows)
+            ]
+            return mixed
         mean, std = self.mean, self.std if self.std is not None else 1.0
         match self.distribution:
             case "normal":
@@ -134,6 +183,11 @@ class ColumnRecipe:
         span = (high - low) // MICROSECONDS
         seconds = np.arange(start, start + rows) * 1_000_000
         offsets = seconds if self.unique else rng.integers(0, span + 1, rows)
+        if self.open_hours is not None and not self.unique:
+            days = open_days(low, high, self.open_hours)
+            opens, closes = (int(hour * _HOUR) for hour in self.open_hours)
+            starts = np.array([(day - low) // MICROSECONDS for day in days], dtype=np.int64)
+            offsets = starts[rng.integers(0, starts.size, rows)] + rng.integers(opens, closes, rows)
         instants = pl.Series(offsets).cast(pl.Duration("us")) + pl.lit(low).cast(pl.Datetime("us", "UTC"))
         series = pl.select(instants).to_series()
         return series.dt.date() if self.type == "date" else series
@@ -147,6 +201,18 @@ _WORDS: tuple[str, ...] = (
     "quartz", "rain", "river", "saffron", "sand", "shore", "silver", "spruce", "stone", "summit", "thistle",
     "timber", "valley", "velvet", "violet", "willow", "winter",
 )  # fmt: skip
+
+
+_ODD_TEXTS = ("", " ", "NULL", "'; --", "Zażółć gęślą jaźń", "漢字", "😀", "x" * 255, "line\nbreak", 'a,b;"c"')
+_HOUR = 3_600_000_000
+
+
+def open_days(low: datetime, high: datetime, hours: tuple[float, float]) -> list[datetime]:
+    """List the days from Monday to Friday whose open hours lie in [low, high], each as its midnight in UTC."""
+    first = low.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [first + timedelta(days=number) for number in range((high - first).days + 1)]
+    return [day for day in days if day.weekday() < 5 and day + timedelta(hours=hours[0]) >= low  # noqa: PLR2004 - Saturday
+            and day + timedelta(hours=hours[1]) <= high]  # fmt: skip
 
 
 def sentences(rng: np.random.Generator, rows: int, words: int, vocabulary: Sequence[str] = _WORDS) -> pl.Series:

@@ -14,8 +14,9 @@ from typing import Any, get_args
 
 from platform_core.errors import ContractError, Problem
 from platform_core.synthetic.patterns import UnreadablePatternError, pattern_of
+from platform_core.synthetic.people import COUNTRIES, PARTS
 from platform_core.synthetic.recipes.blocks import Draw
-from platform_core.synthetic.recipes.columns import ColumnRecipe, ColumnType, Distribution
+from platform_core.synthetic.recipes.columns import ColumnRecipe, ColumnType, Distribution, open_days
 from platform_core.synthetic.recipes.images import ImageKind, ImageRecipe
 from platform_core.synthetic.recipes.series import (
     Anomalies,
@@ -168,6 +169,11 @@ class _Reading:
                 "std",
                 "shape",
                 "generator",
+                "mixture",
+                "business_hours",
+                "edge_case_rate",
+                "person",
+                "countries",
             },
         )
         generator = part.get("generator")
@@ -193,7 +199,16 @@ class _Reading:
         weights = tuple((value, self.number(weight, f"{place}: values")) for value, weight in weighted)
         if weights and (min(weight for _, weight in weights) < 0 or not sum(weight for _, weight in weights)):
             self.refuse(f"{place}: values", "have a weight below zero, or none above it.", "give shares above zero.")
+        person = part.get("person")
+        if person is not None:
+            person = self.one_of(person, PARTS, f"{place}: person")
+            kind = "string"
         return ColumnRecipe(
+            mixture=self.mixture(part.get("mixture"), f"{place}: mixture"),
+            open_hours=self.open_hours(part.get("business_hours"), kind, low, high, place),
+            edge_case_rate=self.share(part.get("edge_case_rate", 0.0), f"{place}: edge_case_rate"),
+            person=person,
+            countries=self.countries(part.get("countries"), f"{place}: countries"),
             name=name,
             type=kind,
             distribution=distribution,
@@ -211,6 +226,42 @@ class _Reading:
             generator=self.generators.get(str(generator)),
             shape=tuple(self.number(one, f"{place}: shape") for one in _listed(part.get("shape"))),
         )
+
+    def mixture(self, given: Any, place: str) -> tuple[tuple[float, ColumnRecipe], ...]:
+        parts = []
+        for part in self.mappings(given, place):
+            self.only(part, place, {"weight", "distribution", "mean", "std", "shape", "range"})
+            weight = self.number(part.get("weight", 1.0), f"{place}: weight")
+            if weight <= 0:
+                self.refuse(f"{place}: weight {weight}", "is not above zero.", "give shares above zero.")
+            words = {word: value for word, value in part.items() if word != "weight"}
+            parts.append((weight, self.column({"name": "a part", "type": "float", **words}, place)))
+        return tuple(parts)
+
+    def open_hours(self, given: Any, kind: str, low: Any, high: Any, place: str) -> tuple[float, float] | None:
+        """Read `true`, which is [9, 17), or a pair of hours."""
+        if given is None or given is False:
+            return None
+        place = f"{place}: business_hours"
+        pair = [9, 17] if given is True else given
+        if kind != "timestamp" or not isinstance(pair, list) or len(pair) != 2:  # noqa: PLR2004 - from, to
+            self.refuse(f"{place} {given!r}", "is no pair of hours of a timestamp.", "write true, or [9, 17].")
+            return None
+        opens, closes = (self.number(hour, place) for hour in pair)
+        if not 0 <= opens < closes <= 24:  # noqa: PLR2004 - hours of a day
+            self.refuse(f"{place} {given!r}", "is no span of a day.", "give hours in [0, 24], the first one lower.")
+            return None
+        if isinstance(low, datetime) and isinstance(high, datetime) and not open_days(low, high, (opens, closes)):
+            self.refuse(f"{place} {given!r}", "leaves no open day in the range.", "widen the range.")
+            return None
+        return opens, closes
+
+    def countries(self, given: Any, place: str) -> tuple[tuple[str, float], ...]:
+        pairs = given.items() if isinstance(given, Mapping) else [(name, 1.0) for name in given or COUNTRIES]
+        return tuple(
+            (self.one_of(name, tuple(COUNTRIES), place), max(1e-9, self.number(weight, place)))
+            for name, weight in pairs
+        )  # fmt: skip
 
     def bounds(self, given: Any, kind: str, place: str) -> tuple[Any, Any]:
         if given is None:

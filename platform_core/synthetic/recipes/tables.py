@@ -43,5 +43,6 @@ def table_chunks(recipe: TableRecipe, seed: int, rows: int | None = None) -> Ite
 
 def _drawn(recipe: TableRecipe, seed: int, start: int, rows: int) -> pl.DataFrame:
     return pl.DataFrame([
-        drawn(column.draw, seed, recipe.name, column.name, start=start, rows=rows) for column in recipe.columns
+        drawn(column.draw, seed, recipe.name, column.chance, start=start, rows=rows).alias(column.name)
+        for column in recipe.columns
     ])  # fmt: skip

@@ -100,3 +100,37 @@ def test_a_wrong_recipe_is_refused_whole_with_every_culprit():
     for word in ("'pictures'", "num_rows", "'foo'", "range", "'patern'", "null_rate", "pattern", "column 'a'",
                  "end_date", "base", "'m'"):  # fmt: skip
         assert word in culprits
+
+
+def table_of(*columns):
+    (table,) = recipes_of({"tabular": {"name": "t", "schema": list(columns)}}).tables
+    return table_rows(table, 3, start=0, rows=3_000)
+
+
+def test_the_columns_of_a_person_are_one_persons_and_of_one_country():
+    parts = ("name", "email", "country", "company")
+    frame = table_of(*({"name": part, "person": part, "countries": {"PL": 2, "FR": 1}} for part in parts))
+    french = frame.filter(pl.col("country") == "FR")
+    assert 800 < french.height < 1_200
+    assert french["company"].str.ends_with("SARL").all()
+    assert (frame["company"].str.split(" ").list.first() == frame["name"].str.split(" ").list.get(1)).all()
+    assert frame["email"].is_unique().all()
+
+
+def test_instants_in_business_hours_are_on_working_days_between_the_hours():
+    at = table_of({"name": "at", "type": "timestamp", "range": ["2024-01-01", "2024-03-01"],
+                   "business_hours": [8, 18]})["at"]  # fmt: skip
+    assert (at.dt.hour().min(), at.dt.hour().max(), at.dt.weekday().max()) == (8, 17, 5)
+
+
+def test_a_mixture_has_its_parts_by_weight_and_edge_cases_are_the_bounds():
+    parts = [{"weight": 3, "distribution": "normal", "mean": 10}, {"distribution": "normal", "mean": 60}]
+    column = {"name": "m", "type": "float", "mixture": parts, "range": [-5, 99], "edge_case_rate": 0.03}
+    numbers = table_of(column)["m"]
+    assert 0.2 < (numbers > 40).mean() < 0.3
+    assert numbers.is_in([-5.0, 0.0, 99.0]).sum() > 60
+
+
+def test_business_hours_without_an_open_day_are_refused():
+    with pytest.raises(ContractError, match="leaves no open day"):
+        table_of({"name": "at", "type": "timestamp", "range": ["2024-01-06", "2024-01-07"], "business_hours": True})
