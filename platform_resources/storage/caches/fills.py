@@ -168,7 +168,7 @@ class Fill:
                     part, asked = coming.popleft()
                     content = asked.result()
                     ask(1)
-                    source = [str(content)] if isinstance(content, Path) else BytesIO(content)
+                    source: list[str] | BytesIO = [str(content)] if isinstance(content, Path) else BytesIO(content)
                     for batch in self._batches(self._parquet(source, list(schema)), schema):
                         yield part.uri, batch
                     if isinstance(content, Path):
@@ -197,7 +197,7 @@ class Fill:
         self, source: list[str] | BytesIO, names: Sequence[str], *, include_file_paths: str | None = None
     ) -> pl.LazyFrame:
         return pl.scan_parquet(
-            source,  # type: ignore[arg-type]  # a list of texts is one of sources
+            source,
             schema={name: self._snapshot.stored[name] for name in names},
             include_file_paths=include_file_paths,
             missing_columns="insert",

@@ -168,7 +168,8 @@ class IcebergFormat(TableFormat):
         """Read the version that a metadata file says it is written in; None where the file is not whole."""
         content = self._folder.read(place.removeprefix(f"{self._folder.uri('')}/"))
         document = json.loads(content) if is_json(content) else None
-        return document.get("format-version") if isinstance(document, dict) else None
+        version: int | None = document.get("format-version") if isinstance(document, dict) else None
+        return version
 
     def _existing(self) -> "Table":
         """Open the table as it is now; raises TableNotFound."""
