@@ -49,7 +49,7 @@ def _hints(record: Any) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in fields(record)}
 
 
-def fits(value: Any, hint: Any) -> bool:  # noqa: PLR0911 - one answer for each form of an annotation
+def fits(value: Any, hint: Any) -> bool:  # noqa: C901, PLR0911 - one answer for each form of an annotation
     """Whether a value is of an annotated type; a bool is no number, and a text no sequence of texts."""
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any or hint is object:
@@ -64,7 +64,9 @@ def fits(value: Any, hint: Any) -> bool:  # noqa: PLR0911 - one answer for each 
         is_list = isinstance(value, Sequence | frozenset | set) and not isinstance(value, str | bytes)
         return is_list and all(fits(item, inner[0]) for item in value)
     if origin in (Mapping, dict):
-        return isinstance(value, Mapping)
+        if not isinstance(value, Mapping) or not inner:
+            return isinstance(value, Mapping)
+        return all(fits(key, inner[0]) and fits(item, inner[1]) for key, item in value.items())
     if origin is Callable:
         return callable(value)
     if hint in (int, float):
@@ -84,6 +86,8 @@ def spoken(hint: Any) -> str:
         return "one of " + ", ".join(map(repr, inner))
     if origin in (Sequence, tuple, list):
         return f"a list of {spoken(inner[0])}"
+    if origin in (Mapping, dict) and inner:
+        return f"a mapping of {spoken(inner[0])} to {spoken(inner[1])}"
     words = {str: "a text", int: "a whole number", float: "a number", bool: "True or False", timedelta: "a timedelta"}
     return words.get(hint) or f"a {getattr(origin or hint, '__name__', hint)}"
 

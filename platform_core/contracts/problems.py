@@ -29,6 +29,8 @@ _NAME = re.compile(f"{_WORD}/{_WORD}")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _OWNER = re.compile(r"team:[A-Za-z0-9_\-.]+|[^@\s]+@[^@\s]+\.[^@\s]+")
 _RULE_ID = re.compile(r"[A-Za-z0-9_]+")
+_CRON_FIELD = re.compile(r"[0-9*][0-9*,/\-]*|(?:[A-Za-z]{3}(?:[,\-](?=[A-Za-z]))?)+|L")
+_CRON_BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 _COLUMN = re.compile(r'[^\s"{}](?:[^"{}\x00-\x1f]*[^\s"{}])?')
 _RESERVED = ("_source", "_ingest_id", "_row_hash", "_ingested_at", "_partition", ARRIVAL)
 
@@ -125,6 +127,9 @@ def _identity(dataset: Dataset) -> Iterator[Problem]:
 def _promises(dataset: Dataset) -> Iterator[Problem]:
     if dataset.freshness is not None and dataset.freshness <= timedelta(0):
         yield _problem(dataset, f"freshness {dataset.freshness}", "is no time.", "use within(hours=...) above zero.")
+    if dataset.schedule is not None and not _is_cron(dataset.schedule):
+        yield _problem(dataset, f"schedule {dataset.schedule!r}", "is no cron line of five fields.",
+                       "write minute, hour, day, month and weekday, such as '0 6 * * *'.")  # fmt: skip
     for culprit, fix in dataset.sla.broken_terms() if dataset.sla else ():
         yield _problem(dataset, culprit, "cannot be promised.", fix)
     for threshold in dataset.thresholds:
@@ -137,6 +142,15 @@ def _promises(dataset: Dataset) -> Iterator[Problem]:
             freshness=dataset.freshness,
         ):
             yield _problem(dataset, *found)
+
+
+def _is_cron(line: str) -> bool:
+    """Whether a text is a cron line: five fields, each number within its bounds."""
+    parts = line.split()
+    return len(parts) == len(_CRON_BOUNDS) and all(
+        _CRON_FIELD.fullmatch(part) and all(low <= int(number) <= high for number in re.findall(r"(?<!/)\b\d+", part))
+        for part, (low, high) in zip(parts, _CRON_BOUNDS, strict=True)
+    )
 
 
 def _columns(dataset: Dataset) -> Iterator[Problem]:

@@ -57,6 +57,22 @@ def declare(model: type[DataFrameModel] = Good, **terms: Any) -> Dataset:
     return Dataset(name, model, **{**said, **terms})
 
 
+@pytest.mark.parametrize("line", ["every day", "0 6 * *", "99 * * * *", "0 6 * * 8", "@daily"])
+def test_a_schedule_that_is_no_cron_line_is_refused_by_name(line: str) -> None:
+    with pytest.raises(ContractError, match="is no cron line of five fields"):
+        catalog_of([declare(schedule=line)])
+
+
+@pytest.mark.parametrize("line", ["0 6 * * *", "*/15 0-6,22 1 JAN-MAR MON,FRI", "5/20 * * * 0"])
+def test_a_cron_line_is_taken(line: str) -> None:
+    assert catalog_of([declare(schedule=line)])
+
+
+def test_the_items_of_a_mapping_are_judged_too() -> None:
+    with pytest.raises(ContractError, match="a mapping of a text to a text belongs there"):
+        catalog_of([declare(source=Files("x-*", formats={"day": 3}))])  # type: ignore[dict-item]  # the point
+
+
 @pytest.mark.parametrize(
     ("terms", "culprit"),
     [
