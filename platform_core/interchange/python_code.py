@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -12,7 +12,7 @@ from platform_core import contracts
 from platform_core.contracts import Column, Dataset, Rule, rules_of
 from platform_core.interchange.values import NotPortable, field_value, plain
 from platform_core.quality.suggested_code import annotation
-from platform_core.rules import ReferenceRule, ValueRule
+from platform_core.rules import DriftRule, ReferenceRule, ValueRule
 from platform_core.rules.base import parameters_of
 
 
@@ -145,12 +145,17 @@ def _rule_lines(rule: Rule) -> Iterator[str]:
     elif rule.kind == "compare":
         one, other = rule.columns
         arguments = [_text(one), _text(str(terms["operator"])), _text(other), severity]
-    elif rule.kind in ("complete", "unique", "volume"):
+    elif isinstance(rule, DriftRule) and replace(rule, id="").id == rule.id:
+        arguments = [_text(rule.column), _text(rule.measure_word), rest, severity]
+    elif (
+        rule.kind in ("mean", "deviation", "quantile", "distinct", "share_of") and replace(rule, id="").id == rule.id
+    ) or rule.kind in ("complete", "unique", "volume"):
         arguments = [*map(_text, rule.columns), rest, severity]
     else:
         yield f"        # left out: a rule {rule.kind!r} beside its column"
         return
-    yield f"        {rule.kind}({', '.join(argument for argument in arguments if argument)}),"
+    call = "drift" if isinstance(rule, DriftRule) else rule.kind
+    yield f"        {call}({', '.join(argument for argument in arguments if argument)}),"
 
 
 def _expression(value: pl.Expr) -> str:

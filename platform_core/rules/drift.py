@@ -45,6 +45,8 @@ class DriftRule(DatasetRule):
     fault: ClassVar[FaultKind] = "drift"
     takes: ClassVar[str] = "at_most"
     numeric: ClassVar[bool] = False
+    measure_word: ClassVar[str] = ""
+    """The word of `drift` for the kind."""
 
     at_most: float | None = None
     against: str = "previous"
@@ -153,6 +155,7 @@ class MeanDrift(DriftRule):
     """The rule that a column's mean has changed by at most a share of what it was: 0.2 is 20 %."""
 
     kind: ClassVar[str] = "mean_drift"
+    measure_word: ClassVar[str] = "mean"
     numeric: ClassVar[bool] = True
 
     def _words(self) -> str:
@@ -167,6 +170,7 @@ class QuantileDrift(DriftRule):
     """The rule that a quantile (0.5 is the median) of a column has changed by at most a share of what it was."""
 
     kind: ClassVar[str] = "quantile_drift"
+    measure_word: ClassVar[str] = "quantile"
     numeric: ClassVar[bool] = True
 
     at: float = 0.5
@@ -192,6 +196,7 @@ class ShareDrift(DriftRule):
     """The rule that the share of one value has changed by at most so much: 0.05 is 5 points. None: of nulls."""
 
     kind: ClassVar[str] = "share_drift"
+    measure_word: ClassVar[str] = "share"
 
     value: Any = None
 
@@ -231,6 +236,7 @@ class Psi(DriftRule):
     """
 
     kind: ClassVar[str] = "psi"
+    measure_word: ClassVar[str] = "psi"
 
     def _words(self) -> str:
         return "stability index (PSI)"
@@ -247,6 +253,7 @@ class Ks(DriftRule):
     """The rule on the greatest distance of the cumulative shares (Kolmogorov-Smirnov), less chance once in 1,000."""
 
     kind: ClassVar[str] = "ks"
+    measure_word: ClassVar[str] = "ks"
 
     def _words(self) -> str:
         return "Kolmogorov-Smirnov distance"
@@ -271,6 +278,7 @@ class NewValues(DriftRule):
     """The rule that at most a share of the values were not there before: new categories."""
 
     kind: ClassVar[str] = "new_values"
+    measure_word: ClassVar[str] = "new_values"
 
     def _words(self) -> str:
         return "share of new values"
@@ -315,8 +323,8 @@ def _binned(now: pl.Series, before: pl.Series) -> pl.DataFrame:
 DriftMeasure = Literal["mean", "quantile", "share", "psi", "ks", "new_values"]
 
 _MEASURES: dict[str, type[DriftRule]] = {
-    "mean": MeanDrift, "quantile": QuantileDrift, "share": ShareDrift, "psi": Psi, "ks": Ks, "new_values": NewValues,
-}  # fmt: skip
+    kind.measure_word: kind for kind in (MeanDrift, QuantileDrift, ShareDrift, Psi, Ks, NewValues)
+}
 
 
 def drift(

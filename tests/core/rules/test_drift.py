@@ -1,14 +1,16 @@
 """A partition unlike those before it turns a rule on drift red, and one like them does not."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from platform_core.contracts import catalog_of, drift, rules_from, rules_of
+from platform_core.contracts import Dataset, catalog_of, drift, rules_from, rules_of
 from platform_core.errors import ContractError
 from platform_core.interchange.odcs import from_odcs, to_odcs
+from platform_core.interchange.python_code import dataset_code
 from platform_core.quality import judge
 from platform_core.rules import DriftRule
 from platform_core.synthetic import faults, synthesize
@@ -76,6 +78,9 @@ def test_it_travels_through_a_contract_and_a_list() -> None:
              {"type": "share_drift", "field": "city", "value": {"value": "it's", "at_most": 0.3, "against": "weekday"}},
              {"type": "mean_drift", "field": "fare", "value": 0.3}]  # fmt: skip
     assert set(rules_from(items)) <= {*rules_of(FARES)}
+    code: dict[str, Any] = {}
+    exec(dataset_code(FARES), code)  # noqa: S102 - our own code
+    assert next(rules_of(each) for each in code.values() if isinstance(each, Dataset)) == rules_of(FARES)
 
 
 def test_what_cannot_be_compared_is_refused_whole() -> None:
