@@ -91,9 +91,11 @@ def test_a_transform_that_breaks_its_contract_or_raises_is_red_with_the_reason(t
     assert "nowhere" in capsys.readouterr().out
 
 
-def test_a_selection_without_a_match_names_what_there_is(capsys):
-    assert main(["test", "flights/none*"]) == 1
-    assert "flights/airlines" in capsys.readouterr().err
+def test_a_selection_without_a_match_names_what_there_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = package(tmp_path, "bikes_unasked", limit=5, broken="pl.lit(1)")
+    assert main(["--package", name, "test", "bikes/none*"]) == 1
+    assert "bikes/trips" in capsys.readouterr().err
 
 
 BY_HAND = '''"""Assets by hand."""
