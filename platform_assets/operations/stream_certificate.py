@@ -63,7 +63,7 @@ class MortalLake(Lake):
     dataset: str = ""
     point: DeathPoint | None = None
 
-    def write(self, spec: TableSpec, frame: Any, **options: Any) -> Commit: # passes all on
+    def write(self, spec: TableSpec, frame: Any, **options: Any) -> Commit:  # passes all on
         """Write, and die before it or behind it where that is the point."""
         self._pass("before", spec)
         done = super().write(spec, frame, **options)
