@@ -23,6 +23,7 @@ import polars as pl
 from platform_assets.operations.errors import RequestError, UnknownName
 from platform_core.privacy.detect import suspected_pii
 from platform_core.privacy.masking import MASK
+from platform_core.quality.conform import converted
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake, TableSpec
 from platform_resources.storage.branches import found_tables
@@ -107,14 +108,34 @@ class Platform:
 
     def personal(self, name: str, frame: pl.LazyFrame) -> set[str]:
         """Name the columns of personal data: as the newest published contract says, or as they look."""
-        published = sorted((self.contracts / name).glob("*.odcs.yaml"), key=_numbers)
-        if not published:
+        contract = self._contract(name)
+        if contract is None:
             return set(suspected_pii(frame))
-        from ruamel.yaml import YAML
-
-        contract = YAML(typ="safe").load(published[-1].read_text(encoding="utf-8"))
         properties = [column for table in contract.get("schema", []) for column in table.get("properties", [])]
         return {column["name"] for column in properties if column.get("classification") == "personal"}
+
+    def wider_types(self, name: str, frame: pl.LazyFrame, *, major: int) -> dict[str, pl.DataType]:
+        """Find the columns whose published type is wider than the one in which the rows lie, with that type."""
+        contract = self._contract(name)
+        if contract is None or not str(contract.get("version", "")).startswith(f"{major}."):
+            return {}
+        from platform_core.interchange.compatibility import is_wider
+        from platform_core.interchange.odcs import from_odcs
+
+        there = frame.collect_schema()
+        columns = from_odcs(contract).dataset.columns
+        return {each.name: each.dtype for each in columns
+                if each.name in there and is_wider(each.dtype, there[each.name])}  # fmt: skip
+
+    def _contract(self, name: str) -> dict[str, Any] | None:
+        """Read the newest published contract; None where there is none."""
+        published = sorted((self.contracts / name).glob("*.odcs.yaml"), key=_numbers)
+        if not published:
+            return None
+        from ruamel.yaml import YAML
+
+        contract: dict[str, Any] = YAML(typ="safe").load(published[-1].read_text(encoding="utf-8"))
+        return contract
 
     def _repr_html_(self) -> str:
         items = "".join(f"<li><code>{escape(name)}</code></li>" for name in self)
@@ -146,6 +167,8 @@ class Table:
     def lazy(self) -> pl.LazyFrame:
         """Return the rows lazily, without the platform's own columns; personal data is masked.
 
+        A version from before a type became wider is read in the wider type, which loses nothing.
+
         Raises:
             VersionNotFound: The table has no such version.
         """
@@ -153,6 +176,8 @@ class Table:
         if self.partition is not None:
             frame = frame.filter(pl.col(self._partition_column(frame)) == self.partition)
         frame = frame.select(name for name in frame.collect_schema().names() if not name.startswith("_"))
+        major = int(self.spec.path.rpartition("/v")[2])
+        frame = converted(frame, self.platform.wider_types(self.name, frame, major=major))
         if self.platform.unmask:
             return frame
         hidden = self.platform.personal(self.name, frame)

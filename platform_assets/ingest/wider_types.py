@@ -56,6 +56,4 @@ def _widen(
 def _is_wider(declared: pl.DataType, stored: pl.DataType) -> bool:
     if declared == stored or isinstance(declared, pl.String | pl.Enum | pl.Categorical):
         return False
-    if isinstance(declared, pl.Datetime) and stored == pl.Date:
-        return declared.time_zone == "UTC"
     return is_wider(declared, stored)

@@ -1,7 +1,8 @@
 """Stored tables by the names of datasets: their rows at a version, and what operations may delete."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -12,6 +13,8 @@ from platform_assets.location import CodeLocation
 from platform_assets.operations.errors import RequestError, UnknownName
 from platform_assets.operations.instance import open_instance
 from platform_core.privacy.masking import MASK
+from platform_core.quality.conform import converted
+from platform_core.quality.conversions import conversions_of
 from platform_resources.errors import UnsupportedOperation
 from platform_resources.storage import TableSpec
 from platform_resources.storage.formats.iceberg import IcebergFormat
@@ -25,11 +28,12 @@ _RAW = ("payload", "fix")
 
 @dataclass(frozen=True)
 class NamedTable:
-    """A table that somebody named: its spec, and the columns whose values are masked."""
+    """A table that somebody named: its spec, the columns whose values are masked, and the types that are declared."""
 
     name: str
     spec: TableSpec
     hidden: frozenset[str]
+    types: Mapping[str, pl.DataType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,18 @@ class RowChoice:
 
 @dataclass(frozen=True)
 class RowsRead:
-    """Rows of one version of a table."""
+    """Rows of one version of a table, in the types that are declared now.
+
+    Attributes:
+        conversions: Columns that this version holds in another type, and how many of these rows' values that lost.
+    """
 
     table: str
     version: str | None
     at: datetime | None
     rows: tuple[dict[str, Any], ...]
     masked: tuple[str, ...]
+    conversions: tuple[str, ...] = ()
 
 
 def find_table(location: CodeLocation, name: str, which: Which = "table") -> NamedTable:
@@ -64,7 +73,9 @@ def find_table(location: CodeLocation, name: str, which: Which = "table") -> Nam
     if dataset is not None:
         spec = {"table": table_spec, "quarantine": quarantine_spec, "ingests": ingests_spec}[which](dataset)
         personal = {column.name for column in dataset.columns if column.pii is not None}
-        return NamedTable(name, spec, frozenset({"table": personal, "quarantine": {*_RAW}, "ingests": set()}[which]))
+        hidden = {"table": personal, "quarantine": {*_RAW}, "ingests": set()}[which]
+        types = {column.name: column.dtype for column in dataset.columns} if which == "table" else {}
+        return NamedTable(name, spec, frozenset(hidden), types)
     from dagster import AssetKey, TableSchema  # noqa: PLC0415 - only assets without a declaration need the graph
 
     graph = location.defs.resolve_asset_graph()
@@ -102,7 +113,8 @@ def read_rows(location: CodeLocation, name: str, which: Which, choice: RowChoice
         found.spec, version=version, columns=choice.columns or None, partitions=choice.partitions or None
     )
     with location.lake.telling(found.spec):
-        rows = frame.head(choice.limit).collect()
+        stored = frame.head(choice.limit).collect()
+    rows = converted(stored.lazy(), found.types).collect()
     hidden = () if unmask else tuple(each for each in rows.columns if each in found.hidden)
     shown = rows.with_columns(pl.when(pl.col(each).is_not_null()).then(pl.lit(MASK)).alias(each) for each in hidden)
     return RowsRead(
@@ -111,6 +123,7 @@ def read_rows(location: CodeLocation, name: str, which: Which, choice: RowChoice
         at=moment,
         rows=tuple(shown.to_dicts()),
         masked=hidden,
+        conversions=tuple(each.words for each in conversions_of(stored, rows)),
     )
 
 

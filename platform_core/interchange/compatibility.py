@@ -264,6 +264,8 @@ def is_wider(wide: pl.DataType, narrow: pl.DataType) -> bool:
     if isinstance(wide, pl.Datetime) and isinstance(narrow, pl.Datetime):
         units = ("ms", "us", "ns")
         return wide.time_zone == narrow.time_zone and units.index(wide.time_unit) >= units.index(narrow.time_unit)
+    if isinstance(wide, pl.Datetime) and narrow == pl.Date:
+        return wide.time_zone == "UTC"  # a day is its midnight
     if isinstance(wide, pl.Enum) and isinstance(narrow, pl.Enum):
         return set(narrow.categories) <= set(wide.categories)
     one, other = (_SIGNED.fullmatch(type(each).__name__) for each in (wide, narrow))

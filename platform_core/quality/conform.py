@@ -1,6 +1,6 @@
 """From a frame as it came to a frame as the contract types it; what cannot be read is marked, never guessed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -133,7 +133,8 @@ def _judge_type(raw: pl.DataType, column: Column, dataset: Dataset) -> None:
             dataset.name, [column.name], "is a timestamp without a zone, and the contract says UTC.",
             "write the zone into the input; the platform does not guess it.",
         )  # fmt: skip
-    if raw != pl.Null and _family(raw) not in {"text", _family(column.dtype)} and not _is_day(raw, column.dtype):
+    is_day = _is_day(raw, column.dtype) or is_midnight(raw, column.dtype)
+    if raw != pl.Null and _family(raw) not in {"text", _family(column.dtype)} and not is_day:
         raise ShapeError(
             dataset.name, [column.name], f"is {raw}, and the contract says {column.dtype}.",
             "send text or the declared type.",
@@ -164,6 +165,30 @@ def _instance(dtype: Any) -> pl.DataType:
 def _is_day(raw: pl.DataType, wanted: pl.DataType) -> bool:
     """Whether days may come as midnights, which is how pandas holds them; another time of day cannot be read as one."""
     return wanted == pl.Date and isinstance(raw, pl.Datetime) and raw.time_zone is None
+
+
+def is_midnight(raw: pl.DataType, wanted: pl.DataType) -> bool:
+    """Whether days are wanted as instants: their midnights in UTC, which come back as the same days."""
+    return raw == pl.Date and isinstance(wanted, pl.Datetime) and wanted.time_zone == "UTC"
+
+
+def converted(rows: pl.LazyFrame, types: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """The rows with numbers, days and instants in the types that are wanted, null where these have no such value.
+
+    Texts, nested columns and types that are not cast into one another stay as they are, and so does what `types` does
+    not name; `conversions_of` both frames says what was lost.
+    """
+    there = rows.collect_schema()
+    return rows.with_columns(
+        read_as(name, there[name], wanted) for name, wanted in types.items()
+        if name in there and _is_convertible(there[name], wanted)
+    )  # fmt: skip
+
+
+def _is_convertible(raw: pl.DataType, wanted: pl.DataType) -> bool:
+    if raw == wanted or raw.is_nested() or _is_naive(raw, wanted):
+        return False
+    return is_midnight(raw, wanted) or _family(raw) == _family(wanted) != "text"
 
 
 def _family(dtype: pl.DataType) -> str:

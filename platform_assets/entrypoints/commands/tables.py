@@ -247,7 +247,7 @@ def _rows_table(read: RowsRead) -> RenderableType:
     rendered = new_table(*read.rows[0], fixed=read.rows[0])
     for each in read.rows:
         rendered.add_row(*(plain(value) for value in each.values()))
-    return rendered
+    return Group(rendered, *(f"read as {plain(words)}" for words in read.conversions))
 
 
 def _result_text(result: OperationResult, *, how: str = "") -> Group:

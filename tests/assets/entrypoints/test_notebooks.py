@@ -1,10 +1,13 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
 
 from platform_assets.entrypoints.notebooks import open_platform
 from platform_assets.operations.errors import RequestError, UnknownName
+from platform_core.contracts import DataFrameModel, Dataset, Files, UtcTimestamp
+from platform_core.interchange.odcs import to_odcs
+from platform_resources.documents import write_document
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake, TableSpec
 from platform_resources.storage.branches import Branches
@@ -34,6 +37,25 @@ def test_a_published_contract_says_what_is_personal(settings, tmp_path):
     told = "schema: [{properties: [{name: id, classification: personal}, {name: email}]}]"
     (tmp_path / "shop/people/2.0.0.odcs.yaml").write_text(told)
     assert open_platform(settings, contracts=tmp_path)["shop/people"].collect().row(0) == ("•••", "a@b.de")
+
+
+def test_a_version_from_before_a_type_became_wider_is_read_in_the_wider_type(settings, tmp_path):
+    class Visits(DataFrameModel):
+        """Visits to the shop."""
+
+        day: UtcTimestamp
+        price: float
+
+    visits = Dataset("shop/visits", Visits, owner="team:shop", version="1.1.0", source=Files("*"))
+    spec = TableSpec(path="shop/visits/v1", mode="overwrite", schema_evolution="add")
+    narrow = pl.DataFrame({"day": [date(2024, 1, 2)], "price": [2]}, schema_overrides={"price": pl.Int32})
+    wide = pl.DataFrame({"day": [datetime(2024, 1, 3, 10, tzinfo=UTC)], "price": [2.5]})
+    for rows in (narrow, wide):
+        Lake(settings).write(spec, rows)
+    write_document(tmp_path / "shop/visits/1.1.0.odcs.yaml", to_odcs(visits))
+    before = open_platform(settings, contracts=tmp_path)["shop/visits"].at(version=0).collect()
+    assert before.rows() == [(datetime(2024, 1, 2, tzinfo=UTC), 2.0)]
+    assert before.schema["price"] == pl.Float64
 
 
 def test_sql_names_tables_in_quotes_and_a_branch_is_read_by_the_settings(settings, tmp_path):

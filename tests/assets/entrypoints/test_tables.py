@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import polars as pl
 
 from platform_assets.ingest import table_spec
 from tests.assets.entrypoints.conftest import GOOD, Shell
@@ -47,6 +48,15 @@ def test_rows_are_read_as_they_are_and_as_they_were_with_personal_data_masked(sh
     assert (then["version"], len(then["rows"])) == (versions[-1], 3)
     assert "ada@example.com" in shell("table", "read", "shop/sales", "--unmask")
     assert "ada@example.com" not in shell("table", "read", "shop/sales")
+
+
+def test_a_version_of_other_types_is_read_as_the_contract_declares_and_says_what_that_lost(shell: Shell) -> None:
+    spec = replace(table_spec(shell.world.dataset("shop/sales")), mode="append", replaces=None, schema_evolution="add")
+    older = sales((1, "plum", 1.5)).with_columns(pl.col("sale").cast(pl.Int32), _partition=pl.lit("2024-01"))
+    shell.world.location.lake.write(spec, older.rename({"_partition": spec.partition_column or ""}))
+    told = shell.json("table", "read", "shop/sales")
+    assert told["conversions"] == ["sale: Int32 to Int64, nothing lost"]
+    assert "read as sale: Int32 to Int64, nothing lost" in shell("table", "read", "shop/sales")
 
 
 def test_a_quarantines_raw_rows_stay_masked(shell: Shell) -> None:

@@ -10,14 +10,27 @@ import pytest
 
 from platform_assets.discovery import discover
 from platform_assets.operations.contracts import Registry, comparisons
-from platform_core.contracts import DataFrameModel, Dataset, Field, Parquet, Sla, complete, monthly, volume
+from platform_core.contracts import (
+    DataFrameModel,
+    Dataset,
+    Day,
+    Field,
+    Parquet,
+    Sla,
+    UtcTimestamp,
+    complete,
+    monthly,
+    volume,
+)
 from platform_core.interchange.compatibility import bumped, compare
 
 ROOT = Path(__file__).parents[3]
 
 
 def declared(version: str = "1.0.0", model: dict[str, Any] | None = None, **terms: Any) -> Dataset:
-    columns = {"x": (int, {"ge": 1}), "s": (str, {"isin": ["a", "b"], "nullable": True}), **(model or {})}
+    columns = {
+        "x": (int, {"ge": 1}), "s": (str, {"isin": ["a", "b"], "nullable": True}), "d": (Day, {}), **(model or {})
+    }  # fmt: skip
     kept = {name: column for name, column in columns.items() if column is not None}
     body = {name: Field(**words) for name, (_, words) in kept.items()}
     made = type("Rows", (DataFrameModel,), {**body, "__annotations__": {name: kind for name, (kind, _) in kept.items()},
@@ -33,6 +46,7 @@ CHANGES = [
     ({"model": {"s": None}}, "column_removed", "incompatible", "neutral"),
     ({"model": {"x": (pl.Float64, {"ge": 1})}}, "type_changed", "incompatible", "neutral"),
     ({"model": {"x": (pl.Int128, {"ge": 1})}}, "type_widened", "convertible", "loosens"),
+    ({"model": {"d": (UtcTimestamp, {})}}, "type_widened", "convertible", "loosens"),
     ({"model": {"x": (pl.Int32, {"ge": 1})}}, "type_narrowed", "incompatible", "tightens"),
     ({"model": {"x": (int, {"ge": 1, "nullable": True})}}, "null_allowed", "incompatible", "loosens"),
     ({"model": {"s": (str, {"isin": ["a", "b"]})}}, "null_refused", "compatible", "tightens"),

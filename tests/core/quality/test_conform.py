@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from platform_core.contracts import DataFrameModel, Dataset, Day, Field, Files, UtcTimestamp
 from platform_core.quality import conform
+from platform_core.quality.conform import converted
+from platform_core.quality.conversions import conversions_of
 from platform_core.quality.envelope import as_text, payloads
 
 
@@ -44,6 +46,18 @@ def read(column: str, values: list[Any], dtype: Any = None) -> list[Any]:
     done = conform(raw.with_columns(pl.Series(column, values, dtype=dtype)), kinds)
     wrong = done.unreadable[column]
     return [UNREADABLE if bad else value for value, bad in zip(done.frame[column], wrong, strict=True)]
+
+
+def test_days_become_their_midnights_in_utc_and_what_a_cast_lost_is_counted() -> None:
+    assert read("at", [date(2024, 2, 29), None]) == [datetime(2024, 2, 29, tzinfo=UTC), None]
+    rows = pl.DataFrame({"at": [date(2024, 2, 29), None], "n": [2**53 + 1, 7], "text": ["1", "x"]})
+    wanted = {"at": pl.Datetime("us", "UTC"), "n": pl.Float64(), "text": pl.Int64(), "new": pl.Int64()}
+    read_rows = converted(rows.lazy(), wanted).collect()
+    assert read_rows.rows() == [(datetime(2024, 2, 29, tzinfo=UTC), 2.0**53, "1"), (None, 7.0, "x")]
+    assert [each.words for each in conversions_of(rows, read_rows)] == [
+        "at: Date to Datetime(time_unit='us', time_zone='UTC'), nothing lost",
+        "n: Int64 to Float64, 1 of 2 values lost something",
+    ]
 
 
 @pytest.mark.parametrize(
