@@ -7,7 +7,7 @@ from functools import partial
 import polars as pl
 
 from platform_assets.ingest.collisions import judged_together
-from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest.quarantine import QuarantineStore, homes
 from platform_core.contracts import Dataset
 from platform_core.contracts.sources import Source
 from platform_core.errors import ShapeError
@@ -133,8 +133,6 @@ def _quarantined(store: QuarantineStore, ids: Sequence[str] | None, partitions: 
     A row belongs to the partition of what it says now, its fix included. One that lies in no partition of the graph
     belongs to every run, for it must be judged in one.
     """
-    from platform_assets.ingest.replay import homes  # noqa: PLC0415 - it imports this module
-
     chosen = store.envelopes(ids=ids, decision="open").filter(pl.col("position").is_not_null())
     if partitions is not None:
         home = homes(store.dataset, chosen)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
 from platform_assets.ingest.tables import ingests_spec, quarantine_spec
 from platform_core.contracts import Dataset
+from platform_core.quality.conform import conform
 from platform_core.quality.envelope import ENVELOPE, Decision, as_text, payloads
 from platform_resources.storage import Lake
 
@@ -160,6 +162,15 @@ class QuarantineStore:
         known = stored.collect_schema()
         columns = [pl.col(name) if name in known else pl.lit(None, dtype).alias(name) for name, dtype in schema.items()]
         return stored.select(columns).collect()
+
+
+def homes(dataset: Dataset, envelopes: pl.DataFrame) -> pl.Series:
+    """The partition of the graph that each envelope's row lies in, its fix included; null where it lies in none."""
+    if dataset.partitions is None or envelopes.is_empty():
+        return pl.repeat(None, envelopes.height, dtype=pl.String, eager=True).alias("home")
+    rows = conform(payloads(envelopes, [column.name for column in dataset.columns]), dataset).frame
+    exists, key = dataset.partitions.holds(datetime.now(UTC)), dataset.partitions.key()
+    return rows.select(pl.when(exists).then(key).alias("home")).to_series()
 
 
 def succession(envelopes: pl.DataFrame, earlier: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:

@@ -2,19 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import polars as pl
 
 from platform_assets.ingest.commit import ReplayedEnvelopes
 from platform_assets.ingest.inputs import Input
 from platform_assets.ingest.intake import Intake
-from platform_assets.ingest.quarantine import QuarantineStore
+from platform_assets.ingest.quarantine import QuarantineStore, homes
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import INGEST, SOURCE, table_spec
-from platform_core.contracts import Dataset
 from platform_core.contracts.sources import Replayed
-from platform_core.quality import conform, payloads
 
 REPLAY_TAG = "platform/replay"
 """A run with this tag takes its rows from the quarantine: `all`, or a JSON list of quarantine ids."""
@@ -28,15 +25,6 @@ def replay_tag(ids: Sequence[str] | None) -> dict[str, str]:
 def replayed_source(tag: str) -> Replayed:
     """The source that stands in for the declared one in a run with that tag."""
     return Replayed(ids=None if tag == "all" else json.loads(tag))
-
-
-def homes(dataset: Dataset, envelopes: pl.DataFrame) -> pl.Series:
-    """The partition of the graph that each envelope's row lies in, its fix included; null where it lies in none."""
-    if dataset.partitions is None or envelopes.is_empty():
-        return pl.repeat(None, envelopes.height, dtype=pl.String, eager=True).alias("home")
-    rows = conform(payloads(envelopes, [column.name for column in dataset.columns]), dataset).frame
-    exists, key = dataset.partitions.holds(datetime.now(UTC)), dataset.partitions.key()
-    return rows.select(pl.when(exists).then(key).alias("home")).to_series()
 
 
 def close_replayed(store: QuarantineStore, inputs: Sequence[Input], refused: pl.DataFrame) -> ReplayedEnvelopes:

@@ -8,8 +8,8 @@ import polars as pl
 
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.partitioning import run_keys, span_tags
-from platform_assets.ingest.quarantine import QuarantineStore
-from platform_assets.ingest.replay import homes, replay_tag
+from platform_assets.ingest.quarantine import QuarantineStore, homes
+from platform_assets.ingest.replay import replay_tag
 from platform_core.contracts import Catalog, Dataset
 from platform_core.rules import InPartition
 from platform_resources.sources import digest

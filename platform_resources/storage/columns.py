@@ -7,15 +7,16 @@ Enumerations are stored as strings.
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
 from platform_resources.errors import SchemaMismatch, UnsupportedType
-from platform_resources.storage.table import SchemaEvolution
 
 _UTC = ("Etc/UTC", "Etc/UCT", "Etc/Zulu", "Etc/Universal", "UCT", "Zulu", "Universal", "+00:00")  # DuckDB says Etc/UTC
 Encoded = str | dict[str, Any]
+SchemaEvolution = Literal["refuse", "add"]
+"""Whether columns that a table lacks are refused or added as nullable ones."""
 Widened = Mapping[type[pl.DataType], pl.DataType]
 DELTA: Widened = {
     pl.UInt8: pl.Int16(),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import polars as pl
 
 from platform_resources.errors import InvalidTableSpec
+from platform_resources.storage.columns import SchemaEvolution
 from platform_resources.storage.transactions import ANY, ExpectedPosition, Transaction, WriteGuard
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ METADATA_KEY = "platform/table"
 PROVENANCE = ("_source", "_ingest_id", "_row_hash", "_ingested_at")
 Format = Literal["delta", "iceberg", "parquet"]
 Mode = Literal["overwrite", "append", "merge"]
-SchemaEvolution = Literal["refuse", "add"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,9 +79,13 @@ def test_files_that_a_page_names_are_there(page: str) -> None:
     assert [word for word in named if not (ROOT / word).exists()] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/operations.md"])
-def test_every_setting_is_documented_and_no_other_is(page: str) -> None:
-    assert set(re.findall(r"`(PLATFORM_[A-Z0-9_]+)`", (ROOT / page).read_text())) == set(VARIABLES)
+def test_every_setting_is_documented_and_no_other_is() -> None:
+    assert _settings("docs/operations.md") == set(VARIABLES)
+    assert _settings("README.md") <= set(VARIABLES)
+
+
+def _settings(page: str) -> set[str]:
+    return set(re.findall(r"`(PLATFORM_[A-Z0-9_]+)`", (ROOT / page).read_text()))
 
 
 @pytest.mark.parametrize("page", NAMES)
