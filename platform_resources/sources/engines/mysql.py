@@ -103,7 +103,7 @@ class MySQLDatabase(ServerDatabase):
         return ""
 
     def state(self, query: Query) -> State:
-        """Count and measure; the fingerprint sees what is added, deleted, or changed together with the cursor."""
+        """Count and measure; the fingerprint sees what is added or deleted, and what changed of rows to read again."""
         with self._cursor() as cursor:
             if query.cursor is None:
                 self.run(cursor, f"SELECT count(*) FROM {_relation(query)}")
@@ -114,9 +114,10 @@ class MySQLDatabase(ServerDatabase):
             self.run(cursor, sql)
             high, rows, filled = cursor.fetchone()
             since = earlier(high, query.lag_seconds)
-            self.run(cursor, f"SELECT count(*) FROM {_relation(query)} WHERE {column} >= {VALUE}", [since])
-            (tail,) = cursor.fetchone()
-            return State(high, rows, f"{rows} {filled} {tail} {high}")
+            reread = f"FROM {_relation(query)} WHERE {column} >= {VALUE} OR {column} IS NULL"
+            self.run(cursor, f"SELECT count(*), {self._row_sum(cursor, query)} {reread}", [since])
+            tail, contents = cursor.fetchone()
+            return State(high, rows, f"{rows} {filled} {tail} {contents} {high}")
 
     def rows(self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int) -> Rows:
         """Yield the rows from one snapshot, which are then counted in it; what is not fetched yet is at the server."""
@@ -174,9 +175,13 @@ class MySQLDatabase(ServerDatabase):
             (_, checksum) = cursor.fetchone()
             if checksum is not None:
                 return str(checksum)
-        values = ", ".join(f"HEX({_quoted(name)}), ISNULL({_quoted(name)})" for name in self._kinds(cursor, query))
-        self.run(cursor, f"SELECT sum(CRC32(CONCAT_WS(',', {values}))) FROM {_relation(query)}")
+        self.run(cursor, f"SELECT {self._row_sum(cursor, query)} FROM {_relation(query)}")
         return str(cursor.fetchone()[0])
+
+    def _row_sum(self, cursor: Any, query: Query) -> str:
+        hexes = (f"HEX(CAST({_quoted(name)} AS BINARY))" for name in self._kinds(cursor, query))  # HEX rounds numbers
+        values = ", ".join(f"coalesce({each}, '-')" for each in hexes)
+        return f"sum(CRC32(CONCAT_WS(',', {values})))"
 
     def _options(self, query: str) -> dict[str, Any]:
         """Read what the URL says behind its question mark: TLS by the words of MySQL's own client, and timeouts.

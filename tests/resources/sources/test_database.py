@@ -128,6 +128,20 @@ def test_a_row_with_the_cursor_value_of_the_last_one_is_not_missed(shop):
     assert "10" in load(source(shop), position)[0]
 
 
+@pytest.mark.parametrize("write", [
+    "update orders set amount = 11 where id = 1",  # a clock that ticks each second
+    "update orders set note = null where id = 3",
+    "update orders set id = 9 where id = 1",
+])  # fmt: skip
+def test_a_row_that_changed_with_no_later_cursor_value_is_a_load_of_its_own(shop, write):
+    shop.add(FIRST, (3, "9", None, "no cursor", True))
+    _, position = load(source(shop))
+    shop.run(write)
+    rows, position = load(source(shop), position)
+    assert len(rows) == 2
+    assert load(source(shop), position) == (None, position)
+
+
 def test_the_probe_stays_until_something_is_written(shop):
     before = source(shop).probe()
     if not before:
