@@ -82,7 +82,8 @@ class SQLiteDatabase:
             high, rows, filled = self._run(connection, sql).fetchone()
             state = State(None if high is None else str(high), rows)
             connection.create_function("row_digits", -1, _row_digits, deterministic=True)
-            names = [name for name, *_ in self._run(connection, f"SELECT * FROM {_relation(query)} LIMIT 0").description]
+            empty = self._run(connection, f"SELECT * FROM {_relation(query)} LIMIT 0")
+            names = [name for name, *_ in empty.description]
             sql = (
                 f"SELECT count(*), sum({_digits_of(names)}) FROM {_relation(query)} "
                 f"WHERE {cursor} >= ? OR {cursor} IS NULL"
