@@ -134,6 +134,7 @@ def _write(state: IngestState, outcome: Outcome, number: int) -> Commit | None:
         partitions=outcome.partitions if table_spec(state.dataset).mode == "overwrite" else None,
         transaction=(state.stream, number),
         expected_position=state.position.table,
+        note=state.note,
         replace_values=plan.replaced,
         deleted_keys=plan.deleted,
         commit_metadata={"run_id": outcome.run_id},

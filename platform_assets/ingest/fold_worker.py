@@ -30,11 +30,9 @@ from platform_assets.ingest.stream import (
     Tally,
     judge_folded,
     plan_micro_batch,
-    read_positions,
-    topic_name,
-    topic_of,
 )
 from platform_assets.ingest.tables import INGEST, INGESTED_AT, SOURCE, table_spec
+from platform_assets.ingest.topic_history import history_name, read_positions, topic_name, topic_of
 from platform_assets.ingest.verdicts import WARNED, TableVerdicts
 from platform_core.contracts import Catalog, Dataset
 from platform_core.contracts.folds import Hopping, Lookup, Scored, Tumbling
@@ -199,12 +197,13 @@ class FoldWorker:
         """List the partitions whose rows the inputs' tables have, and the fold has not."""
         found = []
         for above in self._inputs:
-            topic = topic_name(self._lake, above)
-            for number, end in read_positions(self._lake, above, range(topic_of(above).topic_partitions)).items():
-                source = f"{topic}/{number}"
-                start = self._position(above.name, source)
-                if end is not None and end > start:
-                    found.append((above, source, start, end))
+            numbers = range(topic_of(above).topic_partitions)
+            for history in dict.fromkeys([topic_name(self._lake, above), history_name(self._lake, above)]):
+                for number, end in read_positions(self._lake, above, numbers, history).items():
+                    source = f"{history}/{number}"
+                    start = self._position(above.name, source)
+                    if end is not None and end > start:
+                        found.append((above, source, start, end))
         return found
 
     def _position(self, name: str, source: str) -> int:
@@ -350,7 +349,7 @@ def fold_positions(lake: Lake, catalog: Catalog, dataset: Dataset) -> list[tuple
     for name in dataset.source.inputs if dataset.source else ():
         above = catalog[name]
         for number_, end in read_positions(lake, above, range(topic_of(above).topic_partitions)).items():
-            place = f"{topic_name(lake, above)}/{number_}"
+            place = f"{history_name(lake, above)}/{number_}"
             found.append((place, snapshot.positions.get(name, {}).get(place, 0), end or 0))
     return found
 

@@ -4,6 +4,7 @@ A worker may then commit once a minute, so that a day has 1,440 versions of a ta
 message as soon as the broker has acknowledged it. Nothing is written.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -11,8 +12,9 @@ import polars as pl
 from platform_assets.ingest.existing_rows import after_messages
 from platform_assets.ingest.references import load_references
 from platform_assets.ingest.stored import as_declared
-from platform_assets.ingest.stream import judge_messages, read_positions, topic_name
+from platform_assets.ingest.stream import judge_messages
 from platform_assets.ingest.tables import INGEST, SOURCE, table_spec
+from platform_assets.ingest.topic_history import history_name, read_positions, refuse_replaced, topic_name
 from platform_core.contracts import Catalog, Dataset
 from platform_resources.brokers import Broker
 from platform_resources.errors import WriteConflict
@@ -29,12 +31,15 @@ def read_fresh(lake: Lake, catalog: Catalog, dataset: Dataset, broker: Broker) -
     Of one key the last message stands where the table merges. What a rule refuses is left out, as the worker will.
 
     Raises:
+        TopicReplaced: The topic is not the one that the table's position belongs to.
         WriteConflict: Writers were faster than every attempt to read a version and its positions together.
     """
     topic, spec = topic_name(lake, dataset), table_spec(dataset)
     partitions = list(broker.bounds(topic)) if topic in broker.topics() else []
+    if partitions:
+        refuse_replaced(lake, dataset, broker)
     stored, positions = _read_together(lake, dataset, partitions)
-    parts = [stored]
+    parts, history = [stored], history_name(lake, dataset)
     references, beside = load_references(lake, catalog, dataset), after_messages(lake, dataset)
     for partition in partitions:
         first, end = broker.bounds(topic)[partition]
@@ -45,7 +50,8 @@ def read_fresh(lake: Lake, catalog: Catalog, dataset: Dataset, broker: Broker) -
             if not len(batch):
                 break
             at = datetime.now(UTC)
-            judged = judge_messages(dataset, batch, references, beside=beside, run_id="reader", at=at)
+            read = replace(batch, topic=history)
+            judged = judge_messages(dataset, read, references, beside=beside, run_id="reader", at=at)
             if judged.rows.width:
                 parts.append(as_declared(judged.rows.lazy(), dataset, beside=_BESIDE).collect())
             position = batch.next_offset

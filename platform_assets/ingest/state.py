@@ -42,12 +42,14 @@ class IngestState(QuarantineStore):
         frames: The quarantine and the log.
         stream: The name under which the tables remember the number of a commit.
         stream_log: The log of a worker, which is read again only where another writer was there.
+        note: A name and a number that the table is to remember with the position.
     """
 
     position: Position
     frames: Mapping[str, pl.DataFrame]
     stream: str = STREAM
     stream_log: StreamLog | None = None
+    note: tuple[str, int] | None = None
 
     @cached_property
     def logged(self) -> dict[str, tuple[str, int]]:

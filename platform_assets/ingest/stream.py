@@ -27,9 +27,19 @@ from platform_assets.ingest.references import load_references
 from platform_assets.ingest.state import IngestState, read_stream_state
 from platform_assets.ingest.table_plan import TablePlan, plan_changes, plan_messages
 from platform_assets.ingest.tables import HASH, INGEST, INGESTED_AT, SOURCE, table_spec
+from platform_assets.ingest.topic_history import (
+    TopicReplaced,
+    history_name,
+    identity_id,
+    present_identity,
+    refuse_replaced,
+    stream_id,
+    topic_name,
+    topic_of,
+)
 from platform_assets.ingest.verdicts import WARNED, TableVerdicts
 from platform_core.contracts import Catalog, Dataset, rules_of
-from platform_core.contracts.sources import Changes, Topic
+from platform_core.contracts.sources import Changes
 from platform_core.errors import CoreError
 from platform_core.ingest import row_hash
 from platform_core.quality import Beside, RuleResult, conform, envelopes, judge
@@ -37,7 +47,7 @@ from platform_core.quality.envelope import ENVELOPE
 from platform_core.quality.judge import is_measured
 from platform_resources.brokers import Batch, Broker, Consumer, TopicSettings
 from platform_resources.brokers.decoding import Decoded, decode
-from platform_resources.brokers.errors import PartitionLost
+from platform_resources.brokers.errors import BrokerError, PartitionLost
 from platform_resources.errors import PositionMoved
 from platform_resources.sources import digest
 from platform_resources.sources.topic import group_of
@@ -186,7 +196,10 @@ class StreamWorker:
         self._size = PacedSize(lake.settings, dataset)
         self.listeners: list[Callable[[Piece], None]] = []
         self._unpublished: list[tuple[Commit | None, pl.DataFrame]] = []
+        self._identity: int | None = None
+        self._is_compared = False
         create_topic(broker, lake, dataset)
+        self._history = history_name(lake, dataset)
         self._consumer: Consumer = broker.consumer(group_of(dataset.name), self.topic, start=self._start)
 
     def step(self, *, max_messages: int | None = None, timeout: timedelta = timedelta(0)) -> int:
@@ -196,13 +209,13 @@ class StreamWorker:
 
         Raises:
             StreamRefused: A message was refused, and there is no quarantine.
+            TopicReplaced: The topic is not the one that the table's position belongs to.
             SinkUnreachable: What was taken in is in the table, and is published when the far side answers.
         """
         if not self._is_published:  # also behind a far side that did not answer
             self._publisher.catch_up()
             self._is_published = True
-        most = self._size.messages if max_messages is None else max_messages
-        batches = self._consumer.poll(max_messages=most, max_bytes=self._size.bytes, timeout=timeout)
+        batches = self._poll(self._size.messages if max_messages is None else max_messages, timeout)
         self._announce()
         began = time.monotonic()
         with self.tally.timed():
@@ -211,13 +224,42 @@ class StreamWorker:
         self.tally.batch_size = self._size.messages
         return taken
 
+    def _poll(self, most: int, timeout: timedelta) -> list[Batch]:
+        """Return the next messages; what was read between two looks at the topic's identity is of one topic."""
+        self._compare()
+        try:
+            batches = self._consumer.poll(max_messages=most, max_bytes=self._size.bytes, timeout=timeout)
+        except BrokerError as error:
+            if not error.transient:
+                self._refuse_another()
+            raise
+        if batches:
+            try:
+                self._refuse_another()
+                self._compare()
+            except Exception:
+                self._give_back(batches)
+                raise
+        return [replace(batch, topic=self._history) for batch in batches]
+
+    def _compare(self) -> None:
+        """Compare the topic with those of the table's positions, at first and where another worker wrote one."""
+        if not self._is_compared:
+            self._identity = refuse_replaced(self._lake, self._dataset, self._broker)
+            self._is_compared = True
+
+    def _refuse_another(self) -> None:
+        present, read = present_identity(self._broker, self.topic), self._identity
+        if present is not None and read is not None and present != read:
+            raise TopicReplaced(self._dataset.name, self.topic, stored=read, present=present)
+
     def _take_all(self, batches: Sequence[Batch]) -> int:
         taken = 0
         for number, batch in enumerate(batches):
             try:
                 facts: dict[str, str | int] = {
                     "dataset": self._dataset.name,
-                    "topic": batch.topic,
+                    "topic": self.topic,
                     "partition": batch.partition,
                 }
                 with open_span(self._lake.settings, "micro-batch", attributes={**facts, "messages": len(batch)}):
@@ -281,11 +323,20 @@ class StreamWorker:
     def _start(self, topic: str, partition: int) -> int | None:
         del topic
         self._unannounced.add(partition)
-        return self._read_state(partition).position.table
+        position = self._read_state(partition).position.table
+        if position is None and self._history != self.topic:  # the group's position may be that of the topic before
+            return self._broker.bounds(self.topic)[partition][0]
+        return position
 
     def _read_state(self, partition: int) -> IngestState:
-        source, stream = f"{self.topic}/{partition}", _stream_id(self.topic, partition)
+        source, stream = f"{self._history}/{partition}", stream_id(self._history, partition)
         state = read_stream_state(self._lake, self._dataset, source=source, stream=stream, log=self._log)
+        if self._identity is not None:
+            note = (identity_id(self._history, partition), self._identity)
+            state = replace(state, note=note)
+            spec = table_spec(self._dataset)
+            if self._lake.exists(spec) and self._lake.position(spec, note[0]) not in (None, note[1]):
+                self._is_compared = False
         self._states[partition] = state
         return state
 
@@ -332,7 +383,7 @@ class StreamWorker:
         return len(batch)
 
     def _empty_row(self, partition: int, position: int) -> pl.DataFrame:
-        source = f"{self.topic}/{partition}"
+        source = f"{self._history}/{partition}"
         given = Input(source, digest(source, b""), str(position), position=str(position))
         counts: dict[str, dict[str, int]] = {"rows": {}, "valid": {}, "quarantined": {}}
         return log_of([given], counts, arrivals={}, partitions={}, run_id=self._run_id, at=self._clock())
@@ -352,36 +403,11 @@ class StreamWorker:
         return self._references[1]
 
 
-def topic_of(dataset: Dataset) -> Topic:
-    """Return the topic that the dataset declares.
-
-    Raises:
-        TypeError: Its source is none.
-    """
-    topic = None if dataset.source is None else dataset.source.stream
-    if topic is None:
-        raise TypeError(f"{dataset.name} is no stream")
-    return topic
-
-
-def topic_name(lake: Lake, dataset: Dataset) -> str:
-    """Return the topic's name at the broker: the declared one behind the environment's prefix."""
-    return lake.settings.topic_prefix + topic_of(dataset).topic
-
-
 def create_topic(broker: Broker, lake: Lake, dataset: Dataset) -> None:
     """Create the topic, unless it is there in whatever shape."""
     name = topic_name(lake, dataset)
     if name not in broker.topics():
         broker.create_topic(name, TopicSettings(partitions=topic_of(dataset).topic_partitions))
-
-
-def read_positions(lake: Lake, dataset: Dataset, partitions: Sequence[int]) -> dict[int, int | None]:
-    """Return, by partition, the offset behind the last message that the table has; None where it has none."""
-    spec, topic = table_spec(dataset), topic_name(lake, dataset)
-    if not lake.exists(spec):
-        return dict.fromkeys(partitions)
-    return {partition: lake.position(spec, _stream_id(topic, partition)) for partition in partitions}
 
 
 def plan_micro_batch(state: IngestState, batch: Batch, judged: MicroBatch, *, run_id: str, at: datetime) -> Outcome:
@@ -602,10 +628,6 @@ def _source(batch: Batch) -> str:
 def _ingest_id(batch: Batch) -> str:
     """Return what makes an envelope's id with the offset: the same whenever the message is read."""
     return digest(_source(batch), b"")
-
-
-def _stream_id(topic: str, partition: int) -> str:
-    return f"stream:{topic}/{partition}"
 
 
 def _add_commits(before: Commit | None, after: Commit) -> Commit:

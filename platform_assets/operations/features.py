@@ -12,8 +12,8 @@ import polars as pl
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.ingest.detectors import Detectors
 from platform_assets.ingest.stored import as_declared
-from platform_assets.ingest.stream import topic_of
 from platform_assets.ingest.tables import table_spec
+from platform_assets.ingest.topic_history import topic_of
 from platform_assets.location import CodeLocation
 from platform_assets.operations.datasets import find_dataset
 from platform_assets.operations.errors import RequestError

@@ -18,7 +18,8 @@ from typing import Any, Literal
 import polars as pl
 
 from platform_assets.ingest.references import load_references
-from platform_assets.ingest.stream import create_topic, judge_messages, topic_name, topic_of
+from platform_assets.ingest.stream import create_topic, judge_messages
+from platform_assets.ingest.topic_history import topic_name, topic_of
 from platform_assets.location import CodeLocation
 from platform_core.contracts import Dataset
 from platform_resources.brokers import Batch, Broker

@@ -25,8 +25,9 @@ import polars as pl
 
 from platform_assets.discovery import discover
 from platform_assets.ingest.fold_worker import replay_fold
-from platform_assets.ingest.stream import create_topic, topic_name
+from platform_assets.ingest.stream import create_topic
 from platform_assets.ingest.tables import INGEST, SOURCE, quarantine_spec, table_spec
+from platform_assets.ingest.topic_history import topic_name
 from platform_assets.operations.stream_events import produce_generated
 from platform_assets.operations.streams import Pace, run_streams
 from platform_core.contracts import Catalog, Dataset

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from platform_assets.ingest.stream import create_topic, topic_name, topic_of
+from platform_assets.ingest.stream import create_topic
+from platform_assets.ingest.topic_history import topic_name, topic_of
 from platform_core.contracts import Dataset
 from platform_core.synthetic import synthesize
 from platform_resources.brokers import Broker

@@ -12,8 +12,9 @@ import polars as pl
 
 from platform_assets.ingest.fold_worker import replay_fold
 from platform_assets.ingest.fresh import read_fresh
-from platform_assets.ingest.stream import create_topic, topic_name, topic_of
+from platform_assets.ingest.stream import create_topic
 from platform_assets.ingest.tables import table_spec
+from platform_assets.ingest.topic_history import restart_topic, topic_name, topic_of
 from platform_assets.location import CodeLocation
 from platform_assets.operations.datasets import find_dataset
 from platform_assets.operations.errors import RequestError, UnknownName
@@ -132,6 +133,19 @@ def read_stream(location: CodeLocation, name: str) -> pl.DataFrame:
         raise RequestError(f"{name}: reads no topic, so that its table is all there is. Fix: name a stream.")
     with _opened(location) as broker:
         return read_fresh(location.lake, location.catalog, dataset, broker)
+
+
+def restart_stream(location: CodeLocation, name: str, *, from_beginning: bool) -> Sequence[int]:
+    """Let a stream go on with the topic that is there now; return the partitions that were another topic's.
+
+    Raises:
+        RequestError: It reads no topic.
+    """
+    dataset = find_dataset(location.catalog, name)
+    if dataset.source is None or dataset.source.stream is None:
+        raise RequestError(f"{name}: reads no topic. Fix: name a stream.")
+    with _opened(location) as broker:
+        return restart_topic(location.lake, dataset, broker, from_beginning=from_beginning)
 
 
 def list_streams(location: CodeLocation) -> list[StreamState]:

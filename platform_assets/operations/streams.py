@@ -19,7 +19,8 @@ from platform_assets.factory.policy import state_of_checks
 from platform_assets.factory.stream import stream_metadata
 from platform_assets.ingest.fold_worker import FoldWorker, fold_positions
 from platform_assets.ingest.pace_log import read_samples
-from platform_assets.ingest.stream import StreamWorker, Tally, read_positions, topic_name
+from platform_assets.ingest.stream import StreamWorker, Tally
+from platform_assets.ingest.topic_history import read_positions, topic_name
 from platform_core.contracts import Catalog, Dataset
 from platform_core.quality.plot import lines
 from platform_core.streaming.pacing import rate_of

@@ -128,6 +128,14 @@ class Broker(ABC):
         """Return the number of partitions by topic."""
 
     @abstractmethod
+    def identity(self, topic: str) -> str | None:
+        """Return what tells the topic from an earlier or later one of its name; None where the broker does not say.
+
+        Raises:
+            TopicNotFound: there is none.
+        """
+
+    @abstractmethod
     def produce(
         self,
         topic: str,

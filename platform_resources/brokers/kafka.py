@@ -38,6 +38,8 @@ _PRESENCE = {
     "reconnect.backoff.max.ms": 300,  # else up to 10 s before a client is back
 }
 _SECONDS = 30.0
+_NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+"""An id of zeros, in base64."""
 _LARGEST_MESSAGE = 1_000_000
 """What librdkafka admits where nothing else is set."""
 
@@ -95,6 +97,16 @@ class KafkaBroker(Broker):
         with self._errors("*"):
             listed = self._admin.list_topics(timeout=_SECONDS).topics
         return {name: len(topic.partitions) for name, topic in sorted(listed.items()) if not name.startswith("__")}
+
+    def identity(self, topic: str) -> str | None:
+        """Return Kafka's id of the topic; None from brokers before 2.8, which give none."""
+        from confluent_kafka import TopicCollection
+
+        self._count(topic)
+        with self._errors(topic):
+            described = self._admin.describe_topics(TopicCollection([topic]), request_timeout=_SECONDS)
+            identity = str(described[topic].result(_SECONDS).topic_id)
+        return None if identity == _NO_ID else identity
 
     def produce(
         self,

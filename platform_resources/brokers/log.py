@@ -94,6 +94,15 @@ class LogBroker(Broker):
         names = [path.name for path in folder.iterdir() if path.name[0] != "."] if folder.exists() else []
         return {name: self._topic(name)[1].partitions for name in sorted(names)}
 
+    def identity(self, topic: str) -> str | None:
+        """Return the id that was written when the topic was created; read anew each time."""
+        self._topic(topic)
+        try:
+            stored = json.loads((self._folder / _TOPICS / topic / "topic.json").read_text())
+        except FileNotFoundError:
+            raise TopicNotFound(topic, list(self.topics())) from None
+        return parse_topic(stored)[0]
+
     def produce(
         self,
         topic: str,

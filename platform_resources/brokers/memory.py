@@ -29,6 +29,7 @@ class MemoryBroker(Broker):
         """Takes the clock in nanoseconds."""
         self._clock = clock
         self._topics: dict[str, list[list[_Message]]] = {}
+        self._identities: dict[str, str] = {}
         self._committed: dict[tuple[str, str], dict[int, int]] = {}
         self._members: dict[tuple[str, str], list[str]] = {}
         self._owners: dict[tuple[str, str], dict[int, str]] = {}
@@ -39,6 +40,7 @@ class MemoryBroker(Broker):
         if not topic or settings.partitions < 1:
             raise InvalidTopic(topic, "it needs a name and a partition", fix="rename it")
         partitions = len(self._topics.setdefault(topic, [[] for _ in range(settings.partitions)]))
+        self._identities.setdefault(topic, uuid.uuid4().hex)
         if partitions != settings.partitions:
             raise InvalidTopic(
                 topic, f"it has {partitions} partitions, not {settings.partitions}", fix="declare as many"
@@ -47,13 +49,18 @@ class MemoryBroker(Broker):
     def delete_topic(self, topic: str) -> None:
         """Delete the topic."""
         self._histories(topic)
-        del self._topics[topic]
+        del self._topics[topic], self._identities[topic]
         for name in [name for name in self._committed if name[1] == topic]:
             del self._committed[name]
 
     def topics(self) -> Mapping[str, int]:
         """Return the number of partitions by topic."""
         return {name: len(partitions) for name, partitions in sorted(self._topics.items())}
+
+    def identity(self, topic: str) -> str | None:
+        """Return the id that the topic was given when it was created."""
+        self._histories(topic)
+        return self._identities[topic]
 
     def produce(
         self,

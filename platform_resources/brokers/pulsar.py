@@ -48,7 +48,7 @@ _WAIT_MILLISECONDS = 2_000
 _MESSAGE_BYTES = 5 * 1024**2
 _NOT_FOUND, _CONFLICT, _SERVER = 404, 409, 500
 _TIME, _KEY, _TOMBSTONE = "us", "key64", "tombstone"
-_POSITION = "position"
+_POSITION, _IDENTITY = "position", "platform-identity"
 
 
 class PulsarBroker(Broker):
@@ -138,6 +138,16 @@ class PulsarBroker(Broker):
             with suppress(TopicNotFound):
                 found[name] = self._count(name)
         return found
+
+    def identity(self, topic: str) -> str | None:
+        """Return the id among the topic's properties; one that others made is given it when it is first asked for."""
+        path = f"{self._path(topic)}/properties"
+        self._count(topic)
+        found = self._ask("GET", path, topic=topic) or {}
+        if _IDENTITY not in found:
+            self._ask("PUT", path, {_IDENTITY: uuid.uuid4().hex}, topic=topic)
+            found = self._ask("GET", path, topic=topic)
+        return str(found[_IDENTITY])
 
     def produce(
         self,

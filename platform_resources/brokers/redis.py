@@ -89,6 +89,10 @@ class RedisBroker(Broker):
             kept = self._client.hgetall(f"{_ROOT}:topics")
         return {name.decode(): int(value.split(b"|")[0]) for name, value in sorted(kept.items())}
 
+    def identity(self, topic: str) -> str | None:
+        """Return the id that the topic's field was given when it was created."""
+        return self._settings(topic)[2]
+
     def produce(
         self,
         topic: str,
@@ -200,13 +204,13 @@ class RedisBroker(Broker):
         added, kept = int(info.get("entries-added") or 0), int(info["length"])
         return first if added > kept and _offset(trimmed) == 0 else _offset(trimmed)
 
-    def _settings(self, topic: str) -> tuple[int, int | None]:
+    def _settings(self, topic: str) -> tuple[int, int | None, str]:
         with self._errors(topic):
             kept = self._client.hget(f"{_ROOT}:topics", topic)
         if kept is None:
             raise TopicNotFound(topic, list(self.topics()))
-        partitions, retention, _ = kept.decode().split("|")
-        return int(partitions), int(retention) if retention else None
+        partitions, retention, identity = kept.decode().split("|")
+        return int(partitions), int(retention) if retention else None, identity
 
     def _count(self, topic: str) -> int:
         return self._settings(topic)[0]

@@ -141,6 +141,7 @@ class Lake:
         transaction: Transaction | None = None,
         expected_version: str | None = ANY,
         expected_position: ExpectedPosition = ANY,
+        note: tuple[str, int] | None = None,
         replace_values: Sequence[str] = (),
         deleted_keys: pl.DataFrame | None = None,
         commit_metadata: Mapping[str, str] | None = None,
@@ -159,6 +160,7 @@ class Lake:
                 number that is not above the stream's position counts as seen.
             expected_version: the version that the table must have; None for no table yet.
             expected_position: the position that the stream must have, as `position` tells it.
+            note: a name and a number that `position` tells from the same commit on, beside the transaction's.
             replace_values: values of `spec.replaces` whose rows go unless they are written again.
             deleted_keys: of a merge, the keys of rows that go in the same commit, unless they are written again.
             commit_metadata: words to keep beside the commit.
@@ -171,7 +173,7 @@ class Lake:
             TableUnavailable: S3 did not answer as it should; whether it is written is known by writing it again.
             TableForbidden: S3 refuses.
         """
-        guard = WriteGuard(transaction, expected_version, expected_position)
+        guard = WriteGuard(transaction, expected_version, expected_position, note)
         in_memory_bytes = self.settings.memory_bytes // _SHARE_IN_MEMORY
 
         def check(batch: pl.DataFrame) -> None:

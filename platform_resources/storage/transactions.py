@@ -24,11 +24,13 @@ class WriteGuard:
         transaction: its key; None lets every repetition write again.
         expected_version: the version that the table must have, None for a table that is not there yet.
         expected_position: the position that the stream must have, None for one that wrote nothing yet.
+        note: a name and a number that the table remembers beside the position, from the same commit on.
     """
 
     transaction: Transaction | None = None
     expected_version: str | None = ANY
     expected_position: ExpectedPosition = ANY
+    note: tuple[str, int] | None = None
 
     def __post_init__(self) -> None:
         """Refuse an expectation without the stream whose position it means, and a position that is no count."""

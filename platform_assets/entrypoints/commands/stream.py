@@ -1,4 +1,4 @@
-"""`platform stream run | status | pace | replay | read | produce | certify`: topics taken in beside Dagster."""
+"""`platform stream run | status | restart | pace | replay | read | produce | certify`: topics beside Dagster."""
 
 # ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
 
@@ -54,6 +54,26 @@ def status(context: typer.Context, json: Json = False) -> None:
     from platform_assets.operations.stream_requests import list_streams
 
     print_result(list_streams(open_location(context.obj)), _state_table, json)
+
+
+@commands.command()
+def restart(
+    context: typer.Context,
+    dataset: DatasetName,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Read it from its first message.")] = False,
+    keep_position: Annotated[bool, typer.Option("--keep-position", help="Go on behind the table's position.")] = False,
+) -> None:
+    """Goes on with a topic that was deleted and created again, which workers refuse to read."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.errors import RequestError
+    from platform_assets.operations.stream_requests import restart_stream
+
+    if from_beginning == keep_position:
+        raise RequestError("it was not said where to go on. Fix: name --from-beginning or --keep-position.")
+    moved = restart_stream(open_location(context.obj), dataset, from_beginning=from_beginning)
+    where = "from its first message" if from_beginning else "behind the table's position"
+    outcome = f"the topic is read on {where}" if moved else "the topic is the one that was read; nothing was changed"
+    screen().print(f"{dataset}: {outcome}", soft_wrap=True)
 
 
 @commands.command()

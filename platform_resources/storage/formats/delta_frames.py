@@ -116,6 +116,8 @@ def properties(rows: Rows, table: "DeltaTable | None", *, retries: int | None = 
         sequence = (last or 0) + 1
     if app_id is not None and sequence is not None:
         transactions = [Transaction(app_id, sequence)]
+    if rows.guard.note is not None:
+        transactions.append(Transaction(*rows.guard.note))
     return CommitProperties(
         custom_metadata=dict(rows.commit_metadata or {}),
         app_transactions=transactions,

@@ -132,8 +132,9 @@ def summary_of(guard: WriteGuard, words: Mapping[str, str] | None) -> dict[str, 
 
 
 def properties_of(guard: WriteGuard) -> dict[str, str]:
-    """Return the table property that a write sets: the position of its stream, where it has one."""
-    return {} if guard.sequence is None else {f"{POSITION}{guard.app_id}": str(guard.sequence)}
+    """Return the table properties that a write sets: the position of its stream, and its note, where it has them."""
+    numbers = {} if guard.sequence is None else {f"{POSITION}{guard.app_id}": str(guard.sequence)}
+    return numbers if guard.note is None else {**numbers, f"{POSITION}{guard.note[0]}": str(guard.note[1])}
 
 
 def position_of(table: "Table", app_id: str) -> int | None:

@@ -109,7 +109,10 @@ class ParquetFormat(TableFormat):
             if self.spec.mode == "append":
                 self._remove_unfinished(rows.guard)
             commit = self._write(rows)
-            self._note(rows.guard)
+            if rows.guard.note is not None:  # first: a position without it would be taken for one before there were any
+                self._remember(*rows.guard.note)
+            if rows.guard.app_id is not None:
+                self._remember(rows.guard.app_id, rows.guard.sequence)
         return dataclasses.replace(commit, version=self.version())
 
     @contextmanager
@@ -125,13 +128,13 @@ class ParquetFormat(TableFormat):
         listed = self._folder.entries(f"{_TRANSACTIONS}/{file_name(app_id)}")
         return [int(entry.name.rpartition("/")[2]) for entry in listed]
 
-    def _note(self, guard: WriteGuard) -> None:
-        if guard.app_id is None:
-            return
-        place, before = f"{_TRANSACTIONS}/{file_name(guard.app_id)}", self._numbers(guard.app_id)
-        self._folder.write(f"{place}/{_NAMED if guard.sequence is None else guard.sequence:0{_DIGITS}}", b"")
-        for number in before:
-            self._folder.remove(f"{place}/{number:0{_DIGITS}}")
+    def _remember(self, app_id: str, sequence: int | None) -> None:
+        place, before = f"{_TRANSACTIONS}/{file_name(app_id)}", self._numbers(app_id)
+        number = _NAMED if sequence is None else sequence
+        self._folder.write(f"{place}/{number:0{_DIGITS}}", b"")
+        for earlier in before:
+            if earlier != number:
+                self._folder.remove(f"{place}/{earlier:0{_DIGITS}}")
 
     def _remove_unfinished(self, guard: WriteGuard) -> None:
         """Remove the parts of an attempt that was killed: those of this stream that no position covers."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from platform_assets.ingest.fresh import read_fresh
 from platform_assets.ingest.ingest_log import StreamLog
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.replay import replay_tag
-from platform_assets.ingest.stream import StreamRefused, StreamWorker, read_positions
+from platform_assets.ingest.stream import StreamRefused, StreamWorker
 from platform_assets.ingest.tables import INGEST, SOURCE, quarantine_spec, table_spec
+from platform_assets.ingest.topic_history import TopicReplaced, read_positions, restart_topic
 from platform_assets.operations.performance import makings_of
 from platform_assets.operations.stream_certificate import certify
 from platform_assets.operations.stream_events import produce_file, produce_generated
@@ -29,6 +31,7 @@ from platform_core.contracts import (
     Delta,
     Field,
     Iceberg,
+    Parquet,
     Quarantine,
     Topic,
     UtcTimestamp,
@@ -36,7 +39,7 @@ from platform_core.contracts import (
     dataframe_check,
 )
 from platform_core.errors import ContractError
-from platform_resources.brokers import LogBroker, TopicSettings
+from platform_resources.brokers import LogBroker, MemoryBroker, TopicSettings
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 from platform_resources.storage.io_manager import LakeIOManager
@@ -446,3 +449,79 @@ def test_each_report_of_a_worker_counts_in_the_history_and_none_is_called_slower
         makings = makings_of(instance, dataset.name, since=datetime(2020, 1, 1, tzinfo=UTC), prices=prices)
     assert [making.rows for making in makings] == [20, 30, 40]
     assert all(making.seconds and making.cost and not making.run_id for making in makings)
+
+
+def _step(lake: Lake, dataset: Dataset, broker: LogBroker) -> None:
+    with closing(_worker(lake, dataset, broker)) as worker:
+        worker.step()
+
+
+def _replace_topic(broker: LogBroker, count: int) -> None:
+    broker.delete_topic("clicks")
+    broker.create_topic("clicks")
+    broker.produce("clicks", [_click(100 + number) for number in range(count)])
+
+
+@pytest.mark.parametrize(
+    "store", [Delta(mode="append"), Delta(mode="merge"), Iceberg(mode="append"), Parquet(mode="append")]
+)
+def test_a_longer_topic_made_again_while_no_worker_ran_is_refused_and_read_on_demand(
+    lake: Lake, broker: LogBroker, store: Delta | Iceberg | Parquet
+) -> None:
+    dataset = _dataset(store=store)
+    broker.create_topic("clicks")
+    broker.produce("clicks", [_click(0), _click(1), _click(2, n=-1)])
+    _step(lake, dataset, broker)
+    _replace_topic(broker, 5)
+    with pytest.raises(TopicReplaced, match="stream restart shop/clicks --from-beginning") as refused:
+        _step(lake, dataset, broker)
+    assert refused.value.stored != refused.value.present
+    assert _numbers(lake, dataset) == [0, 1]
+    assert restart_topic(lake, dataset, broker, from_beginning=True) == [0]
+    _step(lake, dataset, broker)
+    assert _numbers(lake, dataset) == [0, 1, *range(100, 105)]
+    assert restart_topic(lake, dataset, broker, from_beginning=True) == []
+    _replace_topic(broker, 7)
+    with pytest.raises(TopicReplaced):
+        _step(lake, dataset, broker)
+
+
+def test_a_position_is_kept_on_a_topic_made_again_where_a_person_says_so(lake: Lake, broker: LogBroker) -> None:
+    dataset = _dataset()
+    broker.create_topic("clicks")
+    broker.produce("clicks", [_click(0), _click(1)])
+    _step(lake, dataset, broker)
+    _replace_topic(broker, 5)
+    assert restart_topic(lake, dataset, broker, from_beginning=False) == [0]
+    _step(lake, dataset, broker)
+    assert _numbers(lake, dataset) == [0, 1, 102, 103, 104]
+
+
+def test_a_topic_made_again_under_a_running_worker_is_refused(lake: Lake) -> None:
+    dataset, broker = _dataset(), MemoryBroker()
+    worker = StreamWorker(lake, catalog_of([dataset], []), dataset, broker, run_id="r")
+    broker.produce("clicks", [_click(0)])
+    worker.step()
+    broker.delete_topic("clicks")
+    broker.create_topic("clicks")
+    broker.produce("clicks", [_click(1), _click(2)])
+    with pytest.raises(TopicReplaced):
+        worker.step()
+    assert _numbers(lake, dataset) == [0]
+
+
+def test_a_position_from_before_there_were_identities_is_taken_for_the_present_topic(
+    lake: Lake, broker: LogBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = _dataset()
+    broker.create_topic("clicks")
+    broker.produce("clicks", [_click(0)])
+    with monkeypatch.context() as earlier:
+        earlier.setattr(LogBroker, "identity", lambda _broker, _topic: None)
+        _step(lake, dataset, broker)
+    broker.produce("clicks", [_click(1)])
+    _step(lake, dataset, broker)
+    assert _numbers(lake, dataset) == [0, 1]
+    _replace_topic(broker, 5)
+    with pytest.raises(TopicReplaced):
+        _step(lake, dataset, broker)

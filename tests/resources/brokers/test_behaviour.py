@@ -204,3 +204,17 @@ def test_a_topic_is_created_once_and_refused_in_another_shape(broker: Broker, to
     assert topic not in broker.topics()
     with pytest.raises(TopicNotFound, match=topic):
         broker.produce(topic, [b"x"])
+
+
+def test_a_topic_that_was_created_again_has_another_identity(broker: Broker, topic: str) -> None:
+    broker.create_topic(topic)
+    first = broker.identity(topic)
+    broker.produce(topic, _texts(3))
+    broker.create_topic(topic)
+    assert first is not None
+    assert broker.identity(topic) == first
+    broker.delete_topic(topic)
+    with pytest.raises(TopicNotFound, match=topic):
+        broker.identity(topic)
+    broker.create_topic(topic)
+    assert broker.identity(topic) not in (None, first)

@@ -50,6 +50,17 @@ def test_a_stream_writes_each_number_once_and_its_position_is_in_the_table(lake:
     assert stored(lake, spec) == before
 
 
+def test_a_number_that_is_noted_with_a_position_is_in_its_commit_and_may_fall(lake: Lake, spec: TableSpec) -> None:
+    lake.write(spec, rows(1), transaction=("worker", 5), note=("topic", 2**62))
+    assert (lake.position(spec, "worker"), lake.position(spec, "topic")) == (5, 2**62)
+    with pytest.raises(PositionMoved):
+        lake.write(spec, rows(2), transaction=("worker", 6), expected_position=4, note=("topic", 7))
+    assert lake.position(spec, "topic") == 2**62
+    lake.write(spec, rows(2), transaction=("worker", 6), expected_position=5, note=("topic", 7))
+    lake.write(spec, rows(3).clear(), transaction=("topic", 3), expected_position=7)
+    assert (lake.position(spec, "worker"), lake.position(spec, "topic")) == (6, 3)
+
+
 def test_a_stream_that_is_not_where_its_worker_believes_is_refused(lake: Lake, spec: TableSpec) -> None:
     lake.write(spec, rows(1), transaction=("worker", 5))
     with pytest.raises(PositionMoved, match=r"orders/v1: another .*position of 'worker' is 5, this one expects 4") as e:
