@@ -41,20 +41,20 @@ class ColumnTotal:
             total = _sum(total, part.total or 0)
         return ColumnTotal(filled, parts[0].kind, total)
 
-    def is_summed_like(self, other: "ColumnTotal") -> bool:
+    def is_summed_like(self, there: "ColumnTotal") -> bool:
         """Tell whether both have a total, of one kind; a database may have flags as numbers."""
-        kinds = {self.kind, other.kind}
-        return self.total is not None and other.total is not None and (len(kinds) == 1 or kinds == {"flag", "number"})
+        kinds = {self.kind, there.kind}
+        return self.total is not None and there.total is not None and (len(kinds) == 1 or kinds == {"flag", "number"})
 
-    def agrees(self, other: "ColumnTotal") -> bool:
+    def agrees(self, there: "ColumnTotal") -> bool:
         """Tell whether two columns have as many values, and come to the same where both have a total of one kind."""
-        if self.filled != other.filled:
+        if self.filled != there.filled:
             return False
-        if self.total is None or other.total is None or not self.is_summed_like(other):
+        if self.total is None or there.total is None or not self.is_summed_like(there):
             return True
-        if isinstance(self.total, float) or isinstance(other.total, float):
-            return math.isclose(float(self.total), float(other.total), rel_tol=_CLOSE, abs_tol=_CLOSE)
-        return Decimal(self.total) == Decimal(other.total)
+        if isinstance(self.total, float) or isinstance(there.total, float):
+            return math.isclose(float(self.total), float(there.total), rel_tol=_CLOSE, abs_tol=_CLOSE)
+        return Decimal(self.total) == Decimal(there.total)
 
 
 def _sum(one: Decimal | float, other: Decimal | float) -> Decimal | float | int:

@@ -210,7 +210,7 @@ def test_what_was_read_from_s3_is_kept_below_the_state_unless_it_is_off(tmp_path
 
 
 def test_settings_say_themselves_as_variables():
-    full = {name: "7" for name in VARIABLES if "BYTES" in name or name.endswith(("ATTEMPTS", "TIMEOUT"))}
+    full = {name: "7" for name in VARIABLES if "BYTES" in name or name.endswith(("ATTEMPTS", "TIMEOUT", "LATENCY"))}
     full |= {"PLATFORM_STATE": "/s", "PLATFORM_LAKE": "s3://b/lake", "PLATFORM_LANDING": "/in", "PLATFORM_CACHE": "/c",
              "PLATFORM_ENVIRONMENT": "staging", "PLATFORM_ICEBERG_CATALOG": "postgresql://u:p@h/d",
              "PLATFORM_PRICES": "/p", "PLATFORM_BROKER": "kafka://h:1", "PLATFORM_BROKER_OPTIONS": "/o",
