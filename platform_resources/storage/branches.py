@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -34,6 +34,7 @@ _BEGUN = "begun"
 _TAKING = "taking"
 _DELTA_LOG = FORMATS["delta"].marker
 _ICEBERG_MARKER = "/metadata/in-catalogue"
+_PROMOTED = "/metadata/read-by-the-environment"
 _THREADS = 16
 
 
@@ -53,13 +54,11 @@ class Branch:
         name: As it was given.
         created_at: In UTC; what was live then stays readable.
         pins: What each table was, by its path below the tables root.
-        kept: Paths of Iceberg tables whose files the environment reads since they were promoted.
     """
 
     name: str
     created_at: datetime
     pins: Mapping[str, Pin]
-    kept: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -121,26 +120,27 @@ class Branches:
             raise UnknownBranch(name, self.names())
         record = json.loads(self._folder.read(f"{name}/{_RECORD}"))
         pins = {path: Pin(cast("Format", kind), version) for path, (kind, version) in record["tables"].items()}
-        return Branch(name, datetime.fromisoformat(record["created_at"]), pins, tuple(record["kept"]))
+        return Branch(name, datetime.fromisoformat(record["created_at"]), pins)
 
     def save(self, branch: Branch) -> None:
         """Write what a branch began with."""
         record = {
             "created_at": branch.created_at.isoformat(),
             "tables": {path: [pin.format, pin.version] for path, pin in sorted(branch.pins.items())},
-            "kept": list(branch.kept),
         }
         self._folder.write(f"{branch.name}/{_RECORD}", json.dumps(record).encode())
 
     def drop(self, name: str) -> int:
         """Remove a branch and its tables; return how many files went.
 
-        The files of Iceberg tables that were promoted stay where they are, because the environment reads them.
+        The files of Iceberg tables that were promoted stay where they are, because the environment reads them: those of
+        an earlier branch of the name, and of a promotion that was interrupted, too.
         """
-        branch = self.open(name)
+        self.open(name)
         own = self.tables_of(name)
-        kept = [f"{name}/{own.environment}/{path}/" for path in branch.kept]
-        doomed = [each.name for each in self._folder.entries(name) if not any(map(each.name.startswith, kept))]
+        entries = [each.name for each in self._folder.entries(name)]
+        kept = tuple(f"{each.removesuffix(_PROMOTED)}/" for each in entries if each.endswith(_PROMOTED))
+        doomed = [each for each in entries if not each.startswith(kept)]
         self._folder.remove(f"{name}/{_RECORD}")
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(self._folder.remove, doomed))
@@ -204,13 +204,11 @@ class Branches:
             record = {"since": change.since_version, "files": dict(table.file_stamps())}
             self._folder.write(journal, json.dumps(record).encode())
         version = taken_version or table.take(theirs, change.since_version)
-        stays = change.format == "iceberg"
-        kept = tuple(dict.fromkeys([*branch.kept, change.path])) if stays else branch.kept
-        renewed = replace(branch, pins={**branch.pins, change.path: Pin(change.format, version)}, kept=kept)
+        renewed = replace(branch, pins={**branch.pins, change.path: Pin(change.format, version)})
         self.save(renewed)
         self._folder.remove(f"{branch.name}/{_BEGUN}/{file_name(change.path)}")
         self._folder.remove(journal)
-        if stays:
+        if change.format == "iceberg":
             theirs.forget()
         else:
             place = folder_at(theirs.location, self.settings.s3)

@@ -33,6 +33,7 @@ from platform_resources.storage.formats.base import TableFormat
 from platform_resources.storage.formats.iceberg_branch import as_of, brought, metadata_number
 from platform_resources.storage.formats.iceberg_catalog import (
     MARKER,
+    PROMOTED,
     catalogue_exists,
     catalogue_url,
     exchange_metadata,
@@ -509,10 +510,13 @@ class IcebergFormat(TableFormat):
     def vacuum(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
         """Delete the files that are older than `keep`, and named by no snapshot that is left.
 
-        Snapshots are what `expire` forgets; their files go here.
+        Snapshots are what `expire` forgets; their files go here. In the folder of a branch from which the table was
+        promoted nothing is deleted: the environment reads files there that this table may name no more.
         """
         keep = self._checked_keep(keep)
         table = self._existing()
+        if any(each.name == PROMOTED for each in self._folder.entries("metadata")):
+            return self._result("vacuum", table, changed=False, dry_run=dry_run)
         folder, needed, until = self._folder, needed_files(table), datetime.now(UTC) - keep
         there = [each for each in folder.entries() if folder.uri(each.name) not in needed and each.name != MARKER]
         gone = [each for each in [*there, *folder.leftovers()] if each.modified < until]
@@ -569,6 +573,7 @@ class IcebergFormat(TableFormat):
         theirs = other._existing() if isinstance(other, IcebergFormat) else None  # noqa: SLF001 - another of this class
         if theirs is None:
             raise InvalidTableSpec(self.spec.path, "was materialised in another format", fix="declare a new version")
+        folder_at(other.location, other.s3).write(PROMOTED, b"the environment reads files of this folder\n")
         if not self.enter(brought(table, theirs, location=self.location), before=table):
             raise PositionMoved(self.spec.path, "version", expected=since, actual=self.version())
         return str(self.version())

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NAME = "platform"
 MARKER = "metadata/in-catalogue"
+PROMOTED = "metadata/read-by-the-environment"
 """Stands in a table's folder from its first commit on."""
 _WAIT_SECONDS = 60
 _RACES = 5

@@ -1,8 +1,11 @@
 import os
+import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,6 +15,7 @@ from platform_resources.settings import Settings, branch_name
 from platform_resources.storage import Lake, TableSpec
 from platform_resources.storage.branches import Branches
 from platform_resources.storage.folder import DiskFolder
+from tests.resources.storage import killed_promotion
 
 FORMATS = ["delta", "iceberg", "parquet"]
 
@@ -175,6 +179,49 @@ def test_upkeep_keeps_the_files_that_a_branch_reads(tmp_path, name, monkeypatch)
     assert values(lake.on_branch("try"), table) == [1]
 
 
+@pytest.mark.parametrize("promoted", ["whole", "killed"])
+def test_no_upkeep_and_no_drop_removes_what_the_environment_reads_of_a_branch(tmp_path, monkeypatch, promoted):
+    lake = Lake(Settings(state=str(tmp_path / "state"), lake=str(tmp_path / "lake"), landing=str(tmp_path)))
+    table, branches = spec("iceberg"), Branches(lake.settings)
+    monkeypatch.setattr("platform_resources.storage.operations.interface.MINIMUM_KEEP", timedelta(0))
+    monkeypatch.setattr("platform_resources.storage.operations.interface._MARGIN", timedelta(0))
+    lake.write(table, rows(["a", "b"], 1), partitions=["a", "b"])
+    branches.create("try")
+    lake.on_branch("try").write(table, rows(["a"], 2), partitions=["a"])
+    if promoted == "killed":
+        with monkeypatch.context() as patch:
+            patch.setattr(Branches, "save", die)
+            with pytest.raises(Killed):
+                branches.promote("try")
+    else:
+        branches.promote("try")
+        lake.on_branch("try").write(table, rows(["a"], 3), partitions=["a"])
+        tidy(lake.on_branch("try"), table)
+        assert values(lake, table) == [1, 2]
+    for value in (4, 5):
+        branches.drop("try")
+        branches.create("try")
+        lake.on_branch("try").write(table, rows(["b"], value), partitions=["b"])
+        tidy(lake.on_branch("try"), table)
+        assert values(lake, table) == [1, 2]
+        assert values(lake.on_branch("try"), table) == [2, value]
+    branches.drop("try")
+    tidy(lake, table)
+    assert values(lake, table) == [1, 2]
+
+
+def die(*_):
+    raise Killed
+
+
+def tidy(lake, table):
+    """Do the upkeep of a table all of whose files are old."""
+    for path in Path(lake.settings.lake).rglob("*.*"):
+        os.utime(path, (0, 0))
+    lake.operations(table).expire(keep=timedelta(0), dry_run=False)
+    lake.operations(table).vacuum(keep=timedelta(0), dry_run=False)
+
+
 def test_a_merge_in_a_branch_begins_with_the_rows_and_the_position_of_the_table(lake):
     table = TableSpec(path="shop/orders/v1", mode="merge", key=("id",))
     lake.write(table, pl.DataFrame({"id": [1, 2], "value": [1, 1]}), transaction=("topic", 5))
@@ -215,4 +262,32 @@ def test_a_branch_of_many_tables_copies_nothing(tmp_path):
     assert time.process_time() - begun < 1
     assert len(branch.pins) == 30
     assert sum(path.stat().st_size for path in (tmp_path / "lake").rglob("*.parquet")) == before
-    assert replace(branch, pins={}).kept == ()
+
+
+@pytest.mark.lane
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_promotion_on_s3_that_is_killed_is_completed_by_the_next(tmp_path, s3, name):
+    table, new = spec(name), TableSpec(path="shop/new/v1", format=name)
+    points = []
+    for number in range(1, 40, 2):
+        place = {"PLATFORM_STATE": str(tmp_path / str(number)), "PLATFORM_LAKE": f"s3://{s3.bucket}/{name}-{number}"}
+        environment = {**place, **s3.environment}
+        lake = Lake(Settings.from_environment(environment))
+        lake.write(table, rows(["a", "b"], 1), partitions=["a", "b"])
+        branches = Branches(lake.settings)
+        branches.create("try")
+        lake.on_branch("try").write(table, rows(["a", "c"], 3), partitions=["a", "c"])
+        lake.on_branch("try").write(new, rows(["x"], 5))
+        ended = subprocess.run([sys.executable, killed_promotion.__file__, str(number)], check=False,
+                               env={**os.environ, **environment}).returncode  # fmt: skip
+        if ended == 0:
+            break
+        assert ended == -signal.SIGKILL
+        points.append(number)
+        branches.promote("try")
+        assert (values(lake, table), values(lake, new)) == ([1, 3, 3], [5]), number
+        lake.on_branch("try").write(table, rows(["b"], 4), partitions=["b"])
+        branches.promote("try")
+        branches.drop("try")
+        assert (values(lake, table), values(lake, new)) == ([3, 3, 4], [5]), number
+    assert len(points) > 2
