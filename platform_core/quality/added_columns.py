@@ -17,6 +17,8 @@ from platform_core.quality.source_texts import with_contract_names
 _INSTANT = pl.Datetime("us", "UTC")
 _OF_TEXTS: tuple[pl.DataType, ...] = (pl.Int64(), pl.Float64(), pl.Date(), _INSTANT)
 _BOOLEANS = ("true", "false")
+_SURE_DIGITS = 15
+"""So many digits every float keeps."""
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 """A text of digits that is no number: `007` would lose its zeros."""
 
@@ -109,5 +111,16 @@ def _type_of_texts(values: pl.Series) -> pl.DataType:
     frame = texts.to_frame("value")
     for dtype in _OF_TEXTS:
         if frame.select(read_as("value", pl.String(), dtype).is_not_null().all()).item():
-            return dtype
+            return pl.String() if dtype.is_float() and _loses_digits(texts) else dtype
     return pl.String()
+
+
+def _loses_digits(texts: pl.Series) -> bool:
+    """Whether a number has more digits than a float keeps: 20 of an account, say."""
+    there, here = _digits(texts), _digits(texts.str.strip_chars().cast(pl.Float64, strict=False).cast(pl.String))
+    return bool(((there.str.len_chars() > _SURE_DIGITS) & there.ne_missing(here)).any())
+
+
+def _digits(numbers: pl.Series) -> pl.Series:
+    """The digits of each number from the first to the last that is not zero."""
+    return numbers.str.replace("[eE].*$", "").str.replace_all("[^0-9]", "").str.strip_chars("0")

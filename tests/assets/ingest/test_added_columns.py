@@ -84,6 +84,15 @@ def test_the_type_of_a_new_column_reads_each_of_its_values() -> None:
     }  # fmt: skip
 
 
+def test_numbers_with_more_digits_than_a_float_keeps_are_added_as_texts() -> None:
+    raw = pl.DataFrame({"id": ["1"], "account": ["12345678901234567890"], "rate": ["12345678.12345678901"],
+                        "sum": ["0.30000000000000004"], "large": ["1e300"], "cents": ["10.10"]})  # fmt: skip
+    dataset = replace(orders("delta"), model=type("OnlyIds", (DataFrameModel,), {"__annotations__": {"id": int}}))
+    assert new_columns(raw, dataset, needed=["id"]) == {
+        "account": pl.String(), "rate": pl.String(), "sum": pl.Float64(), "large": pl.Float64(), "cents": pl.Float64(),
+    }  # fmt: skip
+
+
 @both_formats
 def test_a_declared_type_becomes_wider_without_reading_inputs_again(tmp_path: Path, kind: str) -> None:
     lake, dataset = opened(tmp_path), orders(kind)
