@@ -1,6 +1,7 @@
 """The tutorial's notebook runs, on a lake of its own, and masks what is personal."""
 
 import os
+import runpy
 
 import pytest
 
@@ -33,3 +34,16 @@ def test_the_notebook_runs(lake, monkeypatch):
     assert "•••" in shown
     assert "ada@example.com" not in shown
     assert "market" in shown
+
+
+@pytest.mark.lane
+def test_the_marimo_notebook_runs(lake, monkeypatch):
+    pytest.importorskip("marimo", reason="marimo is not installed: pip install 'dagster-asset-platform[notebooks]'")
+    for name, value in lake.settings.to_environment().items():
+        monkeypatch.setenv(name, value)
+    outputs, defined = runpy.run_path(str(ROOT / "docs/notebooks/lake_marimo.py"))["app"].run()
+    assert defined["minutes"].rows() == [("market", 20), ("park", 10)]
+    assert defined["counted"]["trips"].to_list() == [1, 1]
+    shown = "".join(each._repr_html_() for each in outputs if hasattr(each, "_repr_html_"))
+    assert "•••" in shown
+    assert "ada@example.com" not in shown
