@@ -14,8 +14,8 @@ import polars as pl
 
 from platform_assets.factory.partitioning import existing, fallback_key
 from platform_assets.ingest.inputs import adapter_for
-from platform_assets.ingest.quarantine import QuarantineStore
-from platform_assets.ingest.replay import homes, replay_tag
+from platform_assets.ingest.quarantine import QuarantineStore, homes
+from platform_assets.ingest.replay import replay_tag
 from platform_assets.location import CodeLocation
 from platform_assets.operations.arrivals import Arrival, Reach
 from platform_assets.operations.backfills import (
