@@ -5,6 +5,7 @@ the same period is a consequence. More rows alone are no incident, but explain w
 """
 
 import math
+import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -31,8 +32,8 @@ _TOLERANCES: Mapping[str, Tolerance] = {
 }
 _SHARES = Tolerance(relative=0.05, absolute=0.03)
 _LENGTHS = ("length", "mean_day")
-_GROWTH = 0.4
-"""From here on more rows explain what they move downstream; by themselves they are no incident."""
+_GROWTH = math.log(1.2)
+"""A fifth more rows than usual, though a season foretold them, explain what they move; alone they are no incident."""
 _EMPTY = 0.3
 """With a smaller share of the least expected rows a partition is not there, whatever its rows look like."""
 _EDGES = ("first_day", "last_day")
@@ -217,7 +218,7 @@ def _oddity(
     value = math.log(max(point.value, 1.0)) if is_count else point.value
     bands = expected(past, period, noise=max(noises, default=0.0), tolerance=_tolerance(metric))
     score = deviation(bands, value)
-    if not bands or (is_count and score <= _GROWTH):
+    if not bands or (is_count and score <= 1 and value - statistics.median(each.value for each in past) < _GROWTH):
         return None
     band = min(bands, key=lambda each: each.deviation(value))
     if is_count:

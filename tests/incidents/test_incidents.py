@@ -9,7 +9,7 @@ import pytest
 
 from platform_core.contracts import DataFrameModel, Dataset, UtcTimestamp, daily
 from platform_core.quality.baselines import Point, Tolerance, deviation, expected
-from platform_core.quality.fingerprints import fingerprint
+from platform_core.quality.fingerprints import FINGERPRINT, fingerprint
 from platform_core.quality.incidents import History, oddities
 from tests.incidents.world import MONTHS, World, controls, faults, world
 
@@ -66,6 +66,15 @@ def test_most_faults_are_traced_to_where_they_began_and_no_control_alarms() -> N
                 missed.append(f"{seed}: {fault.kind} {fault.size} {fault.dataset}.{fault.column}: {found}")
     assert alarms == []
     assert right >= 0.95 * FAULTS * len(WORLDS), [f"{right} of {FAULTS * len(WORLDS)}", *missed]
+
+
+@pytest.mark.parametrize(("rows", "explains"), [(900, False), (1000, False), (1600, True)])
+def test_a_half_more_rows_explain_what_they_move_however_uneven_the_past(rows: int, explains: bool) -> None:
+    counts = [800, 1200, 650, 1500, 1000, 900, 1100, rows]
+    prints = [(month, "", "row_count", float(count), 0.0) for month, count in zip(MONTHS, counts, strict=False)]
+    frame = pl.DataFrame(prints, schema=FINGERPRINT, orient="row")
+    odd = list(oddities(History(name="toy/rows", frame=frame, judged=[MONTHS[7]])))
+    assert [oddity.is_growth for oddity in odd] == [True] * explains
 
 
 class Kinds(DataFrameModel):
