@@ -32,6 +32,9 @@ CORRELATED_COLUMNS = 20
 KEY_COLUMNS = 6
 """Keys of two and three columns are looked for among so many columns, those with the most values."""
 
+COLUMNS_A_SCAN = 50
+"""So many columns are measured in one scan: what a scan costs to plan grows with the square of its columns."""
+
 _PATTERN_CHARACTERS = 64
 _OTHER_NESTED = (pl.List, pl.Array, pl.Struct, pl.Object)
 
@@ -164,7 +167,7 @@ def profile(
 
     Args:
         name: What the table is called in the profile.
-        frame: Its rows; a lazy frame is scanned once.
+        frame: Its rows; a lazy frame is scanned once for every `COLUMNS_A_SCAN` columns.
         personal: The class of personal data by column; values of these columns are left out.
         partition: The key of each row's partition, as text; None measures no partitions.
         approximate: Whether different values are estimated (HyperLogLog, about 2 %) instead of counted. Keys are
@@ -172,13 +175,17 @@ def profile(
     """
     lazy = frame.lazy()
     schema = lazy.collect_schema()
-    lazy = lazy.with_columns(pl.col(each).fill_nan(None) for each, dtype in schema.items() if dtype.is_float())
+    lazy = _without_nan(lazy)
     classes = personal or {}
-    measures = [
-        expression
-        for each in schema
-        for expression in _measures(each, schema[each], personal=each in classes, approximate=approximate)
-    ]
+    blocks = [list(schema)[place : place + COLUMNS_A_SCAN] for place in range(0, len(schema), COLUMNS_A_SCAN)]
+
+    def measures(block: Sequence[str]) -> list[pl.Expr]:
+        return [
+            expression
+            for column in block
+            for expression in _measures(column, schema[column], personal=column in classes, approximate=approximate)
+        ]
+
     pairs = list(combinations([each for each in schema if schema[each].is_numeric()][:CORRELATED_COLUMNS], 2))
     correlations = [
         pl.corr(pl.col(one).cast(pl.Float64), pl.col(other).cast(pl.Float64)).alias(f"{place}:corr")
@@ -186,11 +193,15 @@ def profile(
     ]
     hashable = [each for each in schema if schema[each] != pl.Object]
     whole = pl.struct(hashable).n_unique() if hashable else pl.len()
-    queries = [lazy.select(pl.len().alias(":rows"), whole.alias(":distinct"), *measures, *correlations)]
+    queries = [
+        lazy.select(pl.len().alias(":rows"), whole.alias(":distinct"), *measures(next(iter(blocks), ())), *correlations)
+    ]
     if partition is not None:
         queries.append(_by_partition(lazy, schema, partition, classes))
     measured = pl.collect_all(queries)
     values = measured[0].row(0, named=True)
+    for block in blocks[1:]:
+        values |= _without_nan(frame.lazy().select(block)).select(measures(block)).collect().row(0, named=True)
     rows = values[":rows"]
     columns = tuple(
         _column(each, schema[each], values, rows, classes.get(each), exact=not approximate) for each in schema
@@ -204,6 +215,10 @@ def profile(
         duplicates=rows - min(values[":distinct"], rows),
         partitions=_partitions(measured[1], schema) if partition is not None else {},
     )
+
+
+def _without_nan(lazy: pl.LazyFrame) -> pl.LazyFrame:
+    return lazy.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
 
 
 def _measures(name: str, dtype: pl.DataType, *, personal: bool, approximate: bool) -> Iterator[pl.Expr]:
