@@ -1,7 +1,8 @@
 """One incident, one cause: the dataset and column where something began, not all that lies below it.
 
 Each partition is judged against its own past. What is odd is walked up the lineage: an oddity whose upstream is odd in
-the same period is a consequence. More rows alone are no incident, but explain what they move downstream.
+the same period is a consequence. More rows alone are no incident, nor is a last day that is not there yet; both explain
+what they move downstream.
 """
 
 import math
@@ -34,6 +35,10 @@ _SHARES = Tolerance(relative=0.05, absolute=0.03)
 _LENGTHS = ("length", "mean_day")
 _GROWTH = math.log(1.2)
 """A fifth more rows than usual, though a season foretold them, explain what they move; alone they are no incident."""
+_LATE = 0.5
+"""Days by which a last row may come earlier than usual before it explains what is missing below."""
+_MISSED_WHERE_LATE = ("row_count", "null_rate", "last_day")
+"""What a day that is not there yet moves below: its rows are missing, and what was to be looked up in it is null."""
 _EMPTY = 0.3
 """With a smaller share of the least expected rows a partition is not there, whatever its rows look like."""
 _EDGES = ("first_day", "last_day")
@@ -107,6 +112,11 @@ class Oddity:
         """Whether there are more rows than expected, which is no incident by itself."""
         return self.metric == "row_count" and self.value > self.band.low
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the last day is not there yet, as it may be; alone it is no incident."""
+        return self.metric == "last_day" and self.score <= 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
@@ -139,7 +149,7 @@ def find_incidents(histories: Sequence[History], graph: Graph) -> list[Incident]
     for name, found in odd.items():
         for oddity in found:
             kind = consequences if walk.is_explained(oddity) else roots
-            if not oddity.is_growth:
+            if not oddity.is_growth and not oddity.is_late:
                 kind.setdefault(name, []).append(oddity)
     by_name = {history.name: history for history in histories}
     incidents = [
@@ -170,7 +180,7 @@ def _moves(history: History, period: str, *, least: float) -> Iterator[Oddity]:
         if column and _is_calendar(column, series, earlier):
             continue
         oddity = _oddity(history.name, column, metric, points, rows, earlier, period)
-        if oddity is not None and (oddity.score > least or oddity.is_growth):
+        if oddity is not None and (oddity.score > least or oddity.is_growth or oddity.is_late):
             yield oddity
 
 
@@ -218,7 +228,10 @@ def _oddity(
     value = math.log(max(point.value, 1.0)) if is_count else point.value
     bands = expected(past, period, noise=max(noises, default=0.0), tolerance=_tolerance(metric))
     score = deviation(bands, value)
-    if not bands or (is_count and score <= 1 and value - statistics.median(each.value for each in past) < _GROWTH):
+    if not bands:
+        return None
+    moved = value - statistics.median(each.value for each in past)
+    if (is_count and score <= 1 and moved < _GROWTH) or (metric == "last_day" and score <= 1 and moved > -_LATE):
         return None
     band = min(bands, key=lambda each: each.deviation(value))
     if is_count:
@@ -264,7 +277,12 @@ class _Walk:
         is_whole = not oddity.column or not self._graph.is_readable(oddity.dataset)
         columns = () if is_whole else self._graph.column_upstream(oddity.dataset, oddity.column)
         return any(
-            self._overlap(oddity, cause) and (is_whole or not cause.column or (name, cause.column) in columns)
+            self._overlap(oddity, cause)
+            and (
+                oddity.metric in _MISSED_WHERE_LATE
+                if cause.is_late
+                else is_whole or not cause.column or (name, cause.column) in columns
+            )
             for name in above
             for cause in self._odd[name]
         )

@@ -10,7 +10,7 @@ import pytest
 from platform_core.contracts import DataFrameModel, Dataset, UtcTimestamp, daily
 from platform_core.quality.baselines import Point, Tolerance, deviation, expected
 from platform_core.quality.fingerprints import FINGERPRINT, fingerprint
-from platform_core.quality.incidents import History, oddities
+from platform_core.quality.incidents import History, find_incidents, oddities
 from tests.incidents.world import MONTHS, World, controls, faults, world
 
 ANY = Tolerance(relative=0.05)
@@ -75,6 +75,34 @@ def test_a_half_more_rows_explain_what_they_move_however_uneven_the_past(rows: i
     frame = pl.DataFrame(prints, schema=FINGERPRINT, orient="row")
     odd = list(oddities(History(name="toy/rows", frame=frame, judged=[MONTHS[7]])))
     assert [oddity.is_growth for oddity in odd] == [True] * explains
+
+
+class TwoTables:
+    """A table and the one that looks into it."""
+
+    def upstream(self, name: str) -> dict[str, int]:
+        return {"toy/weather": 1} if name == "toy/delays" else {}
+
+    def column_upstream(self, name: str, column: str) -> dict[tuple[str, str], int]:
+        return {("toy/weather", column): 1} if name == "toy/delays" else {}
+
+    def is_readable(self, name: str) -> bool:
+        return name.startswith("toy/")
+
+
+@pytest.mark.parametrize(("last_day", "alarms"), [(-1.04, []), (-0.04, ["toy/delays"])])
+def test_a_day_that_is_not_there_yet_explains_what_finds_nothing_in_it(last_day: float, alarms: list[str]) -> None:
+    def history(name: str, column: str, metric: str, *values: float) -> History:
+        prints = [
+            *((month, column, metric, value, 0.0) for month, value in zip(MONTHS, values, strict=False)),
+            *((month, "", "row_count", 700.0, 0.0) for month, _ in zip(MONTHS, values, strict=False)),
+        ]
+        frame = pl.DataFrame(prints, schema=FINGERPRINT, orient="row").sort("period", maintain_order=True)
+        return History(name=name, frame=frame, judged=[MONTHS[len(values) - 1]])
+
+    weather = history("toy/weather", "hour", "last_day", -0.04, -0.05, -0.04, -0.06, -0.04, -0.05, -0.04, last_day)
+    delays = history("toy/delays", "wind", "null_rate", *[0.0] * 7, 0.045)
+    assert [incident.dataset for incident in find_incidents([weather, delays], TwoTables())] == alarms
 
 
 class Kinds(DataFrameModel):
