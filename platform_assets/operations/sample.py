@@ -15,13 +15,14 @@ from pathlib import Path
 
 import polars as pl
 
+from platform_assets.operations.errors import RequestError
 from platform_resources.settings import Settings
 from platform_resources.sources import Landing
 
 _NULLS = ["NA", ""]
 
 
-class SampleMissing(Exception):
+class SampleMissing(RequestError):
     """The package with the sample data is not installed."""
 
 
