@@ -44,6 +44,12 @@ _DISK = {
     errno.EPERM: ("this user may not write", _RIGHTS),
 }
 
+_LOG = re.compile(
+    "Kernel error: (Json error|missing field|unknown variant|expected |control character|invalid |trailing |EOF "
+    "|key must|No protocol found|No table metadata found|Invalid protocol action"
+    "|Schema error: Unsupported Delta table type)"
+)
+_AGAIN = "try again; if it stays, put the files of the log back from a copy"
 _BUSY = "try again later; PLATFORM_S3_ATTEMPTS and PLATFORM_S3_TIMEOUT say how long it is tried"
 _RENEW = "set new AWS_* keys, or let PLATFORM_S3_ROLE or AWS_PROFILE renew them"
 _CHECK = "check the credentials, what their policy allows, and the clock; platform objects doctor asks the bucket"
@@ -86,9 +92,23 @@ def told(
         if refusal is None and location.startswith("s3://"):
             refusal = _explained(error, table, location, s3)
         found = refusal or (_found(damage) if _of_library(error) else None)
+        found = found or _of_log(error, table, location)
         if found is None:
             raise
         raise found from error
+
+
+def _of_log(error: BaseException, table: str, location: str) -> TableUnavailable | TableDamaged | None:
+    """Tell a log of Delta that says what none can: on S3 its bytes may have changed on their way, a disk keeps them.
+
+    The words of the library are left out, for a log holds values of the table.
+    """
+    if type(error).__name__ != "DeltaError" or not _LOG.match(str(error)):
+        return None
+    problem = f"the Delta log in {location}/_delta_log does not read as one"
+    if location.startswith("s3://"):
+        return TableUnavailable(table, f"{problem}; its bytes may have changed on their way", fix=_AGAIN)
+    return TableDamaged(table, problem, file="_delta_log", fix="put its files back from a copy")
 
 
 def _refused_by_disk(error: BaseException, table: str, location: str) -> TableUnwritable | None:

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from platform_resources.errors import MetadataLost, TableDamaged, TableNotFound
+from platform_resources.errors import MetadataLost, TableDamaged, TableError, TableNotFound
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 from platform_resources.storage.folder import Folder, folder_at
@@ -158,6 +159,22 @@ def test_a_checkpoint_is_named(lake: Lake, damage: str) -> None:
     told = damaged(lambda: rows_of(lake, spec))
     assert told.file == folder.uri(name)
     assert "its checkpoint" in str(told)
+
+
+def test_a_log_with_a_flipped_bit_is_told_in_our_words(lake: Lake) -> None:
+    spec = filled(lake, "delta")
+    folder, name = folder_of(lake, spec), file_of(lake, spec, "log")
+    whole, rng, refusals = folder.read(name), np.random.default_rng(4), []
+    for place in rng.integers(8 * len(whole), size=60):
+        spoilt = bytearray(whole)
+        spoilt[place // 8] ^= 1 << place % 8
+        folder.write(name, bytes(spoilt))
+        try:
+            rows_of(lake, spec)  # a flip in a name or a statistic reads as well
+        except TableError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 10
+    assert all("_delta_log" in words or "data file" in words for words in refusals)
 
 
 @pytest.mark.parametrize("damage", ["cut off", "empty"])
