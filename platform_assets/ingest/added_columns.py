@@ -64,11 +64,16 @@ def with_columns_of_inputs(
 
 
 def as_of_contract(declared: Dataset, intake: Intake, added: Mapping[str, pl.DataType]) -> Intake:
-    """Return the verdict with the results of the declared contract's rules; the one on columns names what is new."""
+    """Return the verdict with the results of the declared contract's rules; the one on columns names what is new.
+
+    What was left out beside it, such as a column that begins with `_`, the result names already.
+    """
     known = {rule.id for rule in rules_of(declared)}
     note = told(added)
     results = tuple(
-        replace(result, reason=note) if note and result.rule.id == "schema" and result.passed else result
+        replace(result, reason=f"{note.removesuffix('.')}; {result.reason}" if result.reason else note)
+        if note and result.rule.id == "schema" and result.passed
+        else result
         for result in intake.results
         if result.rule.id in known
     )

@@ -16,7 +16,7 @@ VERSION_COLUMNS = (VALID_FROM, VALID_TO, IS_CURRENT)
 """The columns that a history has beside the row's own."""
 
 AT, GONE = "_at", "_gone"
-_STORED, _CONTENT = "\0stored", "\0content"
+_STORED, _CONTENT, _POSITION, _FLOOR = "\0stored", "\0content", "\0position", "\0floor"
 
 
 def fold_versions(
@@ -24,8 +24,9 @@ def fold_versions(
 ) -> pl.DataFrame:
     """Return the versions to merge by key and `valid_from`: new ones, and those that end.
 
-    Where a clock was set back, a version begins no earlier than the one before it; of several that begin at the same
-    instant the last one stands.
+    Where a clock was set back, a version begins no earlier than any before it began or ended; of several that begin at
+    the same instant the last one stands, and a deletion without a time ends then what it deletes. So no two versions of
+    a key overlap, however its changes were cut into batches.
 
     Args:
         events: Rows as they are after each change, and of deletions (`GONE`) the key; with the columns `PLACE`, and
@@ -37,10 +38,13 @@ def fold_versions(
     """
     keys = list(key)
     names = [name for name in stored.columns if name != "_position"]
-    known = stored.group_by(keys).agg(pl.col("_position").max().alias("\0known"))
-    fresh = events.join(known, on=keys, how="left", maintain_order="left").filter(
-        (pl.col("_epoch") > 0) | (pl.col("_position") >= pl.col("\0known")).fill_null(value=True)
+    latest = stored.group_by(keys).agg(
+        pl.col("_position").max().alias(_POSITION), pl.max_horizontal(VALID_FROM, VALID_TO).max().alias(_FLOOR)
     )
+    fresh = events.join(latest, on=keys, how="left", maintain_order="left").filter(
+        (pl.col("_epoch") > 0) | (pl.col("_position") >= pl.col(_POSITION)).fill_null(value=True)
+    )
+    fresh = fresh.with_columns(pl.max_horizontal(AT, _FLOOR).alias(AT)).drop(_POSITION, _FLOOR)
     present = stored.filter(IS_CURRENT).with_columns(
         pl.col(VALID_FROM).alias(AT),
         pl.lit(False).alias(GONE),  # noqa: FBT003 - a value of the column
@@ -48,12 +52,12 @@ def fold_versions(
         pl.lit(-1, pl.Int64).alias("_epoch"),
         pl.lit(-1, pl.Int64).alias("_offset"),
     )
-    chain = pl.concat([present, fresh.drop("\0known")], how="diagonal_relaxed")
+    chain = pl.concat([present, fresh], how="diagonal_relaxed")
     chain = chain.sort(PLACE, maintain_order=True).with_columns(pl.struct(content).hash().alias(_CONTENT))
     before_gone = pl.col(GONE).shift(1).over(keys).fill_null(value=True)
     is_same = pl.col(_CONTENT).shift(1).over(keys) == pl.col(_CONTENT)
     says_nothing = pl.when(GONE).then(before_gone).otherwise(~before_gone & is_same.fill_null(value=False))
-    chain = chain.filter(~says_nothing).with_columns(pl.col(AT).cum_max().over(keys).alias(VALID_FROM))
+    chain = chain.filter(~says_nothing).with_columns(pl.col(AT).cum_max().forward_fill().over(keys).alias(VALID_FROM))
     ends_by_deletion = pl.col(GONE).shift(-1).over(keys).fill_null(value=False)
     versions = chain.with_columns(
         pl.col(VALID_FROM).shift(-1).over(keys).alias(VALID_TO),

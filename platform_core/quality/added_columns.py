@@ -17,6 +17,8 @@ from platform_core.quality.source_texts import with_contract_names
 _INSTANT = pl.Datetime("us", "UTC")
 _OF_TEXTS: tuple[pl.DataType, ...] = (pl.Int64(), pl.Float64(), pl.Date(), _INSTANT)
 _BOOLEANS = ("true", "false")
+_LONG_WHOLE = pl.Decimal(20, 0)
+"""Of a piece until it is joined: whole numbers of which a float would round one."""
 _SURE_DIGITS = 15
 """So many digits every float keeps."""
 _LEADING_ZERO = r"^[+-]?0[0-9]"
@@ -27,7 +29,9 @@ def new_columns(raw: pl.DataFrame, dataset: Dataset, *, needed: Sequence[str]) -
     """Find the columns that a raw frame has and the contract lacks, with their types.
 
     None where a column that is needed is missing, for a column that is new may then be a misspelt one. Columns
-    without a value are left out, and so are records and lists, and names that SQL could not tell apart.
+    without a value are left out, and so are records and lists, names that SQL could not tell apart, and names that
+    begin with `_`, which are the platform's. `joint_types` joins the types, also
+    those of one piece.
 
     Args:
         raw: An input as it came.
@@ -52,13 +56,19 @@ def joint_types(found: Iterable[Mapping[str, pl.DataType]]) -> dict[str, pl.Data
     joined: dict[str, pl.DataType] = {}
     for types in found:
         for name, dtype in types.items():
-            known = joined.get(name, dtype)
-            if known != dtype:
-                both_numbers = known.is_numeric() and dtype.is_numeric()
-                joined[name] = pl.Float64() if both_numbers else pl.String()
-            else:
-                joined[name] = dtype
-    return joined
+            joined[name] = _joint_type(joined.get(name, dtype), dtype)
+    return {name: pl.Int64() if dtype == _LONG_WHOLE else dtype for name, dtype in joined.items()}
+
+
+def _joint_type(one: pl.DataType, other: pl.DataType) -> pl.DataType:
+    if one == other:
+        return one
+    both = (one, other)
+    if not all(dtype.is_numeric() for dtype in both):
+        return pl.String()
+    if _LONG_WHOLE in both:
+        return pl.String() if pl.Float64() in both else _LONG_WHOLE
+    return pl.Float64()
 
 
 def with_columns_added(dataset: Dataset, types: Mapping[str, pl.DataType]) -> Dataset:
@@ -90,7 +100,7 @@ def _type_of(values: pl.Series) -> pl.DataType | None:
     if values.null_count() == values.len() or dtype.is_nested() or dtype in (pl.Object, pl.Null):
         return None
     if dtype.is_integer():
-        return pl.Int64() if dtype != pl.UInt64 else pl.String()
+        return _whole(values.cast(pl.String)) if dtype != pl.UInt64 else pl.String()
     if dtype.is_float():
         return pl.Float64()
     if isinstance(dtype, pl.Datetime):
@@ -111,8 +121,14 @@ def _type_of_texts(values: pl.Series) -> pl.DataType:
     frame = texts.to_frame("value")
     for dtype in _OF_TEXTS:
         if frame.select(read_as("value", pl.String(), dtype).is_not_null().all()).item():
+            if dtype.is_integer():
+                return _whole(texts)
             return pl.String() if dtype.is_float() and _loses_digits(texts) else dtype
     return pl.String()
+
+
+def _whole(texts: pl.Series) -> pl.DataType:
+    return _LONG_WHOLE if _loses_digits(texts) else pl.Int64()
 
 
 def _loses_digits(texts: pl.Series) -> bool:

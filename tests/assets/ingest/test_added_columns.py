@@ -11,7 +11,7 @@ from platform_assets.ingest.ingest import Ingest, Run, ingest
 from platform_assets.ingest.inputs import Input
 from platform_assets.ingest.tables import superseded_spec, table_spec
 from platform_core.contracts import DataFrameModel, Dataset, Day, Files, Generated, Parquet, UtcTimestamp
-from platform_core.quality.added_columns import new_columns
+from platform_core.quality.added_columns import joint_types, new_columns
 from platform_resources.sources import Batch
 from platform_resources.storage import Lake
 from tests.assets.ingest.worker import opened, orders
@@ -79,7 +79,7 @@ def test_the_type_of_a_new_column_reads_each_of_its_values() -> None:
         "at": ["2024-01-15T00:00:00Z"] * 2, "Id": ["a", "b"], "_own": ["a", "b"], "list": [[1], [2]],
     })  # fmt: skip
     dataset = replace(orders("delta"), model=type("OnlyIds", (DataFrameModel,), {"__annotations__": {"id": int}}))
-    assert new_columns(raw, dataset, needed=["id"]) == {
+    assert joint_types([new_columns(raw, dataset, needed=["id"])]) == {
         "whole": pl.Int64(), "day": pl.String(), "yes": pl.Boolean(), "at": pl.Datetime("us", "UTC"),
     }  # fmt: skip
 
@@ -91,6 +91,20 @@ def test_numbers_with_more_digits_than_a_float_keeps_are_added_as_texts() -> Non
     assert new_columns(raw, dataset, needed=["id"]) == {
         "account": pl.String(), "rate": pl.String(), "sum": pl.Float64(), "large": pl.Float64(), "cents": pl.Float64(),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("in_batches", [False, True])
+def test_whole_numbers_beside_fractions_keep_their_digits_and_names_of_the_platform_are_told(
+    tmp_path: Path, *, in_batches: bool
+) -> None:
+    lake, dataset = opened(tmp_path), replace(orders("delta"), source=Files("orders-*", extra_columns="add"))
+    made = taken(lake, dataset, "a", in_batches=in_batches, id=["1", "2"], day=["2024-01-15"] * 2, price=["3"] * 2,
+                 account=["9007199254740993", "0.5"], tip=["1", "0.5"], long=["9007199254740993", "1"],
+                 _partition=["x", "y"])  # fmt: skip
+    assert "account (String), tip (Float64), long (Int64)" in reason(made)
+    assert reason(made).endswith("; left out, for the contract does not name them: _partition.")
+    rows = lake.scan(table_spec(dataset)).select("account", "tip", "long").sort("tip").collect()
+    assert rows.rows() == [("0.5", 0.5, 1), ("9007199254740993", 1.0, 9007199254740993)]
 
 
 @both_formats

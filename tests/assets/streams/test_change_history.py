@@ -1,14 +1,18 @@
 """Changes of a database kept as versions (SCD 2), against a history that is written down by another way."""
 
 import json
+import random
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import polars as pl
 import pytest
 
+from platform_core.ingest.ownership import INGEST
+from platform_core.ingest.versions import AT, GONE, IS_CURRENT, VALID_FROM, VALID_TO, fold_versions
 from tests.assets.streams.test_changes import WORKER, Kept, envelope, send
 from tests.debezium import Bank
 from tests.world import world
@@ -86,6 +90,78 @@ def test_a_clock_that_is_set_back_and_changes_of_one_instant_leave_no_version_th
     assert [(row[1], *row[3:]) for row in versions(kept)] == [
         ("b", at(5000), at(7000), False), ("c", at(7000), None, True),
     ]  # fmt: skip
+
+
+def test_a_clock_that_is_set_back_over_a_deletion_leaves_no_two_versions_that_overlap(kept):
+    send(
+        kept,
+        envelope("c", {"id": 1, "owner": "a"}, lsn=1, ts_ms=1000),
+        envelope("d", None, {"id": 1}, lsn=2, ts_ms=5000),
+    )
+    send(kept, envelope("c", {"id": 1, "owner": "b"}, lsn=3, ts_ms=3000))
+    send(kept, envelope("d", None, {"id": 1}, lsn=4, ts_ms=4000))
+    assert [(row[1], *row[3:]) for row in versions(kept)] == [
+        ("a", at(1000), at(5000), False), ("b", at(5000), at(5000), False),
+    ]  # fmt: skip
+    send(kept, envelope("c", {"id": 1, "owner": "c"}, lsn=5, ts_ms=2000))
+    assert [(row[1], *row[3:]) for row in versions(kept)] == [
+        ("a", at(1000), at(5000), False), ("c", at(5000), None, True),
+    ]  # fmt: skip
+
+
+def random_changes(draw):
+    """Changes of three keys by a clock that is set back at times; some are sent again, and some deletions unneeded."""
+    now, changes = 100, []
+    for position in range(draw.randint(5, 40)):
+        now += draw.choice([0, 1, 5, -7]) if draw.random() < 0.8 else draw.choice([-50, 50])
+        owner = draw.choice(["a", "b", None])
+        untimed = owner is None and draw.random() < 0.1
+        changes.append((draw.randint(1, 3), owner, position, None if untimed else at(now)))
+        if draw.random() < 0.15:
+            changes += changes[draw.randrange(len(changes)) :]
+    return changes
+
+
+def folded(changes, cuts):
+    """The versions after the changes came in batches that end at the cuts."""
+    names = {
+        "id": pl.Int64,
+        "owner": pl.String,
+        VALID_FROM: pl.Datetime("us", "UTC"),
+        VALID_TO: pl.Datetime("us", "UTC"),
+    }
+    stored = pl.DataFrame(schema={**names, IS_CURRENT: pl.Boolean, INGEST: pl.String, "_position": pl.String})
+    ends = [*cuts, len(changes)]
+    for begin, end in zip([0, *ends], ends, strict=False):
+        rows = [
+            (key, owner, 0, f"{position:04}", offset, now, owner is None, f"{position:04}@{offset}")
+            for offset, (key, owner, position, now) in enumerate(changes[begin:end], start=begin)
+        ]
+        columns = ["id", "owner", "_epoch", "_position", "_offset", AT, GONE, INGEST]
+        events = pl.DataFrame(
+            rows, schema=columns, orient="row", schema_overrides={"owner": pl.String, AT: names[VALID_TO]}
+        )
+        mine = stored.join(events.select("id").unique(), on="id", how="semi")
+        made = fold_versions(events, mine, key=["id"], content=["owner"])
+        made = made.with_columns(pl.col(INGEST).str.split("@").list.first().alias("_position"))
+        stored = pl.concat([stored.join(made, on=["id", VALID_FROM], how="anti"), made.select(stored.columns)])
+    return stored.sort("id", VALID_FROM).select("id", "owner", VALID_FROM, VALID_TO, IS_CURRENT)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_versions_never_overlap_and_are_the_same_however_changes_are_cut(seed):
+    draw = random.Random(seed)  # noqa: S311 - a test's
+    changes = random_changes(draw)
+    singly = folded(changes, range(1, len(changes)))
+    following = singly.with_columns(pl.col(VALID_FROM).shift(-1).over("id").alias("next"))
+    assert following.filter((pl.col(VALID_TO) > pl.col("next")) | (pl.col(VALID_TO) < pl.col(VALID_FROM))).is_empty()
+    assert following.filter(IS_CURRENT, pl.col("next").is_not_null()).is_empty()
+    assert following.filter(pl.col(IS_CURRENT) != pl.col(VALID_TO).is_null()).is_empty()
+    last = {key: owner for key, owner, *_ in sorted(changes, key=lambda change: change[2])}
+    assert singly.filter(IS_CURRENT).select("id", "owner").rows() == sorted(one for one in last.items() if one[1])
+    for _ in range(3):
+        cuts = sorted(draw.sample(range(1, len(changes)), draw.randint(0, 4)))
+        assert folded(changes, cuts).equals(singly), cuts
 
 
 def test_a_change_without_a_time_waits_and_a_refused_one_is_replayed_into_its_place(kept):
