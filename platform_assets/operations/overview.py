@@ -31,7 +31,7 @@ class DatasetState:
     Attributes:
         name: Of the dataset.
         location: Where its table lies.
-        rows_in: Rows that its present inputs brought; None where a transform makes it.
+        rows_in: Rows that its present inputs brought; None where a transform or a dbt model makes it.
         rows: Rows in the table; None where there is none.
         quarantined: Envelopes that are open.
         verdicts: Of its checks.
@@ -151,7 +151,7 @@ def _state(
     return DatasetState(
         name=dataset.name,
         location=lake.location(spec),
-        rows_in=int(store.ingests()["rows"].sum()) if dataset.source else None,
+        rows_in=int(store.ingests()["rows"].sum()) if dataset.source and not dataset.source.is_dbt else None,
         rows=_rows(lake, spec) if lake.exists(spec) else None,
         quarantined=store.envelopes(decision="open").height if dataset.quarantine else 0,
         verdicts=count_verdicts(verdicts[check] for check in checks if check in verdicts),
