@@ -53,7 +53,7 @@ def test_a_new_month_and_all_that_is_below_it_work_in_one_run_and_one_process(de
     told = [entry.message or "" for entry in dev.events(landed.run.run_id)]
     steps = {entry.step_key for entry in dev.events(landed.run.run_id) if entry.step_key}
     assert [record.dagster_run.status for record in landed.runs] == [dg.DagsterRunStatus.SUCCESS]
-    assert steps == {"flights__flights", "dbt", "flights__daily_delays"}
+    assert steps == {"flights__flights", "dbt", "flights__daily_delays", "flights__flights__sla"}
     assert len({found[1] for each in told if (found := re.search(r"in process \(pid: (\d+)\)", each))}) == 1
 
 
