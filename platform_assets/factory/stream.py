@@ -5,6 +5,7 @@ table refuses the other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,13 @@ from platform_assets.factory.effort import CPU, DURATION, PEAK, peak_memory
 from platform_assets.factory.metadata import page_links
 from platform_assets.factory.policy import state_of_checks
 from platform_assets.factory.specs import asset_of
+from platform_assets.ingest.fold_replay import (
+    HISTORY_TAG,
+    HistoryDiffers,
+    ReplayedFold,
+    compare_history,
+    requested_history,
+)
 from platform_assets.ingest.fold_worker import FoldWorker
 from platform_assets.ingest.ingest import Ingest, Run, ingest
 from platform_assets.ingest.inputs import Input, adapter_for, take_inputs
@@ -51,6 +59,10 @@ def stream_asset(
                 done = _replay(context, lake, catalog, dataset)
                 yield from check_results(dataset, state_of_checks(lake, dataset, done[-1].intake.results))
             yield dg.MaterializeResult(asset_key=asset_key(dataset.name), metadata=_replay_metadata(done))
+            return
+        if HISTORY_TAG in context.run.tags:
+            with retry_transient(), lake.telling(*read):
+                yield from _replay_history(context, lake, catalog, dataset)
             return
         broker = open_broker(lake.settings)
         try:
@@ -104,6 +116,45 @@ def _replay(context: dg.AssetExecutionContext, lake: Lake, catalog: Catalog, dat
 
     run = Run(run_id=context.run.run_id, at=datetime.now(UTC), partitions=partitions, replays=True)
     return ingest(lake, dataset, read_inputs, references, run=run, admits=lambda _: True)
+
+
+def _replay_history(
+    context: dg.AssetExecutionContext, lake: Lake, catalog: Catalog, dataset: Dataset
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+    """Fold history again as the run's tag says, and hold it against the table; a difference fails the run.
+
+    Raises:
+        HistoryDiffers: The table is not what came out; the figures are an observation of the asset.
+    """
+    replayed = compare_history(
+        lake,
+        catalog,
+        dataset,
+        requested_history(context.run.tags[HISTORY_TAG]),
+        partitions=list(context.partition_keys) if dataset.partitions else None,
+        run_id=context.run.run_id,
+        at=datetime.now(UTC),
+    )
+    figures = history_metadata(replayed)
+    context.log_event(dg.AssetObservation(asset_key(dataset.name), metadata=figures))
+    if not replayed.holds:
+        raise HistoryDiffers(dataset.name, replayed)
+    yield from check_results(dataset, state_of_checks(lake, dataset, []))
+    yield dg.MaterializeResult(asset_key=asset_key(dataset.name), metadata=figures)
+
+
+_FIGURE = "replayed_"
+
+
+def history_metadata(replayed: ReplayedFold) -> Mapping[str, int]:
+    """The figures of a replay of history, as metadata."""
+    return {f"{_FIGURE}{name}": value for name, value in asdict(replayed).items()}
+
+
+def replayed_history(metadata: Mapping[str, dg.MetadataValue[Any]]) -> ReplayedFold:
+    """The figures that a run of a replay of history left."""
+    figures = {name.removeprefix(_FIGURE): value.value for name, value in metadata.items() if name.startswith(_FIGURE)}
+    return ReplayedFold(**figures)
 
 
 def _replay_metadata(done: Sequence[Ingest]) -> Mapping[str, Any]:

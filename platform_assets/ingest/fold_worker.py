@@ -152,7 +152,7 @@ class FoldWorker:
     def _take_up(self) -> None:
         """Read the state that the table stands at; what was folded since is folded again."""
         dataset = self._dataset
-        source = f"{dataset.source.inputs[0] if dataset.source else dataset.name}/0"
+        source = place_of(dataset)
         self._ingest = read_stream_state(self._lake, dataset, source=source, stream=self._stream, log=self._log)
         self._snapshot = self._store.load(self._ingest.position.table, self._folding.begin())
         self._state: Any = self._snapshot.state
@@ -184,7 +184,7 @@ class FoldWorker:
             if piece.start > position:
                 yield from self._stored(self._catalog[piece.dataset], piece.source, position, piece.end)
             elif piece.start < position:
-                yield replace(piece, start=position, rows=piece.rows.filter(_offset() >= position))
+                yield replace(piece, start=position, rows=piece.rows.filter(row_offset() >= position))
             else:
                 yield piece
         now = self._clock()
@@ -275,7 +275,7 @@ class FoldWorker:
         rows = pl.concat(parts) if parts else pl.DataFrame(schema=types)
         offsets = identities(rows, dataset).alias("offset")
         nothing = [None] * rows.height
-        name = dataset.source.inputs[0] if dataset.source else dataset.name
+        name = place_of(dataset).rpartition("/")[0]
         batch = Batch(name, 0, build_rows(offsets.to_list(), [0] * rows.height, nothing, nothing), number)
         references = load_references(self._lake, self._catalog, dataset)
         beside = after_messages(self._lake, dataset)
@@ -296,29 +296,19 @@ class FoldWorker:
         above = self._inputs[0]
         time = str(topic_of(above).event_time)
         late = pl.concat([part.rows for part in self._late])
-        keys = late.select(source.key).unique()
         earliest, latest = late[time].min(), late[time].max()
         rows = as_declared(self._lake.scan(table_spec(above)), above, beside=[SOURCE, INGEST])
         near = rows.filter(pl.col(time) > earliest - source.size, pl.col(time) < latest + source.size)  # type: ignore[operator] # instants
-        mine = near.join(keys.lazy(), on=list(source.key), how="semi", nulls_equal=True).collect()
         ends = pl.DataFrame(
             [(name, end) for name, end in self._positions[above.name].items()],
             schema={SOURCE: pl.String, "_end": pl.Int64}, orient="row",
         )  # fmt: skip
-        folded = mine.join(ends, on=SOURCE).filter(_offset() < pl.col("_end")).drop("_end")
-        windows = self._folding.compute({above.name: folded.sort(_offset())})
-        every = source.every if isinstance(source, Hopping) else source.size
-        starts = late.select(
-            *source.key,
-            pl.int_ranges(0, source.size // every).alias("_hop"),
-            (pl.col(time).dt.truncate(every)).alias("window_start"),
-        ).explode("_hop")
-        touched = starts.select(*source.key, pl.col("window_start") - pl.col("_hop") * every).unique()
-        yield windows.join(touched, on=[*source.key, "window_start"], how="semi", nulls_equal=True)
+        folded = near.join(ends.lazy(), on=SOURCE).filter(row_offset() < pl.col("_end")).drop("_end")
+        yield correct_windows(self._folding, source, late, folded.sort(row_offset()), time=time)
 
     def _envelopes(self, late: _LateRows, at: datetime) -> pl.DataFrame:
         hidden = [column.name for column in self._catalog[late.dataset].columns if column.pii]
-        offsets = late.rows.select(_offset()).to_series().to_list()
+        offsets = late.rows.select(row_offset()).to_series().to_list()
         return envelopes(
             late.rows.drop(SOURCE, INGEST, *hidden, strict=False),
             [[_LATE]] * late.rows.height,
@@ -330,6 +320,22 @@ class FoldWorker:
             at=at,
             partitions=[None] * late.rows.height,
         )
+
+
+def correct_windows(
+    folding: Folding, source: Tumbling | Hopping, late: pl.DataFrame, folded: pl.LazyFrame, *, time: str
+) -> pl.DataFrame:
+    """Return the windows in which the late rows lie, computed from all rows that were folded, late ones among them."""
+    keys, every = list(source.key), source.every if isinstance(source, Hopping) else source.size
+    mine = folded.join(late.lazy().select(keys).unique(), on=keys, how="semi", nulls_equal=True)
+    windows = folding.compute({source.of: mine.collect()})
+    starts = late.select(
+        *keys,
+        pl.int_ranges(0, source.size // every).alias("_hop"),
+        (pl.col(time).dt.truncate(every)).alias("window_start"),
+    ).explode("_hop")
+    touched = starts.select(*keys, pl.col("window_start") - pl.col("_hop") * every).unique()
+    return windows.join(touched, on=[*keys, "window_start"], how="semi", nulls_equal=True)
 
 
 def open_folding(lake: Lake, catalog: Catalog, dataset: Dataset) -> Folding:
@@ -354,45 +360,6 @@ def fold_positions(lake: Lake, catalog: Catalog, dataset: Dataset) -> list[tuple
     return found
 
 
-def replay_fold(
-    lake: Lake, catalog: Catalog, dataset: Dataset, *, since: datetime | None = None, until: datetime | None = None
-) -> pl.DataFrame:
-    """Fold the stored history again, in the pieces in which it was folded, and return what came out.
-
-    Args:
-        lake: The tables.
-        catalog: All declared datasets.
-        dataset: Whose source is a fold.
-        since: Only what came out at or after this instant, by the clock of whoever folded; None for all.
-        until: Only what came out before this instant; None for all.
-    """
-    folding, store = open_folding(lake, catalog, dataset), FoldStore(lake, dataset)
-    number = lake.position(table_spec(dataset), f"fold:{dataset.name}") if lake.exists(table_spec(dataset)) else None
-    snapshot = store.load(number, folding.begin())
-    state, columns = folding.begin(), [column.name for column in dataset.columns]
-    positions: dict[tuple[str, str], int] = {}
-    histories: dict[tuple[str, str], pl.DataFrame] = {}
-    parts = [pl.DataFrame(schema={column.name: column.dtype for column in dataset.columns})]
-    for entry in store.entries(snapshot):
-        if not entry.input:
-            state = folding.recall(state, entry.source)
-            continue
-        above, place = catalog[entry.input], (entry.input, entry.source)
-        if entry.source and place not in histories:
-            end = snapshot.positions[entry.input][entry.source]
-            histories[place] = stored_rows(lake, above, entry.source, 0, end)
-        rows = None
-        if entry.source:
-            is_mine = (_offset() >= positions.get(place, 0)) & (_offset() < entry.end)
-            rows = histories[place].filter(is_mine & (pl.col(INGESTED_AT) <= entry.at))
-            positions[place] = entry.end
-        step = folding.step(state, entry.input, folded_columns(above, rows), entry.at)
-        state = step.state
-        if step.rows.height and (since is None or entry.at >= since) and (until is None or entry.at < until):
-            parts.append(select_declared(step.rows, columns))
-    return pl.concat([part.select(columns) for part in parts], how="vertical_relaxed")
-
-
 def piece_ends(
     lake: Lake, above: Dataset, source: str, start: int, end: int, *, rows_at_once: int = _ROWS_AT_ONCE
 ) -> list[int]:
@@ -403,7 +370,7 @@ def piece_ends(
     if end - start <= rows_at_once:
         return [end]
     mine = lake.scan(table_spec(above), columns=[SOURCE, INGEST]).filter(is_between(source, start, end))
-    offsets = mine.select(_offset()).collect().to_series().sort()
+    offsets = mine.select(row_offset()).collect().to_series().sort()
     return [*offsets.gather_every(rows_at_once, rows_at_once), end]
 
 
@@ -411,7 +378,7 @@ def stored_rows(lake: Lake, above: Dataset, source: str, start: int, end: int) -
     """Return the rows of a partition of a stream's topic from an offset up to another, which is not among them."""
     mine = lake.scan(table_spec(above)).filter(is_between(source, start, end))
     rows = as_declared(mine, above, beside=[SOURCE, INGEST, INGESTED_AT])
-    return rows.sort(_offset(), maintain_order=True).collect()
+    return rows.sort(row_offset(), maintain_order=True).collect()
 
 
 def is_between(source: str, start: int, end: int) -> pl.Expr:
@@ -427,7 +394,7 @@ def is_between(source: str, start: int, end: int) -> pl.Expr:
         text = pl.col(INGEST)
         ranges.append((text.str.len_bytes() == digits) & (text >= str(start)) & (text <= str(last)))
         start = last + 1
-    is_numbered = _offset().is_not_null()  # mended messages are named otherwise
+    is_numbered = row_offset().is_not_null()  # mended messages are named otherwise
     return (pl.col(SOURCE) == source) & reduce(or_, ranges, pl.lit(value=False)) & is_numbered
 
 
@@ -444,11 +411,17 @@ def select_declared(rows: pl.DataFrame, columns: Mapping[str, Any] | list[str]) 
     return rows.select(name for name in columns if name in rows.columns)
 
 
+def place_of(dataset: Dataset) -> str:
+    """Return the source under which a fold's rows are kept, as those of a topic's partition are."""
+    return f"{dataset.source.inputs[0] if dataset.source else dataset.name}/0"
+
+
 def identities(rows: pl.DataFrame, dataset: Dataset) -> pl.Series:
     """Return a number for each row that is its key's, whatever step gave it out."""
     key = list(dataset.key) or rows.columns
     return rows.select((pl.struct(key).hash(seed=0) // 4).cast(pl.Int64)).to_series()
 
 
-def _offset() -> pl.Expr:
+def row_offset() -> pl.Expr:
+    """Return the offset of each row of a stream; null for rows from mended messages."""
     return pl.col(INGEST).cast(pl.Int64, strict=False)

@@ -1,6 +1,7 @@
 """Partitions of one dataset that somebody asks for, done by a Dagster backfill or by the same runs in this process."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +17,15 @@ from platform_assets.factory import asset_key
 from platform_assets.factory.partitioning import adjoining, grow, partitions_definition, span_tags
 from platform_assets.operations.catch_up import why
 from platform_assets.operations.dead_runs import fail_dead_runs
+from platform_assets.operations.errors import RequestError
 from platform_core.contracts import Dataset
 from platform_core.errors import CoreError
 
 ALIVE_SECONDS = 90
 """A daemon whose last heartbeat is older is taken for dead; Dagster's own limit is half an hour."""
 
+
+_POLL_SECONDS = 1.0
 
 ENDED_STATUSES = {*BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus.COMPLETED_SUCCESS, BulkActionStatus.COMPLETED_FAILED}
 SUCCESSFUL_STATUSES = {BulkActionStatus.COMPLETED, BulkActionStatus.COMPLETED_SUCCESS}
@@ -51,7 +55,7 @@ def daemon_is_alive(instance: dg.DagsterInstance) -> bool:
 
 
 def submit_backfill(
-    request: PartitionRequest, defs: dg.Definitions, instance: dg.DagsterInstance, *, title: str
+    request: PartitionRequest, defs: dg.Definitions, instance: dg.DagsterInstance, *, title: str, description: str
 ) -> str:
     """Ask the daemon for a backfill; its id."""
     graph, key = defs.resolve_asset_graph(), asset_key(request.dataset.name)
@@ -72,11 +76,44 @@ def submit_backfill(
             dynamic_partitions_store=instance,
             asset_graph_subset=subset,
             title=title,
-            description="Rows from quarantine, started by platform quarantine replay",
+            description=description,
             run_config=dict(request.run_config) or None,
         )
     )
     return backfill_id
+
+
+def runs_of(instance: dg.DagsterInstance, backfills: Sequence[str]) -> list[dg.DagsterRun]:
+    """List the runs of backfills."""
+    return [run for each in backfills for run in instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": each}))]
+
+
+def await_backfills(
+    instance: dg.DagsterInstance, backfills: Sequence[str], is_done: Callable[[Sequence[dg.DagsterRun]], bool]
+) -> None:
+    """Wait until backfills ended well, or their runs ended and did it: the daemon looks at them twice a minute only.
+
+    Args:
+        instance: Dagster's history.
+        backfills: Their ids.
+        is_done: Is asked of runs all of which ended.
+
+    Raises:
+        RequestError: One of them failed, or the daemon died meanwhile.
+    """
+    for backfill_id in backfills:
+        while (backfill := instance.get_backfill(backfill_id)) and backfill.status not in ENDED_STATUSES:
+            runs = runs_of(instance, backfills)
+            if runs and all(run.is_finished for run in runs) and is_done(runs):
+                return
+            if not daemon_is_alive(instance):
+                raise RequestError(
+                    f"backfill {backfill_id}: the Dagster daemon died meanwhile. "
+                    "Fix: start it again, and it goes on with the backfill; or cancel the backfill in the UI."
+                )
+            time.sleep(_POLL_SECONDS)
+        if backfill and backfill.status not in SUCCESSFUL_STATUSES:
+            raise RequestError(f"backfill {backfill_id} failed: {backfill_failure(instance, backfill)}")
 
 
 def run_in_process(request: PartitionRequest, defs: dg.Definitions, instance: dg.DagsterInstance) -> Iterator[str]:
@@ -89,9 +126,7 @@ def run_in_process(request: PartitionRequest, defs: dg.Definitions, instance: dg
     grow(instance, request.dataset.partitions, request.partitions)
     job = defs.resolve_implicit_global_asset_job_def()
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    with dg.partition_loading_context(dynamic_partitions_store=instance):
-        groups = _adjoining(request)
-    for group in groups:
+    for group in adjoining_partitions(request, instance):
         result = job.execute_in_process(
             instance=instance,
             asset_selection=[asset_key(request.dataset.name)],  # of the run, so that the UI shows its target
@@ -105,10 +140,11 @@ def run_in_process(request: PartitionRequest, defs: dg.Definitions, instance: dg
         yield result.run_id
 
 
-def _adjoining(request: PartitionRequest) -> list[tuple[str, ...]]:
-    """Divide the partitions where two do not adjoin; one empty group where there are none."""
+def adjoining_partitions(request: PartitionRequest, instance: dg.DagsterInstance) -> list[tuple[str, ...]]:
+    """Divide the partitions where two do not adjoin, a run each; one empty group where there are none."""
     definition = partitions_definition(request.dataset.partitions)
-    return [()] if definition is None else adjoining(definition, request.partitions)
+    with dg.partition_loading_context(dynamic_partitions_store=instance):
+        return [()] if definition is None else adjoining(definition, request.partitions)
 
 
 def backfill_failure(instance: dg.DagsterInstance, backfill: PartitionBackfill) -> str:

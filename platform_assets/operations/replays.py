@@ -4,9 +4,9 @@ A row is replayed from its envelope, in the partition it lies in now. A file tha
 again from the landing folder.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -19,10 +19,8 @@ from platform_assets.ingest.replay import replay_tag
 from platform_assets.location import CodeLocation
 from platform_assets.operations.arrivals import Arrival, Reach
 from platform_assets.operations.backfills import (
-    ENDED_STATUSES,
-    SUCCESSFUL_STATUSES,
     PartitionRequest,
-    backfill_failure,
+    await_backfills,
     daemon_is_alive,
     run_in_process,
     submit_backfill,
@@ -34,7 +32,7 @@ from platform_assets.operations.landing import run_config
 from platform_core.contracts import Dataset
 from platform_resources.sources import Cursor
 
-_POLL_SECONDS = 1.0
+_DESCRIPTION = "Rows from quarantine, started by platform quarantine replay"
 _TAGGED_IDS = 500
 """A tag with more ids than these is a page of text; all open envelopes go by the word `all`."""
 
@@ -94,11 +92,10 @@ def replay_envelopes(location: CodeLocation, name: str, ids: Sequence[str], *, w
     requests = list(_partition_requests(location, store, open_, landed, everything=not ids))
     with open_instance(location.settings) as instance:
         if requests and daemon_is_alive(instance):
-            backfills = tuple(
-                submit_backfill(each, location.defs, instance, title=f"Replay of {name}") for each in requests
-            )
+            told = {"title": f"Replay of {name}", "description": _DESCRIPTION}
+            backfills = tuple(submit_backfill(each, location.defs, instance, **told) for each in requests)
             if wait is not False:
-                _await(instance, backfills, store, open_)
+                await_backfills(instance, backfills, partial(_are_judged, store, open_))
             return Replay(
                 dataset=name,
                 backfills=backfills,
@@ -181,33 +178,8 @@ def _partitions(store: QuarantineStore, rows: pl.DataFrame) -> tuple[str, ...]:
     return (max(existing(declared, logged), default=fallback_key(declared)),)
 
 
-def _await(instance: dg.DagsterInstance, backfills: Sequence[str], store: QuarantineStore, open_: pl.DataFrame) -> None:
-    """Wait until all backfills ended well, or sooner: the daemon looks at them twice a minute only.
-
-    Raises:
-        RequestError: One of them failed, or the daemon died meanwhile.
-    """
-    for backfill_id in backfills:
-        while (backfill := instance.get_backfill(backfill_id)) and backfill.status not in ENDED_STATUSES:
-            if _all_judged(instance, backfills, store, open_):
-                return
-            if not daemon_is_alive(instance):
-                raise RequestError(
-                    f"backfill {backfill_id}: the Dagster daemon died meanwhile. "
-                    "Fix: start it again, and it goes on with the backfill; or cancel the backfill in the UI."
-                )
-            time.sleep(_POLL_SECONDS)
-        if backfill and backfill.status not in SUCCESSFUL_STATUSES:
-            raise RequestError(f"backfill {backfill_id} failed: {backfill_failure(instance, backfill)}")
-
-
-def _all_judged(
-    instance: dg.DagsterInstance, backfills: Sequence[str], store: QuarantineStore, open_: pl.DataFrame
-) -> bool:
-    """Whether ended runs of the backfills closed every envelope, or refused it again."""
-    runs = [run for each in backfills for run in instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": each}))]
-    if not runs or not all(run.is_finished for run in runs):
-        return False
+def _are_judged(store: QuarantineStore, open_: pl.DataFrame, runs: Sequence[dg.DagsterRun]) -> bool:
+    """Whether the runs closed every envelope, or refused it again."""
     waiting = store.envelopes(ids=open_["quarantine_id"].to_list(), decision="open")
     return waiting.filter(~pl.col("run_id").is_in([run.run_id for run in runs])).is_empty()
 

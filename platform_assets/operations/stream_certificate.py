@@ -24,7 +24,7 @@ from typing import Any, Literal
 import polars as pl
 
 from platform_assets.discovery import discover
-from platform_assets.ingest.fold_worker import replay_fold
+from platform_assets.ingest.fold_replay import replay_fold
 from platform_assets.ingest.stream import create_topic
 from platform_assets.ingest.tables import INGEST, SOURCE, quarantine_spec, table_spec
 from platform_assets.ingest.topic_history import topic_name

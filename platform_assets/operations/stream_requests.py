@@ -2,18 +2,14 @@
 
 import contextlib
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
-from platform_assets.ingest.fold_worker import replay_fold
 from platform_assets.ingest.fresh import read_fresh
 from platform_assets.ingest.stream import create_topic
-from platform_assets.ingest.tables import table_spec
 from platform_assets.ingest.topic_history import restart_topic, topic_name, topic_of
 from platform_assets.location import CodeLocation
 from platform_assets.operations.datasets import find_dataset
@@ -23,7 +19,7 @@ from platform_assets.operations.stream_certificate import Certificate, certify
 from platform_assets.operations.stream_events import produce_file, produce_generated
 from platform_assets.operations.streams import Pace, StreamState, draw_pace, run_streams, stream_states
 from platform_core.contracts import Dataset, Delta, Iceberg
-from platform_core.contracts.folds import Fold, Scored
+from platform_core.contracts.folds import Scored
 from platform_core.contracts.sources import Topic
 from platform_core.contracts.stores import Store
 from platform_resources.brokers import Broker, TopicSettings, open_broker
@@ -68,58 +64,6 @@ def run_worker(location: CodeLocation, datasets: Sequence[Dataset], pace: Pace, 
             is_stopped=lambda: bool(stops),
             tell=tell,
         )
-
-
-@dataclass(frozen=True)
-class ReplayedStream:
-    """What a replay gave, beside the table.
-
-    Attributes:
-        dataset: Its name.
-        rows: That came out of the stored history.
-        missing: Of them, those that the table does not have, bit for bit.
-        extra: Rows of the table that did not come out.
-        is_whole: Whether all of the history was asked for, so that extra rows are a difference.
-        seconds: How long it took.
-    """
-
-    dataset: str
-    rows: int
-    missing: int
-    extra: int
-    is_whole: bool
-    seconds: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the table is what came out again."""
-        return self.missing == 0 and (self.extra == 0 or not self.is_whole)
-
-
-def replay_stream(
-    location: CodeLocation, name: str, *, since: datetime | None, until: datetime | None
-) -> ReplayedStream:
-    """Fold the stored history of a dataset's inputs again, and compare what comes out with its table.
-
-    Raises:
-        RequestError: The dataset folds no stream.
-    """
-    dataset = find_dataset(location.catalog, name)
-    if not isinstance(dataset.source, Fold):
-        folds = [each.name for each in location.catalog.datasets.values() if isinstance(each.source, Fold)]
-        raise RequestError(f"{name} folds no stream. Fix: name one of {', '.join(folds) or 'those with a fold'}.")
-    began = time.monotonic()
-    rows = replay_fold(location.lake, location.catalog, dataset, since=since, until=until)
-    columns = [column.name for column in dataset.columns]
-    stored = rows.clear()
-    if location.lake.exists(table_spec(dataset)):
-        stored = location.lake.read(table_spec(dataset)).select(columns).cast(rows.schema)
-    numbers = [each.with_columns(pl.int_range(pl.len()).over(columns).alias("_copy")) for each in (rows, stored)]
-    on = [*columns, "_copy"]
-    missing = numbers[0].join(numbers[1], on=on, how="anti", nulls_equal=True).height
-    extra = numbers[1].join(numbers[0], on=on, how="anti", nulls_equal=True).height
-    is_whole = since is None and until is None
-    return ReplayedStream(name, rows.height, missing, extra, is_whole, time.monotonic() - began)
 
 
 def read_stream(location: CodeLocation, name: str) -> pl.DataFrame:

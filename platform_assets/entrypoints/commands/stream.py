@@ -16,8 +16,8 @@ from platform_assets.entrypoints.options import DatasetName, Json
 from platform_assets.entrypoints.screen import count, number, print_result, screen, table
 
 if TYPE_CHECKING:
+    from platform_assets.operations.history_replays import ReplayedStream
     from platform_assets.operations.stream_certificate import Certificate
-    from platform_assets.operations.stream_requests import ReplayedStream
     from platform_assets.operations.streams import StreamState
 
 commands = typer.Typer(
@@ -96,16 +96,19 @@ def replay(
         datetime | None, typer.Option("--from", help="Only what came out from this instant on, UTC.")
     ] = None,
     until: Annotated[datetime | None, typer.Option("--to", help="Only what came out before this instant, UTC.")] = None,
+    restore: Annotated[bool, typer.Option("--restore", help="Write the rows that the table lacks.")] = False,
     json: Json = False,
 ) -> None:
-    """Folds the stored history again, and compares what comes out with the table, bit for bit."""
+    """Folds the stored history again by a Dagster backfill, and compares what comes out with the table, bit for bit."""
     from datetime import UTC
 
     from platform_assets.entrypoints.locations import open_location
-    from platform_assets.operations.stream_requests import replay_stream
+    from platform_assets.ingest.fold_replay import HistoryRequest
+    from platform_assets.operations.history_replays import replay_history
 
     edges = [None if each is None else each.replace(tzinfo=UTC) for each in (since, until)]
-    replayed = replay_stream(open_location(context.obj), dataset, since=edges[0], until=edges[1])
+    request = HistoryRequest(since=edges[0], until=edges[1], restores=restore)
+    replayed = replay_history(open_location(context.obj), dataset, request)
     print_result(replayed, _replay_line, json)
     if not replayed.holds:
         raise typer.Exit(code=1)
@@ -184,9 +187,14 @@ def _state_table(states: Sequence[StreamState]) -> RenderableType:
 
 
 def _replay_line(replayed: ReplayedStream) -> RenderableType:
-    verdict = "bit for bit those of the table" if replayed.holds else f"{replayed.missing:,} are not in the table"
-    extra = f", {replayed.extra:,} of the table did not come out" if replayed.is_whole and replayed.extra else ""
-    return f"{replayed.dataset}: {replayed.rows:,} rows in {replayed.seconds:.1f} s, {verdict}{extra}"
+    verdict = "bit for bit those of the table"
+    if replayed.missing or replayed.extra:
+        written = f", {replayed.restored:,} were written again" if replayed.restored else ""
+        verdict = (
+            f"{replayed.missing:,} are not in the table{written}, {replayed.extra:,} of the table did not come out"
+        )
+    place = f"backfill {replayed.backfill}" if replayed.backfill else f"run {', '.join(replayed.runs)}"
+    return f"{replayed.dataset}: {replayed.rows:,} rows in {replayed.seconds:.1f} s, {verdict} ({place})"
 
 
 def _certificate_lines(certificate: Certificate) -> RenderableType:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from platform_assets.composition import definitions_of
-from platform_assets.ingest.fold_worker import replay_fold
+from platform_assets.ingest.fold_replay import replay_fold
 from platform_assets.ingest.tables import table_spec
 from platform_assets.location import CodeLocation
 from platform_assets.operations.errors import RequestError

@@ -2,17 +2,23 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 
-from platform_assets.ingest.fold_worker import FoldWorker, open_folding, piece_ends, replay_fold, stored_rows
+from platform_assets.composition import definitions_of
+from platform_assets.ingest.fold_replay import HistoryRequest, replay_fold
+from platform_assets.ingest.fold_worker import FoldWorker, open_folding, piece_ends, stored_rows
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.tables import INGEST, INGESTED_AT, SOURCE, table_spec
+from platform_assets.location import CodeLocation
+from platform_assets.operations.history_replays import replay_history
+from platform_assets.operations.instance import open_instance
 from platform_assets.operations.streams import open_workers
 from platform_core.contracts import (
     AsOf,
@@ -28,6 +34,7 @@ from platform_core.contracts import (
     Iceberg,
     Lookup,
     Near,
+    Partitions,
     Pattern,
     Quarantine,
     Scored,
@@ -38,6 +45,7 @@ from platform_core.contracts import (
     UtcTimestamp,
     catalog_of,
     col,
+    expression,
     minutes,
 )  # fmt: skip
 from platform_core.contracts.folds import Fold
@@ -300,6 +308,43 @@ def test_a_late_row_corrects_its_window_where_that_is_declared(lake: Lake, broke
     assert corrected["most"].to_list() == [700]
     assert result(lake, dataset).select(dataset.key).is_duplicated().sum() == 0
     assert QuarantineStore(lake, dataset).envelopes().is_empty()
+    replayed = replay_fold(lake, catalog, dataset)
+    assert replayed.sort(replayed.columns).equals(result(lake, dataset))
+
+
+def test_a_replay_is_runs_over_partitions_that_say_and_mend_what_the_table_lost(lake: Lake, broker: LogBroker) -> None:
+    rules = [expression("few", "most % 9 != 0", label="no window of nine")]
+    catalog, dataset = declare("tumbling", partitions=Partitions("hourly", "2026-03-01-00:00", on="window_start"),
+                               rules=rules)  # fmt: skip
+    end = [{"user": f"u{n}", "n": 1, "at": (START + timedelta(hours=9)).isoformat()} for n in range(3)]
+    run(lake, catalog, broker, [("clicks", events(900, 6)[:400]), ("clicks", [*events(900, 6)[760:], *end])])
+    assert QuarantineStore(lake, dataset).envelopes().height > 0
+    location = CodeLocation("platform_assets.domains", lake.settings, definitions_of, declared=catalog)
+    whole = replay_history(location, "t/out", HistoryRequest())
+    assert (whole.missing, whole.extra, whole.rows, len(whole.runs)) == (0, 0, result(lake, dataset).height, 2)
+    with open_instance(lake.settings) as instance:
+        hours = {key for run in whole.runs for key in _materialised(instance, run)}
+    assert hours == {f"2026-03-01-0{hour}:00" for hour in (0, 1, 2, 4, 5)}
+    lost = result(lake, dataset).filter(pl.col("window_start").dt.hour() == 1)
+    lake.delete(table_spec(dataset), "_partition", ["2026-03-01-01:00"])
+    broken = replay_history(location, "t/out", HistoryRequest())
+    assert (broken.missing, broken.extra, broken.restored, broken.holds) == (lost.height, 0, 0, False)
+    with open_instance(lake.settings) as instance:
+        assert "not in the table. Fix: `platform stream replay t/out --restore`" in _failures(instance, broken.runs)
+    mended = replay_history(location, "t/out", HistoryRequest(until=datetime.now(UTC), restores=True))
+    assert (mended.missing, mended.restored, mended.holds) == (lost.height, lost.height, True)
+    assert replay_history(location, "t/out", HistoryRequest(since=datetime.now(UTC))).rows == 0
+    assert replay_history(location, "t/out", HistoryRequest()).holds
+
+
+def _materialised(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    return [str(entry.dagster_event.partition) for entry in entries if entry.dagster_event]
+
+
+def _failures(instance: dg.DagsterInstance, runs: Sequence[str]) -> str:
+    entries = [entry for run in runs for entry in instance.all_logs(run, of_type=dg.DagsterEventType.STEP_FAILURE)]
+    return " ".join(str(entry.dagster_event.step_failure_data.error) for entry in entries if entry.dagster_event)
 
 
 def test_two_workers_of_a_fold_write_each_window_once(lake: Lake, broker: LogBroker) -> None:
