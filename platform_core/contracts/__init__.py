@@ -47,7 +47,7 @@ from platform_core.contracts.partitions import (
     weekly,
     yearly,
 )
-from platform_core.contracts.publications import ToDatabase, ToRedis, ToSearch, ToStore, ToTopic, ToWebhook
+from platform_core.contracts.publications import ToAlert, ToDatabase, ToRedis, ToSearch, ToStore, ToTopic, ToWebhook
 from platform_core.contracts.retention import Retention
 from platform_core.contracts.ruleset import rules_of
 from platform_core.contracts.sla import Sla
@@ -90,8 +90,8 @@ __all__ = [
     "DatasetRule", "Day", "DbtModel", "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg",
     "Lookup", "Near", "Pages",
     "Pairs", "Parquet", "Partitions", "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule",
-    "Scored", "Sessions", "Sla", "Sliding", "Term", "Threshold", "ToDatabase", "ToRedis", "ToSearch", "ToStore",
-    "ToTopic", "ToWebhook", "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "by",
+    "Scored", "Sessions", "Sla", "Sliding", "Term", "Threshold", "ToAlert", "ToDatabase", "ToRedis", "ToSearch",
+    "ToStore", "ToTopic", "ToWebhook", "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "by",
     "catalog_of", "check", "col",
     "compare", "complete", "cursor", "daily", "dataframe_check", "deviation", "distinct", "drift", "expression",
     "fresh",

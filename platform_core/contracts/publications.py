@@ -8,8 +8,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+import polars as pl
+
+Severity = Literal["warn", "error"]
 PublicationProblem = tuple[str, str, str]
 """The culprit, what is wrong with it, and the fix."""
 
@@ -176,6 +179,44 @@ class ToWebhook(Publication):
     def connection_name(self) -> str | None:
         """The connection."""
         return self.connection
+
+
+@dataclass(frozen=True)
+class ToAlert(Publication):
+    """A message a row that fulfils a condition, by the router of alerts; another one when it does no more.
+
+    Attributes:
+        channel: Of the file of alerts; `journal` is there without one.
+        when: Which rows are told of, as SQL over the published columns; None for all.
+        title: Of each message; the condition by default.
+        severity: What a pager makes of it.
+        most: Rows that are told of one by one at a time; of more, one message says how many.
+    """
+
+    kind: ClassVar[str] = "alert"
+
+    channel: str = "journal"
+    when: str | None = field(default=None, kw_only=True)
+    title: str = field(default="", kw_only=True)
+    severity: Severity = field(default="error", kw_only=True)
+    most: int = field(default=20, kw_only=True)
+
+    @property
+    def target(self) -> str:
+        """The channel."""
+        return f"alert {self.channel}"
+
+    def problems(self) -> Iterator[PublicationProblem]:
+        """Find what is wrong: a condition is SQL."""
+        yield from super().problems()
+        if self.when is not None:
+            try:
+                pl.sql_expr(self.when)
+            except pl.exceptions.PolarsError as error:
+                problem = f"is no condition ({type(error).__name__})."
+                yield f"alert: when={self.when!r}", problem, "write SQL: 'anomaly_score >= 3'."
+        if self.most < 1:
+            yield f"alert: most={self.most}", "tells of no row.", "give 1 or more."
 
 
 @dataclass(frozen=True)

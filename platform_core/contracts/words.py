@@ -74,6 +74,7 @@ EXAMPLES: Mapping[str, str] = {
     "Near": 'Near("shop/clicks", "shop/orders", by="user", after=minutes(10))',
     "Featured": 'Featured("shop/clicks", features=[])',
     "Scored": 'Scored("shop/orders", reads_columns=["price", "quantity"])',
+    "ToAlert": 'ToAlert("oncall", when="anomaly_score >= 3")',
     "ToDatabase": 'ToDatabase("shop", table="daily_delays")',
     "ToTopic": 'ToTopic("clean_orders")',
     "ToRedis": 'ToRedis("cache", keep=within(days=1))',

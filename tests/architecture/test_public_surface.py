@@ -12,7 +12,7 @@ SURFACES = {
         "Database", "Dataset", "DatasetRule", "Day", "DbtModel", "Delta", "Featured", "Field", "Files",
         "Generated", "Hopping", "Iceberg", "Lookup", "Near", "Pages", "Pairs", "Parquet", "Partitions",
         "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule", "Scored", "Sessions",
-        "Sla", "Sliding", "Term", "Threshold", "ToDatabase", "ToRedis", "ToSearch", "ToStore", "ToTopic",
+        "Sla", "Sliding", "Term", "Threshold", "ToAlert", "ToDatabase", "ToRedis", "ToSearch", "ToStore", "ToTopic",
         "ToWebhook", "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer", "by",
         "catalog_of", "check", "col", "compare", "complete", "cursor", "daily", "dataframe_check", "deviation",
         "distinct", "drift", "expression", "fresh", "hourly", "link", "mean", "measure", "minutes", "monthly",

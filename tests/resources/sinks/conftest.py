@@ -16,6 +16,7 @@ import polars as pl
 import psycopg2
 import pytest
 
+from platform_resources.alerts import Outbox
 from platform_resources.brokers import LogBroker
 from platform_resources.settings import Settings
 from platform_resources.sinks import Sink, SinkContext, open_sink
@@ -105,7 +106,7 @@ def settings_at(path: Path, **sinks: str) -> Settings:
 
 @pytest.fixture(
     params=[
-        *("store", "topic", "webhook", "redis", "sqlite", "postgresql"),
+        *("store", "topic", "webhook", "alert", "redis", "sqlite", "postgresql"),
         pytest.param("search", marks=pytest.mark.lane),
     ],
 )
@@ -125,6 +126,9 @@ def far_side(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FarSide
     elif kind == "topic":
         options = {"topic": "stock", "topic_partitions": 1}
         read = lambda: _last_messages(settings)  # noqa: E731
+    elif kind == "alert":
+        options = {"channel": "journal", "when": None, "title": "", "severity": "warn", "most": 9}
+        read = lambda: _open_alerts(settings)  # noqa: E731
     elif kind == "webhook":
         url, receiver = request.getfixturevalue("receiver")
         settings, options = settings_at(tmp_path, hook=url), {"connection": "hook", "rows": 2}
@@ -168,6 +172,12 @@ def _last_messages(settings: Settings) -> dict[str, Any]:
     rows = broker.read("stock", 0, 0, max_messages=1000, max_bytes=1 << 20).rows.to_pylist()
     last = {row["key"].decode(): row["value"] for row in rows}
     return {name: json.loads(value) for name, value in last.items() if value is not None}
+
+
+def _open_alerts(settings: Settings) -> dict[str, Any]:
+    told = [each.document for each in Outbox(settings.state).history(limit=99)]
+    last = {document["key"]: document for document in reversed(told)}
+    return {name: document["row"] for name, document in last.items() if document["event"] == "opened"}
 
 
 def _found(url: str, index: str) -> dict[str, Any]:

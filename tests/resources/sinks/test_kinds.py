@@ -12,6 +12,7 @@ import polars as pl
 import psycopg2
 import pytest
 
+from platform_resources.alerts import Outbox
 from platform_resources.sinks import Changes, SinkContext, SinkError, SinkRefused, SinkUnreachable, open_sink
 from platform_resources.sinks.base import ids_of
 from platform_resources.sinks.store import look_up
@@ -41,6 +42,25 @@ def test_a_webhook_repeats_its_key_and_hides_its_password(receiver: tuple[str, R
     with pytest.raises(SinkRefused, match="answers 403") as refused:
         sink.write(changes(2, {"a": 2}))
     assert "word" not in str(refused.value)
+
+
+def test_an_alert_is_told_of_a_row_that_begins_to_fulfil_a_condition_and_when_it_does_no_more(tmp_path: Path) -> None:
+    settings = settings_at(tmp_path)
+    options = {"channel": "journal", "when": '"left" < 5', "title": "", "severity": "error", "most": 2}
+    sink = open_sink("alert", options, context(settings))
+    sink.write(changes(1, {"a": 9, "b": 1}))
+    sink.write(changes(2, {"b": 8, "c": 2, "d": 3, "e": 4}))
+    sink.write(changes(1, {"a": 0}))
+    documents = [each.document for each in reversed(Outbox(settings.state).history(limit=99))]
+    assert [(each["event"], each["key"]) for each in documents] == [
+        ("opened", "b"), ("opened", "c"), ("opened", "d"), ("opened", "1 rows more of 2"), ("recovered", "b"),
+    ]  # fmt: skip
+    assert documents[0]["title"] == '[error] shop/stock: "left" < 5'
+    assert documents[0]["incident"] == documents[-1]["incident"]
+    with pytest.raises(SinkError, match="name one of journal, or add"):
+        open_sink("alert", {**options, "channel": "pager"}, context(settings))
+    with pytest.raises(SinkError, match="no condition over sku, left"):
+        open_sink("alert", {**options, "when": "price > 1"}, context(settings))
 
 
 def test_a_busy_or_absent_far_side_is_worth_another_try(receiver: tuple[str, Receiver], tmp_path: Path) -> None:
