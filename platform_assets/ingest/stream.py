@@ -262,7 +262,7 @@ class StreamWorker:
                     "topic": self.topic,
                     "partition": batch.partition,
                 }
-                with open_span(self._lake.settings, "micro-batch", attributes={**facts, "messages": len(batch)}):
+                with self._span(batch, facts):
                     taken += self._take_in(batch)
                     log_event(self._lake.settings, "micro-batch", run_id=self._run_id, messages=len(batch), **facts)
             except Exception:
@@ -271,6 +271,17 @@ class StreamWorker:
         if taken:
             self._publish()
         return taken
+
+    @contextmanager
+    def _span(self, batch: Batch, facts: Mapping[str, str | int]) -> Iterator[None]:
+        """Open the span of a micro-batch: in the trace of its messages, or beside theirs where they have several."""
+        settings, parent = self._lake.settings, batch.traces[0] if len(batch.traces) == 1 else ""
+        with open_span(settings, "micro-batch", parent=parent, attributes={**facts, "messages": len(batch)}) as span:
+            yield
+            for trace in batch.traces if not parent else ():
+                beside = {**facts, "micro_batch_trace": span.trace_id}
+                with open_span(settings, "taken in", parent=trace, attributes=beside):
+                    pass
 
     def _give_back(self, batches: Sequence[Batch]) -> None:
         for batch in batches:

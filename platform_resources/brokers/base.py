@@ -8,9 +8,10 @@ than all else. Consumers are pulled: what is not asked for is not read, which is
 import base64
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from zlib import crc32
@@ -22,6 +23,10 @@ Positions = Mapping[int, int]
 
 DEAD_LETTERS = ".dead"
 """What follows a topic's name in the name of the topic of its dead letters."""
+
+TRACEPARENT = "traceparent"
+"""The header of a message that says in which trace it was sent, where it was sent in one."""
+_MOST_TRACES = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +51,14 @@ class Batch:
     Attributes:
         rows: Arrow columns `offset` (int64), `timestamp` (microseconds, UTC), `key`, `value` (large_binary or null).
         next_offset: the position behind the last message; offsets may have gaps, so it is not first + count.
+        traces: the different W3C trace contexts in which its messages were sent, some dozens at most.
     """
 
     topic: str
     partition: int
     rows: "pa.Table"
     next_offset: int
+    traces: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.rows.num_rows)
@@ -147,6 +154,8 @@ class Broker(ABC):
     ) -> Positions:
         """Append the messages and return, by partition, the position behind them, once they are durable.
 
+        Where this code works in a trace, the messages carry it.
+
         Args:
             topic: the topic's name.
             values: a message each; None is a tombstone.
@@ -213,6 +222,11 @@ class Broker(ABC):
             if row["offset"] in offsets
         ]
         self.produce(batch.topic + DEAD_LETTERS, letters, partition=0)
+
+
+def distinct_traces(traces: Iterable[str]) -> tuple[str, ...]:
+    """Return the different traces that there are, in order; of many, the first ones."""
+    return tuple(islice(dict.fromkeys(trace for trace in traces if trace), _MOST_TRACES))
 
 
 def partition_of(key: bytes, partitions: int) -> int:

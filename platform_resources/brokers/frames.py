@@ -1,7 +1,8 @@
 """The bytes of the embedded log: one frame a batch, columns within it, one checksum over it.
 
 A frame is `magic, crc32, body bytes, count, first offset, smallest and largest timestamp`, then the body:
-timestamps (int64), lengths of keys and of values (int32, -1 for null), keys, values. The checksum covers all behind it.
+timestamps (int64), lengths of keys and of values (int32, -1 for null), keys, values, and the trace in which the batch
+was sent, if any. The checksum covers all behind it.
 """
 
 import struct
@@ -64,7 +65,11 @@ def is_whole(frame: Frame, data: bytes | memoryview) -> bool:
 
 
 def encode(
-    first: int, timestamps: Sequence[int], keys: Sequence[bytes | None] | None, values: Sequence[bytes | None]
+    first: int,
+    timestamps: Sequence[int],
+    keys: Sequence[bytes | None] | None,
+    values: Sequence[bytes | None],
+    trace: str = "",
 ) -> list[bytes]:
     """Return the parts of one frame, to be written one behind the other."""
     times = np.asarray(timestamps, np.int64)
@@ -76,6 +81,7 @@ def encode(
         value_lengths.tobytes(),
         b"" if keys is None else _join(keys, key_lengths),
         _join(values, value_lengths),
+        trace.encode(),
     ]
     head = HEADER.pack(MAGIC, 0, sum(map(len, parts)), len(values), first, int(times.min()), int(times.max()))
     crc = crc32(head[_CHECKED_FROM:])
@@ -113,6 +119,13 @@ def decode(frame: Frame, body: memoryview) -> "pa.Table":
     offsets = pa.array(np.arange(frame.first, frame.first + count, dtype=np.int64))
     columns = [offsets, times, _binary(key_lengths, body[keys_at:values_at]), _binary(value_lengths, body[values_at:])]
     return pa.table(columns, names=["offset", "timestamp", "key", "value"])
+
+
+def trace_of(frame: Frame, body: memoryview) -> str:
+    """Return the trace in which a frame was sent; empty without one."""
+    lengths = np.frombuffer(body, np.int32, 2 * frame.count, 8 * frame.count)
+    ends = 16 * frame.count + int(np.maximum(lengths, 0).sum(dtype=np.int64))
+    return str(body[ends : frame.body_bytes], "ascii")
 
 
 def timestamps_of(frame: Frame, body: memoryview) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":

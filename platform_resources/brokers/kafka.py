@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from platform_resources.brokers.base import (
+    TRACEPARENT,
     Batch,
     Broker,
     Consumer,
@@ -17,6 +18,7 @@ from platform_resources.brokers.base import (
     StartPositions,
     TopicSettings,
     build_rows,
+    distinct_traces,
 )
 from platform_resources.brokers.errors import (
     BrokerClientMissing,
@@ -29,6 +31,7 @@ from platform_resources.brokers.errors import (
     TopicNotFound,
     WriterFenced,
 )
+from platform_resources.telemetry import current_traceparent
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -131,7 +134,7 @@ class KafkaBroker(Broker):
                 number, offset = message.partition() or 0, message.offset() or 0
                 ends[number] = max(ends.get(number, 0), offset + 1)
 
-        place = {} if partition is None else {"partition": partition}
+        place: dict[str, Any] = {**_headers(), **({} if partition is None else {"partition": partition})}
         with self._errors(topic):
             for index, value in enumerate(values):
                 more = place if timestamps is None else {**place, "timestamp": timestamps[index] // 1000}
@@ -333,10 +336,11 @@ class KafkaTransactions:
         """
         from confluent_kafka import KafkaException, TopicPartition
 
+        headers = _headers()
         self._producer.begin_transaction()
         try:
             for value, key in zip(values, keys, strict=True):
-                self._send(value, key)
+                self._send(value, key, headers)
             place = [TopicPartition(self._topic, 0, position)]
             self._producer.send_offsets_to_transaction(place, self._group.consumer_group_metadata(), _SECONDS)
             self._producer.commit_transaction(_SECONDS)
@@ -352,10 +356,10 @@ class KafkaTransactions:
         """Close the clients; a transaction that is open is ended by the next writer."""
         self._group.close()
 
-    def _send(self, value: bytes | None, key: bytes | None) -> None:
+    def _send(self, value: bytes | None, key: bytes | None, headers: Mapping[str, Any]) -> None:
         while True:
             try:
-                self._producer.produce(self._topic, value, key=key)
+                self._producer.produce(self._topic, value, key=key, **headers)
             except BufferError:  # its queue is full: wait until the broker took some
                 self._producer.poll(0.1)
             else:
@@ -478,4 +482,12 @@ def _as_batch(topic: str, partition: int, messages: Sequence["Message"], next_of
         [message.key() for message in messages],
         [message.value() for message in messages],
     )
-    return Batch(topic, partition, rows, next_offset)
+    headers = (dict(message.headers() or ()).get(TRACEPARENT) for message in messages)
+    traces = distinct_traces(header.decode() for header in headers if isinstance(header, bytes))
+    return Batch(topic, partition, rows, next_offset, traces)
+
+
+def _headers() -> dict[str, list[tuple[str, bytes]]]:
+    """Return the headers of messages that are sent now, as arguments; none outside of a trace."""
+    trace = current_traceparent()
+    return {"headers": [(TRACEPARENT, trace.encode())]} if trace else {}

@@ -14,12 +14,14 @@ from platform_resources.brokers.base import (
     StartPositions,
     TopicSettings,
     build_rows,
+    distinct_traces,
     partition_of,
 )
 from platform_resources.brokers.errors import InvalidTopic, PositionOutOfRange, TopicNotFound
 from platform_resources.brokers.pulled import PulledConsumer
+from platform_resources.telemetry import current_traceparent
 
-_Message = tuple[int, bytes | None, bytes | None]
+_Message = tuple[int, bytes | None, bytes | None, str]
 
 
 class MemoryBroker(Broker):
@@ -77,11 +79,12 @@ class MemoryBroker(Broker):
         keys = [None] * len(values) if keys is None else keys
         self._next_partition = sticky = (self._next_partition + 1) % len(histories)
         ends: dict[int, int] = {}
+        trace = current_traceparent()
         for at, key, value in zip(times, keys, values, strict=True):
             number = (
                 partition if partition is not None else sticky if key is None else partition_of(key, len(histories))
             )
-            histories[number].append((at, key, value))
+            histories[number].append((at, key, value, trace))
             ends[number] = len(histories[number])
         return ends
 
@@ -97,8 +100,10 @@ class MemoryBroker(Broker):
                 break
             messages.append(message)
         end = offset + len(messages)
-        times, keys, values = zip(*messages, strict=True) if messages else ((), (), ())
-        return Batch(topic, partition, build_rows(range(offset, end), times, keys, values), end)
+        times, keys, values, traces = zip(*messages, strict=True) if messages else ((), (), (), ())
+        return Batch(
+            topic, partition, build_rows(range(offset, end), times, keys, values), end, distinct_traces(traces)
+        )
 
     def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
         """Return the first and the next offset by partition."""

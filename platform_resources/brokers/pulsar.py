@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from platform_resources.brokers.base import (
+    TRACEPARENT,
     Batch,
     Broker,
     Consumer,
@@ -28,6 +29,7 @@ from platform_resources.brokers.base import (
     StartPositions,
     TopicSettings,
     build_rows,
+    distinct_traces,
     partition_of,
 )
 from platform_resources.brokers.errors import (
@@ -40,6 +42,7 @@ from platform_resources.brokers.errors import (
     TopicNotFound,
 )
 from platform_resources.brokers.pulled import PulledConsumer
+from platform_resources.telemetry import current_traceparent
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _LEDGER_BITS, _ENTRY_BITS, _BATCH_BITS = 27, 24, 12
@@ -161,7 +164,7 @@ class PulsarBroker(Broker):
         """Append the messages, and wait until the bookies have all of them."""
         count = self._count(topic)
         self._next_partition = sticky = (self._next_partition + 1) % count
-        now = self._clock() // 1000
+        now, trace = self._clock() // 1000, current_traceparent()
         sending = _Sending(len(values))
         with self._lock, self._errors(topic):
             for index, value in enumerate(values):
@@ -170,6 +173,7 @@ class PulsarBroker(Broker):
                 if value is not None and len(value) > _MESSAGE_BYTES:
                     raise MessageTooLarge(topic, len(value), _MESSAGE_BYTES)
                 text, properties = _as_message(key, value, now if timestamps is None else timestamps[index])
+                properties |= {TRACEPARENT: trace} if trace else {}
                 producer = self._producers.get((topic, number)) or self._open_producer(topic, number)
                 producer.send_async(
                     value or b"",
@@ -192,7 +196,7 @@ class PulsarBroker(Broker):
         first, end = self._bounds(topic, partition)
         if offset > end or 0 < offset < first:
             raise PositionOutOfRange(topic, partition, offset, first=first, end=end)
-        messages: list[tuple[int, int, bytes | None, bytes | None]] = []
+        messages: list[tuple[int, int, bytes | None, bytes | None, str]] = []
         if offset < end:
             with self._lock, self._errors(topic):
                 for message in self._from(topic, partition, offset, end, max_messages):
@@ -201,10 +205,9 @@ class PulsarBroker(Broker):
                         break
                     messages.append(message)
                     self._readers[topic, partition].position = message[0] + 1
-        offsets, times, keys, values = zip(*messages, strict=True) if messages else ((), (), (), ())
-        return Batch(
-            topic, partition, build_rows(offsets, times, keys, values), offsets[-1] + 1 if messages else offset
-        )
+        offsets, times, keys, values, traces = zip(*messages, strict=True) if messages else ((), (), (), (), ())
+        end = offsets[-1] + 1 if messages else offset
+        return Batch(topic, partition, build_rows(offsets, times, keys, values), end, distinct_traces(traces))
 
     def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
         """Return the first offset that is kept and the one behind the last, by partition."""
@@ -243,7 +246,7 @@ class PulsarBroker(Broker):
 
     def _from(
         self, topic: str, partition: int, offset: int, end: int, count: int
-    ) -> Iterator[tuple[int, int, bytes | None, bytes | None]]:
+    ) -> Iterator[tuple[int, int, bytes | None, bytes | None, str]]:
         """Yield up to so many messages from the offset up to the end."""
         import pulsar
 
@@ -503,8 +506,8 @@ def _as_message(key: bytes | None, value: bytes | None, micros: int) -> tuple[st
         return text, properties | {_KEY: text}
 
 
-def _as_row(message: Any) -> tuple[int, bytes | None, bytes | None]:
-    """Return a message's time in microseconds, key and value, whoever produced it."""
+def _as_row(message: Any) -> tuple[int, bytes | None, bytes | None, str]:
+    """Return a message's time in microseconds, key, value and trace, whoever produced it."""
     properties = message.properties()
     micros = properties.get(_TIME) or (message.event_timestamp() or message.publish_timestamp()) * 1000
     text = message.partition_key()
@@ -513,7 +516,7 @@ def _as_row(message: Any) -> tuple[int, bytes | None, bytes | None]:
         with suppress(binascii.Error):
             key = base64.b64decode(properties[_KEY])
     is_tombstone = _TOMBSTONE in properties or message.has_null_value()
-    return int(micros), key, None if is_tombstone else message.data()
+    return int(micros), key, None if is_tombstone else message.data(), properties.get(TRACEPARENT, "")
 
 
 def _pack(topic: str, name: Any) -> int:

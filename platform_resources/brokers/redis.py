@@ -20,6 +20,7 @@ from platform_resources.brokers.base import (
     StartPositions,
     TopicSettings,
     build_rows,
+    distinct_traces,
     partition_of,
 )
 from platform_resources.brokers.errors import (
@@ -31,6 +32,7 @@ from platform_resources.brokers.errors import (
     TopicNotFound,
 )
 from platform_resources.brokers.pulled import PulledConsumer
+from platform_resources.telemetry import current_traceparent
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _SEQUENCE_BITS = 20
@@ -105,7 +107,7 @@ class RedisBroker(Broker):
         """Append the messages in one transaction."""
         count = self._count(topic)
         self._next_partition = sticky = (self._next_partition + 1) % count
-        now = self._clock() // 1000
+        now, trace = self._clock() // 1000, current_traceparent()
         numbers = [
             partition
             if partition is not None
@@ -117,6 +119,8 @@ class RedisBroker(Broker):
         with self._errors(topic), self._client.pipeline(transaction=True) as pipeline:
             for index, value in enumerate(values):
                 fields = {b"t": now if timestamps is None else timestamps[index]}
+                if trace:
+                    fields[b"p"] = cast("int", trace)
                 if value is not None:
                     fields[b"v"] = cast("int", value)
                 if keys is not None and keys[index] is not None:
@@ -141,9 +145,9 @@ class RedisBroker(Broker):
                 break
             messages.append((_offset(name), int(fields[b"t"]), key, value))
         offsets, times, keys, values = zip(*messages, strict=True) if messages else ((), (), (), ())
-        return Batch(
-            topic, partition, build_rows(offsets, times, keys, values), offsets[-1] + 1 if messages else offset
-        )
+        traces = distinct_traces(fields.get(b"p", b"").decode() for _, fields in entries[: len(messages)])
+        end = offsets[-1] + 1 if messages else offset
+        return Batch(topic, partition, build_rows(offsets, times, keys, values), end, traces)
 
     def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
         """Return the first offset that is kept and the one behind the last, by partition."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from platform_resources.brokers.base import Batch, TopicSettings, build_rows
+from platform_resources.brokers.base import Batch, TopicSettings, build_rows, distinct_traces
 from platform_resources.brokers.errors import (
     BrokerError,
     BrokerFull,
@@ -30,7 +30,9 @@ from platform_resources.brokers.frames import (
     parse_header,
     split_messages,
     timestamps_of,
+    trace_of,
 )
+from platform_resources.telemetry import current_traceparent
 
 END = struct.Struct("<q")
 """The offset of the next message, in the file `end`."""
@@ -93,10 +95,10 @@ class Partition:
         if position >= self._settings.segment_bytes:
             segment, position = self._begin_segment(offset), 0
             self._drop_expired(now)
-        handle, start = self._file(segment), position
+        handle, start, trace = self._file(segment), position, current_traceparent()
         try:
             for part in split_messages(keys, values):
-                frame = encode(offset, times[part], None if keys is None else keys[part], values[part])
+                frame = encode(offset, times[part], None if keys is None else keys[part], values[part], trace)
                 position += _write(handle, frame, position)
                 offset += part.stop - part.start
             os.fdatasync(handle)
@@ -118,6 +120,7 @@ class Partition:
         if not first <= offset <= end:
             raise PositionOutOfRange(self._topic, self._number, offset, first=first, end=end)
         tables: list[pa.Table] = []
+        traces: list[str] = []
         size, position = 0, offset
         for frame, data in self._frames_from(offset) if offset < end else ():
             if tables and size + frame.body_bytes > max_bytes:
@@ -125,6 +128,7 @@ class Partition:
             rows = decode(frame, data[HEADER.size :])
             rows = rows.slice(max(0, position - frame.first), min(max_messages, end - position))
             tables.append(rows)
+            traces.append(trace_of(frame, data[HEADER.size :]))
             max_messages, size, position = (
                 max_messages - rows.num_rows,
                 size + frame.body_bytes,
@@ -135,7 +139,7 @@ class Partition:
             if position >= end or max_messages <= 0:
                 break
         rows = pa.concat_tables(tables) if tables else build_rows([], [], [], [])
-        return Batch(self._topic, self._number, rows, position)
+        return Batch(self._topic, self._number, rows, position, distinct_traces(traces))
 
     def offset_at(self, instant: int) -> int:
         """Return the offset of the first message at or after the instant in microseconds, or the end."""

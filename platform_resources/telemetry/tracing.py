@@ -62,6 +62,11 @@ def current_trace() -> str:
     return current.split("-")[1] if current else ""
 
 
+def current_traceparent() -> str:
+    """Return the W3C trace context that this code works in, for a message or a request; empty without one."""
+    return _current.get()
+
+
 @contextmanager
 def open_span(
     settings: Settings,

@@ -43,6 +43,8 @@ from platform_resources.brokers import LogBroker, MemoryBroker, TopicSettings
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 from platform_resources.storage.io_manager import LakeIOManager
+from platform_resources.telemetry import open_span
+from tests.resources.telemetry.collector import collector, spans
 
 
 class Clicks(DataFrameModel):
@@ -525,3 +527,26 @@ def test_a_position_from_before_there_were_identities_is_taken_for_the_present_t
     _replace_topic(broker, 5)
     with pytest.raises(TopicReplaced):
         _step(lake, dataset, broker)
+
+
+def test_a_micro_batch_is_in_the_trace_of_its_messages_or_known_to_each_of_theirs(tmp_path: Path) -> None:
+    with collector() as sink:
+        lake = Lake(Settings.from_environment({"PLATFORM_STATE": str(tmp_path), "PLATFORM_TRACES": sink.url}))
+        dataset, broker = _dataset(), LogBroker(f"{tmp_path}/streams")
+        traces = []
+        worker = StreamWorker(lake, _catalog(dataset), dataset, broker, run_id="r")
+        for requests in (1, 2):
+            for _ in range(requests):
+                with open_span(lake.settings, "push") as push:
+                    produce_generated(lake, broker, dataset, count=2, seed=requests)
+                    traces.append(push.trace_id)
+            worker.step()
+        worker.close()
+        with open_span(lake.settings, "end", flush=True):
+            pass
+        told = spans(sink)
+    by_name = {name: [span for span in told if span.name == name] for name in ("micro-batch", "taken in")}
+    assert by_name["micro-batch"][0].trace_id.hex() == traces[0]
+    assert [span.trace_id.hex() for span in by_name["taken in"]] == traces[1:]
+    named = {fact.value.string_value for span in by_name["taken in"] for fact in span.attributes}
+    assert by_name["micro-batch"][1].trace_id.hex() in named

@@ -3,11 +3,14 @@
 import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from platform_resources.brokers import DEAD_LETTERS, Batch, Broker, Consumer, TopicSettings
 from platform_resources.brokers.errors import InvalidTopic, PartitionLost, PositionOutOfRange, TopicNotFound
+from platform_resources.settings import Settings
+from platform_resources.telemetry import open_span
 
 _WAIT = timedelta(seconds=15)
 
@@ -54,6 +57,21 @@ def test_what_is_produced_is_consumed_in_order_with_its_key_and_time(broker: Bro
     assert [key or None for key in rows["key"].to_pylist()] == [b"k", None, b"k", None, b"q"]
     assert [int(at.timestamp() * 1_000_000) for at in rows["timestamp"].to_pylist()] == times
     assert all(before < after for before, after in pairwise(rows["offset"].to_pylist()))
+
+
+def test_messages_carry_the_trace_in_which_they_were_sent(broker: Broker, topic: str, tmp_path: Path) -> None:
+    broker.create_topic(topic)
+    tracing = Settings.from_environment({"PLATFORM_STATE": str(tmp_path), "PLATFORM_TRACES": "http://127.0.0.1:1"})
+    sent = []
+    for part in (slice(0, 3), slice(3, 5)):
+        with open_span(tracing, "push") as span:
+            broker.produce(topic, _texts(5)[part], keys=[b"k"] * len(_texts(5)[part]))
+            sent.append(span.traceparent)
+    broker.produce(topic, _texts(6)[5:])
+    with broker.consumer("readers", topic) as consumer:
+        batches = _drain(consumer, 6)
+    assert _values(batches) == _texts(6)
+    assert list(dict.fromkeys(trace for batch in batches for trace in batch.traces)) == sent
 
 
 def test_messages_of_one_key_share_a_partition_and_keep_their_order(broker: Broker, topic: str) -> None:
