@@ -255,6 +255,32 @@ def test_a_fold_gives_what_a_batch_gives_and_a_replay_its_bits(lake: Lake, broke
     assert replayed.sort(replayed.columns).equals(folded)
 
 
+@pytest.mark.parametrize("kind", ["hopping", "sessions", "logins", "near"])
+def test_what_is_open_when_a_worker_dies_is_in_the_state_and_needs_no_row_again(
+    lake: Lake, broker: LogBroker, kind: str
+) -> None:
+    catalog, dataset = declare(kind)
+    rows, far = events(60, 8, disorder=10), {"n": 999, "at": (START + timedelta(hours=9)).isoformat()}
+    views = events(60, 9, disorder=10) if kind == "near" else []
+    ends = [{"user": f"u{number}", **far} for number in range(3)]
+    run(lake, catalog, broker, [("clicks", rows[:31]), ("views", views[:31])])
+    names = ("t/clicks", "t/views") if views else ("t/clicks",)
+    before, given = {name: history(lake, catalog, name) for name in names}, result(lake, dataset).height
+    for name in names:  # a worker that read them again would find nothing
+        lake.delete(table_spec(catalog[name]), SOURCE, [f"{name[2:]}/0", f"{name[2:]}/1"])
+    run(lake, catalog, broker, [("clicks", [*rows[31:], *ends]), ("views", [*views[31:], *(ends if views else [])])])
+    inputs = {name: pl.concat([before[name], history(lake, catalog, name)]) for name in names}
+    columns = [column.name for column in dataset.columns]
+    expected = open_folding(lake, catalog, dataset).compute(inputs).select(columns).sort(columns)
+    folded = result(lake, dataset)
+    assert folded.equals(expected.join(folded, on=list(dataset.key), how="semi").sort(columns))
+    assert folded.height > given
+    whole = START + timedelta(seconds=20 * 31 - 60), START + timedelta(seconds=20 * 31 + 60)
+    if kind == "hopping":  # a window over the death has what came on both sides of it
+        over = folded.filter(pl.col("window_start") < whole[0], pl.col("window_end") > whole[1])
+        assert over["clicks"].sum() > 20
+
+
 @pytest.mark.parametrize("store", [Delta(mode="append"), Delta(mode="merge"), Iceberg(mode="append")])
 def test_every_window_stands_once_in_every_store(lake: Lake, broker: LogBroker, store: Delta) -> None:
     catalog, dataset = declare("tumbling", store=store)
