@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-_SECONDS = 60
+_SECONDS = 180
 
 
 @dataclass
