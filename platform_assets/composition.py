@@ -16,6 +16,7 @@ from platform_assets.factory.red_checks import RedChecks, refuse_red_input
 from platform_assets.location import BRANCH, CodeLocation
 from platform_assets.operations.alerting.sensor import alert_sensor
 from platform_assets.operations.automation import automation_for, follow_inputs
+from platform_assets.operations.detector_assets import detector_assets
 from platform_assets.operations.openlineage import openlineage_sensor
 from platform_assets.operations.sla_checks import sla_checks
 from platform_assets.operations.upkeep.asset import upkeep_asset, upkeep_schedules
@@ -69,7 +70,7 @@ def _definitions(location: CodeLocation) -> dg.Definitions:
     made = [*_with_pictures([*assets, *models], chosen), *by_hand(location.package)]
     red_checks = RedChecks.of(made)
     return dg.Definitions(
-        assets=[*made, upkeep_asset(lambda: kept_tables(catalog, made))],
+        assets=[*made, *detector_assets(catalog), upkeep_asset(lambda: kept_tables(catalog, made))],
         asset_checks=sla_checks(location),
         resources={
             **_s3(chosen),

@@ -299,7 +299,7 @@ class ScoreState:
 
 @dataclass
 class ScoreFolding(Folding):
-    """Scores by a detector that is trained on the first rows, or by a later one that a person trained."""
+    """Scores by a detector that is trained on the first rows, or by one that its asset or a person trained."""
 
     source: Scored
     detectors: DetectorStore
@@ -310,8 +310,8 @@ class ScoreFolding(Folding):
         return ScoreState()
 
     def renew(self, state: ScoreState) -> str | None:
-        """Return the version that a person trained since, once there was a first one."""
-        current = None if state.version is None else self.detectors.current()
+        """Return the version that its asset or a person trained since, or before there was a row."""
+        current = self.detectors.current()
         return None if current in (None, state.version) else f"{_DETECTOR}{current}"
 
     def recall(self, state: ScoreState, note: str) -> ScoreState:

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.factory.asset_keys import asset_key
-from platform_assets.ingest.detectors import Detectors
+from platform_assets.ingest.detectors import Detectors, latest_rows
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import table_spec
 from platform_assets.ingest.topic_history import topic_of
@@ -18,7 +18,7 @@ from platform_assets.location import CodeLocation
 from platform_assets.operations.datasets import find_dataset
 from platform_assets.operations.errors import RequestError
 from platform_assets.operations.instance import open_instance
-from platform_core.anomaly import Evaluation, evaluate_scores, shifts_of
+from platform_core.anomaly import Evaluation, evaluate_scores
 from platform_core.contracts import Dataset
 from platform_core.contracts.folds import Featured, Scored
 from platform_core.contracts.publications import ToRedis, ToStore
@@ -127,11 +127,11 @@ def train_again(location: CodeLocation, name: str, *, rows: int) -> DetectorVers
     Raises:
         RequestError: The dataset has no detector, or there are too few rows.
     """
-    source, detectors = _scored(location, name)
-    events, time = _events(location, source)
-    if events.height < 2:  # noqa: PLR2004 - one row has no scale
-        raise RequestError(f"{name}: {source.of} has {events.height} rows. Fix: take some in.")
-    version, _ = detectors.train(events.sort(time).tail(rows))
+    detectors = _detectors(location, name)
+    latest = latest_rows(location.lake, location.catalog[detectors.source.of], rows)
+    if latest.height < 2:  # noqa: PLR2004 - one row has no scale
+        raise RequestError(f"{name}: {detectors.source.of} has {latest.height} rows. Fix: take some in.")
+    version, _ = detectors.train(latest)
     return next(each for each in list_detectors(location, name) if each.version == version)
 
 
@@ -158,15 +158,12 @@ def train_on_drift(location: CodeLocation, name: str, *, rows: int, limit: float
     Raises:
         RequestError: The dataset has no detector yet, or its stream no rows.
     """
-    source, detectors = _scored(location, name)
-    events, time = _events(location, source)
-    current = detectors.current()
-    if current is None or events.is_empty():
+    detectors = _detectors(location, name)
+    drift = detectors.drift(latest_rows(location.lake, location.catalog[detectors.source.of], rows))
+    if drift is None:
         raise RequestError(f"{name}: there is no detector or no row yet. Fix: platform anomalies train {name}")
-    shifts = shifts_of(detectors.load(current), events.sort(time).tail(rows))
-    column = max(shifts, key=lambda each: shifts[each])
-    trained = train_again(location, name, rows=rows) if shifts[column] >= limit else None
-    return DetectorDrift(name, column, shifts[column], trained)
+    trained = train_again(location, name, rows=rows) if drift.shift >= limit else None
+    return DetectorDrift(name, drift.column, drift.shift, trained)
 
 
 def evaluate_detector(location: CodeLocation, name: str, labels: pl.DataFrame, *, label: str) -> Evaluation:
@@ -183,7 +180,7 @@ def evaluate_detector(location: CodeLocation, name: str, labels: pl.DataFrame, *
     Raises:
         RequestError: A column is missing, or nothing was scored.
     """
-    _scored(location, name)
+    _detectors(location, name)
     dataset = find_dataset(location.catalog, name)
     missing = [column for column in (*dataset.key, label) if column not in labels.columns]
     if missing or not location.lake.exists(table_spec(dataset)):
@@ -202,7 +199,7 @@ def evaluate_detector(location: CodeLocation, name: str, labels: pl.DataFrame, *
 
 def list_detectors(location: CodeLocation, name: str) -> list[DetectorVersion]:
     """Return the versions of a dataset's detector, the one that scores last."""
-    _, detectors = _scored(location, name)
+    detectors = _detectors(location, name)
     return [DetectorVersion(*row) for row in detectors.versions().select("version", "trained_at", "rows").iter_rows()]
 
 
@@ -225,15 +222,15 @@ def _featured(location: CodeLocation, name: str) -> Featured:
     return dataset.source
 
 
-def _scored(location: CodeLocation, name: str) -> tuple[Scored, Detectors]:
+def _detectors(location: CodeLocation, name: str) -> Detectors:
     dataset = find_dataset(location.catalog, name)
     if not isinstance(dataset.source, Scored):
         names = [each.name for each in location.catalog.datasets.values() if isinstance(each.source, Scored)]
         raise RequestError(f"{name}: has no detector. Fix: name one of {', '.join(names) or 'those with Scored'}.")
-    return dataset.source, Detectors(location.lake, dataset)
+    return Detectors(location.lake, dataset)
 
 
-def _events(location: CodeLocation, source: Featured | Scored) -> tuple[pl.DataFrame, str]:
+def _events(location: CodeLocation, source: Featured) -> tuple[pl.DataFrame, str]:
     above: Dataset = location.catalog[source.of]
     spec = table_spec(above)
     types = {column.name: column.dtype for column in above.columns}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from platform_core.contracts.dataset import Dataset, Transform
-from platform_core.contracts.folds import AsOf, Fold, Lookup
+from platform_core.contracts.folds import AsOf, Fold, Lookup, Scored
 from platform_core.contracts.problems import problems_in, unreadable
 from platform_core.contracts.reach import readers_of_all
 from platform_core.contracts.ruleset import rules_of
@@ -151,6 +151,8 @@ def _folds(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Problem
                           "rows change.", "store the stream with Delta(mode='append').")  # fmt: skip
     if isinstance(dataset.source, Lookup):
         yield from _lookups(by_name, dataset, dataset.source)
+    if isinstance(dataset.source, Scored) and dataset.source.labels is not None:
+        yield from _labels(by_name, dataset, dataset.source)
     if dataset.quarantine is None:
         yield Problem(dataset.name, "quarantine", "is missing, and rows may come late.", "give Quarantine().")
     columns, declared = dataset.source.columns, {column.name for column in dataset.columns}
@@ -180,6 +182,24 @@ def _lookups(by_name: Mapping[str, Dataset], dataset: Dataset, source: Lookup) -
         if stream is not None and stream.column(name) is not None:
             yield Problem(dataset.name, f"source column {name!r}", f"is in {stream.name} too.",
                           "take columns that the stream does not have.")  # fmt: skip
+
+
+def _labels(by_name: Mapping[str, Dataset], dataset: Dataset, source: Scored) -> Iterator[Problem]:
+    """Labels are known by the key of what is scored, and say yes or no."""
+    labels, stream = by_name.get(str(source.labels)), by_name.get(source.of)
+    if labels is None or labels.name == dataset.name:
+        yield Problem(dataset.name, f"source labels {source.labels!r}", "is no other dataset that is declared.",
+                      f"use one of {', '.join(sorted(set(by_name) - {dataset.name}))}.")  # fmt: skip
+        return
+    for place in (labels, *([] if stream is None else [stream])):
+        for name in dataset.key:
+            if place.column(name) is None:
+                yield Problem(dataset.name, f"key {name!r}", f"is not in {place.name}, so that no label is found.",
+                              f"use some of {', '.join(column.name for column in place.columns)}.")  # fmt: skip
+    column = labels.column(source.label)
+    if column is None or column.dtype != pl.Boolean:
+        yield Problem(dataset.name, f"source label {source.label!r}", f"is no column of {labels.name} that is true or "
+                      "false.", "name a column of bool.")  # fmt: skip
 
 
 def _out_of_reach(

@@ -354,6 +354,12 @@ class Scored(Fold):
         season: A period, such as a day: a value is odd by what it is beside what is usual at its time; None for none.
         season_parts: Into how many parts the period is cut, each `[start, end)`, counted from 1970 in UTC.
         time: The column of instants by which a season is told.
+        drift: By how many usual deviations a column's median moves until the detector's asset trains it anew; None
+            leaves that to people.
+        looks: When the asset looks for drift, as cron in UTC, where the stream has new rows.
+        labels: A dataset with this one's key and a label, by which the asset judges the detector; None for none.
+        label: The column that says whether a row is odd.
+        auc_at_least: How often an odd row must score above a usual one.
     """
 
     of: str
@@ -364,6 +370,11 @@ class Scored(Fold):
     season: timedelta | None = field(default=None, kw_only=True)
     season_parts: int = field(default=24, kw_only=True)
     time: str | None = field(default=None, kw_only=True)
+    drift: float | None = field(default=None, kw_only=True)
+    looks: str = field(default="*/10 * * * *", kw_only=True)
+    labels: str | None = field(default=None, kw_only=True)
+    label: str = field(default="is_odd", kw_only=True)
+    auc_at_least: float = field(default=0.9, kw_only=True)
 
     @property
     def inputs(self) -> Sequence[str]:
@@ -373,6 +384,10 @@ class Scored(Fold):
     def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
         """Find what is wrong: a detector needs rows and numbers."""
         yield from super().problems(store_mode=store_mode)
+        if self.drift is not None and self.drift <= 0:
+            yield f"drift {self.drift}", "is no distance.", "give drift=0.5, or None."
+        if not 0 <= self.auc_at_least <= 1:
+            yield f"auc_at_least {self.auc_at_least}", "is no share.", "give a number from 0 to 1."
         if not self.reads_columns or isinstance(self.reads_columns, str):
             yield "reads_columns", "names no list of columns.", "write reads_columns=['price'] ."
         if self.train_on < 2 or not 0 < self.rate < 1:  # noqa: PLR2004 - one row has no scale

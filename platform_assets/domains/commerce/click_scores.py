@@ -29,7 +29,7 @@ click_scores = Dataset(
     owner="team:commerce",
     version="1.0.0",
     key=("click_id",),
-    source=Scored("commerce/clicks", reads_columns=["duration_ms"], train_on=1_000),
+    source=Scored("commerce/clicks", reads_columns=["duration_ms"], train_on=1_000, drift=0.5),
     store=Delta(mode="append"),
     rules=[expression("is_usual", "anomaly_score < 3", severity="warn", label="no click is odd")],
     quarantine=Quarantine(),

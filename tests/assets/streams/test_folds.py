@@ -15,7 +15,7 @@ from platform_assets.composition import definitions_of
 from platform_assets.ingest.fold_replay import HistoryRequest, replay_fold
 from platform_assets.ingest.fold_worker import FoldWorker, open_folding, piece_ends, stored_rows
 from platform_assets.ingest.quarantine import QuarantineStore
-from platform_assets.ingest.tables import INGEST, INGESTED_AT, SOURCE, table_spec
+from platform_assets.ingest.tables import INGEST, INGESTED_AT, PROVENANCE, SOURCE, table_spec
 from platform_assets.location import CodeLocation
 from platform_assets.operations.history_replays import replay_history
 from platform_assets.operations.instance import open_instance
@@ -132,6 +132,15 @@ class Scores(DataFrameModel):
     anomaly_column: str = Field(nullable=True)
 
 
+class Labels(DataFrameModel):
+    """One row a click of which somebody knows whether it is odd."""
+
+    user: str = Field()
+    n: int = Field()
+    at: UtcTimestamp = Field()
+    is_odd: bool = Field()
+
+
 FEATURES = [feature("clicks_before", count(), over=minutes(10), by="user"),
             feature("last_n", last("n"), over=minutes(10), by="user")]  # fmt: skip
 FOLDS: dict[str, tuple[Fold, type[DataFrameModel], tuple[str, ...]]] = {
@@ -163,13 +172,13 @@ def stream(name: str, *, partitions: int = 2) -> Dataset:
     )  # fmt: skip
 
 
-def declare(kind: str, **words: Any) -> tuple[Catalog, Dataset]:
+def declare(kind: str, *more: Dataset, **words: Any) -> tuple[Catalog, Dataset]:
     source, model, key = FOLDS[kind]
     usual = {"source": source, "store": Delta(mode="append"), "quarantine": Quarantine(), "key": key}
     dataset = Dataset("t/out", model, owner="team:t", version="1.0.0", **{**usual, **words})
     grades = Dataset("t/grades", Grades, owner="team:t", version="1.0.0", source=Generated(rows=1),
                      store=Delta(mode="overwrite"))  # fmt: skip
-    return catalog_of([stream("clicks"), stream("views"), grades, dataset]), dataset
+    return catalog_of([stream("clicks"), stream("views"), grades, dataset, *more]), dataset
 
 
 def grade(lake: Lake, catalog: Catalog, *grades: int, since: datetime = START) -> None:
@@ -253,6 +262,46 @@ def test_a_fold_gives_what_a_batch_gives_and_a_replay_its_bits(lake: Lake, broke
         assert given.height >= expected.height - 3 * 3
     replayed = replay_fold(lake, catalog, dataset)
     assert replayed.sort(replayed.columns).equals(folded)
+
+
+def test_a_detector_is_an_asset_that_is_trained_anew_where_the_stream_drifts_and_judged_by_labels(
+    lake: Lake, broker: LogBroker
+) -> None:
+    labels = Dataset("t/labels", Labels, owner="team:t", version="1.0.0", key=("user", "n", "at"),
+                     source=Generated(rows=1), store=Delta(mode="overwrite"))  # fmt: skip
+    source = Scored("t/clicks", reads_columns=["n"], train_on=50, drift=3.0, labels="t/labels", looks="* * * * *")
+    catalog, _ = declare("scores", labels, source=source)
+    location = CodeLocation("platform_assets.domains", lake.settings, definitions_of, declared=catalog)
+    run(lake, catalog, broker, [("clicks", events(60, 10))])
+    clicks = lake.read(table_spec(catalog["t/clicks"])).select("user", "n", "at")
+    odd = clicks.tail(5).with_columns(n=pl.lit(500, pl.Int64), at=pl.col("at") + timedelta(seconds=1))
+    lake.write(table_spec(labels), pl.concat([clicks.with_columns(is_odd=False), odd.with_columns(is_odd=True)]))
+    lake.write(table_spec(catalog["t/clicks"]), odd.with_columns(**dict.fromkeys(PROVENANCE, pl.lit(None))))
+    job, key = location.defs.resolve_implicit_global_asset_job_def(), dg.AssetKey(["t", "out_detector"])
+    with open_instance(lake.settings) as instance:
+        results = [job.execute_in_process(instance=instance, asset_selection=[key])]
+        far = [{**row, "n": row["n"] + 900, "at": _later(row["at"])} for row in events(600, 11)]
+        run(lake, catalog, broker, [("clicks", far)])
+        results += [job.execute_in_process(instance=instance, asset_selection=[key]) for _ in range(2)]
+        chosen, now, looked = dg.AssetSelection.assets(key), datetime.now(UTC), []
+        for minute in range(3):  # at first, at a tick behind new rows, and at one without any
+            if minute == 1:
+                instance.report_runless_asset_event(dg.AssetMaterialization(["t", "clicks"]))
+            at, cursor = now + timedelta(minutes=minute), looked[-1].cursor if looked else None
+            looked.append(dg.evaluate_automation_conditions(location.defs, instance, chosen, at, cursor=cursor))
+    told = [result.asset_materializations_for_node("t__out_detector")[0].metadata for result in results]
+    assert [each["is_trained"].value for each in told] == [False, True, False]
+    assert (told[1]["drift_column"].value, told[2]["drift"].value < 3) == ("n", True)
+    judged = [evaluation for result in results for evaluation in result.get_asset_check_evaluations()]
+    assert (judged[0].check_name, judged[0].passed) == ("evaluation", True)
+    assert judged[0].metadata["recall"].value == 1.0
+    assert [look.total_requested for look in looked] == [0, 1, 0]
+    with pytest.raises(ContractError, match="'is_odd': is no column of t/grades"):
+        declare("scores", source=Scored("t/clicks", reads_columns=["n"], labels="t/grades"))
+
+
+def _later(at: str) -> str:
+    return (datetime.fromisoformat(at) + timedelta(days=1)).isoformat()
 
 
 @pytest.mark.parametrize("kind", ["hopping", "sessions", "logins", "near"])
