@@ -25,6 +25,7 @@ class PacedSize:
         self._path = pace_path(settings, dataset)
         self._base_bytes = resident_bytes()
         self.messages = self._goal.first_size
+        self.at_once = 1
 
     @property
     def bytes(self) -> int:
@@ -37,7 +38,7 @@ class PacedSize:
             return
         used = max(0, resident_bytes() - self._base_bytes)
         self.messages = next_size(self._goal, self.messages, messages=messages, seconds=seconds, used_bytes=used)
-        sample = PaceSample(at, messages, round(seconds, 4), used, self.messages)
+        sample = PaceSample(at, messages, round(seconds, 4), used, self.messages, self.at_once)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.exists() and self._path.stat().st_size > _MOST_BYTES:
             self._path.replace(self._path.with_suffix(".before"))

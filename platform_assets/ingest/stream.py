@@ -104,7 +104,7 @@ class Tally:
         results: By rule id, the verdicts added up.
         written: The commits as one, with the version and rows of the last; None where none wrote rows.
         seconds: Spent on messages, without waiting for them.
-        cpu_seconds: Of them, by processors.
+        cpu_seconds: Of them, by processors; with what other datasets took in at the same time.
         batch_size: Messages that the next micro-batch may have; 0 where that is not adapted.
     """
 
@@ -193,7 +193,7 @@ class StreamWorker:
         self._unannounced: set[int] = set()
         self._publisher = Publisher(lake, dataset)
         self._is_published = False
-        self._size = PacedSize(lake.settings, dataset)
+        self.size = PacedSize(lake.settings, dataset)
         self.listeners: list[Callable[[Piece], None]] = []
         self._unpublished: list[tuple[Commit | None, pl.DataFrame]] = []
         self._identity: int | None = None
@@ -215,20 +215,20 @@ class StreamWorker:
         if not self._is_published:  # also behind a far side that did not answer
             self._publisher.catch_up()
             self._is_published = True
-        batches = self._poll(self._size.messages if max_messages is None else max_messages, timeout)
+        batches = self._poll(self.size.messages if max_messages is None else max_messages, timeout)
         self._announce()
         began = time.monotonic()
         with self.tally.timed():
             taken = self._take_all(batches)
-        self._size.adapt(taken, time.monotonic() - began, self._clock())
-        self.tally.batch_size = self._size.messages
+        self.size.adapt(taken, time.monotonic() - began, self._clock())
+        self.tally.batch_size = self.size.messages
         return taken
 
     def _poll(self, most: int, timeout: timedelta) -> list[Batch]:
         """Return the next messages; what was read between two looks at the topic's identity is of one topic."""
         self._compare()
         try:
-            batches = self._consumer.poll(max_messages=most, max_bytes=self._size.bytes, timeout=timeout)
+            batches = self._consumer.poll(max_messages=most, max_bytes=self.size.bytes, timeout=timeout)
         except BrokerError as error:
             if not error.transient:
                 self._refuse_another()

@@ -4,10 +4,11 @@ Every few seconds, and when it ends, what was taken in becomes a materialisation
 freshness and what is downstream go by them. The worker ends when it is asked to, behind the micro-batch that it is in.
 """
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -21,6 +22,7 @@ from platform_assets.ingest.fold_worker import FoldWorker, fold_positions
 from platform_assets.ingest.pace_log import read_samples
 from platform_assets.ingest.stream import StreamWorker, Tally
 from platform_assets.ingest.topic_history import read_positions, topic_name
+from platform_assets.operations.stream_crew import Crew
 from platform_core.contracts import Catalog, Dataset
 from platform_core.quality.plot import lines
 from platform_core.streaming.pacing import rate_of
@@ -41,12 +43,14 @@ class Pace:
         every: The least time between two micro-batches of a dataset: shorter is fresher, longer makes fewer versions.
         report_every: The least time between two reports to Dagster.
         is_reported: Whether Dagster is told.
+        at_once: Topics that are taken in at the same time, at most.
     """
 
     once: bool = False
     every: timedelta = timedelta(seconds=1)
     report_every: timedelta = timedelta(seconds=5)
     is_reported: bool = True
+    at_once: int = field(default_factory=lambda: os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,12 @@ def run_streams(  # noqa: PLR0913 - the parts that a worker joins
     totals = {name: Tally() for name in workers}
     reported = time.monotonic()
     pause = _FIRST_PAUSE
+    crew = Crew(lake.settings, workers, most=pace.at_once)
     try:
         while not is_stopped():
             began = time.monotonic()
             try:
-                taken = sum(worker.step() for worker in workers.values())
+                taken = crew.step()
                 pause = _FIRST_PAUSE
             except ResourceError as error:
                 if not error.transient or pace.once:
@@ -125,6 +130,7 @@ def run_streams(  # noqa: PLR0913 - the parts that a worker joins
             if not pace.once:
                 _wait(pace.every.total_seconds() - (time.monotonic() - began), is_stopped)
     finally:
+        crew.close()
         for worker in workers.values():
             worker.close()
         _report_all(lake, catalog, workers, totals, instance, tell=tell)
@@ -178,6 +184,7 @@ def draw_pace(lake: Lake, dataset: Dataset) -> str | None:
     values = {
         "messages a batch": [float(sample.messages) for sample in samples],
         "size that is allowed": [float(sample.size) for sample in samples],
+        "topics at once": [float(sample.at_once) for sample in samples],
         seconds: [sample.seconds for sample in samples],
         memory: [sample.used_bytes / 1024**2 for sample in samples],
     }

@@ -42,6 +42,7 @@ class PaceSample:
         seconds: That it took.
         used_bytes: Memory above what the process had before it worked.
         size: Messages that the next one may have.
+        at_once: Datasets that were taken in at the same time, at most.
     """
 
     at: datetime
@@ -49,6 +50,7 @@ class PaceSample:
     seconds: float
     used_bytes: int
     size: int
+    at_once: int = 1
 
 
 def next_size(goal: Goal, size: int, *, messages: int, seconds: float, used_bytes: int) -> int:

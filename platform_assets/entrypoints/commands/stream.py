@@ -33,8 +33,12 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="End when nothing is left.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between two micro-batches: fewer is fresher.", min=0.0)] = 1.0,
     report: Annotated[bool, typer.Option(help="Report to Dagster every few seconds.")] = True,
+    at_once: Annotated[
+        int | None, typer.Option(help="Topics taken in at the same time, at most; as many as processors.", min=1)
+    ] = None,
 ) -> None:
     """Takes topics in until it is stopped by Ctrl+C or SIGTERM, and reports to Dagster."""
+    from dataclasses import replace
     from datetime import timedelta
 
     from platform_assets.entrypoints.locations import open_location
@@ -44,6 +48,7 @@ def run(
     location = open_location(context.obj)
     chosen = choose_streams(location, datasets or [], all_streams=all_streams)
     pace = Pace(once=once, every=timedelta(seconds=every), is_reported=report)
+    pace = pace if at_once is None else replace(pace, at_once=at_once)
     run_worker(location, chosen, pace, lambda line: print(line, flush=True))
 
 

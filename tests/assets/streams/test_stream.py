@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from platform_assets.factory import asset_for, asset_key
 from platform_assets.ingest.fresh import read_fresh
 from platform_assets.ingest.ingest_log import StreamLog
+from platform_assets.ingest.pace_log import read_samples
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.replay import replay_tag
 from platform_assets.ingest.stream import StreamRefused, StreamWorker
@@ -21,8 +23,9 @@ from platform_assets.ingest.tables import INGEST, SOURCE, quarantine_spec, table
 from platform_assets.ingest.topic_history import TopicReplaced, read_positions, restart_topic
 from platform_assets.operations.performance import makings_of
 from platform_assets.operations.stream_certificate import certify
+from platform_assets.operations.stream_crew import Crew
 from platform_assets.operations.stream_events import produce_file, produce_generated
-from platform_assets.operations.streams import Pace, run_streams, stream_states
+from platform_assets.operations.streams import Pace, open_workers, run_streams, stream_states
 from platform_assets.operations.upkeep.survey import prices_of
 from platform_core.contracts import (
     Catalog,
@@ -298,8 +301,8 @@ def test_messages_that_pretend_to_be_several_are_not_taken_for_rows(lake: Lake, 
     assert worker.tally.quarantined == 3
 
 
-def _catalog(dataset: Dataset) -> Catalog:
-    return catalog_of([dataset], [])
+def _catalog(*datasets: Dataset) -> Catalog:
+    return catalog_of([*datasets], [])
 
 
 def test_a_worker_reports_materialisations_and_checks_to_dagster(lake: Lake, broker: LogBroker) -> None:
@@ -550,3 +553,41 @@ def test_a_micro_batch_is_in_the_trace_of_its_messages_or_known_to_each_of_their
     assert [span.trace_id.hex() for span in by_name["taken in"]] == traces[1:]
     named = {fact.value.string_value for span in by_name["taken in"] for fact in span.attributes}
     assert by_name["micro-batch"][1].trace_id.hex() in named
+
+
+@pytest.mark.parametrize("latency", ["60", "0.0001"], ids=["at-ease", "squeezed"])
+def test_topics_are_taken_in_at_once_while_the_goals_are_met_and_one_by_one_where_not(
+    tmp_path: Path, latency: str
+) -> None:
+    chosen = {"PLATFORM_STATE": str(tmp_path), "PLATFORM_STREAM_LATENCY": latency}
+    lake, broker = Lake(Settings.from_environment(chosen)), LogBroker(f"{tmp_path}/streams")
+    datasets = [
+        replace(_dataset(), name=f"shop/clicks_{number}", source=Topic(f"clicks_{number}")) for number in range(4)
+    ]
+    workers = open_workers(lake, _catalog(*datasets), datasets, broker, run_id="r")
+    crew, at_once = Crew(lake.settings, workers, most=3), []
+    for part in range(4):
+        for number in range(4):
+            broker.produce(f"clicks_{number}", [_click(10 * part + place) for place in range(10)])
+        assert crew.step() == 40
+        at_once.append(crew.at_once)
+    crew.close()
+    assert at_once == ([2, 3, 3, 3] if latency == "60" else [1, 1, 1, 1])
+    assert [_numbers(lake, dataset) for dataset in datasets] == [[*range(40)]] * 4
+    assert [sample.at_once for sample in read_samples(lake.settings, datasets[0])][1:] == at_once[:3]
+
+
+def test_what_one_topic_cannot_do_stops_no_other(lake: Lake, broker: LogBroker) -> None:
+    datasets = [
+        replace(_dataset(quarantine=None if number == 1 else Quarantine()), name=f"shop/clicks_{number}",
+                source=Topic(f"clicks_{number}")) for number in range(3)
+    ]  # fmt: skip
+    workers = open_workers(lake, _catalog(*datasets), datasets, broker, run_id="r")
+    for number in range(3):
+        broker.produce(f"clicks_{number}", [_click(1), b"none" if number == 1 else _click(2)])
+    crew = Crew(lake.settings, workers, most=3)
+    crew.at_once = 3
+    with pytest.raises(StreamRefused, match="clicks_1"):
+        crew.step()
+    crew.close()
+    assert [_numbers(lake, datasets[number]) for number in (0, 2)] == [[1, 2]] * 2
