@@ -15,7 +15,6 @@ import polars as pl
 from platform_assets.ingest.existing_rows import after_messages
 from platform_assets.ingest.fold_state import Entry, FoldStore
 from platform_assets.ingest.fold_worker import (
-    correct_windows,
     folded_columns,
     identities,
     open_folding,
@@ -28,9 +27,7 @@ from platform_assets.ingest.references import load_references
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.stream import judge_folded
 from platform_assets.ingest.tables import INGEST, INGESTED_AT, quarantine_spec, table_spec
-from platform_assets.ingest.topic_history import topic_of
 from platform_core.contracts import Catalog, Dataset
-from platform_core.contracts.folds import Hopping, Tumbling
 from platform_core.errors import CoreError
 from platform_resources.brokers import Batch
 from platform_resources.brokers.base import build_rows
@@ -244,13 +241,9 @@ class _Replay:
 
     def corrected(self, late: pl.DataFrame) -> pl.DataFrame:
         """Return the windows of late rows from all rows that were folded."""
-        source = self.dataset.source
-        if not isinstance(source, Tumbling | Hopping):
-            return _nothing(self.dataset)
-        above = self.catalog[source.of]
+        above = self.catalog[self.folding.source.inputs[0]]
         folded = pl.concat([folded_columns(above, rows) for rows in self.histories.values()]).sort(row_offset())
-        time = str(topic_of(above).event_time)
-        return self.identified(correct_windows(self.folding, source, late, folded.lazy(), time=time))
+        return self.identified(self.folding.correct(late, folded.lazy()))
 
     def _history(self, above: Dataset, source: str, positions: Mapping[str, Mapping[str, int]]) -> pl.DataFrame:
         place = (above.name, source)

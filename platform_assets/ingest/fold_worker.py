@@ -17,7 +17,6 @@ from platform_assets.ingest.commit import commit
 from platform_assets.ingest.detectors import Detectors
 from platform_assets.ingest.existing_rows import after_messages
 from platform_assets.ingest.fold_state import Entry, FoldStore, Snapshot
-from platform_assets.ingest.folding import Folding, folding_of
 from platform_assets.ingest.ingest_log import StreamLog
 from platform_assets.ingest.lookups import LookupTable
 from platform_assets.ingest.publishing import Publisher
@@ -35,7 +34,8 @@ from platform_assets.ingest.tables import INGEST, INGESTED_AT, SOURCE, table_spe
 from platform_assets.ingest.topic_history import history_name, read_positions, topic_name, topic_of
 from platform_assets.ingest.verdicts import WARNED, TableVerdicts
 from platform_core.contracts import Catalog, Dataset
-from platform_core.contracts.folds import Hopping, Lookup, Scored, Tumbling
+from platform_core.contracts.folds import Lookup, Scored
+from platform_core.folding import Folding, Stores, folding_of
 from platform_core.quality import envelopes
 from platform_resources.brokers import Batch
 from platform_resources.brokers.base import build_rows
@@ -289,22 +289,18 @@ class FoldWorker:
         return getattr(self._dataset.source, "late", None) == "correct"
 
     def _corrected(self) -> Iterator[pl.DataFrame]:
-        """Compute the windows of late rows anew, from all rows of the input that were folded."""
-        source = self._dataset.source
-        if not self._corrects or not self._late or not isinstance(source, Tumbling | Hopping):
+        """Compute what late rows change anew, from all rows of the input that were folded."""
+        if not self._corrects or not self._late:
             return
         above = self._inputs[0]
-        time = str(topic_of(above).event_time)
-        late = pl.concat([part.rows for part in self._late])
-        earliest, latest = late[time].min(), late[time].max()
         rows = as_declared(self._lake.scan(table_spec(above)), above, beside=[SOURCE, INGEST])
-        near = rows.filter(pl.col(time) > earliest - source.size, pl.col(time) < latest + source.size)  # type: ignore[operator] # instants
         ends = pl.DataFrame(
             [(name, end) for name, end in self._positions[above.name].items()],
             schema={SOURCE: pl.String, "_end": pl.Int64}, orient="row",
         )  # fmt: skip
-        folded = near.join(ends.lazy(), on=SOURCE).filter(row_offset() < pl.col("_end")).drop("_end")
-        yield correct_windows(self._folding, source, late, folded.sort(row_offset()), time=time)
+        folded = rows.join(ends.lazy(), on=SOURCE).filter(row_offset() < pl.col("_end")).drop("_end")
+        late = pl.concat([part.rows for part in self._late])
+        yield self._folding.correct(late, folded.sort(row_offset()))
 
     def _envelopes(self, late: _LateRows, at: datetime) -> pl.DataFrame:
         hidden = [column.name for column in self._catalog[late.dataset].columns if column.pii]
@@ -322,28 +318,12 @@ class FoldWorker:
         )
 
 
-def correct_windows(
-    folding: Folding, source: Tumbling | Hopping, late: pl.DataFrame, folded: pl.LazyFrame, *, time: str
-) -> pl.DataFrame:
-    """Return the windows in which the late rows lie, computed from all rows that were folded, late ones among them."""
-    keys, every = list(source.key), source.every if isinstance(source, Hopping) else source.size
-    mine = folded.join(late.lazy().select(keys).unique(), on=keys, how="semi", nulls_equal=True)
-    windows = folding.compute({source.of: mine.collect()})
-    starts = late.select(
-        *keys,
-        pl.int_ranges(0, source.size // every).alias("_hop"),
-        (pl.col(time).dt.truncate(every)).alias("window_start"),
-    ).explode("_hop")
-    touched = starts.select(*keys, pl.col("window_start") - pl.col("_hop") * every).unique()
-    return windows.join(touched, on=[*keys, "window_start"], how="semi", nulls_equal=True)
-
-
-def open_folding(lake: Lake, catalog: Catalog, dataset: Dataset) -> Folding:
-    """Return the folding of a dataset, with its detectors where it has any."""
+def open_folding(lake: Lake, catalog: Catalog, dataset: Dataset) -> Folding[Any]:
+    """Return the folding of a dataset, with its detectors or its table where it has any."""
     source = dataset.source
     detectors = Detectors(lake, dataset) if isinstance(source, Scored) else None
     table = LookupTable(lake, catalog[source.table], dataset.name, source) if isinstance(source, Lookup) else None
-    return folding_of(catalog, dataset, detectors, table)
+    return folding_of(catalog, dataset, Stores(detectors, table))
 
 
 def fold_positions(lake: Lake, catalog: Catalog, dataset: Dataset) -> list[tuple[str, int, int]]:

@@ -5,9 +5,8 @@ import polars as pl
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Dataset
-from platform_core.contracts.folds import AsOf, Lookup
+from platform_core.contracts.folds import Lookup
 from platform_core.errors import CoreError
-from platform_core.streaming.declared import as_key
 from platform_resources.storage import Lake
 
 
@@ -42,7 +41,5 @@ class LookupTable:
 
     def load(self, version: str) -> pl.DataFrame:
         """Return the key and the columns that are taken, as they were in a version."""
-        history = (self._source.valid_from,) if isinstance(self._source, AsOf) else ()
-        names = list(dict.fromkeys([*as_key(self._source.by), *history, *self._source.take]))
         rows = self._lake.scan(table_spec(self._table), version=version)
-        return as_declared(rows, self._table).select(names).collect()
+        return as_declared(rows, self._table).select(self._source.looked_into).collect()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from platform_core.contracts.dataset import Dataset, Transform
-from platform_core.contracts.folds import AsOf, Fold, Lookup, Scored
+from platform_core.contracts.folds import Fold, Lookup, Scored
 from platform_core.contracts.problems import problems_in, unreadable
 from platform_core.contracts.reach import readers_of_all
 from platform_core.contracts.ruleset import rules_of
@@ -168,13 +168,11 @@ def _lookups(by_name: Mapping[str, Dataset], dataset: Dataset, source: Lookup) -
         yield Problem(dataset.name, f"source table {source.table!r}", "is no other dataset that is declared.",
                       f"use one of {', '.join(sorted(set(by_name) - {dataset.name}))}.")  # fmt: skip
         return
-    by = (source.by,) if isinstance(source.by, str) else tuple(source.by)
-    history = (source.valid_from,) if isinstance(source, AsOf) else ()
-    for name in (*by, *source.take, *history):
+    for name in source.looked_into:
         if table.column(name) is None:
             yield Problem(dataset.name, f"source column {name!r}", f"is not in {table.name}.",
                           f"use some of {', '.join(column.name for column in table.columns)}.")  # fmt: skip
-    for name in by:
+    for name in source.key:
         if stream is not None and stream.column(name) is None:
             yield Problem(dataset.name, f"source column {name!r}", f"is not in {stream.name}.",
                           f"use some of {', '.join(column.name for column in stream.columns)}.")  # fmt: skip

@@ -31,6 +31,8 @@ class Fold(Source):
 
     kind: ClassVar[str] = "fold"
     is_stream: ClassVar[bool] = True
+    uncorrectable: ClassVar[str] = "cannot change what was given out."
+    """Why `late='correct'` is refused; empty where windows can be computed anew."""
 
     grace: timedelta = field(default=_NONE)
     idle: timedelta | None = field(default=None)
@@ -61,27 +63,39 @@ class Fold(Source):
         yield from super().problems(store_mode=store_mode)
         if store_mode == "overwrite":
             yield "store", "is 'overwrite', but what a stream gives out is no whole table.", "use Delta(mode='append')."
-        if self.late == "correct" and store_mode != "merge":
+        if self.late == "correct" and self.uncorrectable:
+            yield "late='correct'", self.uncorrectable, "use late='quarantine' and a grace."
+        elif self.late == "correct" and store_mode != "merge":
             yield "late='correct'", "changes rows, and the store only adds.", "use Delta(mode='merge') and a key."
         if self.grace < _NONE:
             yield f"grace {self.grace}", "is below zero.", "give a timedelta, zero or more."
 
 
 @dataclass(frozen=True)
-class _Windows(Fold):
+class _OfOne(Fold):
     of: str
-    by: Sequence[str] | str = field(kw_only=True)
-    measures: Mapping[str, pl.Expr] = field(kw_only=True, hash=False)
 
     @property
     def inputs(self) -> Sequence[str]:
         """The one stream."""
         return (self.of,)
 
+
+@dataclass(frozen=True)
+class _Keyed(Fold):
+    by: Sequence[str] | str = field(kw_only=True)
+
     @property
     def key(self) -> tuple[str, ...]:
         """The columns that part the rows."""
         return (self.by,) if isinstance(self.by, str) else tuple(self.by)
+
+
+@dataclass(frozen=True)
+class Windows(_Keyed, _OfOne):
+    """What windows of all kinds say."""
+
+    measures: Mapping[str, pl.Expr] = field(kw_only=True, hash=False)
 
     @property
     def columns(self) -> Sequence[str]:
@@ -97,16 +111,7 @@ class _Windows(Fold):
 
 
 @dataclass(frozen=True)
-class Tumbling(_Windows):
-    """Windows side by side, `[start, start + size)`, aligned to 1970 in UTC, a row for each key and window.
-
-    Attributes:
-        of: The stream, by its dataset's name.
-        size: How long a window is.
-        by: The columns of the key.
-        measures: Expressions over a window's rows, by column.
-    """
-
+class _SizedWindows(Windows):
     size: timedelta = field(kw_only=True)
 
     def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
@@ -117,7 +122,21 @@ class Tumbling(_Windows):
 
 
 @dataclass(frozen=True)
-class Hopping(_Windows):
+class Tumbling(_SizedWindows):
+    """Windows side by side, `[start, start + size)`, aligned to 1970 in UTC, a row for each key and window.
+
+    Attributes:
+        of: The stream, by its dataset's name.
+        size: How long a window is.
+        by: The columns of the key.
+        measures: Expressions over a window's rows, by column.
+    """
+
+    uncorrectable: ClassVar[str] = ""
+
+
+@dataclass(frozen=True)
+class Hopping(_SizedWindows):
     """A window `[start, start + size)` each `every`, aligned to 1970 in UTC; a row lies in several.
 
     Attributes:
@@ -128,18 +147,19 @@ class Hopping(_Windows):
         measures: Expressions over a window's rows, by column.
     """
 
-    size: timedelta = field(kw_only=True)
+    uncorrectable: ClassVar[str] = ""
+
     every: timedelta = field(kw_only=True)
 
     def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
         """Find what is wrong: the size must be a multiple of the step."""
         yield from super().problems(store_mode=store_mode)
-        if self.every <= _NONE or self.size <= _NONE or self.size % self.every:
+        if self.every <= _NONE or self.size % self.every:
             yield f"size {self.size}", f"is no multiple of every={self.every}.", "change one of them."
 
 
 @dataclass(frozen=True)
-class Sessions(_Windows):
+class Sessions(Windows):
     """Rows of one key of which each is at most `gap` behind the one before it; `window_end` is the last row's time.
 
     Attributes:
@@ -150,20 +170,20 @@ class Sessions(_Windows):
         measures: Expressions over a session's rows, by column.
     """
 
+    uncorrectable: ClassVar[str] = "would join sessions that were given out."
+
     gap: timedelta = field(kw_only=True)
     maximum: timedelta | None = field(default=None, kw_only=True)
 
     def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
-        """Find what is wrong: a session that was given out is not given out again."""
+        """Find what is wrong: a gap has a length."""
         yield from super().problems(store_mode=store_mode)
         if self.gap <= _NONE or (self.maximum is not None and self.maximum <= _NONE):
             yield f"gap {self.gap}", "or the maximum is no length.", "give gap=minutes(30)."
-        if self.late == "correct":
-            yield "late='correct'", "would join sessions that were given out.", "use late='quarantine' and a grace."
 
 
 @dataclass(frozen=True)
-class Sliding(_Windows):
+class Sliding(_SizedWindows):
     """A window `(instant - size, instant]` for each instant at which a key has a row: that instant counts.
 
     Attributes:
@@ -173,19 +193,11 @@ class Sliding(_Windows):
         measures: Expressions over a window's rows, by column.
     """
 
-    size: timedelta = field(kw_only=True)
-
-    def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
-        """Find what is wrong: a window has a length, and one that was given out is not given out again."""
-        yield from super().problems(store_mode=store_mode)
-        if self.size <= _NONE:
-            yield f"size {self.size}", "is no length of a window.", "give size=minutes(1)."
-        if self.late == "correct":
-            yield "late='correct'", "would change windows of other rows.", "use late='quarantine' and a grace."
+    uncorrectable: ClassVar[str] = "would change windows of other rows."
 
 
 @dataclass(frozen=True)
-class Counted(_Windows):
+class Counted(Windows):
     """A window for each `count` rows of a key in the order in which they came, whatever their times: none is late.
 
     `window_start` and `window_end` are the earliest and the latest time of its rows.
@@ -197,6 +209,8 @@ class Counted(_Windows):
         measures: Expressions over a window's rows, by column.
     """
 
+    uncorrectable: ClassVar[str] = "has nothing to correct, as no row is late."
+
     count: int = field(kw_only=True)
 
     def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
@@ -204,12 +218,10 @@ class Counted(_Windows):
         yield from super().problems(store_mode=store_mode)
         if self.count < 1:
             yield f"count {self.count}", "is no number of rows.", "give count=100."
-        if self.late == "correct":
-            yield "late='correct'", "has nothing to correct, as no row is late.", "take it out."
 
 
 @dataclass(frozen=True)
-class Pattern(Fold):
+class Pattern(_Keyed, _OfOne):
     """A row `first`, then a row `then` of the same key within a time, without a row `without` between them.
 
     What comes out is the first row's columns with `outcome` (matched, broken or timed_out) and `ended_at`.
@@ -226,8 +238,6 @@ class Pattern(Fold):
         follow: `later` passes over rows that are neither; `next` breaks at one; `each` gives a match for each `then`.
     """
 
-    of: str
-    by: Sequence[str] | str = field(kw_only=True)
     first: pl.Expr = field(kw_only=True, hash=False)
     then: pl.Expr = field(kw_only=True, hash=False)
     within: timedelta = field(kw_only=True)
@@ -235,11 +245,6 @@ class Pattern(Fold):
     first_times: int = field(default=1, kw_only=True)
     times: int = field(default=1, kw_only=True)
     follow: Follow = field(default="later", kw_only=True)
-
-    @property
-    def inputs(self) -> Sequence[str]:
-        """The one stream."""
-        return (self.of,)
 
     def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
         """Find what is wrong: a row comes at least once, within some time."""
@@ -251,7 +256,7 @@ class Pattern(Fold):
 
 
 @dataclass(frozen=True)
-class Lookup(Fold):
+class Lookup(_Keyed, _OfOne):
     """Each row of a stream with columns of the row that a table has for its key, or nulls; by the table as it is then.
 
     The version of the table that each row saw is kept, and looked for anew every ten seconds: a replay sees the same.
@@ -263,20 +268,23 @@ class Lookup(Fold):
         take: Columns of the table, none of which the stream has.
     """
 
-    of: str
     table: str
-    by: Sequence[str] | str = field(kw_only=True)
     take: Sequence[str] = field(kw_only=True)
-
-    @property
-    def inputs(self) -> Sequence[str]:
-        """The one stream."""
-        return (self.of,)
 
     @property
     def tables(self) -> Sequence[str]:
         """The one table."""
         return (self.table,)
+
+    @property
+    def history(self) -> Sequence[str]:
+        """The table's column of instants, where it is a history."""
+        return ()
+
+    @property
+    def looked_into(self) -> Sequence[str]:
+        """The columns of the table that are read."""
+        return tuple(dict.fromkeys([*self.key, *self.history, *self.take]))
 
 
 @dataclass(frozen=True)
@@ -295,9 +303,14 @@ class AsOf(Lookup):
 
     valid_from: str = field(kw_only=True)
 
+    @property
+    def history(self) -> Sequence[str]:
+        """The column of instants from which a row is valid."""
+        return (self.valid_from,)
+
 
 @dataclass(frozen=True)
-class Near(Fold):
+class Near(_Keyed):
     """Pairs of rows of two streams under one key whose times are near; columns of the right that clash end in `_right`.
 
     Attributes:
@@ -310,7 +323,6 @@ class Near(Fold):
 
     left: str
     right: str
-    by: Sequence[str] | str = field(kw_only=True)
     before: timedelta = field(default=_NONE, kw_only=True)
     after: timedelta = field(default=_NONE, kw_only=True)
 
@@ -321,7 +333,7 @@ class Near(Fold):
 
 
 @dataclass(frozen=True)
-class Featured(Fold):
+class Featured(_OfOne):
     """Features as of each row of a stream: none sees the row itself, or what came behind it.
 
     Attributes:
@@ -329,17 +341,11 @@ class Featured(Fold):
         features: What `platform_core.features.feature` makes.
     """
 
-    of: str
     features: Sequence[Any] = field(kw_only=True)
-
-    @property
-    def inputs(self) -> Sequence[str]:
-        """The one stream."""
-        return (self.of,)
 
 
 @dataclass(frozen=True)
-class Scored(Fold):
+class Scored(_OfOne):
     """Each row of a stream with `anomaly_score`, 1 or more for what is odd, and `anomaly_column`, which explains it.
 
     The detector is trained on the first `train_on` rows, by the first run or worker that finds as many, and kept as a
@@ -362,7 +368,6 @@ class Scored(Fold):
         auc_at_least: How often an odd row must score above a usual one.
     """
 
-    of: str
     reads_columns: Sequence[str] = field(kw_only=True)
     train_on: int = field(default=1_000, kw_only=True)
     rate: float = field(default=0.001, kw_only=True)
@@ -375,11 +380,6 @@ class Scored(Fold):
     labels: str | None = field(default=None, kw_only=True)
     label: str = field(default="is_odd", kw_only=True)
     auc_at_least: float = field(default=0.9, kw_only=True)
-
-    @property
-    def inputs(self) -> Sequence[str]:
-        """The one stream."""
-        return (self.of,)
 
     def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
         """Find what is wrong: a detector needs rows and numbers."""

@@ -336,11 +336,10 @@ class KafkaTransactions:
         """
         from confluent_kafka import KafkaException, TopicPartition
 
-        headers = _headers()
         self._producer.begin_transaction()
         try:
             for value, key in zip(values, keys, strict=True):
-                self._send(value, key, headers)
+                self._send(value, key)
             place = [TopicPartition(self._topic, 0, position)]
             self._producer.send_offsets_to_transaction(place, self._group.consumer_group_metadata(), _SECONDS)
             self._producer.commit_transaction(_SECONDS)
@@ -356,10 +355,10 @@ class KafkaTransactions:
         """Close the clients; a transaction that is open is ended by the next writer."""
         self._group.close()
 
-    def _send(self, value: bytes | None, key: bytes | None, headers: Mapping[str, Any]) -> None:
+    def _send(self, value: bytes | None, key: bytes | None) -> None:
         while True:
             try:
-                self._producer.produce(self._topic, value, key=key, **headers)
+                self._producer.produce(self._topic, value, key=key, **_headers())
             except BufferError:  # its queue is full: wait until the broker took some
                 self._producer.poll(0.1)
             else:
