@@ -8,34 +8,27 @@ from datetime import datetime
 
 from platform_resources.brokers.base import (
     Batch,
-    Broker,
     Consumer,
     Positions,
     StartPositions,
     TopicSettings,
-    build_rows,
-    distinct_traces,
-    partition_of,
 )
 from platform_resources.brokers.errors import InvalidTopic, PositionOutOfRange, TopicNotFound
-from platform_resources.brokers.pulled import PulledConsumer
+from platform_resources.brokers.pulled import Message, PulledBroker, PulledConsumer, as_batch, fitting
 from platform_resources.telemetry import current_traceparent
 
-_Message = tuple[int, bytes | None, bytes | None, str]
 
-
-class MemoryBroker(Broker):
+class MemoryBroker(PulledBroker):
     """Keeps all messages until the topic is deleted; nothing survives the process."""
 
     def __init__(self, *, clock: Callable[[], int] = time.time_ns) -> None:
         """Takes the clock in nanoseconds."""
         self._clock = clock
-        self._topics: dict[str, list[list[_Message]]] = {}
+        self._topics: dict[str, list[list[Message]]] = {}
         self._identities: dict[str, str] = {}
         self._committed: dict[tuple[str, str], dict[int, int]] = {}
         self._members: dict[tuple[str, str], list[str]] = {}
         self._owners: dict[tuple[str, str], dict[int, str]] = {}
-        self._next_partition = 0
 
     def create_topic(self, topic: str, settings: TopicSettings = TopicSettings()) -> None:  # noqa: B008
         """Create the topic."""
@@ -76,15 +69,10 @@ class MemoryBroker(Broker):
         """Append the messages."""
         histories = self._histories(topic)
         times = [self._clock() // 1000] * len(values) if timestamps is None else timestamps
-        keys = [None] * len(values) if keys is None else keys
-        self._next_partition = sticky = (self._next_partition + 1) % len(histories)
-        ends: dict[int, int] = {}
-        trace = current_traceparent()
-        for at, key, value in zip(times, keys, values, strict=True):
-            number = (
-                partition if partition is not None else sticky if key is None else partition_of(key, len(histories))
-            )
-            histories[number].append((at, key, value, trace))
+        ends, trace = dict[int, int](), current_traceparent()
+        numbers = self._spread(len(values), keys, len(histories), partition)
+        for number, at, key, value in zip(numbers, times, keys or [None] * len(values), values, strict=True):
+            histories[number].append((len(histories[number]), at, key, value, trace))
             ends[number] = len(histories[number])
         return ends
 
@@ -93,17 +81,8 @@ class MemoryBroker(Broker):
         history = self._histories(topic)[partition]
         if not 0 <= offset <= len(history):
             raise PositionOutOfRange(topic, partition, offset, first=0, end=len(history))
-        messages: list[_Message] = []
-        for message in history[offset : offset + max_messages]:
-            max_bytes -= len(message[1] or b"") + len(message[2] or b"")
-            if messages and max_bytes < 0:
-                break
-            messages.append(message)
-        end = offset + len(messages)
-        times, keys, values, traces = zip(*messages, strict=True) if messages else ((), (), (), ())
-        return Batch(
-            topic, partition, build_rows(range(offset, end), times, keys, values), end, distinct_traces(traces)
-        )
+        messages = [*fitting(history[offset : offset + max_messages], max_bytes)]
+        return as_batch(topic, partition, offset, messages)
 
     def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
         """Return the first and the next offset by partition."""
@@ -112,7 +91,7 @@ class MemoryBroker(Broker):
     def offset_at(self, topic: str, partition: int, instant: datetime) -> int:
         """Return the offset of the first message at or after the instant."""
         history, at = self._histories(topic)[partition], int(instant.timestamp() * 1_000_000)
-        return next((offset for offset, message in enumerate(history) if message[0] >= at), len(history))
+        return next((message[0] for message in history if message[1] >= at), len(history))
 
     def consumer(self, group: str, topic: str, *, start: StartPositions | None = None) -> Consumer:
         """Join a group."""
@@ -132,7 +111,7 @@ class MemoryBroker(Broker):
     def close(self) -> None:
         """Nothing is open."""
 
-    def _histories(self, topic: str) -> list[list[_Message]]:
+    def _histories(self, topic: str) -> list[list[Message]]:
         if topic not in self._topics:
             raise TopicNotFound(topic, list(self._topics))
         return self._topics[topic]

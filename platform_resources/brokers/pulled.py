@@ -1,16 +1,28 @@
-"""The consumer of brokers that have no groups of their own: the embedded log, memory and Redis.
+"""The consumer of brokers that are read by position, and what those that keep messages one by one do alike.
 
 A broker says who the living members are and who owns a partition; this module spreads partitions over members and
 keeps what was read apart from what was acknowledged.
 """
 
 import time
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from platform_resources.brokers.base import Batch, Broker, Consumer, Positions, StartPositions
+from platform_resources.brokers.base import (
+    Batch,
+    Broker,
+    Consumer,
+    Positions,
+    StartPositions,
+    build_rows,
+    distinct_traces,
+    partition_of,
+)
 from platform_resources.brokers.errors import PartitionLost
+
+Message = tuple[int, int, bytes | None, bytes | None, str]
+"""Offset, time in microseconds, key, value, and the trace in which it was sent."""
 
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.001, 0.02
 
@@ -32,6 +44,49 @@ class Membership(Protocol):
 
     def leave(self) -> None:
         """Give everything up."""
+
+
+class PulledBroker(Broker):
+    """A broker that gives messages one by one: memory, Redis, Pulsar."""
+
+    _next_partition = 0
+
+    def offset_at(self, topic: str, partition: int, instant: datetime) -> int:
+        """Return the offset of the first message at or after the instant; all are read, as there is no index."""
+        offset, wanted = self.bounds(topic)[partition][0], int(instant.timestamp() * 1_000_000)
+        while batch := self.read(topic, partition, offset, max_messages=10_000, max_bytes=1 << 26):
+            for row in batch.rows.select(["offset", "timestamp"]).to_pylist():
+                if int(row["timestamp"].timestamp() * 1_000_000) >= wanted:
+                    return int(row["offset"])
+            offset = batch.next_offset
+        return offset
+
+    def _spread(
+        self, messages: int, keys: Sequence[bytes | None] | None, count: int, partition: int | None
+    ) -> list[int]:
+        """Return the partition of each message: the one that is asked for, its key's, or the next one for all."""
+        self._next_partition = sticky = (self._next_partition + 1) % count
+        if partition is not None or keys is None:
+            return [sticky if partition is None else partition] * messages
+        return [sticky if key is None else partition_of(key, count) for key in keys]
+
+
+def as_batch(topic: str, partition: int, offset: int, messages: Sequence[Message]) -> Batch:
+    """Return messages that were read from an offset on as a batch."""
+    offsets, times, keys, values, traces = zip(*messages, strict=True) if messages else ((), (), (), (), ())
+    end = offsets[-1] + 1 if messages else offset
+    return Batch(topic, partition, build_rows(offsets, times, keys, values), end, distinct_traces(traces))
+
+
+def fitting(messages: Iterable[Message], max_bytes: int) -> Iterator[Message]:
+    """Yield messages until they are larger together; the first one in any case."""
+    is_first = True
+    for message in messages:
+        max_bytes -= len(message[2] or b"") + len(message[3] or b"")
+        if max_bytes < 0 and not is_first:
+            return
+        is_first = False
+        yield message
 
 
 class PulledConsumer(Consumer):

@@ -16,21 +16,17 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from platform_resources.brokers.base import (
     TRACEPARENT,
     Batch,
-    Broker,
     Consumer,
     Positions,
     StartPositions,
     TopicSettings,
-    build_rows,
-    distinct_traces,
-    partition_of,
 )
 from platform_resources.brokers.errors import (
     BrokerClientMissing,
@@ -41,7 +37,7 @@ from platform_resources.brokers.errors import (
     PositionOutOfRange,
     TopicNotFound,
 )
-from platform_resources.brokers.pulled import PulledConsumer
+from platform_resources.brokers.pulled import Message, PulledBroker, PulledConsumer, as_batch, fitting
 from platform_resources.telemetry import current_traceparent
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
@@ -54,7 +50,7 @@ _TIME, _KEY, _TOMBSTONE = "us", "key64", "tombstone"
 _POSITION, _IDENTITY = "position", "platform-identity"
 
 
-class PulsarBroker(Broker):
+class PulsarBroker(PulledBroker):
     """Topics of one namespace of a Pulsar cluster."""
 
     def __init__(
@@ -99,7 +95,6 @@ class PulsarBroker(Broker):
             logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull),
         )
         self._clock = clock
-        self._next_partition = 0
         self._counts: dict[str, int] = {}
         self._producers: dict[tuple[str, int], Any] = {}
         self._readers: dict[tuple[str, int], _Reading] = {}
@@ -163,13 +158,13 @@ class PulsarBroker(Broker):
     ) -> Positions:
         """Append the messages, and wait until the bookies have all of them."""
         count = self._count(topic)
-        self._next_partition = sticky = (self._next_partition + 1) % count
+        numbers = self._spread(len(values), keys, count, partition)
         now, trace = self._clock() // 1000, current_traceparent()
         sending = _Sending(len(values))
         with self._lock, self._errors(topic):
             for index, value in enumerate(values):
                 key = None if keys is None else keys[index]
-                number = partition if partition is not None else sticky if key is None else partition_of(key, count)
+                number = numbers[index]
                 if value is not None and len(value) > _MESSAGE_BYTES:
                     raise MessageTooLarge(topic, len(value), _MESSAGE_BYTES)
                 text, properties = _as_message(key, value, now if timestamps is None else timestamps[index])
@@ -196,32 +191,17 @@ class PulsarBroker(Broker):
         first, end = self._bounds(topic, partition)
         if offset > end or 0 < offset < first:
             raise PositionOutOfRange(topic, partition, offset, first=first, end=end)
-        messages: list[tuple[int, int, bytes | None, bytes | None, str]] = []
+        messages: list[Message] = []
         if offset < end:
             with self._lock, self._errors(topic):
-                for message in self._from(topic, partition, offset, end, max_messages):
-                    max_bytes -= len(message[2] or b"") + len(message[3] or b"")
-                    if messages and max_bytes < 0:
-                        break
+                for message in fitting(self._from(topic, partition, offset, end, max_messages), max_bytes):
                     messages.append(message)
                     self._readers[topic, partition].position = message[0] + 1
-        offsets, times, keys, values, traces = zip(*messages, strict=True) if messages else ((), (), (), (), ())
-        end = offsets[-1] + 1 if messages else offset
-        return Batch(topic, partition, build_rows(offsets, times, keys, values), end, distinct_traces(traces))
+        return as_batch(topic, partition, offset, messages)
 
     def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
         """Return the first offset that is kept and the one behind the last, by partition."""
         return {number: self._bounds(topic, number) for number in range(self._count(topic))}
-
-    def offset_at(self, topic: str, partition: int, instant: datetime) -> int:
-        """Return the offset of the first message at or after the instant; all are read, as times are the producers'."""
-        offset, wanted = self._bounds(topic, partition)[0], int(instant.timestamp() * 1_000_000)
-        while batch := self.read(topic, partition, offset, max_messages=10_000, max_bytes=1 << 26):
-            for row in batch.rows.select(["offset", "timestamp"]).to_pylist():
-                if int(row["timestamp"].timestamp() * 1_000_000) >= wanted:
-                    return int(row["offset"])
-            offset = batch.next_offset
-        return offset
 
     def consumer(self, group: str, topic: str, *, start: StartPositions | None = None) -> Consumer:
         """Join a group."""
@@ -244,9 +224,7 @@ class PulsarBroker(Broker):
         with suppress(Exception):  # a broker that is gone cannot be left
             self._client.close()
 
-    def _from(
-        self, topic: str, partition: int, offset: int, end: int, count: int
-    ) -> Iterator[tuple[int, int, bytes | None, bytes | None, str]]:
+    def _from(self, topic: str, partition: int, offset: int, end: int, count: int) -> Iterator[Message]:
         """Yield up to so many messages from the offset up to the end."""
         import pulsar
 

@@ -9,19 +9,15 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
 from platform_resources.brokers.base import (
     Batch,
-    Broker,
     Consumer,
     Positions,
     StartPositions,
     TopicSettings,
-    build_rows,
-    distinct_traces,
-    partition_of,
 )
 from platform_resources.brokers.errors import (
     BrokerClientMissing,
@@ -31,7 +27,7 @@ from platform_resources.brokers.errors import (
     PositionOutOfRange,
     TopicNotFound,
 )
-from platform_resources.brokers.pulled import PulledConsumer
+from platform_resources.brokers.pulled import PulledBroker, PulledConsumer, as_batch, fitting
 from platform_resources.telemetry import current_traceparent
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
@@ -46,7 +42,7 @@ return 0
 _DROP = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 
 
-class RedisBroker(Broker):
+class RedisBroker(PulledBroker):
     """Topics of a Redis server."""
 
     def __init__(self, url: str, *, clock: Callable[[], int] = time.time_ns) -> None:
@@ -62,7 +58,6 @@ class RedisBroker(Broker):
         self._address = url.rsplit("@", 1)[-1].removeprefix("redis://")
         self._client: Any = redis.Redis.from_url(url)
         self._clock = clock
-        self._next_partition = 0
 
     def create_topic(self, topic: str, settings: TopicSettings = TopicSettings()) -> None:  # noqa: B008
         """Create the topic: its number of partitions and retention are fields of a hash."""
@@ -106,16 +101,8 @@ class RedisBroker(Broker):
     ) -> Positions:
         """Append the messages in one transaction."""
         count = self._count(topic)
-        self._next_partition = sticky = (self._next_partition + 1) % count
         now, trace = self._clock() // 1000, current_traceparent()
-        numbers = [
-            partition
-            if partition is not None
-            else sticky
-            if keys is None or keys[i] is None
-            else partition_of(keys[i] or b"", count)
-            for i in range(len(values))
-        ]
+        numbers = self._spread(len(values), keys, count, partition)
         with self._errors(topic), self._client.pipeline(transaction=True) as pipeline:
             for index, value in enumerate(values):
                 fields = {b"t": now if timestamps is None else timestamps[index]}
@@ -137,17 +124,11 @@ class RedisBroker(Broker):
             raise PositionOutOfRange(topic, partition, offset, first=first, end=end)
         with self._errors(topic):
             entries = self._client.xrange(self._stream(topic, partition), _id(offset), "+", count=max_messages)
-        messages: list[tuple[int, int, bytes | None, bytes | None]] = []
-        for name, fields in entries:
-            key, value = fields.get(b"k"), fields.get(b"v")
-            max_bytes -= len(key or b"") + len(value or b"")
-            if messages and max_bytes < 0:
-                break
-            messages.append((_offset(name), int(fields[b"t"]), key, value))
-        offsets, times, keys, values = zip(*messages, strict=True) if messages else ((), (), (), ())
-        traces = distinct_traces(fields.get(b"p", b"").decode() for _, fields in entries[: len(messages)])
-        end = offsets[-1] + 1 if messages else offset
-        return Batch(topic, partition, build_rows(offsets, times, keys, values), end, traces)
+        messages = (
+            (_offset(name), int(fields[b"t"]), fields.get(b"k"), fields.get(b"v"), fields.get(b"p", b"").decode())
+            for name, fields in entries
+        )
+        return as_batch(topic, partition, offset, [*fitting(messages, max_bytes)])
 
     def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
         """Return the first offset that is kept and the one behind the last, by partition."""
@@ -159,17 +140,6 @@ class RedisBroker(Broker):
             end = _offset(last[0][0]) + 1 if last else 0
             bounds[number] = (_offset(first[0][0]) if first else end, end)
         return bounds
-
-    def offset_at(self, topic: str, partition: int, instant: datetime) -> int:
-        """Return the offset of the first message at or after the instant; reads the stream, as Redis has no index."""
-        _, offset = 0, self.bounds(topic)[partition][0]
-        wanted = int(instant.timestamp() * 1_000_000)
-        while batch := self.read(topic, partition, offset, max_messages=10_000, max_bytes=1 << 26):
-            for row in batch.rows.select(["offset", "timestamp"]).to_pylist():
-                if int(row["timestamp"].timestamp() * 1_000_000) >= wanted:
-                    return int(row["offset"])
-            offset = batch.next_offset
-        return offset
 
     def consumer(self, group: str, topic: str, *, start: StartPositions | None = None) -> Consumer:
         """Join a group."""
