@@ -111,7 +111,9 @@ class Windows(_Keyed, _OfOne):
 
 
 @dataclass(frozen=True)
-class _SizedWindows(Windows):
+class SizedWindows(Windows):
+    """Windows of a length."""
+
     size: timedelta = field(kw_only=True)
 
     def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
@@ -122,7 +124,7 @@ class _SizedWindows(Windows):
 
 
 @dataclass(frozen=True)
-class Tumbling(_SizedWindows):
+class Tumbling(SizedWindows):
     """Windows side by side, `[start, start + size)`, aligned to 1970 in UTC, a row for each key and window.
 
     Attributes:
@@ -136,7 +138,7 @@ class Tumbling(_SizedWindows):
 
 
 @dataclass(frozen=True)
-class Hopping(_SizedWindows):
+class Hopping(SizedWindows):
     """A window `[start, start + size)` each `every`, aligned to 1970 in UTC; a row lies in several.
 
     Attributes:
@@ -183,7 +185,7 @@ class Sessions(Windows):
 
 
 @dataclass(frozen=True)
-class Sliding(_SizedWindows):
+class Sliding(SizedWindows):
     """A window `(instant - size, instant]` for each instant at which a key has a row: that instant counts.
 
     Attributes:

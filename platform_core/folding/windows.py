@@ -3,11 +3,12 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import polars as pl
 
-from platform_core.contracts.folds import Counted, Hopping, Sessions, Sliding, Tumbling, Windows
-from platform_core.folding.base import END_OF_TIME, F, Folding, Step
+from platform_core.contracts.folds import Counted, Hopping, Sessions, SizedWindows, Sliding, Tumbling, Windows
+from platform_core.folding.base import END_OF_TIME, Folding, Step
 from platform_core.streaming import (
     Clock,
     Window,
@@ -20,10 +21,11 @@ from platform_core.streaming import (
     sliding,
 )
 
+W = TypeVar("W", bound=Windows)
+S = TypeVar("S", bound=SizedWindows)
 
-class _WindowFolding(Folding[F]):
-    source: Windows
 
+class _WindowFolding(Folding[W]):
     @abstractmethod
     def window(self, clock: Clock) -> Window:
         """Return what is gathered into one row."""
@@ -55,15 +57,13 @@ class _WindowFolding(Folding[F]):
         return windows
 
 
-class HoppingFolding(_WindowFolding[Hopping]):
-    """Windows that overlap, of which late rows may change what was given out."""
-
-    source: Hopping
+class _AlignedFolding(_WindowFolding[S]):
+    """Windows that begin at known instants, of which late rows may change what was given out."""
 
     @property
+    @abstractmethod
     def every(self) -> timedelta:
         """From one start to the next."""
-        return self.source.every
 
     def window(self, clock: Clock) -> Window:
         """Return the declared window."""
@@ -84,10 +84,17 @@ class HoppingFolding(_WindowFolding[Hopping]):
         return windows.join(touched, on=[*keys, "window_start"], how="semi", nulls_equal=True)
 
 
-class TumblingFolding(HoppingFolding):
-    """Windows side by side: each begins where the one before ends."""
+class HoppingFolding(_AlignedFolding[Hopping]):
+    """Windows that overlap."""
 
-    source: Tumbling  # type: ignore[assignment] # it has a size, and no step of its own
+    @property
+    def every(self) -> timedelta:
+        """The declared step."""
+        return self.source.every
+
+
+class TumblingFolding(_AlignedFolding[Tumbling]):
+    """Windows side by side: each begins where the one before ends."""
 
     @property
     def every(self) -> timedelta:
@@ -97,8 +104,6 @@ class TumblingFolding(HoppingFolding):
 
 class SessionsFolding(_WindowFolding[Sessions]):
     """Sessions."""
-
-    source: Sessions
 
     def window(self, clock: Clock) -> Window:
         """Return the declared window."""
@@ -110,8 +115,6 @@ class SessionsFolding(_WindowFolding[Sessions]):
 
 class SlidingFolding(_WindowFolding[Sliding]):
     """A window behind each instant at which there is a row."""
-
-    source: Sliding
 
     def window(self, clock: Clock) -> Window:
         """Return the declared window."""
@@ -125,8 +128,6 @@ class SlidingFolding(_WindowFolding[Sliding]):
 
 class CountedFolding(_WindowFolding[Counted]):
     """Windows of so many rows."""
-
-    source: Counted
 
     def window(self, clock: Clock) -> Window:
         """Return the declared window."""

@@ -134,7 +134,7 @@ class KafkaBroker(Broker):
                 number, offset = message.partition() or 0, message.offset() or 0
                 ends[number] = max(ends.get(number, 0), offset + 1)
 
-        place: dict[str, Any] = {**_headers(), **({} if partition is None else {"partition": partition})}
+        place: dict[str, Any] = {"headers": _headers(), **({} if partition is None else {"partition": partition})}
         with self._errors(topic):
             for index, value in enumerate(values):
                 more = place if timestamps is None else {**place, "timestamp": timestamps[index] // 1000}
@@ -358,7 +358,7 @@ class KafkaTransactions:
     def _send(self, value: bytes | None, key: bytes | None) -> None:
         while True:
             try:
-                self._producer.produce(self._topic, value, key=key, **_headers())
+                self._producer.produce(self._topic, value, key=key, headers=_headers())
             except BufferError:  # its queue is full: wait until the broker took some
                 self._producer.poll(0.1)
             else:
@@ -486,7 +486,7 @@ def _as_batch(topic: str, partition: int, messages: Sequence["Message"], next_of
     return Batch(topic, partition, rows, next_offset, traces)
 
 
-def _headers() -> dict[str, list[tuple[str, bytes]]]:
-    """Return the headers of messages that are sent now, as arguments; none outside of a trace."""
+def _headers() -> list[tuple[str, str | bytes | None]] | None:
+    """Return the headers of messages that are sent now; none outside of a trace."""
     trace = current_traceparent()
-    return {"headers": [(TRACEPARENT, trace.encode())]} if trace else {}
+    return [(TRACEPARENT, trace.encode())] if trace else None
