@@ -34,6 +34,7 @@ SURFACES = {
     "platform_core.ingest": [
         "HASH", "INGEST", "INGESTED_AT", "PROVENANCE", "RowPlan", "SOURCE", "number_arrivals", "plan_rows", "row_hash",
     ],
+    "platform_core.folding": ["DetectorStore", "Folding", "Step", "Stores", "TableStore", "folding_of"],
     "platform_core.privacy": [],
     "platform_core.streaming": [
         "Clock", "IntervalJoin", "JoinState", "Pattern", "PatternState", "Progress", "Window", "WindowState",
@@ -86,7 +87,7 @@ SURFACES = {
         "Batch", "Cursor", "LandedFile", "Landing", "Malformed", "SourceAdapter", "SourceContext",
         "TalliedSource", "Tally", "Unit", "UnreadableUnit", "digest", "open_source",
     ],
-    "platform_resources.telemetry": ["Span", "log_event", "open_span", "trace_of_run"],
+    "platform_resources.telemetry": ["Span", "current_traceparent", "log_event", "open_span", "trace_of_run"],
     "platform_resources.vendor": [],
     "platform_resources.storage": ["Commit", "Lake", "TableSpec", "Write"],
     "platform_assets": [],
