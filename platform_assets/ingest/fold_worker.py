@@ -215,7 +215,7 @@ class FoldWorker:
             start = stop
 
     def _fold(self, name: str, source: str, end: int, rows: pl.DataFrame) -> None:
-        at = self._clock()
+        at = latest_instant(self._clock(), rows)
         step = self._folding.step(self._state, name, folded_columns(self._catalog[name], rows), at)
         self._state = step.state
         self._positions.setdefault(name, {})[source] = end
@@ -389,6 +389,15 @@ def folded_columns(above: Dataset, rows: pl.DataFrame | None) -> pl.DataFrame:
 def select_declared(rows: pl.DataFrame, columns: Mapping[str, Any] | list[str]) -> pl.DataFrame:
     """Return the declared ones of the columns that came out."""
     return rows.select(name for name in columns if name in rows.columns)
+
+
+def latest_instant(now: datetime, rows: pl.DataFrame) -> datetime:
+    """Return the present, or when the latest of the rows was taken in, by a clock that is ahead of this one.
+
+    A replay knows by it which rows were there; a clock may have been set back in between.
+    """
+    taken = rows[INGESTED_AT].max() if INGESTED_AT in rows.columns else None
+    return max(now, taken) if isinstance(taken, datetime) else now
 
 
 def place_of(dataset: Dataset) -> str:

@@ -354,6 +354,20 @@ def test_a_replay_of_a_lookup_sees_the_version_that_each_row_saw(lake: Lake, bro
     assert replayed.sort(replayed.columns).equals(folded)
 
 
+def test_a_replay_gives_the_bits_of_a_worker_whose_clock_was_set_back(lake: Lake, broker: LogBroker) -> None:
+    catalog, dataset = declare("sessions")
+    run(lake, catalog, broker, [("clicks", events(40, 12))])
+    feeder = open_workers(lake, catalog, [catalog["t/clicks"]], broker, run_id="r")["t/clicks"]
+    send(broker, "clicks", [*events(80, 12)[40:], {"user": "u0", "n": 1, "at": _later(START.isoformat())}])
+    feeder.step()
+    behind = FoldWorker(lake, catalog, dataset, run_id="r", clock=lambda: datetime.now(UTC) - timedelta(hours=1))
+    behind.step()
+    behind.close()
+    replayed = replay_fold(lake, catalog, dataset)
+    assert replayed.height > 3
+    assert replayed.sort(replayed.columns).equals(result(lake, dataset))
+
+
 def test_a_lookup_is_refused_that_names_what_is_not_there() -> None:
     with pytest.raises(ContractError, match="'t/none': is no other dataset"):
         declare("lookup", source=Lookup("t/clicks", "t/none", by="user", take=["grade"]))
