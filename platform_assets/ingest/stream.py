@@ -502,7 +502,12 @@ def judge_folded(
     run_id: str,
     at: datetime,
 ) -> MicroBatch:
-    """Conform and judge rows that a fold gave out, as `judge_messages` does with messages."""
+    """Conform and judge rows that a fold gave out, as `judge_messages` does with messages.
+
+    Raises:
+        ShapeError: The fold gives no such column as the contract has, which is no row's fault.
+    """
+    conform(decoded.rows.clear(), dataset)
     parts = _judge_or_halve(dataset, batch, decoded, references, beside, run_id=run_id, at=at)
     return _together(parts, read=decoded.rows.height)
 

@@ -49,7 +49,7 @@ from platform_core.contracts import (
     minutes,
 )  # fmt: skip
 from platform_core.contracts.folds import Fold
-from platform_core.errors import ContractError
+from platform_core.errors import ContractError, ShapeError
 from platform_core.features import count, feature, last
 from platform_resources.brokers import LogBroker, TopicSettings
 from platform_resources.settings import Settings
@@ -461,6 +461,16 @@ def test_rows_behind_are_read_in_pieces_of_so_many_rows_each_once(lake: Lake, ga
         start = stop
     assert [offset for piece in pieces for offset in piece] == offsets[1:-2]
     assert [len(piece) for piece in pieces] == [50, 50, 20]
+
+
+def test_a_column_that_a_fold_does_not_give_is_told_at_once(lake: Lake, broker: LogBroker) -> None:
+    catalog, dataset = declare("pattern", source=FOLDS["scores"][0], key=("user", "n", "at"))
+    send(broker, "clicks", events(30, 13))
+    workers = open_workers(lake, catalog, [catalog["t/clicks"], dataset], broker, run_id="r")
+    workers["t/clicks"].step()
+    with pytest.raises(ShapeError, match="t/out: outcome, ended_at: missing") as told:
+        workers["t/out"].step()
+    assert told.value.__context__ is None
 
 
 def test_a_fold_is_refused_over_what_has_no_event_time_or_other_columns() -> None:
