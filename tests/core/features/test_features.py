@@ -2,10 +2,13 @@
 
 # ruff: noqa: S311 - seeded, so that a failure comes again
 
+import os
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -101,6 +104,33 @@ def test_a_stream_gives_the_bits_of_the_batch_in_any_order_of_arrival_within_the
     assert_frame_equal(pl.concat(answers).sort(*order), expected.sort(*order), check_exact=True)
     assert state.events is not None
     assert state.events.height == 1
+
+
+@pytest.mark.lane
+@pytest.mark.parametrize("seed", range(1, 11 if os.environ.get("NIGHTLY") else 3))  # a million orders a night
+def test_a_hundred_thousand_keys_in_as_many_orders_of_arrival_have_the_bits_of_the_batch(seed: int) -> None:
+    rng, keys, events = np.random.default_rng(seed), 100_000, 6
+    size = keys * events
+    micros = 10_000_000 * rng.integers(0, 3 * 360, size)  # ties among them
+    orders = pl.DataFrame({
+        "customer": np.tile(np.arange(keys), events), "shop": rng.integers(0, 3, size),
+        "at": pl.Series(micros + int(_START.timestamp()) * 1_000_000).cast(_TIME), "amount": rng.normal(0, 1e6, size),
+    })  # fmt: skip
+    asks = orders.sample(keys, seed=seed).select("customer", "shop", asked=pl.col("at") + timedelta(seconds=5))
+    expected = compute_features(_FEATURES, orders, asks, time="at", instant="asked")
+    arrived, clock = orders[rng.permutation(size)], Clock(time="at", lateness=timedelta(hours=4))
+    end = orders[:1].with_columns(at=pl.lit(_START + timedelta(days=1)).cast(_TIME))
+    state, answers, cuts = FeatureState(), [], sorted({0, size, *rng.integers(0, size, 3).tolist()})
+    batches = [arrived[start:stop] for start, stop in pairwise(cuts)]
+    for batch in [*batches, end]:
+        asked = asks if not answers else asks.clear()
+        state, given, late = fold_features(_FEATURES, state, batch, asked, clock=clock, instant="asked", now=_START)
+        assert late.is_empty()
+        answers.append(given)
+    order = ["asked", "customer", "shop", *(each.name for each in _FEATURES)]
+    assert_frame_equal(pl.concat(answers).sort(*order), expected.sort(*order), check_exact=True)
+    assert state.events is not None
+    assert state.events.height == 1  # what no feature asks for any more is gone
 
 
 def test_no_feature_of_ours_sees_the_future_and_planted_leaks_are_found() -> None:
