@@ -18,7 +18,7 @@ from platform_core.contracts import Dataset
 from platform_core.streaming import Progress
 from platform_resources.storage import Lake, TableSpec
 
-_PART = "part"
+_PART, _ENVELOPES = "part", "_envelopes"
 _BITS = 31
 _BLOCK = 512
 """Entries that are kept in the snapshot before they are written apart, once."""
@@ -53,6 +53,7 @@ class Snapshot:
         state: The folding's own.
         entries: The latest steps, in order.
         blocks: The names of the parts with those before them.
+        envelopes: What is set aside once the commit stands: rows that came too late, and those that rules refuse.
     """
 
     number: int | None
@@ -60,6 +61,7 @@ class Snapshot:
     state: Any
     entries: Sequence[Entry] = ()
     blocks: Sequence[str] = ()
+    envelopes: pl.DataFrame | None = None
 
     def next_number(self) -> int:
         """Return a number above this one that nobody else takes."""
@@ -87,12 +89,14 @@ class FoldStore:
         row = self._lake.read(self._spec, partitions=[f"state-{number}"]).row(0, named=True)
         described = json.loads(row["description"])
         frames = _unpack(row["frames"])
+        envelopes = frames.pop(_ENVELOPES, None)
         return Snapshot(
             number,
             described["positions"],
             _restored(empty, described["values"], frames),
             tuple(_entry(values) for values in described["entries"]),
             tuple(described["blocks"]),
+            envelopes,
         )
 
     def keep(self, snapshot: Snapshot) -> Snapshot:
@@ -102,6 +106,8 @@ class FoldStore:
             self._write(block, {"entries": [_values(entry) for entry in snapshot.entries]}, {})
             snapshot = replace(snapshot, entries=(), blocks=(*snapshot.blocks, block))
         values, frames = _parts(snapshot.state)
+        if snapshot.envelopes is not None and snapshot.envelopes.height:
+            frames[_ENVELOPES] = snapshot.envelopes
         described = {
             "positions": snapshot.positions,
             "values": values,

@@ -20,6 +20,7 @@ from platform_assets.ingest.fold_state import Entry, FoldStore, Snapshot
 from platform_assets.ingest.ingest_log import StreamLog
 from platform_assets.ingest.lookups import LookupTable
 from platform_assets.ingest.publishing import Publisher
+from platform_assets.ingest.quarantine import QuarantinePlan, QuarantineStore
 from platform_assets.ingest.references import load_references
 from platform_assets.ingest.state import read_stream_state
 from platform_assets.ingest.stored import as_declared
@@ -84,6 +85,7 @@ class FoldWorker:
         self._looked: datetime | None = None
         self._touched: set[str] | None = None
         self._warned = [pl.DataFrame(schema=WARNED)]
+        self._is_astray = False
         self._take_up()
 
     @property
@@ -99,7 +101,12 @@ class FoldWorker:
         """Fold what is there, commit what came out, and return how many rows were folded."""
         del max_messages, timeout
         with self.tally.timed():
-            return self._fold_all()
+            if self._is_astray:  # what was asked of a lake that did not answer may have been done
+                self._take_up()
+            self._is_astray = True
+            folded = self._fold_all()
+            self._is_astray = False
+            return folded
 
     def _fold_all(self) -> int:
         folded = 0
@@ -140,7 +147,7 @@ class FoldWorker:
 
     def close(self) -> None:
         """Commit the state behind the last row."""
-        if self._pending:
+        if self._pending and not self._is_astray:
             self._commit()
         self._log.flush()
         self._publisher.close()
@@ -155,6 +162,7 @@ class FoldWorker:
         source = place_of(dataset)
         self._ingest = read_stream_state(self._lake, dataset, source=source, stream=self._stream, log=self._log)
         self._snapshot = self._store.load(self._ingest.position.table, self._folding.begin())
+        self._set_aside(self._snapshot)
         self._state: Any = self._snapshot.state
         self._positions = {name: dict(parts) for name, parts in self._snapshot.positions.items()}
         self._pending: list[Entry] = []
@@ -248,24 +256,39 @@ class FoldWorker:
         at = self._clock()
         number = self._snapshot.next_number()
         steps = [replace(entry, number=number) for entry in self._pending]
+        batch, micro = self._judge(number, at)
         snapshot = Snapshot(
-            number, self._positions, self._state, (*self._snapshot.entries, *steps), self._snapshot.blocks
+            number,
+            self._positions,
+            self._state,
+            (*self._snapshot.entries, *steps),
+            self._snapshot.blocks,
+            micro.refused,
         )
         kept = self._store.keep(snapshot)
-        batch, micro = self._judge(number, at)
         outcome = plan_micro_batch(self._ingest, batch, micro, run_id=self._run_id, at=at)
         try:
-            written = commit(self._ingest, outcome)
+            written = commit(self._ingest, replace(outcome, quarantine=QuarantinePlan(micro.refused.clear())))
         except PositionMoved:  # another worker folded the same rows
             self._store.forget(number)
             self._take_up()
             return
+        self._set_aside(kept)
         self._store.forget(self._snapshot.number)
         self._snapshot, self._pending, self._rows, self._late, self._kept_at = kept, [], [], [], at
         self._ingest = replace(self._ingest, position=replace(self._ingest.position, table=number))
         self.tally.add(micro, outcome.table, written)
         self._warned.append(micro.warned)
         self._touched = (self._touched or set()) | outcome.table.partitions
+
+    def _set_aside(self, snapshot: Snapshot) -> None:
+        """Write the envelopes of a commit that stands; of one that does not, the same rows may be in time another time.
+
+        A worker that died in between is made up for by the next one.
+        """
+        if snapshot.envelopes is not None and snapshot.envelopes.height:
+            store = QuarantineStore(self._lake, self._dataset)
+            store.add(store.plan_messages(snapshot.envelopes), transaction=(self._stream, snapshot.number))
 
     def _judge(self, number: int, at: datetime) -> tuple[Batch, MicroBatch]:
         dataset = self._dataset

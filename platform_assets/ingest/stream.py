@@ -198,6 +198,7 @@ class StreamWorker:
         self._unpublished: list[tuple[Commit | None, pl.DataFrame]] = []
         self._identity: int | None = None
         self._is_compared = False
+        self._is_astray = False
         create_topic(broker, lake, dataset)
         self._history = history_name(lake, dataset)
         self._consumer: Consumer = broker.consumer(group_of(dataset.name), self.topic, start=self._start)
@@ -215,11 +216,15 @@ class StreamWorker:
         if not self._is_published:  # also behind a far side that did not answer
             self._publisher.catch_up()
             self._is_published = True
+        if self._is_astray:
+            self._rewind()
+        self._is_astray = True  # unless all of this is done: else the next poll would begin behind what was lost here
         batches = self._poll(self.size.messages if max_messages is None else max_messages, timeout)
         self._announce()
         began = time.monotonic()
         with self.tally.timed():
             taken = self._take_all(batches)
+        self._is_astray = False
         self.size.adapt(taken, time.monotonic() - began, self._clock())
         self.tally.batch_size = self.size.messages
         return taken
@@ -234,13 +239,23 @@ class StreamWorker:
                 self._refuse_another()
             raise
         if batches:
-            try:
-                self._refuse_another()
-                self._compare()
-            except Exception:
-                self._give_back(batches)
-                raise
+            self._refuse_another()
+            self._compare()
         return [replace(batch, topic=self._history) for batch in batches]
+
+    def _rewind(self) -> None:
+        """Read on from where the table is now, as if the partitions had just been given to this worker.
+
+        What was asked of a broker or a lake that did not answer may have been done, and messages may have been read
+        that nobody was given.
+        """
+        committed = self._broker.committed(group_of(self._dataset.name), self.topic)
+        bounds = self._broker.bounds(self.topic)
+        for _, partition in self._consumer.assignment():
+            position = self._start(self.topic, partition)
+            position = committed.get(partition, bounds[partition][0]) if position is None else position
+            with suppress(PartitionLost):
+                self._consumer.seek(self.topic, partition, position)
 
     def _compare(self) -> None:
         """Compare the topic with those of the table's positions, at first and where another worker wrote one."""
@@ -255,19 +270,15 @@ class StreamWorker:
 
     def _take_all(self, batches: Sequence[Batch]) -> int:
         taken = 0
-        for number, batch in enumerate(batches):
-            try:
-                facts: dict[str, str | int] = {
-                    "dataset": self._dataset.name,
-                    "topic": self.topic,
-                    "partition": batch.partition,
-                }
-                with self._span(batch, facts):
-                    taken += self._take_in(batch)
-                    log_event(self._lake.settings, "micro-batch", run_id=self._run_id, messages=len(batch), **facts)
-            except Exception:
-                self._give_back(batches[number:])  # else the next poll would begin behind them
-                raise
+        for batch in batches:
+            facts: dict[str, str | int] = {
+                "dataset": self._dataset.name,
+                "topic": self.topic,
+                "partition": batch.partition,
+            }
+            with self._span(batch, facts):
+                taken += self._take_in(batch)
+                log_event(self._lake.settings, "micro-batch", run_id=self._run_id, messages=len(batch), **facts)
         if taken:
             self._publish()
         return taken
@@ -282,11 +293,6 @@ class StreamWorker:
                 beside = {**facts, "micro_batch_trace": span.trace_id}
                 with open_span(settings, "taken in", parent=trace, attributes=beside):
                     pass
-
-    def _give_back(self, batches: Sequence[Batch]) -> None:
-        for batch in batches:
-            with suppress(PartitionLost):
-                self._consumer.seek(self.topic, batch.partition, batch.rows["offset"][0].as_py())
 
     def _publish(self) -> None:
         commits, self._unpublished = self._unpublished, []

@@ -165,8 +165,8 @@ class PulledConsumer(Consumer):
         return self._broker.bounds(self._topic)[partition][0] if position is None else position
 
     def _read(self, max_messages: int, max_bytes: int) -> list[Batch]:
-        batches = []
-        partitions = sorted(self._positions)
+        batches, positions = [], dict(self._positions)
+        partitions = sorted(positions)
         self._turn += 1  # another partition is first each time, so that a full one starves no other
         for partition in (
             partitions[self._turn % max(1, len(partitions)) :] + partitions[: self._turn % max(1, len(partitions))]
@@ -174,11 +174,12 @@ class PulledConsumer(Consumer):
             if max_messages <= 0 or max_bytes <= 0:
                 break
             batch = self._broker.read(
-                self._topic, partition, self._positions[partition], max_messages=max_messages, max_bytes=max_bytes
+                self._topic, partition, positions[partition], max_messages=max_messages, max_bytes=max_bytes
             )
-            self._positions[partition] = batch.next_offset
+            positions[partition] = batch.next_offset
             if len(batch):
                 batches.append(batch)
                 max_messages -= len(batch)
                 max_bytes -= batch.rows.nbytes
+        self._positions = positions  # now: what was read before another partition did not answer is read again
         return batches
