@@ -1,4 +1,4 @@
-"""Streams beside the raw library: the log's writes, messages to windows, topic to table, and a scored record.
+"""Streams beside the raw library: the log's writes, messages to windows, topic to table, replays, a scored record.
 
 `python benchmarks/streams.py`; with `KAFKA_JARS` set (`.ci/kafka FOLDER` fills one) Kafka is measured too. Rates are
 messages a second of wall time and of CPU time of this process; a message is a click of 122 bytes, in JSON.
@@ -35,7 +35,8 @@ def main() -> None:
         measure("embedded log: read", lambda: read(broker))
         measure("log to 1-minute windows a visitor, by hand", lambda: windows_by_hand(broker))
         measure("log to 1-minute windows a visitor, watermarks", lambda: windows(broker))
-        measure("topic to Delta by the worker, once", lambda: to_table(folder, messages))
+        measure("log to Delta by the worker, once", lambda: to_table(folder, broker))
+        measure("stored rows to windows, replayed as they were folded", lambda: replay(folder))
         broker.close()
     score_latency()
     if os.environ.get("KAFKA_JARS"):
@@ -130,20 +131,55 @@ def windows(broker) -> int:
     return count
 
 
-def to_table(folder: str, messages: list[bytes]) -> int:
-    from platform_assets.domains.commerce.clicks import clicks
-    from platform_assets.ingest.stream import StreamWorker
-    from platform_core.contracts import catalog_of
-    from platform_resources.brokers import LogBroker
+def lake_in(folder: str):
     from platform_resources.settings import Settings
     from platform_resources.storage import Lake
 
-    lake = Lake(Settings.from_environment({"PLATFORM_STATE": f"{folder}/state"}))
-    worker = StreamWorker(lake, catalog_of([clicks], []), clicks, LogBroker(f"{folder}/streams"), run_id="bench")
-    while worker.step():
-        pass
-    assert worker.tally.valid == len(messages)
-    return len(messages)
+    return Lake(Settings.from_environment({"PLATFORM_STATE": f"{folder}/state", "PLATFORM_STREAM_LATENCY": "3"}))
+
+
+def declared():
+    """The shop's clicks, their visits and their scores."""
+    from platform_assets.discovery import discover
+
+    return discover("platform_assets.domains")
+
+
+def to_table(folder: str, broker) -> int:
+    from platform_assets.ingest.stream import StreamWorker
+
+    catalog = declared()
+    worker = StreamWorker(lake_in(folder), catalog, catalog["commerce/clicks"], broker, run_id="bench")
+    taken = 0
+    while taken < COUNT:
+        taken += worker.step(timeout=timedelta(seconds=1))
+    assert worker.tally.valid == COUNT
+    worker.close()
+    return COUNT
+
+
+def replay(folder: str) -> int:
+    """Fold what the table has, untimed, and time its replay."""
+    from dataclasses import replace as changed
+
+    from platform_assets.ingest.fold_replay import replay_fold
+    from platform_assets.ingest.fold_worker import FoldWorker
+    from platform_core.contracts import Catalog, Tumbling
+
+    catalog, lake = declared(), lake_in(folder)
+    window = Tumbling(
+        "commerce/clicks", size=timedelta(minutes=1), by="visitor", measures=catalog["commerce/visits"].source.measures
+    )
+    visits = changed(catalog["commerce/visits"], source=window)
+    catalog = Catalog({**catalog.datasets, visits.name: visits}, catalog.transforms)
+    worker = FoldWorker(lake, catalog, visits, run_id="bench")
+    worker.step()
+    worker.close()
+    began, cpu = time.perf_counter(), time.process_time()
+    replayed = replay_fold(lake, catalog, visits)
+    wall, busy = time.perf_counter() - began, time.process_time() - cpu
+    print(f"{'  of it, the replay alone':52}{COUNT / wall:12,.0f}{COUNT / busy:14,.0f}   {replayed.height:,} windows")
+    return COUNT
 
 
 def score_latency() -> None:
@@ -206,6 +242,7 @@ def kafka(folder: Path, messages: list[bytes]) -> None:
 
         measure("Kafka to 1-minute windows a visitor, by hand", by_hand)
         measure("Kafka to 1-minute windows a visitor, watermarks", ours)
+        measure("Kafka to Delta by the worker, once", lambda: to_table(f"{folder}/lake", broker))
         broker.close()
 
 

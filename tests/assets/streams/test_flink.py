@@ -5,7 +5,7 @@
 - A row is behind another here where its time is later; Flink takes rows of one instant in the order in which they came.
 
 Flink's watermark lies a second behind, because rows at the watermark itself are late there, and none is here.
-The lane runs where FLINK_PYTHON names a Python that has apache-flink 2.2 (828 MB, with packages older than ours).
+The lane runs where FLINK_PYTHON names a Python that has apache-flink 2.2 (`.ci/flink FOLDER` makes one).
 """
 
 import json

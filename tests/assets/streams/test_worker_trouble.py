@@ -109,7 +109,7 @@ def test_a_message_of_50_mb_is_a_row_or_refused_by_the_producer_with_the_limit(
 ) -> None:
     worker, large = _worker(lake, notes, broker), [_note(0), _note(1, "x" * 50_000_000), _note(2)]
     if isinstance(broker, KafkaBroker | PulsarBroker):
-        with pytest.raises(MessageTooLarge, match="50000021 bytes is larger than"):
+        with pytest.raises(MessageTooLarge, match=r"500000\d\d bytes is larger than"):
             broker.produce(topic, large)
         worker.close()
         return
