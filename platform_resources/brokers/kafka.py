@@ -481,8 +481,9 @@ def _as_batch(topic: str, partition: int, messages: Sequence["Message"], next_of
         [message.key() for message in messages],
         [message.value() for message in messages],
     )
-    headers = (dict(message.headers() or ()).get(TRACEPARENT) for message in messages)
-    traces = distinct_traces(header.decode() for header in headers if isinstance(header, bytes))
+    told = [headers for message in messages if (headers := message.headers())]  # most have none
+    parents = (dict(headers).get(TRACEPARENT) for headers in told)
+    traces = distinct_traces(parent.decode() for parent in parents if isinstance(parent, bytes))
     return Batch(topic, partition, rows, next_offset, traces)
 
 
