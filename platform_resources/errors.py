@@ -26,6 +26,17 @@ class SettingsError(ResourceError):
         super().__init__(f"{variable}: {problem}.{choices} Fix: {fix}.")
 
 
+class ScratchFull(ResourceError):
+    """The disk under the scratch folder is full: that says nothing about the input, which waits for the next run."""
+
+    def __init__(self, name: str, folder: str) -> None:
+        self.name, self.folder = name, folder
+        super().__init__(
+            f"{name}: there is no space left in {folder}, where it is unpacked and judged in pieces; nothing was "
+            "written. Fix: make room there, or set TMPDIR to a folder on a larger disk; then materialise again."
+        )
+
+
 class TableError(ResourceError):
     """Something about one table; `table` is its path below the tables root."""
 

@@ -268,13 +268,13 @@ def _committed(  # noqa: PLR0913, PLR0917 - what `ingest` was given, and where i
 ) -> Ingest:
     sources = {given.source for given in group}
     for attempt in range(1, ATTEMPTS + 1):
-        widen_stored_types(state.lake, state.dataset)
-        wide, inputs, added = with_columns_of_inputs(state, group, declared)
-        judged = _judged(wide, inputs, references, run, stack)
-        judged = replace(judged, intake=as_of_contract(declared, judged.intake, added))
-        if not admits(judged.intake):
-            return judged
         try:
+            widen_stored_types(state.lake, state.dataset)
+            wide, inputs, added = with_columns_of_inputs(state, group, declared)
+            judged = _judged(wide, inputs, references, run, stack)
+            judged = replace(judged, intake=as_of_contract(declared, judged.intake, added))
+            if not admits(judged.intake):
+                return judged
             written = commit(judged.state, judged.outcome)
             drawn_up = receipts(judged.state, judged.inputs, judged.intake, judged.valid)
             return replace(judged, commit=written, receipts=drawn_up)
@@ -290,12 +290,13 @@ def _judged(
     state: IngestState, group: Sequence[Input], references: Mapping[str, pl.DataFrame], run: Run, stack: ExitStack
 ) -> Ingest:
     if group and group[0].batches is not None:
-        from platform_resources.readers.scratch import scratch_folder  # noqa: PLC0415 - large inputs only
+        from platform_resources.readers.scratch import naming_full_scratch, scratch_folder  # noqa: PLC0415 - large ones
 
         scratch = stack.enter_context(scratch_folder())
-        return judge_large_input(
-            state, group[0], references, run_id=run.run_id, at=run.at, scratch=scratch, partitions=run.partitions
-        )
+        with naming_full_scratch(group[0].source):
+            return judge_large_input(
+                state, group[0], references, run_id=run.run_id, at=run.at, scratch=scratch, partitions=run.partitions
+            )
     return judge_inputs(
         state, group, references, run_id=run.run_id, at=run.at, replays=run.replays, partitions=run.partitions
     )

@@ -21,6 +21,7 @@ import polars as pl
 
 from platform_resources.errors import ConversionError, ObjectNotFound
 from platform_resources.readers import ReadOptions, open_records
+from platform_resources.readers.scratch import naming_full_scratch
 from platform_resources.s3 import bucket_and_key
 from platform_resources.settings import Settings
 from platform_resources.sources.base import Batch, Cursor, RecentUnits, SourceContext, Unit, UnreadableUnit, digest
@@ -139,7 +140,11 @@ class Landing:
         path = Path(self.settings.landing) / source
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")
-        part.write_bytes(content)
+        try:
+            part.write_bytes(content)
+        except OSError:  # a disk that is full has no use for half of a file
+            part.unlink(missing_ok=True)
+            raise
         part.replace(path)
 
     @property
@@ -326,6 +331,7 @@ class LandedFiles:
         name = PurePosixPath(unit.source).name
         constants = self._path_columns(unit)
         with ExitStack() as stack:
+            stack.enter_context(naming_full_scratch(unit.source))
             try:
                 content = kept[1] if kept else stack.enter_context(self.feed.landing.fetched(unit.source))
                 memory = self.context.settings.memory_bytes

@@ -1,4 +1,4 @@
-"""Iceberg's metadata on S3: read through Arrow, and written through obstore, a file with one request.
+"""Iceberg's metadata on S3: written through obstore, a file with one request.
 
 Arrow's own S3 client uploads even the smallest file in three requests, which not every server takes each time,
 and cannot name a KMS key. pyiceberg imports this module by its name.

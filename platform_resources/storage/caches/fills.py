@@ -143,8 +143,8 @@ class Fill:
             self._pool.submit(file.abandon)
 
     def _takes_whole_files(self, schema: pl.Schema) -> bool:
-        """Returns whether every column of plain Parquet files is read, so that all their bytes come in any case."""
-        return self._files == self._by_name and set(schema) == set(self._snapshot.stored)
+        """Returns whether every column of the files is read, so that all their bytes come in any case."""
+        return set(schema) == set(self._snapshot.stored)
 
     def _whole_files(self, parts: list[Part], schema: pl.Schema) -> Iterator[tuple[str, pl.DataFrame]]:
         """Yields the rows of files whose bytes were compared with what S3 says of them; the next ones are on their way.
@@ -168,13 +168,21 @@ class Fill:
                     part, asked = coming.popleft()
                     content = asked.result()
                     ask(1)
-                    source: list[str] | BytesIO = [str(content)] if isinstance(content, Path) else BytesIO(content)
-                    for batch in self._batches(self._parquet(source, list(schema)), schema):
+                    for batch in self._batches(self._rows_of(content, list(schema), Path(folder)), schema):
                         yield part.uri, batch
                     if isinstance(content, Path):
                         content.unlink()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+
+    def _rows_of(self, content: bytes | Path, names: Sequence[str], folder: Path) -> pl.LazyFrame:
+        """Returns columns of a file that is here."""
+        if self._files == self._by_name:
+            return self._parquet([str(content)] if isinstance(content, Path) else BytesIO(content), names)
+        place = content if isinstance(content, Path) else folder / "small.parquet"
+        if isinstance(content, bytes):
+            place.write_bytes(content)
+        return self._files([str(place)], names).drop(PATH)
 
     def _batches(self, lazy: pl.LazyFrame, schema: pl.Schema) -> Iterator[pl.DataFrame]:
         stored = self._snapshot.stored

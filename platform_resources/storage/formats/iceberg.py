@@ -263,7 +263,7 @@ class IcebergFormat(TableFormat):
         return Source(
             found,
             lambda: self._only(scanned(self._as_of(known), self._options), partitions),
-            lambda uris, names: read_kept(known, uris, names, self._options),
+            lambda uris, names: read_kept(known, uris, names, self._options if uris[0].startswith("s3://") else None),
         )
 
     def _latest(self, cache: Cache) -> Snapshot | None:

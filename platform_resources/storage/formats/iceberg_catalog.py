@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_resources.errors import TableForbidden, TableUnavailable
+from platform_resources.errors import TableForbidden, TableUnavailable, TableUnwritable
 from platform_resources.settings import Settings
 from platform_resources.storage.table import TableSpec
 
@@ -31,6 +31,8 @@ where catalog_name = ? and table_namespace = ? and table_name = ?"""
 _REFUSED = ("authentication failed", "no password supplied", "pg_hba.conf", "permission denied", "role ", "readonly",
             "read-only")  # fmt: skip
 _MISSING = ("database ", "does not exist")
+_FULL = "disk is full"
+"""What SQLite says of a disk without room; then it has undone the commit."""
 _UNSURE = "whether a commit that was under way arrived is known by writing it again"
 
 
@@ -159,7 +161,7 @@ def _io_properties(settings: Settings) -> dict[str, str]:
         return {"py-io-impl": "platform_resources.vendor.pyiceberg_files.WholeFileIO"}
     retries = f"platform_resources.vendor.pyiceberg_retries.attempts_{settings.s3.attempts}"
     return {
-        "py-io-impl": "platform_resources.vendor.pyiceberg_s3.S3FileIO",
+        "py-io-impl": "platform_resources.storage.formats.iceberg_metadata.ComparedFileIO",
         "s3.retry-strategy-impl": retries,
         "platform.s3-attempts": str(settings.s3.attempts),
         "platform.s3-timeout": f"{settings.s3.timeout_seconds:g}",
@@ -191,7 +193,7 @@ def translate_catalogue_errors(spec: TableSpec, url: str) -> Iterator[None]:
         raise _explained(error, spec, url) from error
 
 
-def _explained(error: "DBAPIError", spec: TableSpec, url: str) -> TableForbidden | TableUnavailable:
+def _explained(error: "DBAPIError", spec: TableSpec, url: str) -> TableForbidden | TableUnavailable | TableUnwritable:
     where, why = f"the Iceberg catalogue {_database(url)}", _reason(error, url)
     if all(word in why for word in _MISSING) and "role" not in why:
         return TableForbidden(
@@ -203,6 +205,11 @@ def _explained(error: "DBAPIError", spec: TableSpec, url: str) -> TableForbidden
             f"{where} does not let us in: {why}",
             fix="correct the user and password in PLATFORM_ICEBERG_CATALOG, or what the user may do",
         )
+    if _FULL in why:
+        return TableUnwritable(
+            spec.path, f"there is no space left at {where}; nothing of this write is in the table",
+            fix="make room there, or set PLATFORM_ICEBERG_CATALOG to another place; then materialise again",
+        )  # fmt: skip
     return TableUnavailable(
         spec.path,
         f"{where} cannot be used: {why}",

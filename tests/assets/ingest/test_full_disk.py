@@ -3,12 +3,15 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from platform_resources.errors import TableUnwritable
+from platform_resources.errors import ScratchFull, TableUnwritable
+from platform_resources.settings import Settings
+from platform_resources.storage import Lake
 from tests.assets.ingest.test_commit import A, B, balances
 from tests.assets.ingest.worker import POINTS, dying, land, opened, orders, standing, take_in
 
@@ -49,4 +52,34 @@ def test_a_disk_that_is_full_is_named_and_nothing_is_half_done(small_disk: Path,
     (small_disk / "ballast").unlink()
     take_in(lake, dataset, "b")
     assert standing(lake, dataset) == {1: (5, 20, "b"), 8: (5, 20, "b"), 9: (3, 10, "a")}
+    assert balances(lake, dataset)
+
+
+def test_a_full_disk_under_the_catalogue_of_iceberg_alone_is_named(small_disk: Path, tmp_path: Path) -> None:
+    places = {"PLATFORM_STATE": str(tmp_path), "PLATFORM_ICEBERG_CATALOG": f"sqlite:///{small_disk}/catalogue.db"}
+    lake, dataset = Lake(Settings.from_environment(places)), orders("iceberg")
+    expected = {"a": {1: (3, 10, "a"), 9: (3, 10, "a")}, "b": {1: (5, 20, "b"), 8: (5, 20, "b"), 9: (3, 10, "a")}}
+    for name, rows in (("a", A), ("b", B)):  # before there is a table, and before its next version
+        land(lake, name, rows)
+        fill(small_disk)
+        with pytest.raises(TableUnwritable, match="no space left at the Iceberg catalogue"):
+            take_in(lake, dataset, name)
+        (small_disk / "ballast").unlink()
+        take_in(lake, dataset, name)
+        assert standing(lake, dataset) == expected[name]
+
+
+def test_a_full_scratch_folder_is_no_fault_of_the_file_which_waits(
+    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    places = {"PLATFORM_STATE": str(tmp_path), "PLATFORM_MEMORY_BYTES": "1000000"}
+    lake, dataset = Lake(Settings.from_environment(places)), orders("delta")
+    land(lake, "a", [(key, 1 + key % 12, 5) for key in range(8_000)])
+    fill(small_disk)
+    with pytest.raises(ScratchFull, match=r"shop/orders-a\.csv: there is no space left in"):
+        take_in(lake, dataset, "a")
+    (small_disk / "ballast").unlink()
+    take_in(lake, dataset, "a")
+    assert len(standing(lake, dataset)) == 8_000
     assert balances(lake, dataset)
