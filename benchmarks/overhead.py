@@ -44,7 +44,8 @@ def _location(state: Path) -> "CodeLocation":
     from platform_assets.composition import build_location
     from platform_resources.settings import Settings
 
-    return build_location("platform_assets.domains", Settings.from_environment({"PLATFORM_STATE": str(state)}))
+    settings = Settings.from_environment({"PLATFORM_STATE": str(state)})
+    return build_location("platform_assets.domains", settings, dbt=Path(__file__).parents[1] / "dbt")
 
 
 def _materialise(location: "CodeLocation", names: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from platform_assets.composition import build_location
 
 DBT = Path(__file__).parents[1] / "dbt"
-"""The dbt project beside the packages; an installation without it has no models."""
+"""The dbt project beside the packages; without it the datasets that its models make are refused."""
 
 location = build_location("platform_assets.domains", dbt=DBT)
 defs = location.defs

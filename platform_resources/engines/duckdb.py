@@ -1,4 +1,4 @@
-"""Reading what an engine left in a DuckDB file, as Arrow."""
+"""Reading what an engine left in a DuckDB file, and putting back what it shall find there, as Arrow."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,14 +37,27 @@ class DuckDBFile:
             found = connection.execute(query).fetchall()
         return frozenset(".".join(f'"{part}"' for part in parts) for parts in found)
 
+    def put(self, relation: str, rows: "pa.Table") -> None:
+        """Make a table, named as SQL names it, hold these rows and no others."""
+        schema = relation.rpartition(".")[0]
+        with self._open(read_only=False) as connection:
+            connection.execute(f"create schema if not exists {schema}")
+            connection.register("rows_of_the_lake", rows)
+            connection.execute(f"create or replace table {relation} as from rows_of_the_lake")
+
+    def drop(self, relation: str) -> None:
+        """Remove a table, if it is there."""
+        with self._open(read_only=False) as connection:
+            connection.execute(f"drop table if exists {relation}")
+
     @contextmanager
-    def _open(self) -> "Iterator[DuckDBPyConnection]":
+    def _open(self, *, read_only: bool = True) -> "Iterator[DuckDBPyConnection]":
         import duckdb
 
         config: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         }
-        with duckdb.connect(str(self.path), read_only=True, config=config) as connection:
+        with duckdb.connect(str(self.path), read_only=read_only, config=config) as connection:
             connection.execute("set TimeZone = 'UTC'")
             yield connection

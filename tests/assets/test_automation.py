@@ -40,7 +40,7 @@ def test_nothing_follows_when_the_derived_month_was_made_in_the_same_run(shop: W
 
 
 def test_every_dataset_with_a_cron_line_has_a_schedule(tmp_path: Path) -> None:
-    with world(tmp_path, "platform_assets.domains") as made:
+    with world(tmp_path, "platform_assets.domains.commerce") as made:
         schedule = made.location.defs.resolve_schedule_def("commerce_customers_schedule")
         context = dg.build_schedule_context(made.instance, datetime(2024, 5, 1, 6, tzinfo=UTC))
         tick = schedule.evaluate_tick(context)

@@ -13,7 +13,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from platform_assets.discovery import discover
 from platform_assets.factory.dbt.assets import build_dbt_assets
+from platform_assets.ingest import table_spec
 from platform_core.contracts import DataFrameModel, Dataset, Delta, catalog_of
 from platform_core.errors import ContractError
 from platform_resources.engines.dbt import DbtError
@@ -225,6 +227,12 @@ class TestFailure:
         failure = result.failure_data_for_node("dbt")
         assert failure is not None
         assert "not written, for flights/delay_by_weather is refused" in str(failure.user_failure_data)
+        assert counts(lake, "flights.delay_by_weather where factor = 'sun'") == 0, "DuckDB has the last good rows again"
+        assert world.run(lake, project, select=model("worst_weather")).success  # its history knows of nothing red
+        assert counts(lake, "flights.worst_weather where factor <> 'sun'") == 1
+        shutil.rmtree(lake.location(table_spec(world.catalog()["flights/delay_by_weather"])))
+        alone = world.run(lake, project, select=model("worst_weather")).failure_data_for_node("dbt")
+        assert "it reads flights/delay_by_weather, which was never written" in str(alone.user_failure_data)  # type: ignore[union-attr]
 
     def test_a_source_that_breaks_its_contract_stops_what_reads_it(self, lake: Lake) -> None:
         rows = world.ingested("airlines", world.files()["airlines"].head(1))
@@ -246,8 +254,13 @@ class TestFailure:
 
 
 class TestDeclaration:
-    def test_a_folder_without_a_project_has_no_assets(self, lake: Lake, tmp_path: Path) -> None:
-        assert build_dbt_assets(lake.settings, world.catalog(), project=tmp_path) == []
+    def test_without_a_project_there_are_no_assets_and_a_dataset_that_needs_one_is_refused(
+        self, lake: Lake, tmp_path: Path
+    ) -> None:
+        assert build_dbt_assets(lake.settings, discover("tests.gated"), project=tmp_path) == []
+        for project, where in ((tmp_path, "there is no .*dbt_project.yml"), (None, "no dbt project is given")):
+            with pytest.raises(ContractError, match=rf"flights/delay_by_weather: source DbtModel\(\): .*{where}"):
+                build_dbt_assets(lake.settings, world.catalog(), project=project)
 
     def test_loading_definitions_again_imports_neither_dbt_nor_duckdb(self, lake: Lake) -> None:
         world.dbt(lake)

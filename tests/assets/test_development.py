@@ -59,7 +59,9 @@ def test_a_worker_that_ends_is_told_and_the_ui_stays_for_as_long_as_it_likes(tmp
 
 @pytest.fixture
 def location(tmp_path: Path) -> CodeLocation:
-    return build_location("platform_assets.domains", Settings.from_environment({"PLATFORM_STATE": str(tmp_path)}))
+    return build_location(
+        "platform_assets.domains.commerce", Settings.from_environment({"PLATFORM_STATE": str(tmp_path)})
+    )
 
 
 def test_a_catalog_whose_port_is_taken_is_told_and_the_worker_starts_all_the_same(location: CodeLocation) -> None:

@@ -6,7 +6,7 @@ from tests.world import world
 
 
 def test_each_month_is_its_own_input_and_leaves_the_others_alone(tmp_path: Path) -> None:
-    with world(tmp_path, "platform_assets.domains") as made:
+    with world(tmp_path, "platform_assets.domains.commerce") as made:
         assert made.materialise("commerce/customers").success
         assert made.materialise("commerce/products").success
         assert made.materialise("commerce/orders", partitions=["2024-01", "2024-02"]).success
@@ -18,7 +18,7 @@ def test_each_month_is_its_own_input_and_leaves_the_others_alone(tmp_path: Path)
 
 
 def test_a_month_that_the_generator_never_fills_does_not_warn(tmp_path: Path) -> None:
-    with world(tmp_path, "platform_assets.domains") as made:
+    with world(tmp_path, "platform_assets.domains.commerce") as made:
         made.materialise("commerce/customers", "commerce/products")
         assert made.materialise("commerce/orders", partitions=["2024-01", "2025-01"]).success
         assert (made.rows("commerce/orders").is_empty(), made.red("commerce/orders")) == (False, set())

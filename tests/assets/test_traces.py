@@ -40,7 +40,7 @@ def test_a_push_is_in_its_callers_trace_and_a_micro_batch_is_a_span(tmp_path: Pa
              "at": "2024-03-01T09:00:00Z"}  # fmt: skip
     with (
         collector() as sink,
-        world(tmp_path, "platform_assets.domains", PLATFORM_TRACES=sink.url) as shop,
+        world(tmp_path, "platform_assets.domains.commerce", PLATFORM_TRACES=sink.url) as shop,
         closing(open_broker(shop.location.settings)) as broker,
     ):
         desk = PushDesk(shop.location, broker, ledger_of(shop.location.settings))

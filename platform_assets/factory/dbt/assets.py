@@ -1,6 +1,6 @@
 """The assets of a dbt project: one step for all models, because they share one DuckDB file with one writer."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ def build_dbt_assets(
     declared = {name: each for name, each in catalog.datasets.items() if each.source is not None and each.source.is_dbt}
     _refuse_doubles(catalog, models)
     if staged is None or project is None:
+        _refuse_without_project(declared, project)
         return []
     _refuse_missing(declared, models, project)
     models = [with_contract(model, declared.get(model.name)) for model in models]
@@ -68,6 +69,15 @@ def _refuse_doubles(catalog: Catalog, models: Sequence[Model]) -> None:
 
 def _is_of_dbt(dataset: Dataset) -> bool:
     return dataset.source is not None and dataset.source.is_dbt
+
+
+def _refuse_without_project(declared: Iterable[str], project: Path | None) -> None:
+    """Return where no dataset needs a dbt project; none is there."""
+    where = "no dbt project is given" if project is None else f"there is no {project / 'dbt_project.yml'}"
+    fix = "give build_definitions its folder, dbt=Path(...), or lay it beside the package, as `platform init` does."
+    problems = [Problem(name, "source DbtModel()", f"stands for nothing: {where}.", fix) for name in sorted(declared)]
+    if problems:
+        raise ContractError(problems)
 
 
 def _refuse_missing(declared: Mapping[str, Dataset], models: Sequence[Model], project: Path) -> None:

@@ -1,10 +1,11 @@
 """A run of dbt as Dagster events: checks first, then the tables that passed theirs.
 
-A mart whose tests fail is not written: its last good table stays in the lake, and the run fails when all the others
-are told. A model that reads what a blocking check stopped, in whichever run, is not built, nor are those below it.
+A mart whose tests fail is not written: its last good table stays in the lake and is put back into DuckDB, and the run
+fails when all the others are told. A model that reads what a blocking check stopped, in whichever run, is not built,
+nor are those below it. A mart that the run does not build is read as the lake has it, whatever became of it in DuckDB.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -18,6 +19,7 @@ from platform_assets.factory.dbt.mart import mart_events
 from platform_assets.factory.dbt.personal import PersonalData
 from platform_assets.factory.red_checks import RedCheck, RedChecks, blame
 from platform_assets.factory.tracing import open_step
+from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Catalog
 from platform_core.privacy.masking import MASK
 from platform_resources.engines.dbt import Event, Invocation, StagedProject
@@ -51,19 +53,23 @@ def build_models(
     selected = [model for model in models if dg.AssetKey(model.key) in context.selected_asset_keys]
     stopped = _stopped(context, selected, red_checks)
     chosen = [model for model in selected if model.name not in stopped]
+    unwritten = _unwritten_above(models, chosen, catalog, lake)
+    chosen = [model for model in chosen if model.name not in unwritten]
     checks = [
         (model, check)
         for model in models
         for check in model.checks
-        if _is_selected(context, model, check) and model.name not in stopped
+        if _is_selected(context, model, check) and model.name not in {*stopped, *unwritten}
     ]
     if selected and not chosen:
-        _refuse_failure(None, stopped, {})
+        _refuse_failure(None, stopped, unwritten)
     file = DuckDBFile(staged.database)
     with staged.sole_writer():
+        unbuilt = {mart.name: mart for model in chosen for mart in _marts_above(models, model, chosen)}
+        taken = {name: mart for name, mart in unbuilt.items() if _restore(mart, catalog, file, lake)}
         complete = {model.relation for model in models} <= file.tables()
-        tested = checks if complete else _with_checks_above(models, chosen, checks)
-        arguments = _selection(chosen, [check for _, check in tested], complete=complete)
+        tested = checks if complete else _with_checks_above(models, chosen, checks, besides=taken)
+        arguments = _selection(chosen, [check for _, check in tested], taken.values(), complete=complete)
         with open_step(lake.settings, "dbt", context.run) as span:
             span.set(models=len(chosen), tests=sum(len(check.tests) for _, check in checks))
             personal = PersonalData(staged.manifest())
@@ -75,7 +81,7 @@ def build_models(
         results = {_unique_id(event): event for event in invocation.events if _is_result(event)}
         yield from _check_results(context, staged.manifest(), checks, results)
         good = [model for model in chosen if _is_good(model, checks, results)]
-        refused: dict[str, str] = {}
+        refused = dict(unwritten)
         for model in _in_order(good, results):
             above = next((name for key in model.deps if (name := "/".join(key)) in refused), None)
             if above is not None:
@@ -86,6 +92,9 @@ def build_models(
                 refused |= yield from mart_events(context, catalog, catalog[model.name], rows, lake, told)
             else:
                 yield _output(model, file, lake, results[model.unique_id], personal)
+        for model in chosen:
+            if model.table is not None and (model not in good or model.name in refused):
+                _restore(model, catalog, file, lake)
     _refuse_failure(invocation, stopped, refused)
 
 
@@ -111,15 +120,66 @@ def _stopped(
     return stopped
 
 
+def _marts_above(models: Sequence[Model], model: Model, chosen: Sequence[Model]) -> list[Model]:
+    """The marts that a model reads, through models that stay in DuckDB too, and that the run does not build."""
+    by_key = {each.key: each for each in models}
+    asked, seen, marts = list(model.deps), set[tuple[str, ...]](), []
+    while asked:
+        above = by_key.get(asked.pop())
+        if above is None or above.key in seen:
+            continue
+        seen.add(above.key)
+        if above.table is not None and above not in chosen:
+            marts.append(above)
+        else:
+            asked += above.deps
+    return marts
+
+
+def _unwritten_above(models: Sequence[Model], chosen: Sequence[Model], catalog: Catalog, lake: Lake) -> dict[str, str]:
+    """By name, the models that read a mart with a contract that was never written, and why they are not built.
+
+    What dbt would make of it in passing, nobody would judge.
+    """
+    found: dict[str, str] = {}
+    for model in chosen:
+        marts = [mart.name for mart in _marts_above(models, model, chosen)
+                 if mart.name in catalog.datasets and not lake.exists(_table(mart, catalog))]  # fmt: skip
+        if marts:
+            found[model.name] = (
+                f"not built, for it reads {', '.join(marts)}, which was never written. "
+                f"Fix: dg launch --assets {','.join([*marts, model.name])}"
+            )
+    return found
+
+
+def _restore(mart: Model, catalog: Catalog, file: DuckDBFile, lake: Lake) -> bool:
+    """Put a mart into DuckDB as the lake has it, and tell whether the lake has it; what it has not, goes."""
+    spec = _table(mart, catalog)
+    if lake.exists(spec):
+        file.put(mart.relation, lake.scan(spec).collect().to_arrow())
+        return True
+    file.drop(mart.relation)
+    return False
+
+
+def _table(mart: Model, catalog: Catalog) -> TableSpec:
+    return table_spec(catalog[mart.name]) if mart.name in catalog.datasets else mart_spec(mart)
+
+
 def _with_checks_above(
-    models: Sequence[Model], chosen: Sequence[Model], checks: Sequence[tuple[Model, Check]]
+    models: Sequence[Model],
+    chosen: Sequence[Model],
+    checks: Sequence[tuple[Model, Check]],
+    *,
+    besides: Mapping[str, Model],
 ) -> list[tuple[Model, Check]]:
     """The checks, and all of the models that a new DuckDB file lacks: dbt builds those too, and their tests stop it."""
     by_key = {model.key: model for model in models}
     asked, above = [key for model in chosen for key in model.deps], dict[str, Model]()
     while asked:
         model = by_key.get(asked.pop())
-        if model is not None and model.name not in above and model not in chosen:
+        if model is not None and model.name not in {*above, *besides} and model not in chosen:
             above[model.name] = model
             asked += model.deps
     return [*checks, *((model, check) for model in above.values() for check in model.checks)]
@@ -129,11 +189,18 @@ def _is_selected(context: dg.AssetExecutionContext, model: Model, check: Check) 
     return dg.AssetCheckKey(dg.AssetKey(model.key), check.name) in context.selected_asset_check_keys
 
 
-def _selection(models: Sequence[Model], checks: Sequence[Check], *, complete: bool) -> list[str]:
-    """The arguments for exactly these models and tests; in a DuckDB file that lacks models, for all they need too."""
+def _selection(
+    models: Sequence[Model], checks: Sequence[Check], taken: Iterable[Model], *, complete: bool
+) -> list[str]:
+    """The arguments for exactly these models and tests; in a DuckDB file that lacks models, for all they need too.
+
+    Marts that were taken from the lake are not built again.
+    """
     wanted = [*(model.selector for model in models), *(test for check in checks for test in check.tests)]
     upstream = "" if complete else "+"
-    return ["--select", " ".join(f"{upstream}{each}" for each in wanted), "--indirect-selection", "empty"]
+    marts = [model.selector for model in taken]
+    besides = ["--exclude", " ".join(marts)] if marts else []
+    return ["--select", " ".join(f"{upstream}{each}" for each in wanted), *besides, "--indirect-selection", "empty"]
 
 
 def _tell(context: dg.AssetExecutionContext, event: Event) -> None:

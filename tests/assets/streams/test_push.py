@@ -30,7 +30,7 @@ def click(number, **words):
 
 @pytest.fixture
 def desk(tmp_path):
-    with world(tmp_path, "platform_assets.domains") as made:
+    with world(tmp_path, "platform_assets.domains.commerce") as made:
         broker = open_broker(made.location.settings)
         yield PushDesk(made.location, broker, ledger_of(made.location.settings))
         broker.close()
