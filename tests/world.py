@@ -38,7 +38,10 @@ class World:
     def catch_up(self) -> list[dg.DagsterEvent]:
         """Brings everything stale up to date; the events of all runs."""
         events: list[dg.DagsterEvent] = []
-        for plan in (lambda: awaited_runs(self.location), lambda: stale_runs(self.location, self.instance)):
+        for plan in (
+            lambda: awaited_runs(self.location, self.instance),
+            lambda: stale_runs(self.location, self.instance),
+        ):
             events += [event for run in plan() for event in run_catch_up(run, self.location.defs, self.instance)]
         failures = [why(event) for event in events if event.is_step_failure]
         if failures:

@@ -31,7 +31,7 @@ def catch_up(location: CodeLocation, instance: dg.DagsterInstance, console: Cons
     from platform_assets.operations.history import InstanceHistory
     from platform_assets.operations.overview import overview
 
-    awaited = awaited_runs(location)
+    awaited = awaited_runs(location, instance)
     steps = _follow(console, awaited, location.defs, instance, Steps())
     unreachable: list[str] = []
     runs = stale_runs(location, instance, tell=unreachable.append)

@@ -7,10 +7,10 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.factory.asset_keys import asset_key
-from platform_assets.factory.partitioning import run_keys, span_tags
+from platform_assets.factory.partitioning import grow, run_keys, span_tags
 from platform_assets.ingest.quarantine import QuarantineStore, homes
 from platform_assets.ingest.replay import replay_tag
-from platform_core.contracts import Catalog, Dataset
+from platform_core.contracts import Catalog, Dataset, Partitions
 from platform_core.rules import InPartition
 from platform_resources.sources import digest
 from platform_resources.storage import Lake
@@ -44,10 +44,12 @@ def begun_rows(lake: Lake, catalog: Catalog) -> Iterator[AwaitedRows]:
             _MOST_IDS
         )
         home = homes(dataset, waiting)
-        begun = waiting.filter(home.is_not_null())
-        if begun.height:
-            partitions = home.drop_nulls().unique().sort().to_list()
-            yield AwaitedRows(dataset, tuple(begun["quarantine_id"]), tuple(partitions))
+        begun = waiting.with_columns(home.alias("home")).filter(pl.col("home").is_not_null())
+        by_time = isinstance(dataset.partitions, Partitions)
+        groups = [begun] if by_time else begun.partition_by("home", maintain_order=True)
+        for rows in groups:  # a run of categories takes the rows of the one that it names
+            if rows.height:
+                yield AwaitedRows(dataset, tuple(rows["quarantine_id"]), tuple(rows["home"].unique().sort()))
 
 
 def awaited_rows(catalog: Catalog) -> dg.SensorDefinition:
@@ -64,12 +66,13 @@ def awaited_rows(catalog: Catalog) -> dg.SensorDefinition:
         description="Takes up quarantined rows of the future when their partition begins.",
     )
     def begun(
-        context: dg.SensorEvaluationContext,  # noqa: ARG001 - Dagster passes it
+        context: dg.SensorEvaluationContext,
         lake: dg.ResourceParam[Lake],
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        """Ask for one run a dataset; its key names the envelopes, so that each is asked for once."""
+        """Ask for a run a dataset, or a category of it; its key names the envelopes, so that each is asked for once."""
         found = list(begun_rows(lake, catalog))
         for rows in found:
+            grow(context.instance, rows.dataset.partitions, rows.partitions)
             yield dg.RunRequest(
                 run_key=digest(rows.dataset.name, ",".join(rows.ids).encode()), tags=rows.tags,
                 asset_selection=[asset_key(rows.dataset.name)],

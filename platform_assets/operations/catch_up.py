@@ -93,9 +93,11 @@ def planned_runs(stale: StalePartitions, arrivals: Sequence[Arrival], graph: Any
     return [run for batch in _batches(ordered, graph) for run in _runs(batch, stale, arrivals, graph)]
 
 
-def awaited_runs(location: CodeLocation) -> list[CatchUpRun]:
+def awaited_runs(location: CodeLocation, instance: dg.DagsterInstance) -> list[CatchUpRun]:
     """Plan the runs that take up rows of the future whose partition has begun; they come before `stale_runs` looks."""
-    found = begun_rows(location.lake, location.catalog)
+    found = list(begun_rows(location.lake, location.catalog))
+    for rows in found:
+        grow(instance, rows.dataset.partitions, rows.partitions)
     return [CatchUpRun((asset_key(rows.dataset.name),), rows.tags) for rows in found]
 
 

@@ -1,11 +1,15 @@
 """Partitions that people have: by category, by pairs, in a zone; stored in three formats, followed and replayed."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from platform_assets.factory import asset_key
+from platform_assets.ingest.ingest import Run, ingest
+from platform_assets.ingest.inputs import Input
 from platform_assets.operations.catch_up import stale_runs
 from platform_assets.operations.envelopes import record_fix
 from platform_assets.operations.replays import replay_envelopes
@@ -40,6 +44,20 @@ def test_categories_are_those_that_came_and_what_lies_below_follows_them(travel:
     assert travel.rows("travel/nights").rows() == [("DE", 3), ("FR/GP", 7), ("NA", 5)]
     assert travel.balance("travel/visits") == (5, 5)
     assert stale_runs(travel.location, travel.instance) == []
+
+
+def test_awaited_rows_of_a_country_that_nobody_had_yet_are_taken_up_when_their_day_begins(travel: World) -> None:
+    when = [datetime(2026, 3, 29, 10, tzinfo=UTC), datetime(2026, 3, 30, 10, tzinfo=UTC)]
+    rows = pl.DataFrame({"trip": [1, 2], "at": when, "country": ["XK", "FR"], "price": [1.0, 2.0]})
+    given = Input("travel/trips-a.csv", "1", raw=rows)
+    earlier = Run(run_id="earlier", at=datetime(2026, 3, 27, tzinfo=UTC), partitions=[])
+    lake, trips = travel.location.lake, travel.dataset("travel/trips")
+    ingest(lake, trips, lambda _: [given], {}, run=earlier, admits=lambda _: True)
+    assert travel.rows("travel/trips").is_empty()
+    travel.catch_up()
+    assert made(travel, "travel/trips") == {"2026-03-29|XK", "2026-03-30|FR"}
+    assert travel.rows("travel/days").height == 2
+    assert travel.balance("travel/trips") == (2, 2)
 
 
 def test_a_category_that_can_be_no_partition_waits_in_quarantine(travel: World) -> None:

@@ -34,5 +34,5 @@ trips = Dataset(
     partitions=pairs(daily("2026-03-27", on="at", zone="Europe/Berlin"), by("country", name="travel_countries")),
     store=Delta(mode="merge"),
     rules=[volume(at_least=1, over="partition")],
-    quarantine=Quarantine(),
+    quarantine=Quarantine(awaits_future=True),
 )
