@@ -12,6 +12,7 @@ import dagster as dg
 from platform_assets.discovery import by_hand
 from platform_assets.factory import asset_for
 from platform_assets.factory.dbt.assets import build_dbt_assets
+from platform_assets.factory.guards import guarded
 from platform_assets.factory.red_checks import RedChecks, refuse_red_input
 from platform_assets.location import BRANCH, CodeLocation
 from platform_assets.operations.alerting.sensor import alert_sensor
@@ -67,8 +68,9 @@ def _definitions(location: CodeLocation) -> dg.Definitions:
     ]
     models = build_dbt_assets(chosen, catalog, project=dbt, automation=follow)
     automation = automation_for(catalog)
-    made = [*_with_pictures([*assets, *models], chosen), *by_hand(location.package)]
-    red_checks = RedChecks.of(made)
+    written = by_hand(location.package)
+    red_checks = RedChecks.of([*assets, *models, *written])
+    made = [*_with_pictures([*assets, *models], chosen), *(guarded(asset, red_checks) for asset in written)]
     return dg.Definitions(
         assets=[*made, *detector_assets(catalog), upkeep_asset(lambda: kept_tables(catalog, made))],
         asset_checks=sla_checks(location),

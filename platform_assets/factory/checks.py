@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from math import inf
 from typing import Any
 
 import dagster as dg
@@ -13,25 +12,33 @@ from platform_assets.factory.asset_keys import asset_key
 from platform_assets.ingest.receipts import RECEIPT, Receipt
 from platform_core.contracts import DataFrameModel, Dataset, DatasetRule, ReferenceRule, Rule, rules_of
 from platform_core.quality import RuleResult, conform, judge
+from platform_core.quality.judge import beyond_bounds
 from platform_core.quality.policy import stops
 
 SOURCE_SCHEMA = "source_schema"
 _SHOWN_IDS = 5
+
+STOPS = "stops_readers"
+"""In a check's specification: whether its failure stops what reads the asset."""
 
 RED_PARTITIONS = "red_partitions"
 """In a check's metadata: the partitions that its failure is about; without it, all."""
 
 
 def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
-    """One spec for each rule of the dataset. A failing rule of severity `error` stops what is downstream of it."""
+    """One spec for each rule of the dataset. A failing rule of severity `error` stops what is downstream of it.
+
+    Of a dataset with partitions it stops what reads the red ones, which Dagster's own blocking cannot tell from others:
+    it would stop the rest of a run because of another month.
+    """
     key = asset_key(dataset.name)
     specs = [
         dg.AssetCheckSpec(
             rule.id,
             asset=key,
             description=rule.label,
-            blocking=_blocks(rule, dataset),
-            metadata={"severity": rule.severity, "dimension": rule.dimension},
+            blocking=_blocks(rule, dataset) and dataset.partitions is None,
+            metadata={"severity": rule.severity, "dimension": rule.dimension, STOPS: _blocks(rule, dataset)},
         )
         for rule in rules_of(dataset)
     ]
@@ -148,12 +155,8 @@ def _red_partitions(
     """The partitions that a failed verdict is about; nothing where it is about all of the table."""
     if result.passed or dataset.partitions is None:
         return {}
-    limits = bounds(result.rule)
-    if limits and result.partitions:
-        low, high = limits.get("at_least", -inf), limits.get("at_most", inf)
-        outside = [key for key, value in result.partitions.items() if not low <= value <= high]
-    else:
-        outside = list(judged or ())
+    is_measured = bool(bounds(result.rule) and result.partitions)
+    outside = list(beyond_bounds(result.rule, result.partitions) if is_measured else judged or result.refused_in)
     return {RED_PARTITIONS: dg.MetadataValue.json(outside)} if outside else {}
 
 

@@ -74,7 +74,7 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
                 admits=lambda intake: not stopping(dataset, intake.results),
             )
             _tell(context, done)
-            yield from refuse_if_unfit(dataset, done[-1].intake.results, partitions=_partitions(context, dataset))
+            yield from refuse_if_unfit(lake, dataset, done[-1].intake, partitions=_partitions(context, dataset))
             store = QuarantineStore(lake, dataset)
             waiting = store.envelopes(decision="open") if dataset.quarantine else None
             facts = ingest_metadata(lake, done, partitions=_partitions(context, dataset))
@@ -150,7 +150,7 @@ def _inputs(
         store,
         again=source is not None and source.replaces,
         names=config.files,
-        partitions=partitions,
+        partitions=partitions if replay is None else None,  # its envelopes are chosen by what their rows say now
         large_bytes=large_bytes(store.lake, dataset),
     )
     if not inputs and source is not None and source.when_empty:

@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.factory.checks import check_results, describe
+from platform_assets.ingest.intake import Intake
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import table_spec
 from platform_assets.ingest.verdicts import TableVerdicts
@@ -19,8 +20,9 @@ from platform_resources.storage import Lake
 
 
 def refuse_if_unfit(
+    lake: Lake,
     dataset: Dataset,
-    results: Sequence[RuleResult],
+    intake: Intake,
     *,
     partitions: Sequence[str] | None = None,
     must_be_read: bool = False,
@@ -28,15 +30,16 @@ def refuse_if_unfit(
     """Nothing where the run may write; else every check's result, and then the failure.
 
     Dagster writes an output before it looks at a blocking check, so a run that must not write may not yield one.
-    The verdict is about the run's partitions alone, where it has any.
+    The verdict is about the run's partitions alone, where it has any; runs of others do not make it green.
 
     Raises:
         dagster.Failure: A rule of severity `error` does not hold and no quarantine takes the rows. Nothing was written.
     """
-    broken = stopping(dataset, results, must_be_read=must_be_read)
+    broken = stopping(dataset, intake.results, must_be_read=must_be_read)
     if not broken:
         return
-    yield from check_results(dataset, results, judged=partitions)
+    TableVerdicts(lake, dataset).keep_refused(broken, intake.stopping)
+    yield from check_results(dataset, intake.results, judged=partitions)
     told = "; ".join(describe(result).rstrip(".") for result in broken)
     way_out = _way_out(dataset, {result.rule.id for result in broken}, made=must_be_read)
     raise dg.Failure(

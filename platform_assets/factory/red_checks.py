@@ -14,7 +14,7 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus,
 )
 
-from platform_assets.factory.checks import RED_PARTITIONS
+from platform_assets.factory.checks import RED_PARTITIONS, STOPS
 from platform_assets.factory.partitioning import Definition, below
 from platform_resources.storage import TableSpec
 
@@ -71,12 +71,13 @@ class RedChecks:
         divided: dict[dg.AssetKey, Definition] = {}
         for definition in assets:
             for check in definition.check_specs:
-                if check.blocking:
+                if check.blocking or (check.metadata or {}).get(STOPS):
                     blocking[check.asset_key] = (*blocking.get(check.asset_key, ()), check.key)
             if isinstance(definition, dg.AssetChecksDefinition):
                 continue
             for spec in definition.specs:
-                parents[spec.key] = frozenset(dep.asset_key for dep in spec.deps)
+                above = frozenset(dep.asset_key for dep in spec.deps)
+                parents[spec.key] = above - {spec.key}  # what reads its own earlier partitions heals itself
                 if spec.partitions_def is not None:
                     divided[spec.key] = spec.partitions_def
                 if DBT_MODEL in spec.metadata and TableSpec.from_metadata(spec.metadata) is None:
@@ -193,7 +194,7 @@ def refuse_below_red(name: str, red: Iterable[RedCheck]) -> None:
 
 
 def refuse_red_input(red_checks: RedChecks, context: dg.InputContext) -> None:
-    """Return where a step may load an asset as it is now; so an asset written by hand is stopped as others are.
+    """Return where a step may load an asset as it is now, its own earlier partitions in any case.
 
     Who loads a value outside of a run, to look at it, may have it whatever its checks say.
 
@@ -206,6 +207,8 @@ def refuse_red_input(red_checks: RedChecks, context: dg.InputContext) -> None:
         return
     assets = step.job_def.asset_layer.get_assets_def_for_node(step.node_handle)
     if assets is not None and not assets.keys:  # checks alone, which look at what is red to say whether it still is
+        return
+    if assets is not None and context.asset_key in assets.keys:
         return
     read = context.asset_partition_keys if context.has_asset_partitions else None
     red = red_checks.at(step.instance, context.asset_key, partitions=read)

@@ -15,6 +15,7 @@ from platform_core.ingest import row_hash
 from platform_core.quality import Conformed, Judgement, RuleResult, conform, envelopes, judge
 from platform_core.quality.conversions import joined
 from platform_core.quality.envelope import ENVELOPE, whole_input, with_malformed
+from platform_core.quality.policy import stops
 from platform_core.quality.unreadable import unreadable_values
 
 _POSITION = "_position"
@@ -38,6 +39,7 @@ class Intake:
         came: By source, how many rows came in.
         quarantined: By source, how many of them were refused.
         warned: By rule of severity `warn` and place (source, or a transform's partition), how many valid rows break it.
+        stopping: By rule on rows that stops a write and partition, how many rows break it.
         positions: Where each valid row stood in its input, from 1.
         key_hashes: Of every row that came, 64 bits of its key; none where they are not asked for.
     """
@@ -50,6 +52,7 @@ class Intake:
     came: Mapping[str, int]
     quarantined: Mapping[str, int]
     warned: pl.DataFrame
+    stopping: pl.DataFrame
     positions: pl.Series
     key_hashes: pl.Series
 
@@ -123,6 +126,7 @@ def take_in(  # noqa: PLR0913 - one keyword per fact about the ingest
         came=rows_by_source(facts),
         quarantined=rows_by_source(facts.filter(verdict.refused)),
         warned=count_warned(dataset, verdict, facts),
+        stopping=_count_stopping(dataset, verdict),
         positions=facts.filter(~verdict.refused)[_POSITION],
         key_hashes=frame.select(pl.struct(dataset.key).hash(seed=3)).to_series()
         if hashes_keys and dataset.key
@@ -188,8 +192,22 @@ def count_warned(dataset: Dataset, verdict: Judgement, facts: pl.DataFrame) -> p
         place = verdict.frame.select(dataset.partitions.key()).to_series()
     else:
         place = pl.repeat("", facts.height, dtype=pl.String, eager=True)
-    valid = verdict.fails.select(*rules, place.alias("place")).filter(~verdict.refused)
-    counts = valid.group_by("place").agg(pl.col(rules).sum().cast(pl.Int64))
+    return _counts(verdict.fails.select(*rules, place.alias("place")).filter(~verdict.refused))
+
+
+def _count_stopping(dataset: Dataset, verdict: Judgement) -> pl.DataFrame:
+    """Count the rows that break a rule for which nothing may be written, by partition; none of a table without any."""
+    rules = [rule.id for rule in rules_of(dataset) if rule.id in verdict.fails.columns and stops(dataset, rule)]
+    if dataset.partitions is None or not rules:
+        return _counts(pl.DataFrame(schema={"place": pl.String}))
+    place = verdict.frame.select(dataset.partitions.key().alias("place")).to_series()
+    counts = _counts(verdict.fails.select(rules).with_columns(place))
+    return counts.filter(pl.col("failed") > 0, pl.col("place").is_not_null())
+
+
+def _counts(fails: pl.DataFrame) -> pl.DataFrame:
+    rules = [name for name in fails.columns if name != "place"]
+    counts = fails.group_by("place").agg(pl.col(rules).sum().cast(pl.Int64))
     long = counts.unpivot(rules, index="place", variable_name="rule", value_name="failed")
     return long.select("rule", "place", "failed").cast({"rule": pl.String, "failed": pl.Int64})
 

@@ -5,7 +5,7 @@ hash is are looked at. Measures over the table are taken from the table. Uniquen
 the dataset itself need all rows at once, so such a dataset is judged whole, whatever its size.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -241,8 +241,13 @@ def _joined(parts: Sequence[Intake]) -> Intake:
         results=tuple(_added([part.results[place] for part in parts]) for place in range(len(first.results))),
         came=_summed([part.came for part in parts]),
         quarantined=_summed([part.quarantined for part in parts]),
-        warned=pl.concat([part.warned for part in parts]).group_by("rule", "place").agg(pl.col("failed").sum()),
+        warned=_total(part.warned for part in parts),
+        stopping=_total(part.stopping for part in parts),
     )
+
+
+def _total(counts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(counts).group_by("rule", "place").agg(pl.col("failed").sum())
 
 
 def _summed(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:

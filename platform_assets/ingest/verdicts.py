@@ -4,6 +4,9 @@ Numbers are kept by place: a dataset rule's by partition, the rows that a rule o
 source. A run renews the places that it touched; the verdict is over all of them, and over the open envelopes. A run
 that judges no rows renews nothing, and so changes no verdict. Bounds are not kept: a threshold that moves judges the
 same numbers anew.
+
+A run that may not write leaves the numbers of the partitions for which it may not. They stay red, whatever runs of
+other partitions say, until one that covers them has written.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +21,7 @@ from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import table_spec, verdicts_spec
 from platform_core.contracts import Dataset, DatasetRule, Partitions, Rule, rules_of
 from platform_core.quality import RuleResult
-from platform_core.quality.judge import is_measured, measured, verdict
+from platform_core.quality.judge import beyond_bounds, is_measured, measured, verdict
 from platform_core.quality.policy import stops
 from platform_core.rules import NOW
 from platform_resources.storage import Lake
@@ -57,13 +60,44 @@ class TableVerdicts:
             warned: By rule and place, how many rows break a rule of severity `warn`.
             places: Those whose rows the run brought anew, so that what they were warned of before counts no more.
         """
-        numbers = [pl.DataFrame(schema=VERDICTS), self._warnings(warned, places)]
+        numbers = [pl.DataFrame(schema=VERDICTS), self._warnings(warned, places), self._no_longer_refused(partitions)]
         rules = [rule for rule in rules_of(self.dataset) if is_measured(rule)]
         if rules and partitions != [] and self.lake.exists(table_spec(self.dataset)):
             numbers.append(self._measured(rules, references, partitions))
         renewed = pl.concat(numbers)
         if not renewed.is_empty():
             self.lake.write(verdicts_spec(self.dataset), renewed)
+
+    def keep_refused(self, broken: Sequence[RuleResult], stopping: pl.DataFrame) -> None:
+        """Keep the numbers for which a run wrote nothing, by partition; nothing of a table without any.
+
+        Args:
+            broken: The verdicts that stopped it.
+            stopping: By rule on rows and partition, how many rows break it.
+        """
+        if self.dataset.partitions is None:
+            return
+        values = [(result.rule.id, place, value, None) for result in broken
+                  for place, value in beyond_bounds(result.rule, result.partitions).items()]  # fmt: skip
+        counts = stopping.with_columns(value=pl.lit(None, pl.Float64)).select(list(VERDICTS))
+        numbers = pl.concat([pl.DataFrame(values, schema=VERDICTS, orient="row"), counts])
+        if not numbers.is_empty():
+            self.lake.write(verdicts_spec(self.dataset), numbers)
+
+    def _refusing_rules(self) -> list[str]:
+        """The rules on rows for which nothing may be written."""
+        return [rule.id for rule in rules_of(self.dataset) if not is_measured(rule) and stops(self.dataset, rule)]
+
+    def _no_longer_refused(self, partitions: Sequence[str] | None) -> pl.DataFrame:
+        """The counts of refused rows of partitions that are written now."""
+        if self.dataset.partitions is None or not partitions or not self._refusing_rules():
+            return pl.DataFrame(schema=VERDICTS)
+        refused = (
+            pl.col("rule").is_in(self._refusing_rules())
+            & pl.col("place").is_in(list(partitions))
+            & (pl.col("failed") > 0)
+        )
+        return self._stored().filter(refused).with_columns(failed=pl.lit(0, pl.Int64))
 
     def add_warnings(
         self, references: Mapping[str, pl.DataFrame], *, partitions: Sequence[str] | None, warned: pl.DataFrame
@@ -98,7 +132,10 @@ class TableVerdicts:
                 found.append(verdict(rule, values, rows))
             else:
                 failed = int(mine["failed"].sum())
-                found.append(_row_verdict(rule, ours.get(rule.id), failed, waiting, rows))
+                result = _row_verdict(rule, ours.get(rule.id), failed, waiting, rows)
+                is_stopping = self.dataset.partitions is not None and stops(self.dataset, rule)
+                places = mine.filter(pl.col("failed") > 0)["place"].sort().to_list() if is_stopping else []
+                found.append(replace(result, refused_in=places))
         return found
 
     def _rows(self, store: QuarantineStore) -> int:
@@ -139,7 +176,8 @@ class TableVerdicts:
         if not isinstance(partitions, Partitions) or retention is None or retention.keep is None:
             return kept
         first = partitions.key_at(now - retention.keep)
-        return kept.filter(pl.col("value").is_null() | (pl.col("place") >= first))
+        by_source = pl.col("value").is_null() & ~pl.col("rule").is_in(self._refusing_rules())
+        return kept.filter(by_source | (pl.col("place") >= first))
 
     def _stored(self) -> pl.DataFrame:
         spec = verdicts_spec(self.dataset)

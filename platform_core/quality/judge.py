@@ -370,18 +370,27 @@ def _measure(rule: Rule) -> pl.Expr:
 def verdict(rule: Rule, by_partition: Mapping[str, float | None], total: int) -> RuleResult:
     """A dataset rule's result: it holds where every partition's number lies within its bounds; no rows, no verdict."""
     known = {key: value for key, value in by_partition.items() if value is not None and not math.isnan(value)}
-    low = rule.coverage if isinstance(rule, ReferenceRule) else getattr(rule, "at_least", None)
-    high = getattr(rule, "at_most", None)
-    outside = {
-        key: value
-        for key, value in known.items()
-        if (low is not None and value < low) or (high is not None and value > high)
-    }
-    worst = _worst(known, outside, low)
+    outside = beyond_bounds(rule, known)
+    worst = _worst(known, outside, _bounds(rule)[0])
     where = ", ".join(f"{key or 'the table'}: {value:.4g}" for key, value in outside.items())
     if not known and isinstance(rule, DatasetRule) and rule.compares_with:
         where = "nothing was compared: no rows before, or too few values"
     return RuleResult(rule, not outside, 0, total, value=worst, partitions=known, reason=where)
+
+
+def beyond_bounds(rule: Rule, by_partition: Mapping[str, float]) -> dict[str, float]:
+    """The partitions whose number lies beyond the bounds of a dataset rule, which are both closed."""
+    low, high = _bounds(rule)
+    return {
+        key: value
+        for key, value in by_partition.items()
+        if (low is not None and value < low) or (high is not None and value > high)
+    }
+
+
+def _bounds(rule: Rule) -> tuple[float | None, float | None]:
+    low = rule.coverage if isinstance(rule, ReferenceRule) else getattr(rule, "at_least", None)
+    return low, getattr(rule, "at_most", None)
 
 
 def _worst(known: Mapping[str, float], outside: Mapping[str, float], low: float | None) -> float | None:

@@ -20,6 +20,7 @@ class RuleResult:
         partitions: What a dataset rule measured in each partition.
         sample: At most five failing rows, personal data masked.
         reason: Why, where the counts do not say it.
+        refused_in: Of a row rule the partitions for which nothing was written because of it.
     """
 
     rule: Rule
@@ -30,6 +31,7 @@ class RuleResult:
     partitions: Mapping[str, float] = field(default_factory=dict)
     sample: Sequence[Mapping[str, Any]] = ()
     reason: str = ""
+    refused_in: Sequence[str] = ()
 
     @property
     def rate(self) -> float:

@@ -96,12 +96,20 @@ def test_a_red_dataset_stops_dbt_models_and_transforms_in_later_runs(shop: World
     assert shop.rows("shop/doubled").height == 1
 
 
-def test_a_red_mart_stops_an_asset_by_hand_that_reads_it(shop: World) -> None:
+def test_a_red_mart_stops_assets_by_hand_that_load_it_or_depend_on_it_alone(shop: World) -> None:
+    shop.land("shop/ledger.csv", b"line,amount\n1,5\n")
+    assert shop.materialise("shop/ledger", "shop/by_line", "shop/through", "shop/after").success
+    readers = ("report", "letter", "posted", "summary")
+    for name in readers:
+        assert made(shop.materialise(f"shop/{name}")) == {name}
     shop.land("shop/ledger.csv", b"line,amount\n1,500\n")
     assert not shop.materialise("shop/ledger", "shop/by_line", "shop/through", "shop/after").success
-    alone = shop.materialise("shop/report")
-    assert made(alone) == set()
-    assert "shop/after: no_riches" in reason(alone, "shop__report")
+    for name in readers:
+        alone = shop.materialise(f"shop/{name}")
+        assert made(alone) == set()
+        (failure,) = [event.step_failure_data for event in alone.all_events if event.is_step_failure]
+        assert "shop/after: no_riches" in str(failure.user_failure_data)
+    assert made(shop.materialise("shop/filed")) == {"filed"}, "it depends on nothing"
 
 
 def test_a_red_month_stops_what_reads_that_month_and_no_other(tmp_path: Path) -> None:
@@ -117,6 +125,15 @@ def test_a_red_month_stops_what_reads_that_month_and_no_other(tmp_path: Path) ->
         key = dg.AssetKey(["bank", "totals"])
         red_checks = red_checks_of(bank.location)
         assert red_checks.passable(bank.instance, key, ["2024-01", "2024-02"]) == {"2024-01"}
+        bank.land("bank/takings-4.csv", b"line,day,amount\n4,2024-04-05,9\n")
+        april = bank.materialise("bank/takings", "bank/totals", partitions=["2024-04"],
+                                 files=["bank/takings-4.csv"])  # fmt: skip
+        assert april.success
+        assert made(april) == {"takings", "totals"}
+        assert bank.rows("bank/takings")["line"].to_list() == [1, 4]
+        assert "2024-02: -5" in str(bank.checks("bank/takings")["sum_of_month"].description), "February is still red"
+        assert red_checks.passable(bank.instance, key, ["2024-02", "2024-04"]) == {"2024-04"}
         bank.land("bank/takings-2.csv", b"line,day,amount\n2,2024-02-05,5\n")
         bank.catch_up()
-        assert bank.rows("bank/totals").height == 2
+        assert bank.red("bank/takings") == set()
+        assert bank.rows("bank/totals").height == 3

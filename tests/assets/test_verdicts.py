@@ -1,8 +1,20 @@
 """The state of a check is the state of the table: what is red stays red until it holds."""
 
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
 import polars as pl
 
 from platform_assets.factory import asset_key
+from platform_assets.factory.policy import refuse_if_unfit, state_of_checks
+from platform_assets.ingest.ingest import Run, ingest
+from platform_assets.ingest.inputs import Input, adapter_for, take_inputs
+from platform_assets.ingest.state import IngestState
+from platform_core.quality.policy import stopping
+from tests.assets.ingest.worker import land, opened, orders
 from tests.world import World, sales
 
 GOOD = sales((1, "apple", 1.0), (2, "pear", 2.0))
@@ -67,3 +79,27 @@ def test_a_check_names_the_rows_that_wait_and_the_asset_counts_them(shop: World)
     assert metadata["quarantine"].value == f"platform quarantine list shop/sales --rule {rule}"
     latest = shop.instance.get_latest_materialization_event(asset_key("shop/sales")).asset_materialization
     assert (latest.metadata["quarantine_open"].value, "plot_rows" in latest.metadata) == (1, True)
+
+
+def test_a_month_whose_rows_were_refused_without_a_quarantine_stays_red_until_it_is_written(tmp_path: Path) -> None:
+    lake, dataset = opened(tmp_path), replace(orders("delta"), quarantine=None)
+
+    def red_months(name: str, *rows: tuple[int, int, int]) -> list[str]:
+        land(lake, name, rows)
+        taken = ingest(
+            lake, dataset, lambda state: _inputs(state, name), {}, run=Run(run_id=name, at=datetime.now(UTC)),
+            admits=lambda intake: not stopping(dataset, intake.results),
+        )[-1]  # fmt: skip
+        with suppress(dg.Failure):
+            list(refuse_if_unfit(lake, dataset, taken.intake))
+        (found,) = [each for each in state_of_checks(lake, dataset, []) if each.rule.id == "price_ge"]
+        assert found.passed is not bool(found.refused_in)
+        return list(found.refused_in)
+
+    def _inputs(state: IngestState, name: str) -> list[Input]:
+        adapter = adapter_for(dataset, lake.settings)
+        return take_inputs(adapter, state, again=True, names=[f"shop/orders-{name}.csv"], partitions=None)
+
+    assert red_months("a", (1, 2, -1), (2, 3, 5)) == ["2024-02"]
+    assert red_months("b", (3, 4, 7)) == ["2024-02"], "another month says nothing of it"
+    assert red_months("a", (1, 2, 1), (2, 3, 5)) == []
