@@ -5,7 +5,7 @@ Groups, owners and positions are Kafka's own.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -374,6 +374,7 @@ class _KafkaConsumer(Consumer):
     ) -> None:
         self._broker, self._client, self._group, self._topic, self._start = broker, client, group, topic, start
         self._owned: set[int] = set()
+        self._unplaced: set[int] = set()
         client.subscribe([topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)
 
     def poll(
@@ -385,6 +386,7 @@ class _KafkaConsumer(Consumer):
     ) -> list[Batch]:
         """Return the next messages; `max_bytes` is librdkafka's queue, whatever is asked for."""
         with self._broker._errors(self._topic):
+            self._place_rest()
             messages = self._client.consume(1, max(0.001, timeout.total_seconds()))
             if messages and max_messages > 1:  # the first came; take what has come with it
                 messages += self._client.consume(min(max_messages - 1, 100_000), 0.02)
@@ -434,6 +436,31 @@ class _KafkaConsumer(Consumer):
         self._client.close()
 
     def _assign(self, client: Any, parts: Sequence[Any]) -> None:
+        """Take partitions; what is raised in a callback ends the process, so that a failure waits for the next poll."""
+        try:
+            self._place(client, parts)
+        except Exception:  # noqa: BLE001 - asked again, outside of a callback
+            self._unplaced |= {part.partition for part in parts}
+            client.incremental_assign(list(parts))
+            client.pause(list(parts))
+            return
+        client.incremental_assign(list(parts))
+        self._owned |= {part.partition for part in parts}
+
+    def _place_rest(self) -> None:
+        """Say where partitions are read from that were assigned while somebody did not answer."""
+        from confluent_kafka import TopicPartition
+
+        if self._unplaced:
+            parts = [TopicPartition(self._topic, partition) for partition in sorted(self._unplaced)]
+            self._place(self._client, parts)
+            for part in parts:
+                self._client.seek(part)
+            self._client.resume(parts)
+            self._owned |= self._unplaced
+            self._unplaced.clear()
+
+    def _place(self, client: Any, parts: Sequence[Any]) -> None:
         committed = {p.partition: p.offset for p in client.committed(list(parts), timeout=_SECONDS) if p.offset >= 0}
         for part in parts:
             position = None if self._start is None else self._start(part.topic, part.partition)
@@ -442,12 +469,14 @@ class _KafkaConsumer(Consumer):
             if position is None:
                 position = client.get_watermark_offsets(part, timeout=_SECONDS)[0]
             part.offset = position
-            self._owned.add(part.partition)
-        client.incremental_assign(list(parts))
 
     def _revoke(self, client: Any, parts: Sequence[Any]) -> None:
+        from confluent_kafka import KafkaException
+
         self._owned -= {part.partition for part in parts}
-        client.incremental_unassign(list(parts))
+        self._unplaced -= {part.partition for part in parts}
+        with suppress(KafkaException):  # the broker has taken them already
+            client.incremental_unassign(list(parts))
 
     def _refuse(self, message: "Message") -> None:
         from confluent_kafka import KafkaError

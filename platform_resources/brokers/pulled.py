@@ -156,7 +156,11 @@ class PulledConsumer(Consumer):
                 self._membership.release(partition)
         for partition in sorted(share - set(self._positions)):
             if self._membership.claim(partition):
-                self._positions[partition] = self._first_position(partition)
+                try:
+                    self._positions[partition] = self._first_position(partition)
+                except BaseException:
+                    self._membership.release(partition)  # else nobody would ever read it
+                    raise
 
     def _first_position(self, partition: int) -> int:
         position = None if self._start is None else self._start(self._topic, partition)

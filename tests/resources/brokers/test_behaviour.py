@@ -1,6 +1,7 @@
 """What every broker does alike: memory, the embedded log, Kafka, Redis and Pulsar run the same sentences."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from platform_resources.brokers import DEAD_LETTERS, Batch, Broker, Consumer, TopicSettings
-from platform_resources.brokers.errors import InvalidTopic, PartitionLost, PositionOutOfRange, TopicNotFound
+from platform_resources.brokers.errors import (
+    BrokerUnreachable,
+    InvalidTopic,
+    PartitionLost,
+    PositionOutOfRange,
+    TopicNotFound,
+)
 from platform_resources.settings import Settings
 from platform_resources.telemetry import open_span
 
@@ -125,6 +132,28 @@ def test_a_reader_says_itself_where_it_starts(broker: Broker, topic: str) -> Non
     batch = broker.read(topic, 0, broker.bounds(topic)[0][0], max_messages=3, max_bytes=1 << 20)
     with broker.consumer("readers", topic, start=lambda _topic, _partition: batch.next_offset) as consumer:
         assert _values([batch, *_drain(consumer, 3)]) == _texts(6)
+
+
+def test_a_reader_that_cannot_say_yet_where_it_starts_is_asked_again(broker: Broker, topic: str) -> None:
+    broker.create_topic(topic)
+    broker.produce(topic, _texts(6))
+    position = broker.read(topic, 0, broker.bounds(topic)[0][0], max_messages=2, max_bytes=1 << 20).next_offset
+    asked: list[int] = []
+
+    def start(_topic: str, partition: int) -> int:
+        asked.append(partition)
+        if len(asked) == 1:
+            raise BrokerUnreachable(topic, "nowhere", "no answer")
+        return position
+
+    values: list[bytes | None] = []
+    with broker.consumer("readers", topic, start=start) as consumer:
+        for _ in range(100):
+            with suppress(BrokerUnreachable):
+                values += _values(consumer.poll(timeout=timedelta(milliseconds=200)))
+            if len(values) == 4:
+                break
+    assert values == _texts(6)[2:]
 
 
 def test_a_position_is_found_by_time(broker: Broker, topic: str) -> None:
