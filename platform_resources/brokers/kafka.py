@@ -437,10 +437,14 @@ class _KafkaConsumer(Consumer):
 
     def _assign(self, client: Any, parts: Sequence[Any]) -> None:
         """Take partitions; what is raised in a callback ends the process, so that a failure waits for the next poll."""
+        from confluent_kafka import OFFSET_BEGINNING
+
         try:
             self._place(client, parts)
         except Exception:  # noqa: BLE001 - asked again, outside of a callback
             self._unplaced |= {part.partition for part in parts}
+            for part in parts:
+                part.offset = OFFSET_BEGINNING  # any: what comes meanwhile is passed over
             client.incremental_assign(list(parts))
             client.pause(list(parts))
             return
