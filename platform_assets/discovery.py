@@ -6,12 +6,16 @@ Dagster is not imported here: declarations do not need it, and an asset written 
 import importlib
 import importlib.util
 import pkgutil
+import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from platform_core import contracts
 from platform_core.contracts import Catalog, Dataset, Term, Transform, catalog_of
 from platform_core.contracts.glossary import glossary_of
 from platform_core.contracts.problems import problems_in
@@ -39,13 +43,35 @@ def discover(package: str) -> Catalog:
         ContractError: With every problem of every declaration.
         PackageNotFound: There is no such package.
     """
-    broken: list[Problem] = []
-    modules = list(_modules(package, broken))
-    datasets = {id(each): each for module in modules for each in _values(module) if isinstance(each, Dataset)}
-    makers = {id(each): each for module in modules for each in vars(module).values() if isinstance(each, Transform)}
-    if not broken:
-        return catalog_of(datasets.values(), makers.values())
-    raise ContractError([*broken, *(each for dataset in datasets.values() for each in problems_in(dataset))])
+    modules = _modules(package)
+    makers = {id(value): value for module in modules for value in vars(module).values() if isinstance(value, Transform)}
+    strays = list(_strays(package, modules))
+    try:
+        catalog = catalog_of(_datasets(modules), makers.values())
+    except ContractError as error:
+        raise ContractError([*strays, *error.problems]) from error
+    if strays:
+        raise ContractError(strays)
+    return catalog
+
+
+def _strays(package: str, modules: Iterable[ModuleType]) -> Iterator[Problem]:
+    """Datasets of one domain that are declared in the folder of another, where nobody looks for them."""
+    folders: dict[int, set[str]] = {}
+    datasets: dict[int, Dataset] = {}
+    for module in modules:
+        inner = module.__name__.removeprefix(package).strip(".").split(".")
+        for dataset in _datasets([module]):
+            datasets[id(dataset)] = dataset
+            folders.setdefault(id(dataset), set()).add(inner[0] if len(inner) > 1 else "")
+    for key, dataset in datasets.items():
+        known = folders[key]
+        if isinstance(dataset.name, str) and known.isdisjoint({"", dataset.domain}):
+            folder = min(known)
+            yield Problem(
+                dataset.name, f"name {dataset.name!r}", f"is of the domain {dataset.domain!r}, and declared in the "
+                f"folder {folder!r}.", f"call it '{folder}/{dataset.title}', or declare it in {dataset.domain}/.",
+            )  # fmt: skip
 
 
 def glossary(package: str, catalog: Catalog) -> tuple[Term, ...]:
@@ -54,13 +80,14 @@ def glossary(package: str, catalog: Catalog) -> tuple[Term, ...]:
     Raises:
         ContractError: A term is declared twice, or is linked to a column that is not there.
     """
-    terms = {id(each): each for module in _modules(package) for each in vars(module).values() if isinstance(each, Term)}
+    modules = _modules(package)
+    terms = {id(value): value for module in modules for value in vars(module).values() if isinstance(value, Term)}
     return glossary_of(terms.values(), catalog.datasets)
 
 
 def by_hand(package: str) -> "list[dg.AssetsDefinition]":
     """The Dagster assets and checks written by hand beside the declarations."""
-    modules = list(_modules(package))
+    modules = _modules(package)
     if "dagster" not in sys.modules:
         return []
     from dagster import AssetsDefinition  # noqa: PLC0415 - it is loaded, so a module may hold such an asset
@@ -74,6 +101,11 @@ def by_hand(package: str) -> "list[dg.AssetsDefinition]":
     return list(assets.values())
 
 
+def _datasets(modules: Iterable[ModuleType]) -> list[Dataset]:
+    found = (value for module in modules for value in _values(module) if isinstance(value, Dataset))
+    return list({id(dataset): dataset for dataset in found}.values())
+
+
 def _values(module: ModuleType) -> Iterator[object]:
     """Yield what a module names, and what its mappings and lists hold, for families of datasets declared in one go."""
     for value in vars(module).values():
@@ -84,17 +116,43 @@ def _values(module: ModuleType) -> Iterator[object]:
             yield from value
 
 
-def _modules(package: str, broken: list[Problem] | None = None) -> Iterator[ModuleType]:
-    """The modules below a package; one that cannot be imported is noted in `broken`, where that is given."""
-    root = _root(package)
-    yield root
-    for found in pkgutil.walk_packages(getattr(root, "__path__", []), f"{package}.", onerror=lambda _: None):
+def _modules(package: str) -> list[ModuleType]:
+    """Import the package and the modules below it; one that cannot be imported hides no other's problems.
+
+    Raises:
+        ContractError: A module cannot be imported; with the problems of the datasets in the others.
+        PackageNotFound: There is no such package.
+    """
+    modules = [_root(package)]
+    paths = getattr(modules[0], "__path__", [])
+    broken = [_folder_problem(package, folder) for path in paths for folder in _unmarked_folders(Path(path))]
+    for found in pkgutil.walk_packages(paths, f"{package}.", onerror=lambda _: None):
         try:
-            yield importlib.import_module(found.name)
-        except Exception as error:
-            if broken is None:
-                raise
+            modules.append(importlib.import_module(found.name))
+        except Exception as error:  # noqa: BLE001 - whatever a module raises is a problem of that module
             broken.append(_import_problem(found.name, error))
+    if broken:
+        declared = [problem for dataset in _datasets(modules) for problem in problems_in(dataset)]
+        raise ContractError([*broken, *declared])
+    return modules
+
+
+def _unmarked_folders(root: Path) -> Iterator[Path]:
+    """Yield the folders with modules that Python passes over, for they are no packages."""
+    for folder in sorted(root.iterdir()):
+        if not folder.is_dir() or folder.name.startswith((".", "__")):
+            continue
+        if (folder / "__init__.py").exists() and folder.name.isidentifier():
+            yield from _unmarked_folders(folder)
+        elif any(folder.glob("*.py")):
+            yield folder
+
+
+def _folder_problem(package: str, folder: Path) -> Problem:
+    fix = f"put an empty {folder / '__init__.py'} there."
+    if not folder.name.isidentifier():
+        fix = f"call it {re.sub(r'[^0-9A-Za-z_]', '_', folder.name)!r}, with an __init__.py in it."
+    return Problem(package, str(folder), "this folder holds modules, but is no package, so that none is found.", fix)
 
 
 def _import_problem(name: str, error: Exception) -> Problem:
@@ -104,14 +162,32 @@ def _import_problem(name: str, error: Exception) -> Problem:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     line = error.lineno if isinstance(error, SyntaxError) else next(reversed(lines), None)
     place = f"{file}, line {line}" if line else file
-    return Problem(name, place, f"cannot be imported: {type(error).__name__}: {error}.", "correct that line.")
+    return Problem(name, place, f"cannot be imported: {type(error).__name__}: {error}.", _fix_of(error))
+
+
+def _fix_of(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return "correct the name, or install the package that has it."
+    unknown = re.match(r"(\w+)\.__init__\(\) got an unexpected keyword argument", str(error))
+    record = getattr(contracts, unknown.group(1), None) if unknown else None
+    if record is not None and is_dataclass(record):
+        return f"use some of {', '.join(field.name for field in fields(record) if field.init)}."
+    return "correct that line."
 
 
 def _root(package: str) -> ModuleType:
+    """Import the package itself.
+
+    Raises:
+        ContractError: It raises as it is imported.
+        PackageNotFound: There is none.
+    """
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if package == missing or package.startswith(f"{missing}."):
             raise PackageNotFound(package, missing) from error
-        raise  # it is there, and something that it imports is not
+        raise ContractError([_import_problem(package, error)]) from error  # it is there, what it imports is not
+    except Exception as error:
+        raise ContractError([_import_problem(package, error)]) from error

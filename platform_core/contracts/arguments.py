@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from platform_core.errors import Problem
 
-_EXAMPLES: Mapping[str, str] = {
+EXAMPLES: Mapping[str, str] = {
     "source": 'source=Files("orders-*.csv")',
     "freshness": "freshness=within(hours=24)",
     "quarantine": "quarantine=Quarantine()",
@@ -28,6 +28,7 @@ _EXAMPLES: Mapping[str, str] = {
     "version": 'version="1.0.0"',
     "model": "a class that derives from DataFrameModel",
 }
+"""How an argument of a dataset is written."""
 
 
 def wrong_arguments(dataset: str, record: Any, where: str = "") -> Iterator[Problem]:
@@ -36,9 +37,9 @@ def wrong_arguments(dataset: str, record: Any, where: str = "") -> Iterator[Prob
         value = getattr(record, name)
         culprit = f"{where}{name}={_shown(value)}"
         if not fits(value, hint):
-            example = _EXAMPLES.get(name)
+            example = EXAMPLES.get(name)
             fix = f"write {example}." if example else f"give {spoken(hint)}."
-            yield Problem(dataset, culprit, f"is {_kind(value)}, and {spoken(hint)} belongs there.", fix)
+            yield Problem(dataset, culprit, f"{_misfit(value, hint)} belongs there.", fix)
         elif is_dataclass(value) and not isinstance(value, type) and name not in {"rules", "model"}:
             yield from wrong_arguments(dataset, value, f"{name}={type(value).__name__}: ")
 
@@ -85,11 +86,41 @@ def spoken(hint: Any) -> str:
     if origin is Literal:
         return "one of " + ", ".join(map(repr, inner))
     if origin in (Sequence, tuple, list):
-        return f"a list of {spoken(inner[0])}"
+        return f"a list of {_plural(inner[0])}"
     if origin in (Mapping, dict) and inner:
-        return f"a mapping of {spoken(inner[0])} to {spoken(inner[1])}"
+        return f"a mapping of {_plural(inner[0])} to {_plural(inner[1])}"
     words = {str: "a text", int: "a whole number", float: "a number", bool: "True or False", timedelta: "a timedelta"}
-    return words.get(hint) or f"a {getattr(origin or hint, '__name__', hint)}"
+    return words.get(hint) or _with_article(str(getattr(origin or hint, "__name__", hint)))
+
+
+def _plural(hint: Any) -> str:
+    words = {str: "texts", int: "whole numbers", float: "numbers"}
+    if hint in words:
+        return words[hint]
+    one = spoken(hint)
+    if get_origin(hint) in (Union, types.UnionType, Literal):
+        return one
+    noun, of, inner = one.partition(" ")[2].partition(" of ")
+    return f"{noun}s{of}{inner}"
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'AEIOaeio' else 'a'} {noun}"
+
+
+def _misfit(value: object, hint: Any) -> str:
+    """What of a value is wrong: of a list or a mapping, the first part that does not fit."""
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    for option in options:
+        inner = get_args(option)
+        if get_origin(option) in (Sequence, tuple, list) and isinstance(value, list | tuple):
+            wrong = next(item for item in value if not fits(item, inner[0]))
+            return f"holds {_shown(wrong)}, which is {_kind(wrong)}, and {spoken(inner[0])}"
+        if get_origin(option) in (Mapping, dict) and isinstance(value, Mapping) and inner:
+            parts = [(key, inner[0]) for key in value] + [(item, inner[1]) for item in value.values()]
+            wrong, wanted = next((part, wanted) for part, wanted in parts if not fits(part, wanted))
+            return f"holds {_shown(wrong)}, which is {_kind(wrong)}, and {spoken(wanted)}"
+    return f"is {_kind(value)}, and {spoken(hint)}"
 
 
 def _kind(value: object) -> str:
@@ -98,7 +129,7 @@ def _kind(value: object) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__}"
     return {str: "a text", int: "a whole number", float: "a number", bool: "a truth value"}.get(
-        type(value), f"a {type(value).__name__}"
+        type(value), _with_article(type(value).__name__)
     )
 
 

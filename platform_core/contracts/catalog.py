@@ -48,10 +48,11 @@ def catalog_of(datasets: Iterable[Dataset], transforms: Iterable[Transform[..., 
     by_name = {dataset.name: dataset for dataset in declared}
     by_dataset = {id(dataset): problems_in(dataset) for dataset in declared}
     problems = [problem for dataset in declared for problem in by_dataset[id(dataset)]]
-    if any(_is_unreadable(dataset) for dataset in declared):
-        raise ContractError(problems)  # what lies between datasets cannot be judged before each is read
-    problems += _duplicates(declared)
-    problems += _patterns(declared)
+    readable = tuple(dataset for dataset in declared if not _is_unreadable(dataset))
+    problems += _duplicates(readable)
+    problems += _patterns(readable)
+    if len(readable) < len(declared):
+        raise ContractError(problems)  # what one asks of another cannot be judged before each is read
     problems += _makers(by_name, makers)
     problems += [problem for dataset in declared for problem in _references(by_name, dataset)]
     problems += [problem for dataset in declared for problem in _out_of_reach(by_name, makers, dataset)]

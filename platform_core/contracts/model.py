@@ -10,6 +10,7 @@ from pandera.api.polars.model_config import BaseConfig
 
 from platform_core.contracts.types import PiiClass
 from platform_core.rules import FIELD_WORDS, Severity
+from platform_core.rules.regex import anchored, flaws_of
 
 TERMS = "platform"
 """The key under which our terms lie in a Pandera column's metadata."""
@@ -27,7 +28,8 @@ class ColumnTerms:
     rules: tuple[tuple[str, Any], ...] = ()
     unknown: tuple[str, ...] = field(default=())
     source_name: str | None = None
-    refused: tuple[tuple[str, str, str], ...] = ()
+    refused: tuple[tuple[str, str, str, str], ...] = ()
+    """Arguments that cannot be: the word, its value, the reason and the fix, empty for an example of the word."""
 
 
 NO_TERMS = ColumnTerms()
@@ -71,19 +73,48 @@ def Field(  # noqa: N802, PLR0913 - Pandera's name, and one keyword per term a c
     known = {name: value for name, value in rules.items() if name in FIELD_WORDS and FIELD_WORDS[name].pandera}
     own = tuple((name, value) for name, value in rules.items() if name in FIELD_WORDS and name not in known)
     unknown = tuple(sorted(set(rules) - FIELD_WORDS.keys()))
-    refused = tuple((name, repr(value), reason) for name, value in rules.items() if (reason := _refusal(name, value)))
-    known = {name: value for name, value in known.items() if name not in {word for word, _, _ in refused}}
+    plain = {"description": description, "title": title, "alias": alias}
+    refused = (*_refused_options(nullable, unique, plain, metadata), *_refused_rules(rules))
+    known = {name: value for name, value in known.items() if name not in {word for word, *_ in refused}}
     terms = ColumnTerms(references, coverage, unit, pii, severity, own, unknown, source_name, refused)
     return pandera.Field(
         **{name: _value(name, value) for name, value in known.items()},
-        nullable=nullable,
-        unique=unique,
+        nullable=bool(nullable),
+        unique=bool(unique),
         raise_warning=severity == "warn",
-        description=description,
-        title=title,
-        alias=alias,
-        metadata={**(metadata or {}), TERMS: terms},
+        **{name: text for name, text in plain.items() if isinstance(text, str)},
+        metadata={**(metadata if isinstance(metadata, dict) else {}), TERMS: terms},
     )
+
+
+def _refused_options(
+    nullable: object, unique: object, plain: dict[str, str | None], metadata: object
+) -> Iterable[tuple[str, str, str, str]]:
+    """Options of another type, which Pandera would take for true, or trip over before anybody knows the dataset."""
+    for word, value in {"nullable": nullable, "unique": unique}.items():
+        if not isinstance(value, bool):
+            yield word, repr(value), "it is neither True nor False", f"write {word}=True."
+    for word, text in plain.items():
+        if text is not None and not isinstance(text, str):
+            yield word, repr(text), "it is no text", f'write {word}="...".'
+    if metadata is not None and not isinstance(metadata, dict):
+        yield "metadata", repr(metadata), "it is no mapping", 'write metadata={"team": "a"}.'
+
+
+def _refused_rules(rules: dict[str, Any]) -> Iterable[tuple[str, str, str, str]]:
+    """Rules with a value that they cannot take."""
+    for word, value in rules.items():
+        if reason := _refusal(word, value):
+            yield word, repr(value), reason, _expression_for(word, value)
+
+
+def _expression_for(word: str, value: Any) -> str:
+    """How a pattern is said that all engines of the platform read, and Pandera alone does not; else empty."""
+    if word not in {"str_matches", "str_contains"} or not isinstance(value, str) or any(flaws_of(value)):
+        return ""
+    pattern = value if word == "str_contains" else anchored(value)
+    shown = f'r"{pattern}"' if '"' not in pattern else repr(pattern)
+    return f'Pandera cannot read it; write rules=[expression("pattern", col("...").str.contains({shown}))].'
 
 
 def _refusal(name: str, value: Any) -> str:

@@ -57,7 +57,18 @@ def problems_in(dataset: Dataset) -> list[Problem]:
 def unreadable(dataset: Dataset) -> list[Problem]:
     """Arguments of another type than they must have, and annotations that are no type."""
     wrong = list(wrong_arguments(str(dataset.name), dataset)) or list(_unreadable_model(dataset))
-    return wrong or list(_wrong_columns(dataset))
+    return wrong or [*_passed_over(dataset), *_wrong_columns(dataset)]
+
+
+def _passed_over(dataset: Dataset) -> Iterator[Problem]:
+    """Attributes that Pandera takes for no column: it looks at no name that begins with `_`."""
+    for name in _annotations(dataset.model):
+        if name.startswith("_") and not name.startswith("__"):
+            yield _problem(
+                dataset, f"column {name!r}", "begins with an underscore, and no such attribute becomes a column.",
+                f"call it {name.lstrip('_') or 'column'!r}; where the source says otherwise, add "
+                f"Field(source_name={name!r}).",
+            )  # fmt: skip
 
 
 def _unreadable_model(dataset: Dataset) -> Iterator[Problem]:
@@ -93,11 +104,9 @@ def _wrong_columns(dataset: Dataset) -> Iterator[Problem]:
     for column in dataset.columns:
         for wrong in wrong_arguments(dataset.name, column.terms):
             yield _problem(dataset, f"column {column.name!r}: {wrong.culprit}", wrong.message, wrong.fix)
-        for word, value, reason in column.terms.refused:
-            example = FIELD_WORDS[word].example
-            yield _problem(
-                dataset, f"column {column.name!r}: {word}={value}", f"is no rule: {reason}.", f"write {example}."
-            )
+        for word, value, reason, fix in column.terms.refused:
+            culprit = f"column {column.name!r}: {word}={value}"
+            yield _problem(dataset, culprit, f"cannot be: {reason}.", fix or f"write {FIELD_WORDS[word].example}.")
 
 
 def _problem(dataset: Dataset, culprit: str, message: str, fix: str) -> Problem:
@@ -187,9 +196,6 @@ def _storable(dataset: Dataset, column: Column) -> Iterator[Problem]:
 def _column(dataset: Dataset, column: Column) -> Iterator[Problem]:
     terms = column.terms
     culprit = f"column {column.name!r}"
-    if not column.required:
-        yield _problem(dataset, culprit, "may be absent, but a table has all of its columns.",
-                       "annotate it without Optional, and declare nullable=True.")  # fmt: skip
     yield from _storable(dataset, column)
     if column.name in _RESERVED:
         yield _problem(dataset, culprit, "is a name of the platform's own.", "rename the column.")
@@ -292,6 +298,8 @@ def _storage(dataset: Dataset) -> Iterator[Problem]:
     if dataset.source is not None:
         for culprit, message, fix in dataset.source.problems(store_mode=dataset.store.mode):
             yield _problem(dataset, culprit, message, fix)
+        for argument, names in dataset.source.named_columns.items():
+            yield from (_missing(dataset, f"source: {argument}", name) for name in names if not dataset.column(name))
     yield from _history(dataset)
     if dataset.source is not None and dataset.source.is_dbt:
         for word, value in {"quarantine": dataset.quarantine, "partitions": dataset.partitions}.items():

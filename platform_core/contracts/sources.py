@@ -125,6 +125,11 @@ class Source:
         return ""
 
     @property
+    def named_columns(self) -> Mapping[str, Sequence[str]]:
+        """The columns of the contract that arguments name, by argument."""
+        return {"null_values": tuple(self.null_values) if isinstance(self.null_values, Mapping) else ()}
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """The record as plain values, for its adapter."""
         return {option.name: getattr(self, option.name) for option in fields(self)}
@@ -208,6 +213,12 @@ class Files(Source):
         return self.pattern
 
     @property
+    def named_columns(self) -> Mapping[str, Sequence[str]]:
+        """Those of texts that are null, of cases, formats and of the path."""
+        named = {"case": self.case, "formats": self.formats, "path_columns": self.path_columns}
+        return {**super().named_columns, **{argument: tuple(columns) for argument, columns in named.items()}}
+
+    @property
     def reads(self) -> str:
         """The glob."""
         return self.pattern
@@ -228,6 +239,12 @@ class Files(Source):
     def _option_problems(self) -> Iterator[SourceProblem]:
         marks = f"decimal {self.decimal!r} and thousands {self.thousands!r}"
         wrong = {
+            (f"pattern {self.pattern!r}", "matches no file.", 'write Files("orders-*.csv").'): not self.pattern.strip(
+                "/"
+            ),
+            (f"encoding {self.encoding!r}", "is unknown to Python.", "use cp1252, latin-1, shift_jis, ..."): (
+                self.encoding is not None and not _is_encoding(self.encoding)
+            ),
             (f"malformed {self.malformed!r}", "is no share.", "give a number from 0 to 1."): not 0
             <= self.malformed
             <= 1,
@@ -253,12 +270,23 @@ class Files(Source):
         for column, case in self.case.items():
             if case not in {"lower", "upper"}:
                 yield f"case {case!r} of {column}", "is unknown.", "use lower or upper."
+        for column, written in self.formats.items():
+            if "%" not in written:
+                yield f"formats {written!r} of {column}", "has no directive such as %d.", 'write "%d.%m.%Y".'
         for column, expression in self.path_columns.items():
             try:
                 re.compile(expression)
             except re.error as error:
                 yield f"path_columns {expression!r} of {column}", f"is no regular expression ({error}).", "mend it."
         yield from zone_problems(self.zone)
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        "".encode(name)
+    except LookupError:  # of a codec that is not for texts too, such as base64
+        return False
+    return True
 
 
 def zone_problems(zone: str | None) -> Iterator[SourceProblem]:

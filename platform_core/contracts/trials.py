@@ -8,7 +8,8 @@ from polars.exceptions import PolarsError
 from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.ruleset import rules_of, schema_of
 from platform_core.errors import Problem
-from platform_core.rules import WITHIN, DatasetRule, RowRule, Rule
+from platform_core.rules import WITHIN, DatasetRule, RowRule, Rule, ValueRule
+from platform_core.rules.base import Schema
 
 _ROWS = 2
 _FIX_MEASURE = "give an aggregate that is one number, such as pl.col(...).mean()."
@@ -29,8 +30,18 @@ def failed_trials(dataset: Dataset) -> Iterator[Problem]:
         for rule in tried:
             fault = _fault(rows, rule)
             if fault:
-                fix = _FIX_MEASURE if isinstance(rule, DatasetRule) else _FIX_ROW
+                fault, fix = _told(rule, fault, schema)
                 yield Problem(dataset.name, f"rule {rule.id!r}", f"cannot be judged: {fault}.", fix)
+
+
+def _told(rule: Rule, fault: str, schema: Schema) -> tuple[str, str]:
+    """Say why a rule cannot be judged, and what to do about it."""
+    if isinstance(rule, ValueRule) and rule.values:
+        given = [getattr(rule, name) for name in rule.values]
+        values = ", ".join(repr(item) for value in given for item in (value if isinstance(value, tuple) else (value,)))
+        column, dtype = rule.column, schema[rule.column]
+        return f"{column} is {dtype}, and does not compare with {values}", f"give values that are {dtype} too."
+    return fault, _FIX_MEASURE if isinstance(rule, DatasetRule) else _FIX_ROW
 
 
 def _of_rows(rules: list[Rule]) -> list[Rule]:

@@ -1,6 +1,6 @@
 """Columns are read past Pandera's `to_schema`, for speed; they must stay what Pandera itself would say."""
 
-from typing import ClassVar
+from typing import ClassVar, Optional
 
 import polars as pl
 from pandera.polars import PolarsData
@@ -33,6 +33,17 @@ def test_columns_are_those_of_panderas_own_schema():
         assert (column.nullable, column.unique) == (theirs.nullable, theirs.unique)
         assert list(column.checks) == theirs.checks
         assert column.description == (theirs.description or theirs.title or "")
+
+
+def test_what_may_be_absent_is_a_column_that_may_be_null() -> None:
+    class Older(DataFrameModel):
+        id: int
+        note: Optional[str]  # noqa: UP045 - both spellings
+        score: float | None = Field(ge=0)
+
+    assert [(column.name, column.nullable, column.dtype) for column in columns_of(Older)] == [
+        ("id", False, pl.Int64()), ("note", True, pl.String()), ("score", True, pl.Float64()),
+    ]  # fmt: skip
 
 
 def test_a_dataset_keeps_its_rules_and_shares_them_with_no_other():

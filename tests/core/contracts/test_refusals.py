@@ -69,7 +69,7 @@ def test_a_cron_line_is_taken(line: str) -> None:
 
 
 def test_the_items_of_a_mapping_are_judged_too() -> None:
-    with pytest.raises(ContractError, match="a mapping of a text to a text belongs there"):
+    with pytest.raises(ContractError, match="holds 3, which is a whole number, and a text belongs there"):
         catalog_of([declare(source=Files("x-*", formats={"day": 3}))])  # type: ignore[dict-item]  # the point
 
 
@@ -176,7 +176,10 @@ WRONG: dict[str, tuple[Callable[[], Dataset], str]] = {
         "retention versions",
     ),
     "an availability above one": (lambda: declare(sla=Sla(availability=99.9)), "availability 99.9"),
-    "a bound of another type": (lambda: declare(model(x=(int, Field(ge="3")))), "rule 'x_ge': cannot be judged"),
+    "a bound of another type": (
+        lambda: declare(model(x=(int, Field(ge="3")))),
+        "x is Int64, and does not compare with '3'",
+    ),
     "a pattern on numbers": (lambda: declare(model(x=(int, Field(str_matches="3")))), "'x_matches': cannot be judged"),
     "a comparison of text with a number": (
         lambda: declare(rules=[expression("e", col("name") > 1)]),
@@ -189,7 +192,19 @@ WRONG: dict[str, tuple[Callable[[], Dataset], str]] = {
     ),
     "a measure that is no number": (lambda: declare(rules=[measure("m", col("name").max(), at_least=1)]), "one number"),
     "a measure without an aggregate": (lambda: declare(rules=[measure("m", col("id"), at_least=1)]), "one number"),
-    "an optional column": (lambda: declare(model(x=(int | None, Field()))), "may be absent"),
+    "a pattern of Rust's": (
+        lambda: declare(model(x=(str, Field(str_matches=r"^\p{Lu}|x")))),
+        r'str.contains(r"^(?:^\p{Lu}|x)")',
+    ),
+    "a column that begins with an underscore": (lambda: declare(model(_x=(int, Field()))), "Field(source_name='_x')"),
+    "a null that is a text": (lambda: declare(model(x=(str, Field(nullable="yes")))), "neither True nor False"),
+    "a description that is a number": (lambda: declare(model(x=(str, Field(description=3)))), "it is no text"),
+    "files of no name": (lambda: declare(source=Files("")), "matches no file"),
+    "an encoding nobody knows": (lambda: declare(source=Files("x*", encoding="utf-99")), "encoding 'utf-99'"),
+    "an encoding of no texts": (lambda: declare(source=Files("x*", encoding="base64")), "encoding 'base64'"),
+    "a format of a missing column": (lambda: declare(source=Files("x*", formats={"dya": "%d"})), "column 'dya'"),
+    "a format without a directive": (lambda: declare(source=Files("x*", formats={"day": "YYYY"})), "such as %d"),
+    "null texts of a missing column": (lambda: declare(source=Files("x*", null_values={"y": ["-"]})), "column 'y'"),
     "a key that names a column twice": (lambda: declare(key=("id", "id")), "named 2 times"),
     "a key that is one text": (lambda: declare(key="id"), 'key=("id",)'),
     "tags that are one text": (lambda: declare(tags="raw"), 'tags=("raw",)'),
@@ -206,7 +221,7 @@ WRONG: dict[str, tuple[Callable[[], Dataset], str]] = {
     "a store that is a text": (lambda: declare(store="delta"), "write store=Delta(mode='merge')"),
     "a mode that is none": (lambda: declare(store=Delta("merged")), "mode='merged'"),
     "rules that are one": (lambda: declare(rules=volume(at_least=1)), "write rules=[volume(at_least=1)]"),
-    "a rule that is a text": (lambda: declare(rules=["x"]), "a list of a Rule"),
+    "a rule that is a text": (lambda: declare(rules=["x"]), "holds 'x', which is a text, and a Rule"),
     "a keeping without a unit": (lambda: declare(quarantine=Quarantine(5)), "keep=5"),
     "a list of no value": (lambda: declare(model(x=(str, Field(isin=[])))), "allows no value"),
     "an open pattern": (lambda: declare(model(x=(str, Field(str_matches="(")))), "unterminated subpattern"),
@@ -259,6 +274,13 @@ def test_all_problems_of_all_datasets_are_told_together() -> None:
         ("shop/b", "version '1'"),
         ("shop/b", "column 'x'"),
     }
+
+
+def test_a_declaration_that_cannot_be_read_does_not_hide_what_others_share() -> None:
+    problems = refused(
+        declare(freshness=24), *(declare(name=name, source=Files("x-*")) for name in ("shop/a", "shop/b"))
+    )
+    assert [problem.dataset for problem in problems] == ["shop/things", "shop/a", "shop/b"]
 
 
 def test_two_owners_of_one_name_are_both_named() -> None:
