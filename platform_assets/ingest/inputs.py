@@ -1,5 +1,6 @@
 """What a run takes in: the roof between a source's declaration and its adapter, and what it gives in one piece."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -44,7 +45,7 @@ class Input:
         reason: Why not.
         ids: Of the envelopes that the rows were replayed from, in the rows' order.
         position: Where the source goes on behind it; empty where it has no positions.
-        wheres: What a person calls each row's place, by its number from 1; empty where it has no other name.
+        where: Gives what a person calls a row's place, by its number from 1; empty where it has no other name.
         malformed: The records that could be no row, by the number, from 1, of the row of nulls that stands for them.
         first: The number of the first of the rows among those of the input, from 1.
         batches: Reads the rows piece by piece, where they are too many for memory; then `raw` is None.
@@ -60,7 +61,7 @@ class Input:
     reason: str = ""
     ids: tuple[str, ...] = ()
     position: str = ""
-    wheres: Mapping[int, str] = field(default_factory=dict)
+    where: Callable[[int], str] = lambda _: ""
     malformed: Mapping[int, Malformed] = field(default_factory=dict)
     first: int = 1
     batches: Callable[[], Iterator[Batch]] | None = None
@@ -209,9 +210,9 @@ def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit],
         is_fixed = raw is not came
         malformed = {record.record: record for batch in batches for record in batch.malformed}
         raw, malformed = with_stray_rows(raw, malformed, store.dataset)
-        wheres = dict(enumerate((where for batch in batches for where in _wheres(batch)), 1))
+        where = place_names(batches)
         yield Input(
-            unit.source, unit.ingest_id, unit.stamp, raw, "", tuple(ids), unit.position, wheres, malformed,
+            unit.source, unit.ingest_id, unit.stamp, raw, "", tuple(ids), unit.position, where, malformed,
             tally=_tally_of(adapter, unit), is_fixed=is_fixed, schema_changes=_schema_changes(adapter, unit),
         )  # fmt: skip
 
@@ -240,14 +241,19 @@ def _tally_of(adapter: SourceAdapter, unit: Unit) -> Callable[[], Tally | None]:
     return partial(adapter.tally, unit) if isinstance(adapter, TalliedSource) else lambda: None
 
 
-def _wheres(batch: Batch) -> Iterator[str]:
-    """Yield what a person calls the places of a batch's records, in their order; nothing where they have no name."""
-    if batch.wheres is None:
-        return
-    malformed = {record.record for record in batch.malformed}
-    names = iter(batch.wheres)
-    for number in range(batch.first_record, batch.first_record + batch.rows.height + len(malformed)):
-        yield "" if number in malformed else next(names)
+def place_names(batches: Sequence[Batch]) -> Callable[[int], str]:
+    """Return what tells how a person calls the place of a row, by its number in the unit: a line, a page's record."""
+    places = [(batch, sorted(record.record for record in batch.malformed)) for batch in batches]
+    firsts = [batch.first_record for batch in batches]
+
+    def name(number: int) -> str:
+        batch, malformed = places[max(bisect_right(firsts, number) - 1, 0)]
+        row = number - batch.first_record - bisect_left(malformed, number)
+        if batch.wheres is not None:
+            return str(batch.wheres[row])
+        return "" if batch.lines is None else f"{batch.line_word} {batch.lines[row]:,}"
+
+    return name
 
 
 def with_stray_rows(

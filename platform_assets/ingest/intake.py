@@ -242,7 +242,7 @@ def _envelopes(
 
 
 def _reason(given: Input, place: int, broken: Sequence[str], labels: Mapping[str, str]) -> str:
-    where = given.wheres.get(place)
+    where = "" if place in given.malformed else given.where(place)
     return f"{where}: " * bool(where) + "broken: " + "; ".join(labels[rule_id] for rule_id in broken)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from platform_assets.ingest.inputs import Input, records_of, with_stray_rows
+from platform_assets.ingest.inputs import Input, place_names, records_of, with_stray_rows
 from platform_assets.ingest.intake import Intake, take_in
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.verdicts import stopping_rules
@@ -141,12 +141,12 @@ def _judged(
     hashes: list[Hashes] = []
     height = 0
     strayed: set[str] = set()
-    for records, first, broken in _slices(read(), dataset, store.lake.settings.memory_bytes // ROW_BYTES):
+    for records, first, broken, where in _slices(read(), dataset, store.lake.settings.memory_bytes // ROW_BYTES):
         fixed = store.with_fixes(records, given.source, given.ingest_id, first=first)
         fixed = fixed.drop(name for name in strayed & set(fixed.columns) if fixed[name].is_null().all())
         raw, malformed = with_stray_rows(fixed, broken, dataset, first=first)
         strayed |= set(fixed.columns) - set(raw.columns)
-        piece = replace(given, raw=raw, batches=None, first=first, malformed=malformed)
+        piece = replace(given, raw=raw, batches=None, first=first, malformed=malformed, where=where)
         part = take_in(
             dataset, [piece], references, run_id=run_id, at=at, residents=lambda *_: Beside(), measures=[],
             hashes_keys=True,
@@ -173,13 +173,18 @@ def _judged(
 
 def _slices(
     batches: Iterator[Batch], dataset: Dataset, most_rows: int
-) -> Iterator[tuple[pl.DataFrame, int, Mapping[int, Malformed]]]:
-    """Give the records of the batches in pieces of some rows, with the number of the first and what is malformed."""
+) -> Iterator[tuple[pl.DataFrame, int, Mapping[int, Malformed], Callable[[int], str]]]:
+    """Give the records of the batches in pieces of some rows, with the first one's number, malformed ones, places."""
     for batch in batches:
         malformed = {record.record: record for record in batch.malformed}
         records = records_of(batch, dataset)
         for start in range(0, max(records.height, 1), max(most_rows, 1)):
-            yield records[start : start + max(most_rows, 1)], batch.first_record + start, malformed
+            yield (
+                records[start : start + max(most_rows, 1)],
+                batch.first_record + start,
+                malformed,
+                place_names([batch]),
+            )
 
 
 def _repeated(hashes: Sequence[Hashes], files: Sequence[Path], dataset: Dataset) -> tuple[pl.Series, pl.Series]:

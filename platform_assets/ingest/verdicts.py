@@ -20,14 +20,20 @@ from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import table_spec, verdicts_spec
 from platform_core.contracts import Dataset, DatasetRule, Partitions, Rule, rules_of
-from platform_core.quality import RuleResult
+from platform_core.quality import RuleResult, conform
+from platform_core.quality.envelope import MALFORMED, payloads
 from platform_core.quality.judge import beyond_bounds, is_measured, measured, verdict
 from platform_core.quality.policy import stops
-from platform_core.rules import NOW
+from platform_core.quality.unreadable import unreadable_values
+from platform_core.rules import NOW, RowRule
 from platform_resources.storage import Lake
 
 VERDICTS = {"rule": pl.String, "place": pl.String, "value": pl.Float64, "failed": pl.Int64}
 WARNED = {"rule": pl.String, "place": pl.String, "failed": pl.Int64}
+_REASONS = 5
+_READ_AGAIN = 200
+"""Waiting rows that are read again for the values in them; the first of each column is told."""
+
 WHOLE = ""
 """The place of a table without partitions."""
 
@@ -133,6 +139,7 @@ class TableVerdicts:
             else:
                 failed = int(mine["failed"].sum())
                 result = _row_verdict(rule, ours.get(rule.id), failed, waiting, rows)
+                result = with_waiting_values(result, self.dataset, waiting)
                 is_stopping = self.dataset.partitions is not None and stops(self.dataset, rule)
                 places = mine.filter(pl.col("failed") > 0)["place"].sort().to_list() if is_stopping else []
                 found.append(replace(result, refused_in=places))
@@ -197,6 +204,21 @@ def _row_verdict(
     if files is not None and files.height:
         reason = "; ".join(f"{source}: {why}" for source, why in files.select("source", "reason").iter_rows())
     result = RuleResult(rule, passed=not failed and not reason, failed=failed, total=max(rows, failed), reason=reason)
-    if ours is None or result.passed:
+    if ours is None:
         return result
-    return replace(result, sample=ours.sample)
+    if result.passed:
+        return replace(result, reason=ours.reason) if ours.passed else result  # what was left out, added or cast
+    return replace(result, sample=ours.sample, reason=result.reason or ours.reason)
+
+
+def with_waiting_values(result: RuleResult, dataset: Dataset, waiting: pl.DataFrame | None) -> RuleResult:
+    """Give the result of the rule on types with the values in quarantine that could not be read; others as they are."""
+    is_about_input = isinstance(result.rule, RowRule) and result.rule.on_input
+    if result.passed or waiting is None or not is_about_input:
+        return result
+    mine = waiting.filter(pl.col("rules").list.contains(result.rule.id), pl.col("position").is_not_null())
+    is_malformed = mine["reason"].str.starts_with(MALFORMED)
+    reasons = mine.filter(is_malformed)["reason"].head(_REASONS).to_list()
+    texts = payloads(mine.filter(~is_malformed).head(_READ_AGAIN), [column.name for column in dataset.columns])
+    values = unreadable_values(texts, conform(texts, dataset).unreadable, dataset) if texts.height else ()
+    return replace(result, reason=" ".join([*values, *reasons][:_REASONS]))

@@ -36,7 +36,7 @@ HEEDING := $(PYTHON) -c 'import os, signal, sys; signal.signal(signal.SIGINT, si
 
 .PHONY: demo dev test
 demo: $(DAGSTER_HOME)/dagster.yaml  ## lands the sample and brings everything up to date
-	@mkdir -p $(PLATFORM_STATE)/landing/shop && cp samples/*.csv $(PLATFORM_STATE)/landing/shop/
+	@mkdir -p $(PLATFORM_STATE)/landing && cp -R samples/. $(PLATFORM_STATE)/landing/
 	@$(PYTHON) -m platform_assets.entrypoints.cli catch-up
 
 dev: $(DAGSTER_HOME)/dagster.yaml  ## the Dagster UI, its daemon, the stream worker and the catalog on http://localhost:3000
@@ -95,13 +95,14 @@ freshness:
     ".gitignore": ".platform/\n__pycache__/\n*.egg-info/\n",
     "README.md": """# my_company
 
-    make demo    # lands samples/, fills the tables, shows them
+    make demo    # lands samples/<domain>/, fills the tables, shows them
     make dev     # the Dagster UI on http://localhost:3000, the catalog, and the worker of streams
     make test
 
-A dataset is a module below `my_company/domains/<domain>/`. Called in this folder, `platform datasets` lists them.
+A dataset is a module below `my_company/domains/<domain>/`, beside an `__init__.py`. Called in this folder, `platform
+datasets` lists them, and `platform dbt new <domain>/<model> --source <domain>/<dataset>` begins a mart.
 """,
-    "samples/orders-2024-01.csv": """order,customer,total_cents,ordered_at
+    "samples/shop/orders-2024-01.csv": """order,customer,total_cents,ordered_at
 1,ada,1250,2024-01-02T09:30:00Z
 2,grace,990,2024-01-02T17:05:00Z
 3,ada,-5,2024-01-03T08:00:00Z
@@ -194,7 +195,7 @@ PROJECT = Path(__file__).parents[1]
 def test_good_orders_are_stored_and_bad_ones_set_aside(tmp_path: Path) -> None:
     settings = Settings.from_environment({"PLATFORM_STATE": str(tmp_path)})
     location = build_location("my_company.domains", settings, dbt=PROJECT / "dbt")
-    location.landing.put("shop/orders-1.csv", (PROJECT / "samples" / "orders-2024-01.csv").read_bytes())
+    location.landing.put("shop/orders-1.csv", (PROJECT / "samples" / "shop" / "orders-2024-01.csv").read_bytes())
     with dg.DagsterInstance.ephemeral() as instance:
         for run in stale_runs(location, instance):
             assert not [event for event in run_catch_up(run, location.defs, instance) if event.is_step_failure]

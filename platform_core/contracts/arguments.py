@@ -26,7 +26,9 @@ EXAMPLES: Mapping[str, str] = {
     "publish": 'publish=[ToTopic("clean_orders")]',
     "owner": 'owner="team:aviation"',
     "version": 'version="1.0.0"',
-    "model": "a class that derives from DataFrameModel",
+    "model": "model=Orders",
+    "name": 'name="flights/daily_delays"',
+    "description": 'description="One row per flight."',
 }
 """How an argument of a dataset is written."""
 
@@ -38,6 +40,8 @@ def wrong_arguments(dataset: str, record: Any, where: str = "") -> Iterator[Prob
         culprit = f"{where}{name}={_shown(value)}"
         if not fits(value, hint):
             example = EXAMPLES.get(name)
+            if name == "model":
+                example = "model=..., a class that derives from DataFrameModel"
             fix = f"write {example}." if example else f"give {spoken(hint)}."
             yield Problem(dataset, culprit, f"{_misfit(value, hint)} belongs there.", fix)
         elif is_dataclass(value) and not isinstance(value, type) and name not in {"rules", "model"}:

@@ -31,6 +31,7 @@ class Fold(Source):
 
     kind: ClassVar[str] = "fold"
     is_stream: ClassVar[bool] = True
+    can_be_malformed: ClassVar[bool] = False
     uncorrectable: ClassVar[str] = "cannot change what was given out."
     """Why `late='correct'` is refused; empty where windows can be computed anew."""
 

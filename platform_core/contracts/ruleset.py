@@ -66,8 +66,9 @@ def _rules(dataset: Dataset) -> tuple[Rule, ...]:
 
 
 def _types_rules(dataset: Dataset) -> Iterator[Rule]:
-    """The rule on types; where every column is text there is nothing that could not be read."""
-    if any(column.dtype != pl.String for column in dataset.columns):
+    """The rule on types: any record may be malformed; what is made of texts alone can all be read."""
+    may_be_malformed = dataset.source is not None and dataset.source.can_be_malformed
+    if may_be_malformed or any(column.dtype != pl.String for column in dataset.columns):
         yield Types()
 
 

@@ -51,6 +51,7 @@ class Source:
         orders_rows: Whether it says itself which of several rows with one key is the newest.
         rereads: Whether a unit may bring rows that earlier units brought, so that a refused one is known by content.
         is_dbt: Whether a dbt model makes the rows, from tables of the lake.
+        can_be_malformed: Whether a record may come that is none, such as half a line.
         when_empty: What to do when a run finds nothing to take in; empty where that is no failure.
         null_values: Texts that mean null, besides the empty text, for all columns or by column; None where texts are
             values and nothing else.
@@ -68,6 +69,7 @@ class Source:
     orders_rows: ClassVar[bool] = False
     rereads: ClassVar[bool] = False
     is_dbt: ClassVar[bool] = False
+    can_be_malformed: ClassVar[bool] = True
     when_empty: ClassVar[str] = ""
 
     null_values: Sequence[str] | Mapping[str, Sequence[str]] | None = None
@@ -309,6 +311,7 @@ class Generated(Source):
 
     kind: ClassVar[str] = "generated"
     replaces: ClassVar[bool] = True
+    can_be_malformed: ClassVar[bool] = False
     fills_partitions: ClassVar[bool] = False
 
     rows: int
@@ -511,6 +514,7 @@ class DbtModel(Source):
     kind: ClassVar[str] = "dbt"
     fills_partitions: ClassVar[bool] = False
     is_dbt: ClassVar[bool] = True
+    can_be_malformed: ClassVar[bool] = False
 
     @property
     def title(self) -> str:

@@ -8,9 +8,14 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import timedelta
 from typing import Any
 
 from platform_core import contracts
+from platform_core.contracts.arguments import EXAMPLES as EXAMPLES_OF_DATASET
+from platform_core.contracts.folds import Fold
+from platform_core.contracts.publications import Publication
+from platform_core.contracts.sources import Source
 from platform_core.rules import FIELD_WORDS, KINDS
 
 TYPES: Mapping[str, str] = {
@@ -122,6 +127,120 @@ EXAMPLES: Mapping[str, str] = {
 }
 """An example of each function and record that a declaration is made of."""
 
+ARGUMENTS: Mapping[str, str] = {
+    "after": "after=minutes(10)",
+    "at_least": "at_least=1000",
+    "at_most": "at_most=5000",
+    "attempts": "attempts=3",
+    "auth": 'auth=bearer("crm")',
+    "availability": "availability=0.999",
+    "awaits_future": "awaits_future=True",
+    "before": "before=minutes(5)",
+    "by": 'by=["user"]',
+    "case": 'case={"country": "upper"}',
+    "column": 'column="price"',
+    "columns": 'columns=["price", "day"]',
+    "connection": 'connection="shop"',
+    "count": "count=100",
+    "currency": 'currency=("€", "EUR")',
+    "cursor": 'cursor="updated_at"',
+    "decimal": 'decimal=","',
+    "delimiter": 'delimiter=";"',
+    "encoding": 'encoding="cp1252"',
+    "event_time": 'event_time="at"',
+    "every": "every=minutes(5)",
+    "evolution": 'evolution="add"',
+    "extra_columns": 'extra_columns="note"',
+    "features": "features=[]",
+    "first": 'first=col("page") == "basket"',
+    "first_times": "first_times=3",
+    "follow": 'follow="next"',
+    "Topic.format": 'format="avro"',
+    "Changes.format": 'format="debezium"',
+    "formats": 'formats={"day": "%d.%m.%Y"}',
+    "gap": "gap=minutes(30)",
+    "grace": "grace=minutes(1)",
+    "header": "header=False",
+    "header_row": "header_row=3",
+    "headers": 'headers="loose"',
+    "history": "history=True",
+    "idle": "idle=minutes(10)",
+    "index": 'index="orders"',
+    "keep": "keep=within(days=30)",
+    "key": 'key="user"',
+    "Database.key": 'key=["id"]',
+    "lag": "lag=minutes(1)",
+    "late": 'late="correct"',
+    "latency": "latency=minutes(5)",
+    "lateness": "lateness=minutes(1)",
+    "left": 'left="shop/clicks"',
+    "malformed": "malformed=0.01",
+    "maximum": "maximum=within(hours=4)",
+    "may_fall": "may_fall=0.5",
+    "may_rise": "may_rise=2.0",
+    "meaning": 'meaning="What customers paid."',
+    "measures": 'measures={"clicks": col("page").len()}',
+    "metric": 'metric="row_count"',
+    "missing_columns": 'missing_columns="refuse"',
+    "mode": 'mode="merge"',
+    "Parquet.mode": 'mode="append"',
+    "name": 'name="Revenue"',
+    "null_values": 'null_values={"amount": ["n/a"]}',
+    "of": 'of="shop/clicks"',
+    "owner": 'owner="team:finance"',
+    "pages": "pages=offset(100)",
+    "params": 'params={"status": "open"}',
+    "path_columns": 'path_columns={"country": r"sales-([a-z]+)-"}',
+    "pattern": 'pattern="**/sales-*.csv"',
+    "prefix": 'prefix="orders"',
+    "query": 'query="select * from orders where paid"',
+    "rate": "rate=5",
+    "Scored.rate": "rate=0.01",
+    "read_back": "read_back=within(days=90)",
+    "reads_columns": 'reads_columns=["price", "quantity"]',
+    "records": 'records="data.items"',
+    "right": 'right="shop/orders"',
+    "rows": "rows=1000",
+    "season": "season=within(days=1)",
+    "season_parts": "season_parts=24",
+    "seed": "seed=7",
+    "severity": 'severity="error"',
+    "sheet": 'sheet="2024"',
+    "since": 'since="changed_after"',
+    "size": "size=minutes(5)",
+    "sort": 'sort=["day"]',
+    "store": 'store="online"',
+    "synonyms": 'synonyms=["Turnover"]',
+    "table": 'table="orders"',
+    "take": 'take=["country"]',
+    "then": 'then=col("page") == "checkout"',
+    "thousands": 'thousands="."',
+    "throughput": "throughput=1000",
+    "time": 'time="at"',
+    "times": "times=2",
+    "Changes.times": 'times="ms"',
+    "topic": 'topic="orders"',
+    "topic_partitions": "topic_partitions=4",
+    "train_on": "train_on=5000",
+    "trim": "trim=True",
+    "type_changes": 'type_changes="refuse"',
+    "url": 'url="https://api.example.com/v1/customers"',
+    "valid_from": 'valid_from="since"',
+    "versions": "versions=within(days=30)",
+    "widths": "widths=(8, 30, 12)",
+    "within": "within=minutes(30)",
+    "without": 'without=col("page") == "help"',
+    "zone": 'zone="Europe/Berlin"',
+}
+"""An example of each argument of the records, by its name; of one record alone, by the record's name and its own."""
+
+_SHARED: Mapping[str, type] = {
+    "every source": Source,
+    "every stream made of streams": Fold,
+    "every publication": Publication,
+}
+"""Whose arguments several records have."""
+
 _MACHINERY = frozenset({
     "Auth", "Catalog", "Categories", "CheckRule", "Column", "DatasetRule", "Pages", "Pairs", "Partitions",
     "ReferenceRule", "RowRule", "Rule", "Transform",
@@ -142,7 +261,7 @@ def _page() -> Iterator[str]:
     yield "Made from the code by `platform_core.contracts.words`; a test knows when it is out of date."
     types = ((f"`{word}`", text) for word, text in TYPES.items())
     yield from _section("Types of columns", "Annotation", "What it is", types)
-    yield from _section("Arguments of `Dataset`", "Argument", "What it says", _arguments(contracts.Dataset))
+    yield from _section("Arguments of `Dataset`", "Example", "What it says", _arguments(contracts.Dataset, "Dataset"))
     yield from _section("Arguments of `Field`", "Example", "What it says", _options())
     yield from _section(
         "Rules of `Field`", "Example", "What it says",
@@ -178,23 +297,56 @@ def _names() -> Iterator[tuple[str, str]]:
 
 
 def _records() -> Iterator[str]:
+    for title, base in _SHARED.items():
+        yield from _section(f"Arguments of {title}", "Example", "What it says", _arguments(base, base.__name__))
     for name in contracts.__all__:
         thing = getattr(contracts, name)
-        if name not in _ELSEWHERE | _MACHINERY and is_dataclass(thing):
-            yield from _section(f"Arguments of `{name}`", "Argument", "What it says", _arguments(thing))
+        if name not in _ELSEWHERE | _MACHINERY and is_dataclass(thing) and own_arguments(thing):
+            yield from _section(f"Arguments of `{name}`", "Example", "What it says", _arguments(thing, name))
 
 
-def _arguments(record: Any) -> Iterator[tuple[str, str]]:
+def own_arguments(record: Any) -> list[Field[Any]]:
+    """Return the arguments of a record that are not explained once for all records of its kind."""
+    known = {field.name: field.default for base in _SHARED.values() if base is not record and issubclass(record, base)
+             for field in fields(base)}  # fmt: skip
+    return [
+        field
+        for field in fields(record)
+        if field.init and example_of(record.__name__, field.name)
+        if field.name not in known or known[field.name] is not field.default
+    ]
+
+
+def example_of(record: str, argument: str) -> str:
+    """Return how an argument is written; empty where nobody writes it, as the format that a store is known by."""
+    if record == "Dataset":
+        return EXAMPLES_OF_DATASET[argument]
+    return ARGUMENTS.get(f"{record}.{argument}", ARGUMENTS.get(argument, ""))
+
+
+def _arguments(record: Any, name: str) -> Iterator[tuple[str, str]]:
     texts = _documented(record)
-    for field in fields(record):
-        if field.init:
-            yield f"`{field.name}`", f"{texts.get(field.name, '')} {_default(field)}".strip()
+    for field in own_arguments(record):
+        text = f"{texts.get(field.name, '')} {_default(field)}".strip()
+        yield f"`{example_of(name, field.name)}`", text
 
 
 def _default(field: Field[Any]) -> str:
     if field.default is MISSING:
         return ""
-    return f"Default `{field.default!r}`."
+    if isinstance(field.default, timedelta):
+        return f"Default {_spoken(field.default)}."
+    shown = type(field.default).__name__ + "()" if is_dataclass(field.default) else repr(field.default)
+    return f"Default `{shown}`."
+
+
+def _spoken(length: timedelta) -> str:
+    if not length:
+        return "zero"
+    for seconds, unit in ((86_400, "days"), (60, "minutes"), (1, "seconds")):
+        if not length.total_seconds() % seconds:
+            return f"{length.total_seconds() / seconds:g} {unit}"
+    return str(length)
 
 
 def _first(thing: Any) -> str:

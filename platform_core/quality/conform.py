@@ -11,7 +11,14 @@ from platform_core.contracts.dataset import Dataset
 from platform_core.errors import ShapeError
 from platform_core.quality.conversions import Conversion, conversions_of
 from platform_core.quality.nested import decoded
-from platform_core.quality.source_texts import LEAP_SECOND, likely_names, spelled, spelling_of, with_contract_names
+from platform_core.quality.source_texts import (
+    LEAP_SECOND,
+    NAMELESS,
+    likely_names,
+    spelled,
+    spelling_of,
+    with_contract_names,
+)
 
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
@@ -99,17 +106,29 @@ def _judge_names(names: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
         likely = likely_names(extra, missing)
         alike = "".join(f" {found!r} differs from {name!r} in case, blanks or underscores alone."
                         for name, found in likely.items())  # fmt: skip
+        alike += " Files(headers='loose') takes such names." if likely else ""
         raise ShapeError(
             dataset.name, missing, f"missing; the input has {_told(names, declared)}.{alike}",
             "let names differ so with Files(headers='loose'), or name it with Field(source_name=...)." if likely else
             "add the columns to the input, or declare a new version of the contract without them.",
         )  # fmt: skip
-    if extra and (dataset.source is None or dataset.source.extra_columns == "refuse"):
+    nameless = [name for name in extra if NAMELESS.fullmatch(name)]
+    if nameless and len(nameless) == len(extra) and refuses_columns(dataset):
+        raise ShapeError(
+            dataset.name, nameless, "without a name in the header, as a delimiter at the end of its line makes one; "
+            "Files(headers='loose') drops it where it has no value.", "write Files(headers='loose').",
+        )  # fmt: skip
+    if extra and refuses_columns(dataset):
         raise ShapeError(
             dataset.name, extra, "not in the contract.",
             "declare the columns, or let them pass with Files(extra_columns='ignore').",
         )  # fmt: skip
     return extra
+
+
+def refuses_columns(dataset: Dataset) -> bool:
+    """Tell whether an input with a column that the contract lacks is set aside."""
+    return dataset.source is None or dataset.source.extra_columns == "refuse"
 
 
 def _missing_names(names: Sequence[str], extra: Sequence[str], dataset: Dataset) -> list[str]:

@@ -13,6 +13,9 @@ import polars as pl
 RECORD = "_record"
 """The key of a payload under which the text of a malformed record stands."""
 
+MALFORMED = "malformed: "
+"""Begins the reason of an envelope that holds a record which is none."""
+
 Decision = Literal["open", "replayed", "discarded"]
 
 ENVELOPE: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -79,7 +82,7 @@ def with_malformed(envelopes: pl.DataFrame, malformed: Mapping[int, tuple[str, s
     texts = pl.DataFrame(
         {
             "position": list(malformed),
-            "_reason": [f"malformed: {reason}" for reason, _ in malformed.values()],
+            "_reason": [f"{MALFORMED}{reason}" for reason, _ in malformed.values()],
             "_payload": [json.dumps({RECORD: text}, ensure_ascii=False) for _, text in malformed.values()],
         },
         schema={"position": pl.Int64, "_reason": pl.String, "_payload": pl.String},

@@ -19,6 +19,9 @@ _BLANKS = "[ \u00a0\u202f]"
 _LEAST_YEAR = 1000
 LEAP_SECOND = "[0-9]:60([^0-9]|$)"
 """A second that no type has room for: read as the first of the next minute, two instants would be one."""
+NAMELESS = re.compile("column_[0-9]+")
+"""What readers call a column that the header gives no name."""
+
 _MISSPELT = "?"
 """Put before a text that is not written as the source says: no number, day or instant begins with it."""
 
@@ -178,4 +181,4 @@ def _folded(name: str) -> str:
 
 def _is_nameless(raw: pl.DataFrame, name: str) -> bool:
     """Tell whether a column has no name of its own and no value, as a delimiter too many leaves one behind."""
-    return re.fullmatch(r"column_[0-9]+", name) is not None and raw[name].null_count() == raw.height
+    return NAMELESS.fullmatch(name) is not None and raw[name].null_count() == raw.height

@@ -64,6 +64,7 @@ class Batch:
         rows: The rows, uncast: text where the source has text.
         first_record: The number of the first row among the unit's rows, from 1; the others follow.
         lines: The line of the file on which each row begins, as an editor counts them; None where there are no lines.
+        line_word: What such a line is called: of a workbook, a row.
         places: What else a person calls each row's place: an offset, an envelope's id; None where there is nothing.
         wheres: What a person calls each row's place: a page and a record; None where it has only its number.
         malformed: The records between them that could be no row: line, reason and text.
@@ -72,6 +73,7 @@ class Batch:
     rows: pl.DataFrame
     first_record: int = 1
     lines: pl.Series | None = None
+    line_word: str = "line"
     places: pl.Series | None = None
     wheres: pl.Series | None = None
     malformed: Sequence[Malformed] = ()

@@ -28,6 +28,9 @@ from platform_resources.sources.base import Batch, Cursor, RecentUnits, SourceCo
 from platform_resources.sources.feed import Listing
 
 _PIECE = 1 << 20
+_LINE_WORDS = {"csv": "line", "json": "line", "jsonl": "line", "excel": "row"}
+"""What a person calls the place of a row, by the format of its file; of others it has its number alone."""
+
 _KEPT_BYTES = 32 << 20
 """Files up to this size are fetched once to be identified and read; larger ones are read in pieces."""
 
@@ -339,7 +342,9 @@ class LandedFiles:
                 records = 0
                 for batch in reading.batches():
                     frame = batch.frame.with_columns(pl.lit(value).alias(name) for name, value in constants.items())
-                    yield Batch(frame, records + 1, pl.Series(batch.lines), malformed=batch.malformed)
+                    lines = pl.Series(batch.lines) if reading.format in _LINE_WORDS else None
+                    word = _LINE_WORDS.get(reading.format, "line")
+                    yield Batch(frame, records + 1, lines, line_word=word, malformed=batch.malformed)
                     records += frame.height + len(batch.malformed)
             except ConversionError as error:
                 raise UnreadableUnit(unit.source, f"{error.problem}.") from error

@@ -59,7 +59,11 @@ class TopicMessages:
                     return
                 decoded = decode(batch, columns, extra="ignore", form=self.form)
                 yield Batch(
-                    decoded.rows, first, lines=decoded.offsets, malformed=_malformed(batch, decoded.poison, first)
+                    decoded.rows,
+                    first,
+                    lines=decoded.offsets,
+                    line_word="offset",
+                    malformed=_malformed(batch, decoded.poison, first),
                 )
                 position, first = batch.next_offset, first + len(batch)
         finally:

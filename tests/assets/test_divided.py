@@ -1,9 +1,11 @@
 """Partitions that people have: by category, by pairs, in a zone; stored in three formats, followed and replayed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 
@@ -91,6 +93,34 @@ def test_late_rows_of_a_pair_make_its_day_stale_and_no_other(travel: World) -> N
     assert tags == [["2026-04-01|PT"] * 2, ["2026-04-01"] * 2]
     travel.catch_up()
     assert [taken for _, taken in travel.rows("travel/days").rows()] == [5, 2]
+
+
+def scheduled(travel: World, name: str, due: str) -> list[str | None]:
+    """The partitions that a dataset's schedule asks for at a tick."""
+    at = datetime.fromisoformat(due)
+    context = dg.build_schedule_context(travel.instance, at, repository_def=travel.location.defs.get_repository_def())
+    tick = travel.location.defs.resolve_schedule_def(f"{name.replace('/', '_')}_schedule").evaluate_tick(context)
+    return [request.partition_key for request in tick.run_requests or ()]
+
+
+@pytest.fixture
+def kept(travel: World) -> Iterator[World]:
+    """The same world with a history on disk, which a schedule opens by itself."""
+    with dg.instance_for_test() as instance:
+        yield replace(travel, instance=instance)
+
+
+def test_a_schedule_asks_for_the_countries_that_have_come_and_for_the_day_of_each_that_ended(kept: World) -> None:
+    travel = kept
+    assert scheduled(travel, "travel/visits", "2026-04-06T06:00:00Z") == []
+    assert scheduled(travel, "travel/trips", "2026-03-30T01:00:00Z") == []
+    land(travel, "visits-a", "visit,country,day,nights", "1,DE,2026-01-02,3")
+    land(travel, "trips-a", "trip,at,country,price", "1,2026-03-28T23:00:00Z,FR/GP,2")
+    travel.catch_up()
+    assert scheduled(travel, "travel/visits", "2026-04-06T06:00:00Z") == ["DE", "FR/GP"]
+    assert scheduled(travel, "travel/trips", "2026-03-30T01:00:00Z") == ["2026-03-29|DE", "2026-03-29|FR/GP"]
+    assert scheduled(travel, "travel/trips", "2026-03-29T22:30:00Z") == ["2026-03-29|DE", "2026-03-29|FR/GP"]
+    assert scheduled(travel, "travel/trips", "2026-03-29T21:30:00Z") == ["2026-03-28|DE", "2026-03-28|FR/GP"]
 
 
 def test_the_daemon_adds_new_categories_and_names_one_of_them_in_the_run(travel: World) -> None:

@@ -1,11 +1,14 @@
 """Landed files as people send them: one bad line sets one line aside, and it comes back by a fix."""
 
+import io
 import json
+from pathlib import Path
 
+import openpyxl
 import pytest
 
 from platform_assets.ingest.replay import replay_tag
-from tests.world import World
+from tests.world import World, world
 
 HEADER = b"sale,sku,price,buyer,at\n"
 
@@ -76,3 +79,51 @@ def test_subfolders_and_markers_of_folders(shop: World) -> None:
     deep = {file.source for file in landing.files("shop", "**/sales-*.csv")}
     assert deep == {"shop/sales-a.csv", "shop/2024/sales-b.csv", "shop/2024/05/sales-c.csv"}
     assert {file.source for file in landing.files("shop", "*/sales-*.csv")} == {"shop/2024/sales-b.csv"}
+
+
+def test_what_could_not_be_read_is_told_with_its_value_by_the_check_until_it_is_mended(shop: World) -> None:
+    shop.land("shop/sales-a.csv", HEADER + line(1) + b"2,pear,$7,,2024-01-03T09:00:00\n" + b"3,pear\n" + line(4))
+    shop.catch_up()
+    told = shop.checks("shop/sales")["types"].description
+    assert "price: '$7' is no number" in told
+    assert "at: '2024-01-03T09:00:00' has no zone" in told
+    assert "malformed: line 4: 2 fields" in told
+    reasons = shop.store("shop/sales").envelopes().sort("position")["reason"].to_list()
+    assert reasons[0] == "line 3: broken: every value can be read as its type"
+    shop.land("shop/sales-b.csv", HEADER + line(5))
+    shop.catch_up()
+    later = shop.checks("shop/sales")["types"].description
+    assert later == told.replace("2 of 4 rows do not (50.000%)", "2 of 5 rows do not (40.000%)")
+
+
+def test_a_row_of_a_workbook_is_named_as_the_workbook_names_it(tmp_path: Path) -> None:
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    for place, cells in {1: ["term", "meaning"], 2: ["a", "x"], 5: ["b", "y"], 9: [None, "z"]}.items():
+        for column, cell in enumerate(cells, 1):
+            book.active.cell(place, column, cell)
+    book.save(content)
+    with world(tmp_path, "tests.worded") as words:
+        words.land("words/terms-a.xlsx", content.getvalue())
+        words.catch_up()
+        assert words.rows("words/terms")["term"].to_list() == ["a", "b"]
+        assert words.store("words/terms").envelopes()["reason"].to_list() == ["row 9: broken: term is not null"]
+
+
+def test_a_header_with_a_comma_too_many_or_in_another_case_says_what_takes_it(tmp_path: Path) -> None:
+    with world(tmp_path, "tests.worded") as words:
+        words.land("words/terms-a.csv", b"term,meaning,\na,x,\n")
+        words.land("words/terms-b.csv", b"Term, Meaning\na,x\n")
+        words.catch_up()
+        told = words.store("words/terms").envelopes().sort("source")["reason"].to_list()
+        assert "without a name in the header" in told[0]
+        assert "'Term' differs from 'term' in case" in told[1]
+        assert all("headers='loose'" in reason for reason in told)
+
+
+def test_a_malformed_record_of_a_dataset_of_texts_is_set_aside_too(tmp_path: Path) -> None:
+    with world(tmp_path, "tests.worded") as words:
+        words.land("words/terms-a.csv", b'term,meaning\na,x\nb\n"c,y\nd,\n' + b"e%d,z\n" * 300 % tuple(range(300)))
+        words.catch_up()
+        assert words.balance("words/terms") == (304, 304)
+        reasons = words.store("words/terms").envelopes()["reason"].to_list()
+        assert [reason.partition(": ")[2][:9] for reason in reasons] == ["line 3: 1", "line 4: a"]

@@ -35,4 +35,5 @@ trips = Dataset(
     store=Delta(mode="merge"),
     rules=[volume(at_least=1, over="partition")],
     quarantine=Quarantine(awaits_future=True),
+    schedule="0 1 * * *",
 )

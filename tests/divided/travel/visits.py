@@ -22,4 +22,5 @@ visits = Dataset(
     partitions=by("country", name="travel_countries"),
     store=Iceberg(mode="merge"),
     quarantine=Quarantine(),
+    schedule="0 6 * * 1",
 )

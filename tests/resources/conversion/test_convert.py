@@ -171,6 +171,14 @@ def test_a_value_late_in_a_file_widens_its_column_and_loses_nothing(
     )
 
 
+@pytest.mark.parametrize("ending", ["", "Z", "+01:00"])
+def test_a_60th_second_late_in_a_file_makes_its_column_a_text(ending: str, run: Convert, tmp_path: Path) -> None:
+    """DuckDB reads `23:59:59` by the format of the first rows, and would have to be told of the other one."""
+    body = f"1,2016-12-31 23:59:59{ending},some text that fills the file\n".encode() * 40_000
+    run(b"a,at,b\n" + body + f"2,2016-12-31 23:59:60{ending},x\n".encode(), "out.parquet")
+    assert table(tmp_path)["at"][[0, -1]].to_list() == [f"2016-12-31 23:59:{second}{ending}" for second in (59, 60)]
+
+
 @pytest.mark.parametrize("target", ["o.jsonl", "o.csv.gz", "o.arrow", "o.delta"])
 @pytest.mark.parametrize(("late", "rejected"), [(b"1.5,x", 0), (b"1,2,3", 1), (b"7,\xff", 1), (b'8,"open', 1)])
 def test_a_mistake_late_in_a_file_is_met_whatever_is_written(
@@ -190,6 +198,7 @@ def test_a_mistake_late_in_a_file_is_met_whatever_is_written(
      ("2024-01-01 10:00:00", pl.Datetime("us")),
      ("2024-01-01T10:00:00.5", pl.Datetime("us")), ("2024-01-01T10:00:00Z", pl.Datetime("us", "UTC")),
      ("2024-01-01 10:00:00+02", pl.Datetime("us", "UTC")), ("2016-12-31T23:59:60Z", pl.String),
+     ("2016-12-31 23:59:60", pl.String),
      ("2024-01-01T00:00:00.123456789Z", pl.String), ("0.1000000000000000055511151231257827", pl.String),
      ("33829.490000000002", pl.Float64), ("NaN", pl.Float64), ("1e400", pl.String), ("yes", pl.String)],
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Datasets whose columns are all texts."""

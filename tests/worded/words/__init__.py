@@ -1,0 +1,1 @@
+"""The only domain of them."""
