@@ -4,6 +4,7 @@ The records are the JSON; their field names are the contract with programs and s
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -19,11 +20,14 @@ from platform_assets.operations.errors import RequestError, UnknownName
 from platform_core.contracts import Dataset, rules_of
 from platform_core.privacy.masking import masked_record
 from platform_core.quality import conform, judge, payloads
+from platform_core.quality.envelope import MALFORMED
 from platform_core.quality.source_texts import spelling_of
 from platform_core.quality.unreadable import unreadable_values, why_unreadable
 from platform_core.rules import Types
 
 Payload = Mapping[str, str | None]
+
+_PLACE = re.compile(f"(?:{MALFORMED})?((?:line|row|offset) [0-9,]+): ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +35,8 @@ class Envelope:
     """An envelope in the list.
 
     Attributes:
-        position: The row's place in its source, from 1 on; None for a file that cannot be read at all.
+        position: The row's number in its source, from 1 on; None for a file that cannot be read at all.
+        place: What a person calls it: `line 4`, `row 6` of a workbook; empty where it has only its number.
         fixed: Whether a fix waits for a replay, or went into one.
     """
 
@@ -40,6 +45,7 @@ class Envelope:
     rules: tuple[str, ...]
     source: str
     position: int | None
+    place: str
     partition: str | None
     decision: str
     fixed: bool
@@ -138,6 +144,7 @@ def _envelope(dataset: str, row: Mapping[str, Any]) -> Envelope:
         rules=tuple(row["rules"]),
         source=row["source"],
         position=row["position"],
+        place=found[1] if (found := _PLACE.match(row["reason"])) else "",
         partition=row["partition"],
         decision=row["decision"],
         fixed=row["fix"] is not None,

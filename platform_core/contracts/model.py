@@ -82,9 +82,15 @@ def Field(  # noqa: N802, PLR0913 - Pandera's name, and one keyword per term a c
         nullable=bool(nullable),
         unique=bool(unique),
         raise_warning=severity == "warn",
-        **{name: text for name, text in plain.items() if isinstance(text, str)},
+        description=_text(description),
+        title=_text(title),
+        alias=_text(alias),
         metadata={**(metadata if isinstance(metadata, dict) else {}), TERMS: terms},
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _refused_options(

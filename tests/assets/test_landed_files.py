@@ -106,7 +106,7 @@ def test_a_row_of_a_workbook_is_named_as_the_workbook_names_it(tmp_path: Path) -
         words.land("words/terms-a.xlsx", content.getvalue())
         words.catch_up()
         assert words.rows("words/terms")["term"].to_list() == ["a", "b"]
-        assert words.store("words/terms").envelopes()["reason"].to_list() == ["row 9: broken: term is not null"]
+        assert words.store("words/terms").envelopes()["reason"].to_list() == ["row 9: broken: term is never null"]
 
 
 def test_a_header_with_a_comma_too_many_or_in_another_case_says_what_takes_it(tmp_path: Path) -> None:

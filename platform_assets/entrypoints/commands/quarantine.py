@@ -175,9 +175,11 @@ def _list_table(envelopes: Sequence[Envelope], *, limit: int, decision: str, now
 
 
 def _place(envelope: Envelope) -> str:
-    """Where a row stood: its file without the domain's folder, and the row's number; the file alone if all of it."""
+    """Where a row stood: its file without the domain's folder, with its line or number; the file alone if all of it."""
     name = plain(envelope.source.removeprefix(f"{envelope.dataset.partition('/')[0]}/"))
-    return f"{name}, whole file" if envelope.position is None else f"{name}:{envelope.position}"
+    if envelope.position is None:
+        return f"{name}, whole file"
+    return f"{name}, {envelope.place}" if envelope.place else f"{name}:{envelope.position}"
 
 
 def _decision(envelope: Envelope) -> str:
