@@ -91,8 +91,9 @@ def _schedule(dataset: Dataset) -> dg.ScheduleDefinition:
             keys = keys_of_period(partitions, ended)
         if not keys:
             yield dg.SkipReason("no partition is there yet")
+        tick = context.scheduled_execution_time.isoformat()
         for key in keys:
-            yield dg.RunRequest(partition_key=key)
+            yield dg.RunRequest(run_key=f"{tick} {key}", partition_key=key)  # without it Dagster refuses a second one
 
     return due
 
