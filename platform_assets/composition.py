@@ -19,6 +19,7 @@ from platform_assets.operations.alerting.sensor import alert_sensor
 from platform_assets.operations.automation import automation_for, follow_inputs
 from platform_assets.operations.detector_assets import detector_assets
 from platform_assets.operations.openlineage import openlineage_sensor
+from platform_assets.operations.run_traces import trace_sensor
 from platform_assets.operations.sla_checks import sla_checks
 from platform_assets.operations.upkeep.asset import upkeep_asset, upkeep_schedules
 from platform_assets.operations.upkeep.tables import kept_tables
@@ -90,6 +91,7 @@ def _definitions(location: CodeLocation) -> dg.Definitions:
             *automation.sensors,
             alert_sensor(location),
             *([openlineage_sensor(location)] if chosen.openlineage else []),
+            *([trace_sensor(chosen)] if chosen.traces else []),
         ],
         schedules=[*automation.schedules, *upkeep_schedules()],
         executor=dg.in_process_executor,

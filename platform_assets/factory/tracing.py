@@ -1,14 +1,20 @@
-"""A step as a span, below the sensor's tick that asked for its run where there was one."""
+"""A step as a span, below the span of its run, which is below the tick that asked for the run where there was one.
 
-from collections.abc import Callable, Iterator
+A run that Dagster's automation asked for goes on with the trace of the run that made what it reads; where several did,
+with that of the newest, and its steps link to the others.
+"""
+
+from collections.abc import Callable, Collection, Iterator
 from functools import wraps
 from typing import Any
 
 import dagster as dg
 
 from platform_resources.settings import Settings
-from platform_resources.telemetry import Span, log_event, open_span, trace_of_run
+from platform_resources.telemetry import Span, log_event, open_span, run_traceparent
 from platform_resources.telemetry.tracing import TRACEPARENT_TAG
+
+_BY_AUTOMATION = "dagster/from_automation_condition"
 
 
 def traced(name: str, body: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
@@ -22,7 +28,7 @@ def traced(name: str, body: Callable[..., Iterator[Any]]) -> Callable[..., Itera
     @wraps(body)
     def tracing(context: dg.AssetExecutionContext, **kwargs: Any) -> Iterator[Any]:
         settings: Settings = kwargs["lake"].settings
-        with open_step(settings, name, context.run) as span:
+        with open_step(settings, name, context) as span:
             rows = None
             for event in body(context, **kwargs):
                 if isinstance(event, dg.Output):
@@ -34,11 +40,42 @@ def traced(name: str, body: Callable[..., Iterator[Any]]) -> Callable[..., Itera
     return tracing
 
 
-def open_step(settings: Settings, name: str, run: dg.DagsterRun) -> Any:
+def open_step(settings: Settings, name: str, context: dg.AssetExecutionContext) -> Any:
     """Open the span of a step of a run."""
-    parent = run.tags.get(TRACEPARENT_TAG) or trace_of_run(run.run_id)
+    run = context.run
     attributes = {"dataset": name, "dagster.run_id": run.run_id, "dagster.job": run.job_name}
-    return open_span(settings, "step", parent=parent, attributes=attributes, flush=True)
+    if settings.traces is None:
+        return open_span(settings, "step")
+    makers = _makers(context)
+    asked_by = _asked_by(context.instance, run.run_id, makers)
+    return open_span(
+        settings,
+        "step",
+        parent=run_traceparent(run.run_id, asked_by),
+        links=[traceparent for traceparent in makers if traceparent != asked_by],
+        attributes=attributes,
+        flush=True,
+    )
+
+
+def _asked_by(instance: dg.DagsterInstance, run_id: str, makers: Collection[str]) -> str:
+    """The traceparent of what asked for the run; a tag keeps it, so that all its steps and the run itself agree."""
+    run = instance.get_run_by_id(run_id)
+    tags = run.tags if run else {}
+    if TRACEPARENT_TAG not in tags and _BY_AUTOMATION in tags and makers:
+        instance.add_run_tags(run_id, {TRACEPARENT_TAG: next(iter(makers))})
+        return next(iter(makers))
+    return tags.get(TRACEPARENT_TAG, "")
+
+
+def _makers(context: dg.AssetExecutionContext) -> list[str]:
+    """The traceparents of the other runs that last made what the step reads, the newest first."""
+    read = {key for own in context.selected_asset_keys for key in context.assets_def.asset_deps[own]}
+    events = context.instance.get_latest_materialization_events(read - context.selected_asset_keys)
+    made = sorted(((event.timestamp, event.run_id) for event in events.values() if event), reverse=True)
+    makers = dict.fromkeys(run_id for _, run_id in made if run_id and run_id != context.run.run_id)
+    runs = (context.instance.get_run_by_id(run_id) for run_id in makers)
+    return [run_traceparent(run.run_id, run.tags.get(TRACEPARENT_TAG, "")) for run in runs if run]
 
 
 def _linked(event: Any, span: Span, settings: Settings) -> Any:

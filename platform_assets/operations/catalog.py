@@ -24,7 +24,7 @@ from platform_assets.operations.report import dataset_report
 from platform_assets.operations.sla import sla_of
 from platform_assets.operations.tables import RowChoice, read_rows
 from platform_core.interchange.odcs import to_odcs
-from platform_core.lineage import impact_of
+from platform_core.lineage import Lineage, impact_of
 from platform_core.lineage.picture import picture
 from platform_core.lineage.render import plain_impact
 
@@ -194,8 +194,11 @@ class PlatformCatalog:
 
     def whole_lineage(self) -> dict[str, Any]:
         """Return the picture of everything."""
-        snapshot = self.snapshot()
-        return picture(snapshot.lineage, states_of(snapshot.entries.values()))
+        return self.drawn(self.snapshot().lineage)
+
+    def drawn(self, lineage: Lineage) -> dict[str, Any]:
+        """Return the picture of a lineage, with the states of its datasets."""
+        return picture(lineage, states_of(self.snapshot().entries.values()))
 
     def impact(self, name: str, *, column: str | None = None) -> dict[str, Any]:
         """Tell what a change touches.

@@ -171,7 +171,7 @@ def _touched(
         bump=found.bump,
         proposed_version=found.proposed_version,
         versioned=found.is_versioned,
-        reader_count=len(lineage.downstream(found.name)),
+        reader_count=sum(not each.startswith("quarantine:") for each in lineage.downstream(found.name)),
         changes=[_change(found.name, change, lineage) for change in found.changes],
         breaking=breaking,
         undeclared=undeclared,

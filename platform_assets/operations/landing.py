@@ -15,6 +15,7 @@ from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.partitioning import growing, partitions_definition, run_keys, span_tags
 from platform_assets.operations.arrivals import Arrival, Cursor, look
 from platform_core.contracts import Catalog, Partitions
+from platform_resources.settings import Settings
 from platform_resources.sources import Landing
 from platform_resources.storage import Lake
 from platform_resources.telemetry import open_span
@@ -51,16 +52,22 @@ def landing_sensor(catalog: Catalog, domain: str) -> dg.SensorDefinition:
             return dg.SkipReason(f"nothing new in {domain}/")
         after = replace(after, turn=after.turn + 1)
         graph = context.repository_def.asset_graph if context.repository_def else None
-        with open_span(settings, "tick", attributes={"sensor": f"{domain}_landing", "arrivals": len(arrivals)}) as span:
-            tag = {TRACEPARENT_TAG: span.traceparent} if span.traceparent else {}
-            runs = [run.with_replaced_attrs(tags={**run.tags, **tag}) for run in requests(arrivals, after, graph)]
         return dg.SensorResult(
-            run_requests=runs,
+            run_requests=traced_requests(settings, f"{domain}_landing", requests(arrivals, after, graph)),
             dynamic_partitions_requests=list(new_partitions(arrivals)),
             cursor=after.write(),
         )
 
     return landed
+
+
+def traced_requests(settings: Settings, sensor: str, runs: Iterable[dg.RunRequest]) -> list[dg.RunRequest]:
+    """Ask for the runs within a span of the tick, and tell them so by a tag; without traces they are the same."""
+    with open_span(settings, "tick", attributes={"sensor": sensor}, flush=True) as span:
+        tag = {TRACEPARENT_TAG: span.traceparent} if span.traceparent else {}
+        asked = [run.with_replaced_attrs(tags={**run.tags, **tag}) for run in runs]
+        span.set(runs=len(asked))
+    return asked
 
 
 def requests(

@@ -1,6 +1,7 @@
 """The lineage of a code location: what is declared, its dbt models as they were last compiled, and other assets."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,9 @@ from platform_core.lineage import Edge, Lineage, Node
 from platform_core.lineage.dbt import dbt_lineage
 from platform_core.lineage.declared import lineage_of
 from platform_resources.settings import Settings
+
+MADE = frozenset({"dataset", "dbt", "asset"})
+"""The kinds of nodes that runs make."""
 
 _COPIES = 5
 """So many copies of a dbt project are looked into for compiled SQL."""
@@ -45,7 +49,7 @@ def last_durations(location: CodeLocation, lineage: Lineage) -> dict[str, float]
     seconds: dict[str, float] = {}
     with open_instance(location.settings) as instance:
         records = InstanceHistory(instance).materialisations(
-            [name for name, node in lineage.nodes.items() if node.kind != "source"]
+            [name for name, node in lineage.nodes.items() if node.kind in MADE]
         )
         steps: dict[str, dict[str, float]] = {}
         for name, record in records.items():
@@ -59,6 +63,17 @@ def last_durations(location: CodeLocation, lineage: Lineage) -> dict[str, float]
             if own is not None:
                 seconds[name] = own
     return seconds
+
+
+def with_runs(location: CodeLocation, lineage: Lineage) -> Lineage:
+    """Return the lineage with the run that made each dataset last."""
+    with open_instance(location.settings) as instance:
+        records = InstanceHistory(instance).materialisations(
+            [name for name, node in lineage.nodes.items() if node.kind in MADE]
+        )
+    runs = {name: record.run_id for name, record in records.items() if record.run_id}
+    nodes = {name: replace(node, run=runs.get(name, "")) for name, node in lineage.nodes.items()}
+    return replace(lineage, nodes=nodes)
 
 
 def _assets(location: CodeLocation) -> Lineage:

@@ -17,7 +17,7 @@ from platform_assets.ingest.inputs import adapter_for, cursor_of
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.operations.arrivals import Arrival, Reach
 from platform_assets.operations.arrivals import Cursor as Turn
-from platform_assets.operations.landing import requests
+from platform_assets.operations.landing import requests, traced_requests
 from platform_core.contracts import Catalog, Dataset
 from platform_resources.settings import Settings
 from platform_resources.sources import Landing
@@ -137,6 +137,7 @@ def source_sensor(catalog: Catalog, domain: str) -> dg.SensorDefinition:
             return dg.SkipReason("; ".join(unreachable) or f"no source of {domain}/ has anything new")
         after = replace(after, turn=replace(after.turn, turn=after.turn.turn + 1))
         graph = context.repository_def.asset_graph if context.repository_def else None
-        return dg.SensorResult(run_requests=list(requests(arrivals, after.turn, graph)), cursor=after.write())
+        runs = traced_requests(landing.settings, f"{domain}_sources", requests(arrivals, after.turn, graph))
+        return dg.SensorResult(run_requests=runs, cursor=after.write())
 
     return polled

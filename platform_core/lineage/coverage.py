@@ -34,7 +34,7 @@ class Coverage:
 
 def coverage_of(lineage: Lineage) -> Coverage:
     """Count what is known."""
-    made = [node for node in lineage.nodes.values() if node.kind != "source"]
+    made = [node for node in lineage.nodes.values() if node.kind in ("dataset", "dbt", "asset")]
     reached = {(edge.target, edge.target_column) for edge in lineage.columns if edge.target_column != WHOLE}
     origins, targets = ({edge.source for edge in lineage.edges}, {edge.target for edge in lineage.edges})
     return Coverage(

@@ -10,6 +10,10 @@ Trace = Callable[[str, Mapping[str, Sequence[str]]], Origins]
 """From SQL and the columns of the tables that it may read to where its columns come from; raises `UnreadableSql`."""
 
 
+_PARAMETERS = ("materialized", "incremental_strategy", "unique_key")
+"""What of a model's configuration decides the rows that it makes."""
+
+
 def dbt_lineage(manifest: Mapping[str, Any], *, beside: Sequence[str] = (), trace: Trace = column_origins) -> Lineage:
     """Return the lineage of dbt's models and of the sources they read, from a manifest.
 
@@ -55,6 +59,7 @@ def _dbt_node(name: str, node: Mapping[str, Any]) -> Node:
         tags=(*node["tags"], *(["mart"] if "lake" in meta else [])),
         columns=tuple(node["columns"]),
         code=str(node["original_file_path"]),
+        parameters={name: str(node["config"][name]) for name in _PARAMETERS if node["config"].get(name)},
     )
 
 

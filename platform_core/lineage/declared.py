@@ -2,12 +2,14 @@
 
 import inspect
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any, get_type_hints
 
 import polars as pl
 
 from platform_core.contracts import Catalog, Dataset, ReferenceRule, Transform, rules_of
 from platform_core.contracts.folds import Fold
+from platform_core.contracts.publications import Publication, ToTopic
 from platform_core.lineage.folds import fold_edges
 from platform_core.lineage.graph import WHOLE, ColumnEdge, Edge, Lineage, Node, Unknown
 from platform_core.lineage.plans import UnreadablePlan, plan_columns
@@ -20,7 +22,8 @@ def lineage_of(catalog: Catalog) -> Lineage:
     loaded = [each for each in catalog.datasets.values() if not each.is_made]
     loads = [_load(catalog, dataset) for dataset in loaded]
     made = [transform_lineage(catalog, transform) for transform in catalog.transforms.values()]
-    return found.merged(*loads, *made)
+    beside = [_beside(catalog, dataset) for dataset in catalog.datasets.values()]
+    return found.merged(*loads, *made, *beside)
 
 
 def _node(catalog: Catalog, dataset: Dataset) -> Node:
@@ -35,7 +38,58 @@ def _node(catalog: Catalog, dataset: Dataset) -> Node:
         columns=tuple(column.name for column in dataset.columns),
         promises=tuple(_promises(dataset)),
         code=f"{function.__module__}:{function.__qualname__}" if function else dataset.model.__module__,
+        parameters=_parameters(dataset, transform),
     )
+
+
+def _parameters(dataset: Dataset, transform: Transform[..., object] | None) -> dict[str, str]:
+    """Return what a dataset is made with: a function's inputs by parameter, or the fields of its source that say it."""
+    if transform is not None:
+        return {name: transform.input_name(name) for name in transform.parameters}
+    if dataset.source is None:
+        return {}
+    given = {each.name: (str(getattr(dataset.source, each.name)), str(each.default)) for each in fields(dataset.source)}
+    return {name: text for name, (text, usual) in given.items() if text not in ("", "None", "()", "{}", usual)}
+
+
+def quarantine_name(name: str) -> str:
+    """Return the name of a dataset's quarantine in the lineage."""
+    return f"quarantine:{name}"
+
+
+def export_name(publication: Publication) -> str:
+    """Return the name of what a publication fills."""
+    return publication.target.replace(" ", ":", 1)
+
+
+def _beside(catalog: Catalog, dataset: Dataset) -> Lineage:
+    """Return what lies beside a dataset: its quarantine, and where its rows are published.
+
+    What refused rows were comes from the same inputs; a topic that is published may be read here again.
+    """
+    nodes: dict[str, Node] = {}
+    edges, columns = set(), set()
+    names = [column.name for column in dataset.columns]
+    if dataset.quarantine is not None:
+        aside = quarantine_name(dataset.name)
+        nodes[aside] = Node(name=aside, kind="quarantine", owner=dataset.owner, columns=tuple(names))
+        above = dataset.source.upstream if isinstance(dataset.source, Fold) else [source_name(dataset)]
+        edges |= {Edge(name, aside) for name in above}
+    for publication in dataset.publish:
+        far = export_name(publication)
+        taken = tuple(dict.fromkeys([*(publication.by or dataset.key), *(publication.columns or names)]))
+        nodes[far] = Node(name=far, kind="export", owner=dataset.owner, columns=taken)
+        edges.add(Edge(dataset.name, far))
+        columns |= {ColumnEdge(dataset.name, name, far, name, "load") for name in taken}
+        edges |= {
+            Edge(far, source_name(reader))
+            for reader in catalog.datasets.values()
+            if isinstance(publication, ToTopic)
+            and reader.source is not None
+            and reader.source.stream is not None
+            and reader.source.stream.topic == publication.topic
+        }
+    return Lineage(nodes, frozenset(edges), frozenset(columns))
 
 
 def _promises(dataset: Dataset) -> Iterator[str]:

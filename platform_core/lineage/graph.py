@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeVar
 
-Kind = Literal["dataset", "source", "dbt", "asset"]
-"""`dataset`: declared; `source`: files, a generator or a system outside; `dbt`: a model; `asset`: written by hand."""
+Kind = Literal["dataset", "source", "dbt", "asset", "export", "quarantine", "transformation"]
+"""`dataset`: declared; `source`: files, a generator or a system outside; `dbt`: a model; `asset`: written by hand;
+`export`: where rows of a dataset are published; `quarantine`: where its refused rows wait; `transformation`: what makes
+a dataset, where that was asked for as a node of its own."""
 
 How = Literal["value", "filter", "join", "group", "reference", "load"]
 """How a column reaches another: its values, or which rows there are. `reference`: values must be found there."""
@@ -28,6 +30,8 @@ class Node:
         columns: Names, in order.
         promises: What its owner promised, in words, such as `fresh within 24 h`.
         code: Where it is made: `module:function`, or a dbt model's file.
+        parameters: What it is made with, such as a window's size or a model's materialisation.
+        run: The id of the run that made it last; empty where nobody looked.
     """
 
     name: str
@@ -38,6 +42,8 @@ class Node:
     columns: Sequence[str] = ()
     promises: Sequence[str] = ()
     code: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    run: str = ""
 
     @property
     def is_mart(self) -> bool:
@@ -140,6 +146,26 @@ class Lineage:
         return _following(
             ((edge.source, edge.source_column), (edge.target, edge.target_column)) for edge in self.columns
         )
+
+    def with_transformations(self) -> "Lineage":
+        """Return the lineage with what makes each dataset as a node between it and what it is made of.
+
+        Such a node has the code, the parameters and the run of the dataset, and is named `make DATASET`. References
+        stay edges between datasets, and columns reach columns as before.
+        """
+        made = {edge.target for edge in self.edges if edge.how == "input" and edge.target in self.nodes}
+        nodes = {
+            f"make {name}": Node(
+                name=f"make {name}", kind="transformation", owner=self.nodes[name].owner, code=self.nodes[name].code,
+                version=self.nodes[name].version, parameters=self.nodes[name].parameters, run=self.nodes[name].run,
+            )
+            for name in made
+        }  # fmt: skip
+        edges = {Edge(f"make {name}", name) for name in made}
+        for edge in self.edges:
+            into = f"make {edge.target}" if edge.how == "input" and edge.target in made else edge.target
+            edges.add(Edge(edge.source, into, edge.how))
+        return Lineage({**self.nodes, **nodes}, frozenset(edges), self.columns, self.unknown)
 
     def part(self, names: Iterable[str]) -> "Lineage":
         """Return the lineage between the datasets of these names."""

@@ -18,11 +18,13 @@ class Impact:
     Attributes:
         name: The dataset.
         column: The column; None where the whole dataset changes.
-        severity: `high` where a mart or a promise is reached, or five datasets or more; `medium` for two or more.
+        severity: `high` where a mart, a promise or an export is reached, or five datasets or more; `medium` for two or
+            more.
         datasets: What is reached, with how many steps away it is.
         columns: Columns reached, by dataset; empty where the dataset as a whole was asked for.
         owners: How many of the datasets each owner has.
         marts: Those that people read as they are.
+        exports: Where rows leave to that are reached: topics, databases, addresses of others.
         promises: What was promised of each dataset reached.
         unknown: Datasets of which it cannot be said which columns are reached, with the reason.
     """
@@ -34,6 +36,7 @@ class Impact:
     columns: Mapping[str, Sequence[str]]
     owners: Mapping[str, int]
     marts: Sequence[str]
+    exports: Sequence[str]
     promises: Mapping[str, Sequence[str]]
     unknown: Mapping[str, str]
 
@@ -43,7 +46,8 @@ def impact_of(lineage: Lineage, name: str, column: str | None = None, *, depth: 
 
     A dataset whose columns' origin is unknown counts as touched when a dataset above it is.
     """
-    below = lineage.downstream(name, depth=depth)
+    reached_nodes = lineage.downstream(name, depth=depth)
+    below = {each: steps for each, steps in reached_nodes.items() if not _is_quarantine(lineage, each)}
     columns: dict[str, list[str]] = {}
     if column is not None:
         for dataset, reached in lineage.column_downstream(name, column, depth=depth):
@@ -55,18 +59,24 @@ def impact_of(lineage: Lineage, name: str, column: str | None = None, *, depth: 
         below = {each: distance for each, distance in below.items() if each in touched}
     nodes = {each: lineage.nodes[each] for each in below if each in lineage.nodes}
     marts = sorted(each for each, node in nodes.items() if node.is_mart)
+    exports = sorted(each for each, node in nodes.items() if node.kind == "export")
     promises = {each: tuple(node.promises) for each, node in nodes.items() if node.promises}
     return Impact(
         name=name,
         column=column,
-        severity=_severity(len(below), bool(marts or promises)),
+        severity=_severity(len(below), bool(marts or promises or exports)),
         datasets=dict(sorted(below.items(), key=lambda each: (each[1], each[0]))),
         columns={each: sorted(found) for each, found in sorted(columns.items())},
         owners=dict(Counter(node.owner for node in nodes.values() if node.owner).most_common()),
         marts=marts,
+        exports=exports,
         promises=promises,
         unknown={each.name: each.reason for each in sorted(lineage.unknown) if each.name in below},
     )
+
+
+def _is_quarantine(lineage: Lineage, name: str) -> bool:
+    return name in lineage.nodes and lineage.nodes[name].kind == "quarantine"
 
 
 def _severity(count: int, matters: bool) -> Severity:  # noqa: FBT001 - a word of two

@@ -12,11 +12,14 @@ States = Mapping[str, Mapping[str, Any]]
 def picture(lineage: Lineage, states: States) -> dict[str, Any]:
     """Return nodes with what is known of their state, edges between them, and edges between columns.
 
+    A quarantine is no node here: how many rows wait in it stands on its dataset.
+
     Args:
         lineage: What to draw.
         states: By name `state` (`green`, `red`, `unknown`), `freshness`, `quarantine`, `failed`, `warned`,
             `red_upstream`; a node without is drawn as outside of the platform.
     """
+    lineage = lineage.part(name for name, node in lineage.nodes.items() if node.kind != "quarantine")
     outside = {"state": "outside", "freshness": "", "quarantine": 0, "failed": 0, "warned": 0, "red_upstream": []}
     return {
         "nodes": [

@@ -18,7 +18,7 @@ def node_link(lineage: Lineage) -> dict[str, Any]:
         "nodes": [
             {"id": node.name, "kind": node.kind, "owner": node.owner, "version": node.version,
              "tags": list(node.tags), "columns": list(node.columns), "promises": list(node.promises),
-             "code": node.code}
+             "code": node.code, "parameters": dict(node.parameters), "run": node.run}
             for node in _sorted(lineage)
         ],
         "links": [{"source": edge.source, "target": edge.target, "how": edge.how} for edge in sorted(lineage.edges)],
@@ -33,7 +33,7 @@ def node_link(lineage: Lineage) -> dict[str, Any]:
 
 def graphml(lineage: Lineage) -> str:
     """Return the graph of datasets as GraphML."""
-    attributes = ("kind", "owner", "version")
+    attributes = ("kind", "owner", "version", "code", "run")
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">']
     lines += [f'<key id="{name}" for="node" attr.name="{name}" attr.type="string"/>' for name in attributes]
     lines += ['<key id="how" for="edge" attr.name="how" attr.type="string"/>', '<graph edgedefault="directed">']
@@ -46,7 +46,8 @@ def graphml(lineage: Lineage) -> str:
     return "\n".join([*lines, "</graph></graphml>", ""])
 
 
-_SHAPES = {"dataset": "box", "source": "cylinder", "dbt": "component", "asset": "note"}
+_SHAPES = {"dataset": "box", "source": "cylinder", "dbt": "component", "asset": "note", "export": "cds",
+           "quarantine": "folder", "transformation": "ellipse"}  # fmt: skip
 
 
 def dot(lineage: Lineage) -> str:
@@ -88,7 +89,8 @@ def _impact_lines(impact: Impact) -> Iterator[str]:
     of = impact.name if impact.column is None else f"{impact.name}.{impact.column}"
     yield f"## Impact of {_cell(of)}: {impact.severity}"
     yield ""
-    yield f"{len(impact.datasets)} datasets below, of {len(impact.owners)} owners; {len(impact.marts)} marts."
+    ends = f"{len(impact.marts)} marts, {len(impact.exports)} exports"
+    yield f"{len(impact.datasets)} datasets below, of {len(impact.owners)} owners; {ends}."
     yield ""
     if impact.datasets:
         yield "| dataset | steps | columns | promised |"
@@ -110,6 +112,7 @@ def plain_impact(impact: Impact) -> Mapping[str, Any]:
         "columns": {name: list(columns) for name, columns in impact.columns.items()},
         "owners": dict(impact.owners),
         "marts": list(impact.marts),
+        "exports": list(impact.exports),
         "promises": {name: list(promises) for name, promises in impact.promises.items()},
         "unknown": dict(impact.unknown),
     }

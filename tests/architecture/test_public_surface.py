@@ -87,7 +87,9 @@ SURFACES = {
         "Batch", "Cursor", "LandedFile", "Landing", "Malformed", "SourceAdapter", "SourceContext",
         "TalliedSource", "Tally", "Unit", "UnreadableUnit", "digest", "open_source",
     ],
-    "platform_resources.telemetry": ["Span", "current_traceparent", "log_event", "open_span", "trace_of_run"],
+    "platform_resources.telemetry": [
+        "Span", "current_traceparent", "flush_spans", "log_event", "open_span", "run_traceparent", "send_span",
+    ],
     "platform_resources.vendor": [],
     "platform_resources.storage": ["Commit", "Lake", "TableSpec", "Write"],
     "platform_assets": [],

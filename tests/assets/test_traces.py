@@ -1,5 +1,6 @@
-"""One trace from the sensor's tick to the steps of the run that it asked for, with a link on the asset's page."""
+"""One trace from the sensor's tick to the run that it asked for, its steps, and the runs that follow by themselves."""
 
+import json
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from platform_assets.entrypoints.push_gateway import build_gateway
 from platform_assets.ingest.stream import StreamWorker
 from platform_assets.operations.landing import TRACEPARENT_TAG
 from platform_assets.operations.push import PushDesk, ledger_of
+from platform_assets.operations.run_traces import send_runs
 from platform_resources.brokers import open_broker
 from platform_resources.telemetry import open_span
 from tests.assets.test_landing_sensor import settle, tick
@@ -17,7 +19,7 @@ from tests.resources.telemetry.collector import collector, spans
 from tests.world import sales, world
 
 
-def test_the_steps_of_a_run_are_in_the_trace_of_the_tick_that_asked_for_it(tmp_path: Path) -> None:
+def test_a_tick_its_run_the_steps_and_the_run_that_follows_are_one_trace(tmp_path: Path) -> None:
     with collector() as sink, world(
         tmp_path, PLATFORM_TRACES=sink.url, PLATFORM_TRACE_LINK="http://jaeger.test/trace/{trace_id}"
     ) as shop:  # fmt: skip
@@ -25,11 +27,28 @@ def test_the_steps_of_a_run_are_in_the_trace_of_the_tick_that_asked_for_it(tmp_p
         settle(shop)
         (request,) = tick(shop, None).run_requests
         _, trace, parent, _ = request.tags[TRACEPARENT_TAG].split("-")
-        shop.materialise("shop/sales", "shop/takings", partitions=["2024-01"], tags=dict(request.tags))
-        steps = [span for span in spans(sink) if span.name == "step"]
+        cursor = json.dumps({"last": 0, "known": []})
+        first = shop.materialise("shop/sales", partitions=["2024-01"], tags=dict(request.tags))
+        by_itself = {"dagster/from_automation_condition": "true"}
+        follows = shop.materialise("shop/takings", partitions=["2024-01"], tags=by_itself)
+        by_hand = shop.materialise("shop/takings", partitions=["2024-01"])
+        sent, after = send_runs(shop.location.settings, shop.instance, cursor)
+        again, _ = send_runs(shop.location.settings, shop.instance, after)
+        found = spans(sink)
         bodies = b"".join(body for _, _, body in sink.posts)
         event = shop.instance.get_latest_materialization_event(dg.AssetKey(["shop", "sales"]))
-    assert {(step.trace_id.hex(), step.parent_span_id.hex()) for step in steps} == {(trace, parent)}
+    assert (first.success, follows.success, by_hand.success, sent, again) == (True, True, True, 3, 0)
+    ids = {span.span_id.hex(): span for span in found}
+    one = [span for span in found if span.trace_id.hex() == trace]
+    assert sorted(span.name for span in one) == ["run", "run", "step", "step", "tick"]
+    above = {(span.name, ids[span.parent_span_id.hex()].name) for span in one if span.parent_span_id}
+    assert above == {("run", "tick"), ("step", "run"), ("run", "run")}
+    assert parent in ids
+    (asked,) = [span for span in found if span.name == "step" and span not in one]
+    assert (ids[asked.parent_span_id.hex()].parent_span_id, [link.trace_id.hex() for link in asked.links]) == (
+        b"",
+        [trace],
+    )
     assert event.asset_materialization.metadata["trace"].value == f"http://jaeger.test/trace/{trace}"
     assert not any(value in bodies for value in (b"plum", b"ada@example.com"))
 

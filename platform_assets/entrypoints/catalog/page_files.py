@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from platform_assets.location import CodeLocation
 from platform_assets.operations.catalog import PlatformCatalog
@@ -29,10 +30,14 @@ def write_page(location: CodeLocation, path: Path, focus: str | None = None) -> 
     names = [node["name"] for node in drawn["nodes"]]
     if focus is not None and focus not in names:
         raise UnknownName("dataset", focus, names)
-    page = picture_page({**drawn, "focus": focus}, scripts=viewer_scripts(), style=style())
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    path.write_text(lineage_page(drawn, focus), encoding="utf-8")
     return path.absolute()
+
+
+def lineage_page(drawn: Mapping[str, Any], focus: str | None) -> str:
+    """Return a picture as one page that needs nothing else."""
+    return picture_page({**drawn, "focus": focus}, scripts=viewer_scripts(), style=style())
 
 
 def style() -> str:

@@ -11,24 +11,32 @@ from platform_assets.entrypoints.options import Json
 if TYPE_CHECKING:
     from platform_core.lineage import Lineage
 
-Format = Literal["text", "json", "graphml", "dot", "markdown"]
+Format = Literal["text", "json", "graphml", "dot", "markdown", "html"]
 Name = Annotated[str, typer.Argument(metavar="DATASET[.COLUMN]", help="A dataset, a model, or one of its columns.")]
 Depth = Annotated[int | None, typer.Option(help="How many steps to go; all without.", min=1)]
 As = Annotated[Format, typer.Option("--format", help="How to write it.")]
+
+Steps = Annotated[
+    bool, typer.Option("--transformations", help="What makes a dataset is a step of its own: code, parameters, run.")
+]
 
 commands = typer.Typer(name="lineage", help="What a dataset or column is made of, and what is made of it.")
 
 
 @commands.command()
-def upstream(context: typer.Context, name: Name, depth: Depth = None, as_: As = "text", json: Json = False) -> None:
+def upstream(
+    context: typer.Context, name: Name, depth: Depth = None, as_: As = "text", steps: Steps = False, json: Json = False
+) -> None:
     """Shows what a dataset or column is made of."""
-    _show(context.obj, name, depth, "json" if json else as_, up=True)
+    _show(context.obj, name, depth, "json" if json else as_, up=True, steps=steps)
 
 
 @commands.command()
-def downstream(context: typer.Context, name: Name, depth: Depth = None, as_: As = "text", json: Json = False) -> None:
+def downstream(
+    context: typer.Context, name: Name, depth: Depth = None, as_: As = "text", steps: Steps = False, json: Json = False
+) -> None:
     """Shows what is made of a dataset or column."""
-    _show(context.obj, name, depth, "json" if json else as_, up=False)
+    _show(context.obj, name, depth, "json" if json else as_, up=False, steps=steps)
 
 
 @commands.command()
@@ -54,7 +62,7 @@ def impact(context: typer.Context, name: Name, depth: Depth = None, as_: As = "t
         console.print(f"{name}: {touched.severity} impact, {len(touched.datasets)} datasets below")
         console.print(rows)
     else:
-        _write(graph.part([dataset, *touched.datasets]), as_)
+        _write(context.obj, graph.part([dataset, *touched.datasets]), as_, focus=dataset)
 
 
 @commands.command()
@@ -191,14 +199,18 @@ def _found(package: str, name: str) -> "tuple[Lineage, str, str | None]":
     return graph, dataset, column
 
 
-def _show(package: str, name: str, depth: int | None, as_: Format, *, up: bool) -> None:
+def _show(package: str, name: str, depth: int | None, as_: Format, *, up: bool, steps: bool) -> None:
+    from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import screen, table
+    from platform_assets.operations.lineage import with_runs
 
     graph, dataset, column = _found(package, name)
+    if steps:
+        graph = with_runs(open_location(package), graph).with_transformations()
     if column is None:
         names = (graph.upstream if up else graph.downstream)(dataset, depth=depth)
         if as_ != "text":
-            _write(graph.part([dataset, *names]), as_)
+            _write(package, graph.part([dataset, *names]), as_, focus=dataset)
             return
         rows = table("DATASET", "STEPS", "KIND", "OWNER", numbers=("STEPS",), fixed=("DATASET",))
         for each, distance in names.items():
@@ -208,7 +220,7 @@ def _show(package: str, name: str, depth: int | None, as_: Format, *, up: bool) 
         reached = (graph.column_upstream if up else graph.column_downstream)(dataset, column, depth=depth)
         names = {each: distance for (each, _), distance in reached.items()}
         if as_ != "text":
-            _write(_of_columns(graph, {(dataset, column), *reached}), as_)
+            _write(package, _of_columns(graph, {(dataset, column), *reached}), as_, focus=dataset)
             return
         rows = table("COLUMN", "STEPS", numbers=("STEPS",), fixed=("COLUMN",))
         for (each, own), distance in reached.items():
@@ -234,11 +246,18 @@ def _of_columns(graph: "Lineage", columns: set[tuple[str, str]]) -> "Lineage":
     return replace(part, columns=edges)
 
 
-def _write(graph: "Lineage", as_: Format) -> None:
+def _write(package: str, graph: "Lineage", as_: Format, *, focus: str) -> None:
     from platform_assets.entrypoints.screen import print_json
     from platform_core.lineage.render import dot, graphml, markdown, node_link
 
     if as_ == "json":
         print_json(node_link(graph))
+    elif as_ == "html":
+        from platform_assets.entrypoints.catalog.page_files import lineage_page
+        from platform_assets.entrypoints.locations import open_location
+        from platform_assets.operations.catalog import PlatformCatalog
+
+        drawn = PlatformCatalog(open_location(package)).drawn(graph)
+        typer.echo(lineage_page(drawn, focus), nl=False)
     else:
         typer.echo({"graphml": graphml, "dot": dot, "markdown": markdown}[as_](graph), nl=False)

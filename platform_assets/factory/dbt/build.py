@@ -6,6 +6,7 @@ nor are those below it. A mart that the run does not build is read as the lake h
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -24,13 +25,16 @@ from platform_core.contracts import Catalog
 from platform_core.privacy.masking import MASK
 from platform_resources.engines.dbt import Event, Invocation, StagedProject
 from platform_resources.engines.duckdb import DuckDBFile
+from platform_resources.settings import Settings
 from platform_resources.storage import Lake, TableSpec
+from platform_resources.telemetry import send_span
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _RESULTS = frozenset({"LogModelResult", "LogTestResult"})
 _GOOD_TEST = frozenset({"pass", "warn"})
+_GOOD_NODE = _GOOD_TEST | {"success"}
 _PREVIEW_ROWS = 8
 
 Result = dg.Output[Any] | dg.AssetCheckResult
@@ -70,12 +74,13 @@ def build_models(
         complete = {model.relation for model in models} <= file.tables()
         tested = checks if complete else _with_checks_above(models, chosen, checks, besides=taken)
         arguments = _selection(chosen, [check for _, check in tested], taken.values(), complete=complete)
-        with open_step(lake.settings, "dbt", context.run) as span:
+        with open_step(lake.settings, "dbt", context) as span:
             span.set(models=len(chosen), tests=sum(len(check.tests) for _, check in checks))
             personal = PersonalData(staged.manifest())
             invocation = staged.invoke(
                 ["build", *arguments], listener=lambda event: _tell(context, event), personal=personal.nodes
             )
+            _send_nodes(lake.settings, invocation.events)
         if invocation.exception is not None:
             invocation.or_raise()
         results = {_unique_id(event): event for event in invocation.events if _is_result(event)}
@@ -96,6 +101,24 @@ def build_models(
             if model.table is not None and (model not in good or model.name in refused):
                 _restore(model, catalog, file, lake)
     _refuse_failure(invocation, stopped, refused)
+
+
+def _send_nodes(settings: Settings, events: Iterable[Event]) -> None:
+    """Send a span of each model and test that dbt ran, below the span that is open."""
+    for event in events:
+        if not _is_result(event):
+            continue
+        node = event["data"]["node_info"]
+        if node.get("node_started_at") and node.get("node_finished_at"):
+            began, ended = (
+                datetime.fromisoformat(node[f"node_{name}_at"]).replace(tzinfo=UTC) for name in ("started", "finished")
+            )
+            status = str(node["node_status"])
+            send_span(
+                settings, f"dbt {node['resource_type']}", began=began, ended=ended,
+                attributes={"dbt.node": str(node["unique_id"]), "dbt.status": status},
+                error="" if status in _GOOD_NODE else status,
+            )  # fmt: skip
 
 
 def _stopped(

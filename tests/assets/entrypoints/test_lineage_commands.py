@@ -56,6 +56,16 @@ def test_columns_of_a_pandas_transform_are_known_once_observed(shell: Shell) -> 
     assert isinstance(metadata, dg.TableColumnLineage)
     values = {edge["target_column"] for edge in observed["edges"]} - {"*"}
     assert set(metadata.deps_by_column) == values
+    steps = {
+        each["id"]: each for each in shell.json("lineage", "upstream", "shop/takings", "--transformations")["nodes"]
+    }
+    making = steps["make shop/takings"]
+    assert (making["kind"], making["parameters"], making["run"]) == (
+        "transformation", {"sales": "shop/sales"}, event.run_id,
+    )  # fmt: skip
+    assert making["code"].endswith(":takings")
+    assert "<canvas" not in (page := shell("lineage", "upstream", "shop/takings", "--format", "html"))
+    assert '"focus": "shop/takings"' in page
     kept = next(Path(os.environ["PLATFORM_STATE"]).rglob("shop__takings.json"))
     kept.write_text(kept.read_text().replace(observed["version"], "of other code"))
     assert (

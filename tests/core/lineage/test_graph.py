@@ -7,10 +7,32 @@ import networkx as nx
 import pytest
 
 from platform_assets.discovery import discover
+from platform_core.contracts import (
+    DataFrameModel,
+    Dataset,
+    Delta,
+    Field,
+    Quarantine,
+    ToDatabase,
+    Topic,
+    ToTopic,
+    UtcTimestamp,
+    catalog_of,
+)
 from platform_core.lineage import ColumnEdge, Edge, Lineage, Node, Unknown, impact_of
 from platform_core.lineage.coverage import coverage_of, critical_path
 from platform_core.lineage.declared import lineage_of
+from platform_core.lineage.picture import picture
 from platform_core.lineage.render import dot, graphml, impact_markdown, markdown, node_link, plain_impact
+
+
+class Price(DataFrameModel):
+    """One row a product."""
+
+    sku: str = Field()
+    price: float = Field()
+    at: UtcTimestamp = Field()
+
 
 CHAIN = Lineage(
     {name: Node(name=name, kind="dataset", owner="team:a", columns=("x", "y")) for name in ("a", "b", "c", "d")},
@@ -87,3 +109,30 @@ def test_the_critical_path_is_the_slowest_chain_and_coverage_counts_what_is_know
     assert critical_path(graph, "d", {"a": 1, "b": 2, "c": 5, "d": 1}) == [("a", 1), ("c", 5), ("d", 1)]
     counted = coverage_of(graph)
     assert (counted.columns, counted.columns_known, counted.orphans) == (5, 1, ["alone"])
+
+
+def test_what_is_published_is_an_end_of_the_graph_and_matters() -> None:
+    far = ToDatabase("shop", table="prices", columns=("price",))
+    prices = Dataset("shop/prices", Price, owner="team:shop", version="1.0.0", source=Topic("asks", event_time="at"),
+                     store=Delta(mode="append"), key=("sku",), quarantine=Quarantine(),
+                     publish=[far, ToTopic("told")])  # fmt: skip
+    heard = Dataset("shop/heard", Price, owner="team:ears", version="1.0.0", source=Topic("told", event_time="at"),
+                    store=Delta(mode="append"), key=("sku",))  # fmt: skip
+    lineage = lineage_of(catalog_of([prices, heard]))
+    impact = impact_of(lineage, "shop/prices", "price")
+    assert (impact.exports, impact.severity) == (["database:shop/prices", "topic:told"], "high")
+    assert lineage.nodes["database:shop/prices"].columns == ("sku", "price")
+    assert "shop/heard" in lineage.downstream("shop/prices")
+    assert lineage.upstream("quarantine:shop/prices") == {"topic:shop/prices": 1}
+    assert "quarantine:shop/prices" not in {node["name"] for node in picture(lineage, {})["nodes"]}
+
+
+def test_what_makes_a_dataset_can_be_a_node_with_code_parameters_and_run() -> None:
+    taken = Node(name="a", kind="source")
+    made = Node(name="b", kind="dataset", code="shop:b", parameters={"size": "1 h"}, run="r")
+    steps = Lineage(
+        {"a": taken, "b": made}, frozenset([Edge("a", "b"), Edge("b", "b", "reference")])
+    ).with_transformations()
+    step = steps.nodes["make b"]
+    assert (step.kind, step.code, step.parameters, step.run) == ("transformation", "shop:b", {"size": "1 h"}, "r")
+    assert steps.edges == {Edge("a", "make b"), Edge("make b", "b"), Edge("b", "b", "reference")}

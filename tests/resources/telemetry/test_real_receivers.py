@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from platform_resources.settings import Settings
-from platform_resources.telemetry import open_span, trace_of_run
+from platform_resources.telemetry import open_span, run_traceparent
 from tests.resources.alerts.sinks import http_sink
 
 COLLECTOR = os.environ.get("OTELCOL") or shutil.which("otelcol") or ""
@@ -57,7 +57,7 @@ def send(tmp_path: Path, port: int) -> str:
     settings = Settings.from_environment(
         {"PLATFORM_STATE": str(tmp_path), "PLATFORM_TRACES": f"http://127.0.0.1:{port}"}
     )
-    with open_span(settings, "step", parent=trace_of_run(run_id), attributes={"dataset": "shop/sales"}, flush=True):
+    with open_span(settings, "step", parent=run_traceparent(run_id), attributes={"dataset": "shop/sales"}, flush=True):
         pass
     return uuid.UUID(run_id).hex
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from platform_resources.settings import Settings
-from platform_resources.telemetry import log_event, open_span, trace_of_run
+from platform_resources.telemetry import log_event, open_span, run_traceparent
 from tests.resources.telemetry.collector import collector, spans
 
 
@@ -24,7 +24,7 @@ def test_spans_nest_below_the_trace_of_their_run(tmp_path: Path) -> None:
     run_id = str(uuid.uuid4())
     with collector() as sink:
         chosen = settings(tmp_path, PLATFORM_TRACES=sink.url)
-        with open_span(chosen, "step", parent=trace_of_run(run_id), flush=True), open_span(chosen, "inner") as inner:
+        with open_span(chosen, "step", parent=run_traceparent(run_id), flush=True), open_span(chosen, "inner") as inner:
             inner.set(rows=3)
         below, above = spans(sink)
     assert above.trace_id.hex() == below.trace_id.hex() == uuid.UUID(run_id).hex
