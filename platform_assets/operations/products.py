@@ -14,7 +14,7 @@ from platform_assets.operations.errors import RequestError, UnknownName
 from platform_core.contracts import Dataset
 from platform_core.interchange.odcs import document_problems, from_odcs, to_odcs
 from platform_core.lineage import Lineage
-from platform_resources.documents import odcs_schema, write_document
+from platform_resources.documents import odcs_schema, read_document, write_document
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
@@ -78,6 +78,22 @@ class Products:
         finally:
             draft.unlink()
         return {"id": f"{dataset.name}:{dataset.version}", "name": dataset.name, "version": dataset.version}
+
+    def register_named(self, name: str, path: Path) -> dict[str, str]:
+        """Register a declared dataset as it is now, or the contract in a file.
+
+        Raises:
+            UnknownName: There is no dataset of the name, and no such file.
+            UnreadableDocument: The file is no YAML or JSON.
+            ProductRefused: It breaks the standard's schema, or says what no contract can.
+            ProductExists: The version is there.
+        """
+        datasets = self.location.catalog.datasets
+        if name in datasets:
+            return self.register(to_odcs(datasets[name]))
+        if not path.exists():
+            raise UnknownName("dataset or file", name, datasets)
+        return self.register(read_document(path))
 
     def names(self) -> list[str]:
         """List what is declared here or registered."""
