@@ -1,59 +1,23 @@
 """The catalog's pages in Chromium, over a real server on loopback."""
 
-import shutil
-import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import dagster as dg
 import pytest
-import uvicorn
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from platform_assets.composition import build_location
-from platform_assets.entrypoints.catalog.api import build_app
-from platform_assets.entrypoints.catalog.tokens import Tokens
-from platform_assets.operations.catalog import PlatformCatalog
-from platform_resources.settings import Settings
-from tests.world import World, sales
+from tests.journeys.catalog_server import catalog_world, served
+from tests.world import sales
 
 pytestmark = pytest.mark.journey
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("pages")
-    (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DAGSTER_HOME", str(folder))
-        location = build_location(
-            "tests.declared", Settings.from_environment({"PLATFORM_STATE": str(folder / "state")})
-        )
-        shop = World(location, dg.DagsterInstance.get())
+    with catalog_world("tests.declared", tmp_path_factory.mktemp("pages")) as shop:
         shop.land("shop/sales-1.parquet", sales((1, "apple", 1.0), (2, "pear", 2.0), (3, "plum", 3.0)))
         shop.catch_up()
-        config = uvicorn.Config(build_app(PlatformCatalog(location, keep_seconds=600), Tokens()), log_level="error")
-        server = uvicorn.Server(config)
-        socket = uvicorn.Config(config.app, port=0).bind_socket()
-        threading.Thread(target=server.run, args=([socket],), daemon=True).start()
-        while not server.started:
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-        server.should_exit = True
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    executable = shutil.which("chromium")
-    if executable is None:
-        pytest.skip("no chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        opened = browser.new_page()
-        opened.on("pageerror", lambda error: pytest.fail(str(error)))
-        yield opened
-        browser.close()
+        with served(shop) as address:
+            yield address
 
 
 def test_one_finds_a_dataset_by_keyboard_and_follows_a_column(address: str, page: Page) -> None:

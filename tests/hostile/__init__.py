@@ -1,0 +1,1 @@
+"""Declarations whose every text is markup that would run; nothing of it may."""
