@@ -13,7 +13,7 @@ class Goods(DataFrameModel):
 Goods.__doc__ = MARKUP
 
 goods = Dataset(
-    "shop/goods", Goods, owner="team:shop", version="1.0.0", source=Files("goods*.csv"), store=Delta(),
+    "shop/goods", Goods, owner="team:shop", version="1.0.0", source=Files("goods*.csv"), store=Delta(mode="merge"),
     key=("id",), quarantine=Quarantine(),
 )  # fmt: skip
 term = Term(f"Goods {MARKUP}", MARKUP, columns=("shop/goods.label",), owner="team:shop", synonyms=(MARKUP,))
