@@ -52,6 +52,7 @@ def discover(package: str) -> Catalog:
         raise ContractError([*strays, *error.problems]) from error
     if strays:
         raise ContractError(strays)
+    _refuse_synthetic(catalog)
     return catalog
 
 
@@ -72,6 +73,23 @@ def _strays(package: str, modules: Iterable[ModuleType]) -> Iterator[Problem]:
                 dataset.name, f"name {dataset.name!r}", f"is of the domain {dataset.domain!r}, and declared in the "
                 f"folder {folder!r}.", f"call it '{folder}/{dataset.title}', or declare it in {dataset.domain}/.",
             )  # fmt: skip
+
+
+def _refuse_synthetic(catalog: Catalog) -> None:
+    """Refuse sections about generated rows that cannot be meant; the generator is loaded where there are any."""
+    sections = [dataset for dataset in catalog.datasets.values() if dataset.synthetic is not None]
+    if not sections:
+        return
+    from platform_core.synthetic.refinements import refinement_of  # noqa: PLC0415 - see above
+
+    problems: list[Problem] = []
+    for dataset in sections:
+        try:
+            refinement_of(dataset)
+        except ContractError as error:
+            problems += error.problems
+    if problems:
+        raise ContractError(problems)
 
 
 def glossary(package: str, catalog: Catalog) -> tuple[Term, ...]:

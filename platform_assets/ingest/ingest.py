@@ -290,7 +290,7 @@ def _judged(
     state: IngestState, group: Sequence[Input], references: Mapping[str, pl.DataFrame], run: Run, stack: ExitStack
 ) -> Ingest:
     if group and group[0].batches is not None:
-        from platform_resources.readers.scratch import naming_full_scratch, scratch_folder  # noqa: PLC0415 - large ones
+        from platform_resources.scratch import naming_full_scratch, scratch_folder  # noqa: PLC0415 - large ones
 
         scratch = stack.enter_context(scratch_folder())
         with naming_full_scratch(group[0].source):

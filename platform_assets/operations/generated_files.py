@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, get_args
+from typing import IO, Any, Literal, get_args
 
 import numpy as np
 import polars as pl
 
+from platform_assets.operations.refined_catalog import refine_catalog, seed_of
 from platform_core.contracts import Catalog
 from platform_core.errors import CoreError
 from platform_core.synthetic import world
@@ -42,18 +43,39 @@ class GeneratedFile:
 
 
 def generate_datasets(
-    catalog: Catalog, names: Sequence[str], *, rows: int, seed: int, out: Path, file_format: FileFormat
+    catalog: Catalog,
+    names: Sequence[str],
+    *,
+    rows: int | None,
+    seed: int | None,
+    out: Path,
+    file_format: FileFormat,
+    recipe: tuple[Any, str] | None = None,
 ) -> list[GeneratedFile]:
     """Write generated rows of the datasets, and refer only to rows that are there.
 
     The datasets that they refer to are generated with them, so that references hold, and are written too.
 
+    Args:
+        catalog: What is declared.
+        names: The datasets.
+        rows: Of each table; None for what the recipe says, else 1,000.
+        seed: The same makes the same rows; None for the recipe's, else 0.
+        out: The folder; it is made where it is missing.
+        file_format: Of the files.
+        recipe: What a YAML file says of the datasets, and its name.
+
     Raises:
         CannotGenerate: With the dataset and the rule for which no rows were found.
+        ContractError: With every word of the recipe that cannot be meant.
         UnwritableFolder: The folder cannot be written to.
     """
     part = Catalog({name: catalog[name] for name in _with_references(catalog, names)}, {})
-    tables = world(part, seed, rows=rows)
+    counts: dict[str, int] = {}
+    if recipe is not None:
+        part, counts = refine_catalog(part, recipe[0], source=recipe[1])
+        seed = seed_of(recipe[0]) if seed is None else seed
+    tables = world(part, seed or 0, rows=1000 if rows is None else rows, counts={} if rows is not None else counts)
     return [_written(name, _file(out, name, file_format), [tables[name]], file_format) for name in sorted(tables)]
 
 

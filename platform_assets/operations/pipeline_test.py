@@ -6,11 +6,8 @@ contract to fill it from, and runs. Nothing outside of a temporary folder is tou
 ends; what a killed one left goes with the next.
 """
 
-import fcntl
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -37,6 +34,9 @@ from platform_core.contracts import Catalog, Dataset
 from platform_core.contracts.sources import Source
 from platform_core.errors import CoreError
 from platform_core.synthetic import world
+from platform_core.synthetic.world import NO_COUNTS
+from platform_core.synthetic.worlds import world_tables
+from platform_resources.scratch import scratch_folder
 from platform_resources.settings import Settings
 
 _PREFIX = "platform-test-"
@@ -57,6 +57,7 @@ class TrialRows(Source):
 
     kind: ClassVar[str] = "rows"
     replaces: ClassVar[bool] = True
+    fills_partitions: ClassVar[bool] = False
 
     path: str
 
@@ -194,7 +195,8 @@ def open_mutation_trial(
     """Return what a test ran, on designed or approved rows in memory, for changes to it."""
     selected = {step.name for step in report.steps if step.selected}
     catalog = tested.catalog
-    datasets = {step.name: catalog[step.name] for step in report.steps if step.name in catalog.datasets}
+    datasets = {step.name: catalog[step.name] for step in report.steps
+                if step.name in catalog.datasets and not _is_model(catalog[step.name])}  # fmt: skip
     transforms = {name: each for name, each in catalog.transforms.items() if name in selected}
     project = CompiledProject(report.manifest) if report.manifest else None
     return MutationTrial(Catalog(datasets, transforms), rows=rows, seed=seed, expected=expected, project=project)
@@ -212,7 +214,13 @@ def generated_tables(tested: CodeLocation, name: str, *, rows: int, seed: int) -
 
 
 def run_pipeline_test(
-    tested: CodeLocation, patterns: Sequence[str], *, rows: int, seed: int, stored: "StoredRows | None" = None
+    tested: CodeLocation,
+    patterns: Sequence[str],
+    *,
+    rows: int,
+    seed: int,
+    stored: "StoredRows | None" = None,
+    counts: Mapping[str, int] = NO_COUNTS,
 ) -> PipelineReport:
     """Run what is selected on generated rows; report each step, inputs first, and each edge.
 
@@ -222,6 +230,7 @@ def run_pipeline_test(
         rows: Of each table that is filled; fewer where its unique columns leave room for fewer.
         seed: The same seed makes the same rows.
         stored: Real rows that take the place of generated ones where there are any.
+        counts: Of the tables that have another number of rows.
 
     Raises:
         NothingSelected: A pattern matches nothing.
@@ -233,15 +242,15 @@ def run_pipeline_test(
         models = _models(tested, settings, patterns)
         scope = _scope(tested, patterns, models)
         models = [model for model in models if model.name in scope.needed]
-        filled = Catalog(
-            {name: each for name, each in scope.catalog.datasets.items() if name not in scope.catalog.transforms}, {}
-        )
-        tables = world(filled, seed, rows=rows)
+        made = {*scope.catalog.transforms, *(name for name, each in tested.catalog.datasets.items()
+                                             if models and _is_model(each))}  # fmt: skip
+        filled = Catalog({name: each for name, each in scope.catalog.datasets.items() if name not in made}, {})
+        tables = world(filled, seed, rows=rows, counts=counts, given=world_tables(filled, rows=rows, seed=seed))
         if stored is not None:
             tables |= stored.tables(filled, tables)
         declared = tested.catalog if models else scope.catalog  # dbt wants every source that its project names
         datasets = dict(declared.datasets)
-        for name in declared.datasets.keys() - scope.catalog.transforms.keys():
+        for name in declared.datasets.keys() - made:
             if name in tables or declared[name].source is not None:
                 datasets[name] = _with_rows(declared[name], tables.get(name), folder)
         transforms = {name: each for name, each in declared.transforms.items() if name not in tables}
@@ -258,10 +267,16 @@ def run_pipeline_test(
 
 
 def _models(tested: CodeLocation, settings: Settings, patterns: Sequence[str]) -> Sequence[Model]:
-    """Read the dbt models; none, without waiting for dbt, where all patterns name datasets, which never read one."""
-    if tested.dbt is None or all(pattern in tested.catalog.datasets for pattern in patterns):
+    """Read the dbt models; none, without waiting for dbt, where all patterns name datasets that dbt does not make."""
+    datasets = tested.catalog.datasets
+    if tested.dbt is None or all(pattern in datasets and not _is_model(datasets[pattern]) for pattern in patterns):
         return []
     return staged_models(settings, tested.catalog, tested.dbt)[1]
+
+
+def _is_model(dataset: Dataset) -> bool:
+    """Whether a dbt model makes the dataset's rows."""
+    return dataset.source is not None and dataset.source.is_dbt
 
 
 def _planned(runs: Iterable[CatchUpRun], needed: frozenset[str]) -> Iterator[CatchUpRun]:
@@ -330,24 +345,9 @@ def _with_rows(dataset: Dataset, rows: pl.DataFrame | None, folder: Path) -> Dat
     return replace(dataset, source=TrialRows(str(path)))
 
 
-@contextmanager
-def throw_away_folder() -> Iterator[Path]:
+def throw_away_folder() -> AbstractContextManager[Path]:
     """Give a folder that goes at the end; folders that nobody holds any more, of killed runs, go at the beginning."""
-    root = Path(tempfile.gettempdir())
-    for left in root.glob(f"{_PREFIX}*"):
-        with (left / ".lock").open("a") if left.is_dir() else tempfile.TemporaryFile() as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                continue
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    try:
-        with (folder / ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return scratch_folder(_PREFIX)
 
 
 def _reports(

@@ -11,8 +11,8 @@ import polars as pl
 from platform_assets.location import CodeLocation
 from platform_assets.operations.errors import RequestError
 from platform_assets.operations.generated_files import FileFormat, GeneratedFile, write_file
-from platform_assets.operations.plugins import METRICS, load_plugins
 from platform_assets.operations.profiles import refuse_unknown_rows, rows_of
+from platform_core.plugins import LIKENESS, load_plugins
 from platform_core.quality.html import document, grid
 from platform_core.synthetic.samples import Likeness, SampleModel, compare, draw, fit
 
@@ -69,7 +69,7 @@ def fit_sample(
         drawn = pl.concat(list(draw(model, learnt.height, seed=seed)))
         smallest = int(min(model.shares.values()) * (model.rows - model.suppressed))
         likeness = compare(learnt, kept_back, drawn, group_by=group_by, smallest_group=smallest, seed=seed)
-        metrics = load_plugins(METRICS)
+        metrics = load_plugins(LIKENESS)
         own = {name: (measure(learnt, drawn), measure(learnt, kept_back)) for name, measure in metrics.items()}
         report.write_text(likeness_page(sample, model, likeness, own), encoding="utf-8")
     out.write_text(json.dumps(model.to_mapping(), default=str), encoding="utf-8")

@@ -105,11 +105,10 @@ class StoredRows:
                 self._note(dataset, "generated rows", reasons)
                 return None
             try:
-                if place == CACHE:
-                    rows = self._cached(dataset)
-                else:
-                    rows = _masked(self._rows_at(dataset, place.rstrip("/"), settings), dataset, tables[dataset.name])
-                    self._refuse_unfit(rows, dataset, tables)
+                came = self._cached(dataset) if place == CACHE else self._rows_at(dataset, place.rstrip("/"), settings)
+                rows = _masked(came, dataset, tables[dataset.name])  # a cache may be older than a contract's mark
+                self._refuse_unfit(rows, dataset, tables)
+                if place != CACHE:
                     self._keep(dataset, rows)
             except (ResourceError, CoreError) as error:
                 reasons.append(f"{_shown(place, settings)}: {str(error).partition('. Fix:')[0]}")
@@ -186,7 +185,13 @@ class StoredRows:
         if age > self.management.cache_ttl:
             path.unlink()
             raise UnfitRows(f"its rows were {age.total_seconds() / 3600:.1f} hours old")
-        return pl.read_parquet(path)
+        names = {column.name for column in dataset.columns}
+        try:
+            rows = pl.read_parquet(path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            path.unlink()
+            raise UnfitRows(f"its rows cannot be read: {str(error).partition(chr(10))[0]}") from error
+        return rows.select(name for name in rows.columns if name in names)
 
     def _cache_path(self, dataset: Dataset) -> Path | None:
         folder = self.management.cache

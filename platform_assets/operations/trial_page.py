@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from platform_assets.operations.edges import EdgeReport
-from platform_assets.operations.mutation.mutants import Difference, Mutant, score
+from platform_assets.operations.mutation.mutants import Difference, Mutant, by_rules, score
 from platform_assets.operations.pipeline_test import PipelineReport, StepReport
 from platform_assets.operations.trials import Finding
 from platform_core.quality.html import document, grid
@@ -77,8 +77,14 @@ def _scores(mutants: Sequence[Mutant]) -> str:
         share = score(own)
         counts = [sum(mutant.outcome == outcome for mutant in own)
                   for outcome in ("noticed", "survived", "equivalent", "raised")]  # fmt: skip
-        rows.append([asset, None if share is None else f"{share:.0%}", *counts])
-    return grid(["asset", "score", "noticed", "survived", "same result", "cannot run"], rows, numbers=range(1, 6))
+        known, different = len(by_rules(own)), counts[0] + counts[1]
+        shares: list[str | None] = [None, None]
+        if share is not None:
+            shares = [f"{known / different:.0%}", f"{share:.0%}"]
+        rows.append([asset, *shares, known, *counts])
+    headings = ["asset", "by rules and tests", "with approved rows", "by rules and tests", "noticed", "survived",
+                "same result", "cannot run"]  # fmt: skip
+    return grid(headings, rows, numbers=range(1, 8))
 
 
 def _mutants(mutants: Sequence[Mutant]) -> str:

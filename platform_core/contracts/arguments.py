@@ -24,6 +24,7 @@ EXAMPLES: Mapping[str, str] = {
     "retention": "retention=Retention(keep=within(days=30))",
     "schedule": 'schedule="0 6 * * *"',
     "publish": 'publish=[ToTopic("clean_orders")]',
+    "synthetic": 'synthetic={"schema": [{"name": "price", "distribution": "lognormal"}]}',
     "owner": 'owner="team:aviation"',
     "version": 'version="1.0.0"',
     "model": "model=Orders",

@@ -52,6 +52,7 @@ class Dataset:
         retention: How long rows and earlier versions are kept; None keeps all rows, and versions for seven days.
         schedule: A cron line, in UTC, by which the dataset is materialised; None leaves it to sensors and upstreams.
         publish: Where changed rows go besides the table.
+        synthetic: How generated rows are spread beyond what the rules say: a recipe's `schema` and `correlations`.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Dataset:
     retention: Retention | None = field(default=None, kw_only=True)
     schedule: str | None = field(default=None, kw_only=True)
     publish: Sequence[Publication] = field(default=(), kw_only=True)
+    synthetic: Mapping[str, Any] | None = field(default=None, kw_only=True)
 
     @property
     def domain(self) -> str:

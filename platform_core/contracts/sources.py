@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 SourceProblem = tuple[str, str, str]
@@ -302,11 +302,14 @@ def zone_problems(zone: str | None) -> Iterator[SourceProblem]:
 
 @dataclass(frozen=True)
 class Generated(Source):
-    """Rows made from the contract by the seeded generator: the same seed gives the same rows.
+    """Rows made by the seeded generator: from the contract, or a table of a world. The same seed gives the same rows.
 
     Attributes:
-        rows: How many.
+        rows: How many, from the contract.
         seed: Where the generator begins.
+        world: Tables that agree with one another, made together: `commerce`, a shop. The dataset is the table of its
+            own title; datasets of one world take the same seed and scale.
+        scale: How large the world is: 1 has 10,000 customers.
     """
 
     kind: ClassVar[str] = "generated"
@@ -314,8 +317,10 @@ class Generated(Source):
     can_be_malformed: ClassVar[bool] = False
     fills_partitions: ClassVar[bool] = False
 
-    rows: int
+    rows: int = 1000
     seed: int = 0
+    world: Literal["commerce"] | None = field(default=None, kw_only=True)
+    scale: float = field(default=0.1, kw_only=True)
 
 
 def minutes(count: float) -> timedelta:

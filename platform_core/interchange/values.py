@@ -21,7 +21,7 @@ from platform_core.contracts.sources import Source
 from platform_core.contracts.stores import Quarantine, Store
 from platform_core.errors import CoreError
 from platform_core.features.declarations import Feature, Measure
-from platform_core.rules import KINDS, Rule, ValueRule
+from platform_core.rules import Rule, ValueRule, all_kinds
 from platform_core.rules.base import parameters_of
 
 
@@ -37,7 +37,6 @@ def _kinds_of(base: type[Any]) -> Iterator[type[Any]]:
         yield from _kinds_of(kind)
 
 
-RULES = {kind.kind: kind for kind in KINDS}
 
 _FUNCTIONS = frozenset({"AnonymousFunction", "AnonymousAgg", "AnonymousStreamingAgg", "Python", "PythonUdf"})
 _EXPRESSION = "$expression"
@@ -172,9 +171,10 @@ def real_rule(value: Mapping[str, Any], **common: Any) -> Rule:
     Raises:
         NotPortable: There is no such kind of rule.
     """
-    kind = RULES.get(value["kind"])
+    kinds = {kind.kind: kind for kind in all_kinds()}
+    kind = kinds.get(value["kind"])
     if kind is None:
-        raise NotPortable(f"there is no rule {value['kind']!r}. Fix: use one of {', '.join(sorted(RULES))}.")
+        raise NotPortable(f"there is no rule {value['kind']!r}. Fix: use one of {', '.join(sorted(kinds))}.")
     parameters = {name: real(each) for name, each in value.get("parameters", {}).items()}
     return kind(columns=tuple(value.get("columns", ())), label=value.get("label", ""), **common, **parameters)
 

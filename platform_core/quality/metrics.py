@@ -3,13 +3,15 @@
 Rates need no value, so that personal data has them like any other column.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from platform_core.contracts import Dataset, rules_of
+from platform_core.plugins import QUALITY_METRICS, PluginError, load_plugins
 from platform_core.quality.baselines import Point, Tolerance, expected
 from platform_core.quality.results import RuleResult
 from platform_core.rules.completeness import Complete
@@ -97,9 +99,15 @@ def metrics_of(
 
     Returns:
         Rows of `METRICS`: `row_count`, `null_rate`, `outlier_rate` (beyond 1.5 times the distance of the quartiles) by
-        partition and column, `duplicate_rate` (rows that repeat another's key) by partition, `rule:<id>`.
+        partition and column, `duplicate_rate` (rows that repeat another's key) by partition, `rule:<id>`, and by
+        partition what installed packages measure; these, too, need all rows at once.
+
+    Raises:
+        PluginError: A metric of another package raises, or gives no number.
     """
     long = [_by_partition(dataset, rows), _of_rules(results)]
+    if isinstance(rows, pl.DataFrame):
+        long.append(_long(list(_of_plugins(dataset, rows))))
     return (
         pl.concat(long)
         .with_columns(pl.lit(at).cast(METRICS["at"]).alias("at"), pl.lit(run_id).alias("run_id"))
@@ -142,17 +150,38 @@ def _outliers(name: str) -> pl.Expr:
     return ((value < low - _FENCE * (high - low)) | (value > high + _FENCE * (high - low))).mean()
 
 
+def _of_plugins(dataset: Dataset, rows: pl.DataFrame) -> Iterator[tuple[str, str, str, float]]:
+    """What metrics of other packages say of the rows of each partition."""
+    metrics = load_plugins(QUALITY_METRICS)
+    if not metrics:
+        return
+    partition = dataset.partitions.column if dataset.partitions else None
+    keyed = partition is not None and partition in rows.columns
+    parts = {str(key): part for (key,), part in rows.group_by(partition)} if keyed else {"": rows}
+    names = [column.name for column in dataset.columns if column.name in rows.columns]
+    for name, measure in metrics.items():
+        for key, part in parts.items():
+            try:
+                value = measure(part.select(names), dataset.name)
+                number = None if value is None else float(value)
+            except Exception as error:
+                raise PluginError(QUALITY_METRICS, name, f"fails on rows of {dataset.name}: {error!r}.",
+                                  "mend its package, or uninstall it.") from error  # fmt: skip
+            if number is not None and math.isfinite(number):
+                yield key, "", name, number
+
+
 def _of_rules(results: Sequence[RuleResult]) -> pl.DataFrame:
-    rows = [
+    return _long([
         (partition, "", f"{_RULE}{result.rule.id}", float(value))
         for result in results
         for partition, value in (result.partitions or {"": _whole(result)}).items()
-    ]
-    return pl.DataFrame(
-        rows,
-        schema={"partition": pl.String, "column": pl.String, "metric": pl.String, "value": pl.Float64},
-        orient="row",
-    )
+    ])  # fmt: skip
+
+
+def _long(rows: list[tuple[str, str, str, float]]) -> pl.DataFrame:
+    schema = {"partition": pl.String, "column": pl.String, "metric": pl.String, "value": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _whole(result: RuleResult) -> float:

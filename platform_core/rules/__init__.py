@@ -38,6 +38,7 @@ from platform_core.rules.distributions import (
 from platform_core.rules.drift import DriftRule, Ks, MeanDrift, NewValues, Psi, QuantileDrift, ShareDrift, drift
 from platform_core.rules.expressions import Expression, expression
 from platform_core.rules.formats import Format
+from platform_core.rules.installed import installed_kinds
 from platform_core.rules.listing import listed_rules
 from platform_core.rules.measures import Measure, measure
 from platform_core.rules.nulls import NotNull
@@ -59,7 +60,13 @@ KINDS: tuple[type[Rule], ...] = (
     Complete, Mostly, Volume, Mean, Deviation, Quantile, Distinct, ShareOf, Fresh, NoGaps, Measure,
     MeanDrift, QuantileDrift, ShareDrift, Psi, Ks, NewValues,
 )  # fmt: skip
-"""Every kind of rule."""
+"""Every kind of rule of our own."""
+
+
+def all_kinds() -> tuple[type[Rule], ...]:
+    """Every kind of rule, those of other installed packages too."""
+    return (*KINDS, *installed_kinds(KINDS))
+
 
 VALUE_KINDS: tuple[type[ValueRule], ...] = tuple(kind for kind in KINDS if issubclass(kind, ValueRule))
 
@@ -75,7 +82,7 @@ def rules_from(items: object, *, source: str = "rules") -> list[Rule]:
     Raises:
         ContractError: With every entry that is no rule.
     """
-    return listed_rules(items, KINDS, source)
+    return listed_rules(items, all_kinds(), source)
 
 
 __all__ = [
@@ -112,6 +119,7 @@ __all__ = [
     "Types",
     "Unique",
     "ValueRule",
+    "all_kinds",
     "compare",
     "complete",
     "deviation",

@@ -4,8 +4,8 @@ A plan holds all rules but one that it may break. What a rule allows is drawn di
 expressions and hand-written checks are left to trial.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -18,6 +18,8 @@ from platform_core.rules import CheckRule, DatasetRule, NotIn, ReferenceRule, Ro
 from platform_core.synthetic.equations import Equation, equations
 from platform_core.synthetic.errors import CannotGenerate
 from platform_core.synthetic.pools import pools_of
+from platform_core.synthetic.recipes.columns import correlated
+from platform_core.synthetic.refinements import refined_sources, refinement_of
 from platform_core.synthetic.sources import Product, Source, column_source, pool_source, size, with_products
 from platform_core.synthetic.values import NoValueError, Values, values_of
 
@@ -100,6 +102,7 @@ class Plan:
         nulls: The share of nulls by column.
         misses: By column with a reference that need not always be found: the share that is not, and its values.
         tests: Rules that rows are tried against; the broken one among them must fail.
+        correlations: Pairs of columns whose ranks go together.
     """
 
     wish: Wish
@@ -110,6 +113,7 @@ class Plan:
     nulls: Mapping[str, float]
     misses: Mapping[str, tuple[float, Values]]
     tests: tuple[Rule, ...]
+    correlations: Mapping[tuple[str, str], float]
 
     @property
     def certain(self) -> bool:
@@ -127,9 +131,11 @@ class Plan:
             parts.append(product.draw(cursor, rows))
             rows = min(rows, parts[-1].height)
         parts = [part.head(rows) for part in parts]
-        parts += [source.draw(streams(",".join(source.columns)), rows, reach) for source in self.sources]
+        parts += [source.draw(streams(",".join(source.columns)), rows, cursor, reach) for source in self.sources]
         names = [column.name for column in self.wish.dataset.columns]
         frame = pl.concat(parts, how="horizontal").select(names) if parts else pl.DataFrame()
+        if self.correlations:
+            frame = correlated(frame, self.correlations, streams("correlations"))
         return self._with_nulls(streams, self._solved(streams, self._with_misses(streams, frame)))
 
     def _with_misses(self, streams: Streams, frame: pl.DataFrame) -> pl.DataFrame:
@@ -164,7 +170,8 @@ def plan_of(wish: Wish, streams: Streams) -> Plan:
     apart, products = with_products(sources, wish.uniques, lambda name: int(streams(f"{name} order").integers(2**62)))
     choices = _choices(wish)
     guarded = _guarded(wish, products, choices)
-    return Plan(wish, apart, products, guarded, choices, _nulls(wish), _misses(wish, streams), _tests(wish, choices))
+    return Plan(wish, apart, products, guarded, choices, _nulls(wish), _misses(wish, streams), _tests(wish, choices),
+                _correlations(wish, apart))  # fmt: skip
 
 
 def room(wish: Wish, streams: Streams) -> int | None:
@@ -180,9 +187,34 @@ def _sources(wish: Wish, streams: Streams) -> list[Source]:
     sources = [pool_source(pool) for pool in pools if pool.height]
     empty = _empty(wish, [pool for pool in pools if not pool.height])
     drawn = {name for source in sources for name in source.columns} | set(empty)
+    refined = _refined_sources(wish, streams, drawn)
+    drawn |= {name for source in refined for name in source.columns}
     sources += [column_source(column.name, _values(wish, column, streams(f"{column.name} tried")))
                 for column in wish.dataset.columns if column.name not in drawn]  # fmt: skip
-    return sources + [_null_source(wish.dataset, name) for name in empty]
+    return sources + refined + [_null_source(wish.dataset, name) for name in empty]
+
+
+def _refined_sources(wish: Wish, streams: Streams, drawn: Collection[str]) -> list[Source]:
+    """The columns of which the dataset's section says how they are spread; not one whose rule every row breaks."""
+    refinement = refinement_of(wish.dataset)
+    broken = wish.broken.columns if wish.broken is not None else ()
+    columns = {name: recipe for name, recipe in refinement.columns.items() if name not in {*drawn, *broken}}
+    if not columns:
+        return []
+    rules = {name: wish.rules_on(name) for name in columns}
+    try:
+        return refined_sources(wish.dataset, replace(refinement, columns=columns), rules, wish.window, streams("tried"))
+    except NoValueError as error:
+        culprit = f"synthetic section ({', '.join(columns)})"
+        raise CannotGenerate(wish.dataset.name, culprit, str(error), "let it agree with the rules.") from error
+
+
+def _correlations(wish: Wish, sources: Sequence[Source]) -> dict[tuple[str, str], float]:
+    """Pairs of columns that go together; not one that a broken rule is about, or that is drawn as a key."""
+    free = {name for source in sources for name in source.columns}
+    free -= set(wish.broken.columns) if wish.broken is not None else set()
+    pairs = refinement_of(wish.dataset).correlations
+    return {pair: value for pair, value in pairs.items() if free.issuperset(pair)}
 
 
 def _guarded(
@@ -223,7 +255,7 @@ def _null_source(dataset: Dataset, name: str) -> Source:
     column = dataset.column(name)
     dtype = column.dtype if column is not None else pl.Null()
     nulls = pl.Series(name, [None], dtype=dtype)
-    return Source((name,), lambda _, rows, __: nulls.new_from_index(0, rows).to_frame(), lambda _: None)
+    return Source((name,), lambda _, rows, __, ___: nulls.new_from_index(0, rows).to_frame(), lambda _: None)
 
 
 def _values(wish: Wish, column: Column, rng: np.random.Generator) -> Values:
@@ -276,9 +308,11 @@ def _nulls(wish: Wish) -> dict[str, float]:
     about = {wish.broken.columns} if isinstance(wish.broken, RowRule | ReferenceRule) else set()
     kept |= held | {name for names in about for name in names}
     shares = {column.name: _NULLS for column in wish.dataset.columns if column.nullable and column.name not in kept}
+    asked = refinement_of(wish.dataset).nulls
     for rule in wish.rules:
         if isinstance(rule, DatasetRule) and rule.empties in shares:
             shares[rule.empties] = (1 - (rule.at_least or 0)) / 2
+    shares |= {name: share for name, share in asked.items() if name in shares}
     return shares if wish.emptied is None else {**shares, wish.emptied: 1.0}
 
 

@@ -20,14 +20,15 @@ class Source:
 
     Attributes:
         columns: Their names.
-        draw: So many rows, drawn independently; of a pool, from its first rows, at most so many as `reach` says.
+        draw: So many rows, drawn independently, from the row of a number on; of a pool, from its first rows, at most
+            so many as `reach` says.
         counted: For some of the columns: how many rows differ in them, None where that is endless, and the rows at
             given places of these.
         serial: Whether rows that must differ are numbered upwards.
     """
 
     columns: tuple[str, ...]
-    draw: Callable[[np.random.Generator, int, int | None], pl.DataFrame]
+    draw: Callable[[np.random.Generator, int, int, int | None], pl.DataFrame]
     counted: Callable[[tuple[str, ...]], tuple[int, Callable[[Places], pl.DataFrame]] | None]
     serial: bool = False
 
@@ -39,7 +40,10 @@ def column_source(name: str, values: Values) -> Source:
         at = values.at
         return None if at is None else (values.count, lambda places: at(places).alias(name).to_frame())
 
-    return Source((name,), lambda rng, rows, _: values.draw(rng, rows).alias(name).to_frame(), counted, values.serial)
+    def draw(rng: np.random.Generator, rows: int, _: int, __: int | None) -> pl.DataFrame:
+        return values.draw(rng, rows).alias(name).to_frame()
+
+    return Source((name,), draw, counted, values.serial)
 
 
 def pool_source(pool: pl.DataFrame) -> Source:
@@ -49,7 +53,7 @@ def pool_source(pool: pl.DataFrame) -> Source:
         differing = pool.unique(subset=names, maintain_order=True, keep="first")
         return differing.height, lambda places: differing[places]
 
-    return Source(tuple(pool.columns), lambda rng, rows, reach: drawn(pool, rng, rows, reach), counted)
+    return Source(tuple(pool.columns), lambda rng, rows, _, reach: drawn(pool, rng, rows, reach), counted)
 
 
 def size(sources: Sequence[Source], unique: tuple[str, ...]) -> int | None:

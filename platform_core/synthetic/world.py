@@ -11,9 +11,26 @@ from platform_core.rules import ReferenceRule
 from platform_core.synthetic.errors import CannotGenerate
 from platform_core.synthetic.synthesis import most_rows, synthesize
 
+NO_COUNTS: Mapping[str, int] = {}
+NO_TABLES: Mapping[str, pl.DataFrame] = {}
 
-def world(catalog: Catalog, seed: int, *, rows: int) -> dict[str, pl.DataFrame]:
+
+def world(
+    catalog: Catalog,
+    seed: int,
+    *,
+    rows: int,
+    counts: Mapping[str, int] = NO_COUNTS,
+    given: Mapping[str, pl.DataFrame] = NO_TABLES,
+) -> dict[str, pl.DataFrame]:
     """A table of `rows` rows by the name of each dataset, fewer where its unique columns leave room for fewer.
+
+    Args:
+        catalog: The datasets.
+        seed: The same makes the same rows.
+        rows: Of each table.
+        counts: Of the tables that have another number of rows.
+        given: Tables that are there already.
 
     Datasets that refer to one another in a circle are made one after the other, where a reference may be null: in the
     first of them, and in rows that refer to rows of their own table, it is.
@@ -21,11 +38,11 @@ def world(catalog: Catalog, seed: int, *, rows: int) -> dict[str, pl.DataFrame]:
     Raises:
         CannotGenerate: With the dataset and the rule for which no rows were found, or the circle of references.
     """
-    tables: dict[str, pl.DataFrame] = {}
+    tables: dict[str, pl.DataFrame] = dict(given)
     while missing := [dataset for name, dataset in catalog.datasets.items() if name not in tables]:
         dataset, nulls = _next(missing, tables)
         references = {**lookups(dataset, tables), **nulls}
-        count = most_rows(dataset, references, rows, seed)
+        count = most_rows(dataset, references, counts.get(dataset.name, rows), seed)
         tables[dataset.name] = synthesize(dataset, count, seed, references=references)
     return tables
 

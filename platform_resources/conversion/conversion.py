@@ -32,8 +32,8 @@ from platform_resources.conversion.writing import Progress, Tally
 from platform_resources.errors import ConversionError, NotVerified
 from platform_resources.readers.rejects import Rejects
 from platform_resources.readers.rows import Conform, Rows
-from platform_resources.readers.scratch import scratch_folder
 from platform_resources.s3 import holds_secret
+from platform_resources.scratch import scratch_folder
 from platform_resources.settings import Settings
 from platform_resources.storage.folder import folder_at
 

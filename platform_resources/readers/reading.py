@@ -29,7 +29,7 @@ from platform_resources.readers.excel import sheet_of
 from platform_resources.readers.fixed_width import fixed_width_blocks
 from platform_resources.readers.json_records import frame_of, json_records, record_groups
 from platform_resources.readers.rows import Rows
-from platform_resources.readers.scratch import scratch_folder
+from platform_resources.scratch import scratch_folder
 
 Lines = np.ndarray[tuple[int], np.dtype[np.int64]]
 Content = Path | bytes | BinaryIO

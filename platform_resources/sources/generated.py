@@ -9,20 +9,31 @@ from platform_resources.sources.base import Batch, Cursor, SourceContext, Unit, 
 
 @dataclass(frozen=True)
 class GeneratedRows:
-    """The rows of one seed; the same seed, contract and references make the same rows."""
+    """The rows of one seed; the same seed, contract and references make the same rows.
+
+    Attributes:
+        rows: How many.
+        seed: The seed.
+        world: The world of which they are a table, with its scale; empty where the contract makes them.
+        context: The surroundings.
+    """
 
     rows: int
     seed: int
+    world: str
     context: SourceContext
 
     def describe(self) -> str:
         """Say how many rows of which seed there are."""
+        if self.world:
+            return f"a table of the world {self.world} of seed {self.seed}"
         return f"{self.rows} generated rows of seed {self.seed}"
 
     @property
     def stamp(self) -> str:
-        """Another for another version, number of rows or seed."""
-        return digest(self.context.dataset, f"{self.context.version}:{self.rows}:{self.seed}".encode())
+        """Another for another version, number of rows, seed, or world."""
+        about = f"{self.rows}:{self.seed}" if not self.world else f"{self.world}:{self.seed}"
+        return digest(self.context.dataset, f"{self.context.version}:{about}".encode())
 
     def pending(self, cursor: Cursor) -> Sequence[Unit]:
         """List the units, unless the log knows their stamp."""
@@ -48,4 +59,5 @@ class GeneratedRows:
 
 def open_source(options: Mapping[str, Any], context: SourceContext) -> GeneratedRows:
     """Open the generator of a dataset."""
-    return GeneratedRows(options["rows"], options["seed"], context)
+    world = f"{options['world']} at scale {options['scale']:g}" if options["world"] else ""
+    return GeneratedRows(options["rows"], options["seed"], world, context)

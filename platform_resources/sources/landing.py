@@ -21,8 +21,8 @@ import polars as pl
 
 from platform_resources.errors import ConversionError, ObjectNotFound
 from platform_resources.readers import ReadOptions, open_records
-from platform_resources.readers.scratch import naming_full_scratch
 from platform_resources.s3 import bucket_and_key
+from platform_resources.scratch import naming_full_scratch
 from platform_resources.settings import Settings
 from platform_resources.sources.base import Batch, Cursor, RecentUnits, SourceContext, Unit, UnreadableUnit, digest
 from platform_resources.sources.feed import Listing

@@ -3,7 +3,6 @@
 A write needs its rows more than once: to check them, to write them, and to write them again after a conflict.
 """
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from platform_resources.scratch import WRITING, scratch_folder
 from platform_resources.storage import columns
 
 _FILE_BYTES = 64 << 20
@@ -70,7 +70,7 @@ def gathered(
         frames = [frames]
     elif isinstance(frames, pl.LazyFrame):
         frames = collected(frames)
-    with tempfile.TemporaryDirectory(prefix="platform-write-") as scratch:
+    with scratch_folder(WRITING) as scratch:
         waiting, waiting_bytes, files, height = list[pl.DataFrame](), 0, list[Path](), 0
         schema: pl.Schema | None = None
         for batch in frames:
@@ -84,12 +84,12 @@ def gathered(
             waiting_bytes += int(frame.estimated_size())
             height += frame.height
             if waiting_bytes > (_FILE_BYTES if files else in_memory_bytes):
-                files += _spool(waiting, Path(scratch), len(files))
+                files += _spool(waiting, scratch, len(files))
                 waiting, waiting_bytes = [], 0
         if not files:
             yield pl.concat(waiting, rechunk=False) if waiting else pl.DataFrame()
             return
-        files += _spool(waiting, Path(scratch), len(files))
+        files += _spool(waiting, scratch, len(files))
         yield SpooledRows(tuple(files), schema or pl.Schema(), height)
 
 

@@ -11,7 +11,7 @@ until the branch first writes it; then the branch gets a table of its own that l
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -107,11 +107,13 @@ class Branches:
         """
         if self._is_there(name):
             raise BranchExists(name)
-        self._clear(name)
+        leftovers = [entry.name for entry in self._folder.entries(name)]
         created_at = datetime.now(UTC)
         pins = {path: pin for path, pin in found_tables(self.settings) if pin is not None}
         branch = Branch(name, created_at, pins)
-        self.save(branch)
+        self._clear(name, [each for each in leftovers if each != f"{name}/{_RECORD}"])
+        if not self._folder.create(f"{name}/{_RECORD}", _record(branch)):  # another machine was first
+            raise BranchExists(name)
         return branch
 
     def open(self, name: str) -> Branch:
@@ -124,11 +126,7 @@ class Branches:
 
     def save(self, branch: Branch) -> None:
         """Write what a branch began with."""
-        record = {
-            "created_at": branch.created_at.isoformat(),
-            "tables": {path: [pin.format, pin.version] for path, pin in sorted(branch.pins.items())},
-        }
-        self._folder.write(f"{branch.name}/{_RECORD}", json.dumps(record).encode())
+        self._folder.write(f"{branch.name}/{_RECORD}", _record(branch))
 
     def drop(self, name: str) -> int:
         """Remove a branch and its tables; return how many files went.
@@ -254,9 +252,8 @@ class Branches:
         with FileLock(lock):
             yield
 
-    def _clear(self, name: str) -> None:
+    def _clear(self, name: str, entries: Sequence[str]) -> None:
         """Remove what a run wrote after its branch was dropped; files of Iceberg tables may be the environment's."""
-        entries = [entry.name for entry in self._folder.entries(name)]
         shared = {each.rpartition("/metadata/")[0] for each in entries if each.endswith(".metadata.json")}
         if shared:
             _forget_catalogue(self.tables_of(name))
@@ -267,6 +264,11 @@ class Branches:
 
     def _is_there(self, name: str) -> bool:
         return name in self.names()
+
+
+def _record(branch: Branch) -> bytes:
+    tables = {path: [pin.format, pin.version] for path, pin in sorted(branch.pins.items())}
+    return json.dumps({"created_at": branch.created_at.isoformat(), "tables": tables}).encode()
 
 
 def table_at(spec: TableSpec, settings: Settings) -> TableFormat:

@@ -50,7 +50,7 @@ SURFACES = {
         "FIELD_WORDS", "FileFacts",
         "Flaw", "InPartition", "IsIn", "KINDS", "Matches", "Mostly", "NOW", "NotIn", "NotNull", "OnlyWhere", "Over",
         "ReferenceRule", "RowRule", "Rule", "SEVERITIES", "Severity", "ShareRule", "TextTerms", "Types", "Unique",
-        "VALUE_KINDS", "ValueRule", "WITHIN", "compare", "complete",
+        "VALUE_KINDS", "ValueRule", "WITHIN", "all_kinds", "compare", "complete",
         "deviation", "distinct", "drift", "expression", "fresh",
         "id_of", "mean", "measure", "mostly", "no_gaps", "not_future", "only_where", "quantile", "references",
         "rules_from", "share_of", "unique", "volume",

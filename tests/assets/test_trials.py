@@ -1,5 +1,6 @@
 """Faults, edge cases and mutants on small catalogs: what is noticed, what slips through, what survives."""
 
+import os
 from dataclasses import replace
 
 import polars as pl
@@ -20,6 +21,7 @@ from platform_assets.operations.trials import Trial, try_edge_cases, try_faults
 from platform_core.contracts import Catalog, DataFrameModel, Dataset, Delta, Field, Files, complete
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
+from tests.fault_proxy import NEVER_WRONG, fault_proxy
 from tests.servers import s3_server
 
 
@@ -170,10 +172,26 @@ data_management: {{fallback: [cache, synthetic], cache_folder: {tmp_path / "cach
     assert taken.fallen == set()
     kept = pl.read_parquet(tmp_path / "cache" / "t" / "sales.parquet")
     assert "real@x.de" not in kept["buyer"].to_list()
+    with fault_proxy(s3.endpoint, NEVER_WRONG, rate=0.3, seed=2) as proxy:
+        poor = replace(settings, s3=replace(settings.s3, endpoint_url=proxy.endpoint))
+        assert read_test_data(document, poor).tables(catalog, generated)["t/sales"]["price"].to_list() == [1.0, 2000.0]
+        assert proxy.spoilt
     silent = replace(settings, s3=replace(settings.s3, endpoint_url="http://127.0.0.1:9", attempts=1))
     fallen = read_test_data(document, silent)
     assert fallen.tables(catalog, generated)["t/sales"].equals(kept)
     assert fallen.fallen == {"t/sales"}
+    file = tmp_path / "cache" / "t" / "sales.parquet"
+    for spoil, reason in ((lambda: file.write_bytes(file.read_bytes()[:99]), "cannot be read"),
+                          (lambda: os.utime(file, (0, 0)), "hours old")):  # fmt: skip
+        kept.write_parquet(file)
+        spoil()
+        spoilt = read_test_data(document, silent)
+        assert spoilt.tables(catalog, generated) == {}
+        assert reason in spoilt.notes["t/sales"]
+        assert not file.exists()
+    kept.with_columns(buyer=pl.lit("real@x.de")).write_parquet(file)
+    again = read_test_data(document, silent).tables(catalog, generated)["t/sales"]
+    assert "real@x.de" not in again["buyer"].to_list(), "what was kept before a column was marked is masked, too"
     back = replace(DataManagement(), fallback=(s3.endpoint, "fail"))
     assert replace(fallen, management=back).tables(catalog, generated)["t/sales"].height == 2
     strict = replace(taken, management=DataManagement(fallback=("synthetic",), quality_threshold=0.9))
@@ -185,4 +203,4 @@ def test_the_command_writes_a_page(tmp_path, capsys):
     page = tmp_path / "page.html"
     assert main(["test", "commerce/daily_revenue", "--rows", "50", "--mutants", "--html", str(page)]) == 0
     assert "Changes to transforms" in page.read_text()
-    assert "noticed, " in capsys.readouterr().out
+    assert "noticed by rules and tests" in capsys.readouterr().out

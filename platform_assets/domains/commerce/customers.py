@@ -1,12 +1,12 @@
 """Customers, with personal data of five classes."""
 
+from platform_assets.domains.commerce.world import SHOP
 from platform_core.contracts import (
     DataFrameModel,
     Dataset,
     Day,
     Delta,
     Field,
-    Generated,
     Quarantine,
     UtcTimestamp,
     complete,
@@ -36,7 +36,7 @@ customers = Dataset(
     tags=("core", "personal"),
     key=("customer_id",),
     schedule="0 6 * * *",
-    source=Generated(rows=400, seed=1),
+    source=SHOP,
     store=Delta(mode="merge"),
     rules=[complete("phone", at_least=0.60)],
     quarantine=Quarantine(),

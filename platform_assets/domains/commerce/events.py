@@ -1,50 +1,49 @@
-"""What visitors did on the shop's pages, by month."""
+"""What customers did in the shop, by month: in sessions, some told late, some told twice."""
 
+from platform_assets.domains.commerce.world import SHOP
 from platform_core.contracts import (
     DataFrameModel,
     Dataset,
     Delta,
     Field,
-    Generated,
     Quarantine,
     UtcTimestamp,
     col,
-    complete,
     expression,
     monthly,
 )
 
 
 class Events(DataFrameModel):
-    """One row per thing a visitor did."""
+    """One row per thing a customer did."""
 
-    event_id: str = Field(str_matches=r"^[0-9a-f]{16}$", description="Made by the browser")
-    kind: str = Field(isin=["view", "search", "basket", "checkout"], description="What was done")
-    customer_id: str = Field(
-        nullable=True, references="commerce/customers.customer_id", coverage=0.95, description="Who, where signed in"
-    )
+    event_id: str = Field(str_matches=r"^E[0-9]{15}$", description="Made by the browser")
+    session_id: str = Field(str_matches=r"^S[0-9]{12}$", description="What was done without a long pause")
+    kind: str = Field(isin=["page_view", "click", "purchase", "sign_up", "log_out"], description="What was done")
+    customer_id: str = Field(references="commerce/customers.customer_id", description="Who")
     product_id: str = Field(nullable=True, references="commerce/products.product_id", description="The page's product")
-    ip_address: str = Field(pii="ip_address", description="From where")
-    duration_ms: int = Field(ge=0, le=3_600_000, unit="milliseconds", description="Time on the page")
-    occurred_at: UtcTimestamp = Field(description="When")
+    order_id: str = Field(nullable=True, references="commerce/orders.order_id", description="What a purchase became")
+    occurred_at: UtcTimestamp = Field(description="When, by the browser's clock")
+    received_at: UtcTimestamp = Field(description="When the shop heard of it")
 
 
 events = Dataset(
     "commerce/events",
     Events,
     owner="team:commerce",
-    version="1.0.0",
+    version="2.0.0",
     key=("event_id",),
-    source=Generated(rows=3_000, seed=4),
+    newest="received_at",
+    source=SHOP,
     partitions=monthly("2024-01", on="occurred_at"),
     store=Delta(mode="merge"),
     rules=[
-        complete("customer_id", at_least=0.50),
         expression(
-            "search_has_no_product",
-            (col("kind") != "search") | col("product_id").is_null(),
-            label="a search is on no product's page",
+            "purchases_have_an_order",
+            (col("kind") == "purchase") == col("order_id").is_not_null(),
+            label="a purchase has an order, and nothing else has one",
         ),
+        expression("received_after_occurred", "received_at >= occurred_at", label="nothing is told before it happens"),
     ],
     quarantine=Quarantine(),
 )

@@ -1,6 +1,7 @@
 """What the shop sells. Without a quarantine: one bad row writes nothing, and the last good list stays."""
 
-from platform_core.contracts import DataFrameModel, Dataset, Delta, Field, Generated, expression
+from platform_assets.domains.commerce.world import SHOP
+from platform_core.contracts import DataFrameModel, Dataset, Delta, Field, expression
 
 
 class Products(DataFrameModel):
@@ -21,7 +22,7 @@ products = Dataset(
     version="1.0.0",
     tags=("reference",),
     key=("product_id",),
-    source=Generated(rows=60, seed=2),
+    source=SHOP,
     store=Delta(mode="overwrite"),
     rules=[expression("sold_above_cost", "price_cents >= cost_cents", label="nothing is sold below cost")],
 )

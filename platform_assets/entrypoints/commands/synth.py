@@ -36,7 +36,7 @@ def make(  # noqa: PLR0913, PLR0917 - Typer makes an option of each thing that m
     context: typer.Context,
     datasets: Annotated[list[str] | None, typer.Argument(help="Datasets to make rows of, domain/dataset.")] = None,
     recipe: Annotated[
-        Path | None, typer.Option(help="A YAML file of tables, time series and images, instead of datasets.")
+        Path | None, typer.Option(help="A YAML file of tables, time series, images; with DATASETS, it refines these.")
     ] = None,
     rows: Annotated[int | None, typer.Option(min=0, help="Rows of each table; 1,000, or the recipe's own.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed makes the same rows; 0, or the recipe's own.")] = None,
@@ -44,17 +44,18 @@ def make(  # noqa: PLR0913, PLR0917 - Typer makes an option of each thing that m
     file_format: Annotated[str, typer.Option("--format", help="parquet, csv, jsonl, json or arrow.")] = "parquet",
     json: Json = False,
 ) -> None:
-    """Make files of generated data, from contracts or from a recipe."""
+    """Make files of generated data, from contracts, from a recipe, or from contracts that a recipe refines."""
     from platform_assets.entrypoints.screen import print_json, screen
     from platform_assets.operations.generated_files import generate_datasets, generate_recipes
-    from platform_assets.operations.plugins import GENERATORS, load_plugins
+    from platform_assets.operations.refined_catalog import read_document
+    from platform_core.plugins import GENERATORS, load_plugins
     from platform_core.synthetic.recipes import recipes_of
 
-    if bool(datasets) == (recipe is not None):
-        raise typer.BadParameter("name datasets, or a file with --recipe, one of them", param_hint="DATASETS")
+    if not datasets and recipe is None:
+        raise typer.BadParameter("name datasets, or a file with --recipe, or both", param_hint="DATASETS")
     kind = _format(file_format)
-    if recipe is not None:
-        recipes = recipes_of(_mapping(recipe), name=recipe.name, generators=load_plugins(GENERATORS))
+    if recipe is not None and not datasets:
+        recipes = recipes_of(read_document(recipe), name=recipe.name, generators=load_plugins(GENERATORS))
         files = generate_recipes(recipes, rows=rows, seed=seed, out=out, file_format=kind)
     else:
         from platform_assets.entrypoints.locations import open_location
@@ -62,8 +63,9 @@ def make(  # noqa: PLR0913, PLR0917 - Typer makes an option of each thing that m
 
         location = open_location(context.obj)
         names = [find_dataset(location.catalog, name).name for name in datasets or ()]
+        document = None if recipe is None else (read_document(recipe), recipe.name)
         files = generate_datasets(
-            location.catalog, names, rows=1000 if rows is None else rows, seed=seed or 0, out=out, file_format=kind
+            location.catalog, names, rows=rows, seed=seed, out=out, file_format=kind, recipe=document
         )
     if json:
         print_json(files)
@@ -152,21 +154,6 @@ def _format(text: str) -> "FileFormat":
     if known is None:
         raise typer.BadParameter(f"{text!r} is none of {', '.join(FORMATS)}", param_hint="format")
     return known
-
-
-def _mapping(path: Path) -> Any:
-    import yaml
-
-    from platform_assets.operations.errors import RequestError
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RequestError(
-            f"{path}: cannot be read ({error.strerror}). Fix: name a YAML file with --recipe."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path}: is no YAML in UTF-8: {error}. Fix: correct it.") from error
 
 
 def _table(files: "list[GeneratedFile]") -> Any:

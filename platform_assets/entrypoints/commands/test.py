@@ -3,7 +3,7 @@
 # ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,6 +57,9 @@ def run_test(  # noqa: PLR0913, PLR0917 - an option each
     fallback: Annotated[
         str, typer.Option(help="Where a real table lacks, in order: endpoints, cache, synthetic, fail.")
     ] = "synthetic",
+    recipe: Annotated[
+        Path | None, typer.Option(help="A YAML file of tables named after datasets: it refines their generated rows.")
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit XML file, for CI.")] = None,
     json: Json = False,
@@ -68,8 +71,17 @@ def run_test(  # noqa: PLR0913, PLR0917 - an option each
 
     location = open_location(context.obj)
     begun = time.perf_counter()
+    if recipe is not None:
+        from platform_assets.operations.refined_catalog import read_document, refine_catalog
+
+        declared, counts = refine_catalog(location.catalog, read_document(recipe), source=recipe.name)
+        location = replace(location, declared=declared)
+    else:
+        counts = {}
     stored = _stored(location.settings, data, select, fallback, seed)
-    report = pipeline_test.run_pipeline_test(location, datasets, rows=rows, seed=seed, stored=stored)
+    report = pipeline_test.run_pipeline_test(
+        location, datasets, rows=rows, seed=seed, stored=stored, counts=counts
+    )
     seconds = time.perf_counter() - begun
     tried = _Tried()
     tried.change(location, report, expected, rows=rows, seed=seed, approve=approve, mutants=mutants)
@@ -143,7 +155,9 @@ class _Tried:
         incremental: bool,
     ) -> None:
         """Try other inputs than those that pass."""
-        selected = [step.name for step in report.steps if step.selected and step.name in location.catalog.datasets]
+        inputs = {name for name, each in location.catalog.datasets.items()
+                  if each.source is None or not each.source.is_dbt}  # fmt: skip
+        selected = [step.name for step in report.steps if step.selected and step.name in inputs]
         if not selected or not (edge_cases or faults or incremental):
             return
         from platform_assets.operations import incremental as pieces
@@ -266,13 +280,15 @@ def _mutation(mutants: "list[Mutant]") -> list[str]:
 
 
 def _score_line(mutants: "list[Mutant]") -> str:
-    from platform_assets.operations.mutation.mutants import EXPECTED
+    from platform_assets.operations.mutation.mutants import by_rules, score
 
     outcomes = [mutant.outcome for mutant in mutants]
-    noticed = [mutant for mutant in mutants if mutant.outcome == "noticed"]
-    by_rows = sum(all(each.endswith(EXPECTED) for each in mutant.noticed) for mutant in noticed)
+    noticed, share = outcomes.count("noticed"), score(mutants)
+    different = noticed + outcomes.count("survived")
+    known = len(by_rules(mutants))
+    counted = "" if share is None else f" ({known / different:.0%}), {noticed} ({share:.0%}) with approved rows"
     return (
-        f"{len(noticed)} of {len(noticed) + outcomes.count('survived')} noticed, {by_rows} by approved rows alone; "
+        f"{known} of {different} noticed by rules and tests{counted}; "
         f"{outcomes.count('equivalent')} make the same of all designed rows, {outcomes.count('raised')} cannot run"
     )
 

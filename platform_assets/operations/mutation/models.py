@@ -188,7 +188,11 @@ class ModelTrial:
         red = []
         for test in self.project.tests:
             if set(test.above) & set(names) and set(test.above) <= self._buildable.keys():
-                found = self._connection.execute(test.sql).fetchone()
+                try:
+                    found = self._connection.execute(test.sql).fetchone()
+                except self._error:  # a column of another type, for example; dbt, too, counts that as a failure
+                    red.append(test.name)
+                    break  # what follows in the transaction fails as well
                 if found is not None and found[0]:
                     red.append(test.name)
         return ModelVerdicts(rows, tuple(red), error)

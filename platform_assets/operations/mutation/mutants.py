@@ -235,6 +235,12 @@ def score(mutants: Collection[Mutant]) -> float | None:
     return noticed / (noticed + survived) if noticed + survived else None
 
 
+def by_rules(mutants: Collection[Mutant]) -> list[Mutant]:
+    """The changes that a rule, a test or a type noticed, and not the approved rows alone."""
+    return [mutant for mutant in mutants
+            if mutant.outcome == "noticed" and not all(each.endswith(EXPECTED) for each in mutant.noticed)]  # fmt: skip
+
+
 def _same(before: Verdicts, after: Verdicts) -> bool:
     return before.error == after.error and _same_rows(before.rows, after.rows)
 

@@ -92,6 +92,39 @@ def recipes_of(
     return Recipes(seed, tables, series, pictures)
 
 
+def refined_table(
+    part: Mapping[str, Any], dataset: str, kinds: Mapping[str, str | None], generators: Mapping[str, Draw]
+) -> tuple[TableRecipe, list[Problem]]:
+    """Read a table that refines a dataset, whose columns have the given types, and all that is wrong with it.
+
+    Args:
+        part: The words of a table, without its name.
+        dataset: The dataset's name.
+        kinds: By column its type; None where a recipe has no values of it.
+        generators: What a column's word `generator` may name.
+    """
+    reading = _Reading(dataset, [], generators)
+    reading.only(part, "synthetic", {"schema", "correlations"})
+    schema = []
+    for column in reading.mappings(part.get("schema"), "synthetic.schema"):
+        name = column.get("name")
+        kind = kinds.get(str(name))
+        place = f"synthetic.schema: column {name!r}"
+        if name not in kinds:
+            reading.refuse(place, "is no column of the dataset.", f"use one of {', '.join(kinds)}.")
+            continue
+        for word in ("type", "unique"):
+            if word in column:
+                reading.refuse(f"{place}: {word!r}", "is the contract's to say.", "take the word out.")
+        if kind is None and set(column) - {"name", "null_rate"}:
+            reading.refuse(place, "has a type of which a recipe makes no values.", "say null_rate alone.")
+        schema.append({**{word: value for word, value in column.items() if word != "unique"}, "type": kind or "string"})
+    if reading.problems and not schema:
+        return TableRecipe(name=dataset, columns=()), reading.problems
+    correlations = part.get("correlations") or []
+    return reading.table({"schema": schema, "correlations": correlations}, "synthetic"), reading.problems
+
+
 @dataclass(frozen=True)
 class _Reading:
     """One pass over a file; problems are gathered, and each word has a value that lets the pass go on."""
@@ -177,7 +210,7 @@ class _Reading:
             },
         )
         generator = part.get("generator")
-        if generator is not None and generator not in self.generators:
+        if generator is not None and not callable(generator) and generator not in self.generators:
             available = ", ".join(sorted(self.generators)) or "none is installed"
             self.refuse(f"{place}: generator {generator!r}", "is not installed.", f"use one of these: {available}.")
         if not name:
@@ -223,7 +256,7 @@ class _Reading:
             probability=self.share(part.get("probability", 0.5), f"{place}: probability"),
             mean=None if part.get("mean") is None else self.number(part["mean"], f"{place}: mean"),
             std=None if part.get("std") is None else self.number(part["std"], f"{place}: std"),
-            generator=self.generators.get(str(generator)),
+            generator=generator if callable(generator) else self.generators.get(str(generator)),
             shape=tuple(self.number(one, f"{place}: shape") for one in _listed(part.get("shape"))),
         )
 

@@ -1,17 +1,22 @@
 """`platform test`: assets in isolation on generated rows; a broken transform is said, and nothing is left behind."""
 
 import json
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from platform_assets.composition import definitions_of
 from platform_assets.entrypoints.cli import main
 from platform_assets.location import CodeLocation
 from platform_assets.operations.edges import judge_edges
-from platform_assets.operations.pipeline_test import run_pipeline_test
+from platform_assets.operations.pipeline_test import run_pipeline_test, throw_away_folder
 from platform_core.contracts import DataFrameModel, Dataset, Delta, Field, Files, catalog_of
+from platform_resources.scratch import WRITING, scratch_folder
 from platform_resources.settings import Settings
 
 MODULE = '''"""Trips a day."""
@@ -64,6 +69,7 @@ def test_a_selected_asset_runs_on_generated_inputs_and_nothing_is_left(tmp_path,
     report = tmp_path / "report.xml"
     left = tmp_path / "platform-test-killed"
     left.mkdir()
+    (left / "lock").touch()
     assert main(["--package", name, "test", "bikes/sums", "--rows", "50", "--json", "--junit", str(report)]) == 0
     told = json.loads(capsys.readouterr().out)
     steps = {step["name"]: step for step in told["steps"]}
@@ -77,6 +83,27 @@ def test_a_selected_asset_runs_on_generated_inputs_and_nothing_is_left(tmp_path,
     assert not left.exists()
     assert not list(Path(tmp_path).glob("platform-test-*"))
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.lane
+def test_a_killed_test_leaves_nothing_that_the_next_one_does_not_clear(tmp_path, monkeypatch):
+    name, scratch = package(tmp_path, "killed", limit=5, broken="pl.len()"), tmp_path / "scratch"
+    scratch.mkdir()
+    code = "import sys; from platform_assets.entrypoints.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "--package", name, "test", "bikes/*", "--rows", "5"]
+    places = {"TMPDIR": str(scratch), "PYTHONPATH": str(tmp_path), "PLATFORM_STATE": str(tmp_path / "state")}
+    for wanted in ("rows", "lake"):  # before the first run, and in the middle of one
+        process = subprocess.Popen(words, env={**os.environ, **places}, cwd=tmp_path)
+        while not list(scratch.glob(f"platform-test-*/{wanted}")):
+            assert process.poll() is None, "it ended before it could be killed"
+        process.kill()
+        process.wait()
+        (left,) = scratch.glob("platform-test-*")
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    with throw_away_folder() as folder, scratch_folder(WRITING):
+        assert not left.exists()
+        assert list(scratch.glob("platform-test-*")) == [folder]
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_transform_that_breaks_its_contract_or_raises_is_red_with_the_reason(tmp_path, monkeypatch, capsys):
@@ -118,31 +145,52 @@ def unasked() -> None:
 '''
 
 
+COUNTED = '''"""A mart that dbt makes, with a contract."""
+
+from platform_core.contracts import DataFrameModel, Dataset, DbtModel, Field
+
+
+class Counted(DataFrameModel):
+    """One row."""
+
+    trips: int = Field(ge=0)
+
+
+counted = Dataset("bikes/counted", Counted, owner="team:a", version="1.0.0", source=DbtModel())
+'''
+
+
 def test_a_model_of_dbt_and_an_asset_by_hand_run_on_generated_rows(tmp_path, monkeypatch):
     monkeypatch.setenv("PLATFORM_STATE", str(tmp_path / "state"))
     monkeypatch.syspath_prepend(str(tmp_path))
     name = package(tmp_path, "bikes_with_models", limit=5, broken="pl.lit(1)")
     (tmp_path / name / "bikes" / "by_hand.py").write_text(BY_HAND)
+    (tmp_path / name / "bikes" / "counted.py").write_text(COUNTED)
     models = tmp_path / "dbt" / "models" / "bikes"
     models.mkdir(parents=True)
     (tmp_path / "dbt" / "dbt_project.yml").write_text("{name: bikes, version: 1.0.0, profile: platform}")
     (models / "long_trips.sql").write_text("select * from {{ source('bikes', 'trips') }} where minutes > 10")
+    (models / "counted.sql").write_text("select count(*) as trips from {{ ref('long_trips') }}")
     (models / "_models.yml").write_text(
         "version: 2\nmodels:\n  - name: long_trips\n"
         "    config: {materialized: table, group: bikes, meta: {lake: {version: 1.0.0}, "
         "dagster: {asset_key: [bikes, long_trips], group: bikes}}}\n    columns: [{name: trip, data_tests: [unique]}]\n"
+        "  - name: counted\n    config: {materialized: table, group: bikes, "
+        "meta: {dagster: {asset_key: [bikes, counted], group: bikes}}}\n"
         "groups: [{name: bikes, owner: {name: a, email: a@example.com}}]\n"
     )
     location = CodeLocation(name, Settings.from_environment(), definitions_of, tmp_path / "dbt")
-    report = run_pipeline_test(location, ["bikes/board"], rows=40, seed=1)
+    report = run_pipeline_test(location, ["bikes/board", "bikes/counted"], rows=40, seed=1)
     assert {step.name: (step.selected, step.stands) for step in report.steps} == {
         "bikes/trips": (False, True), "bikes/long_trips": (False, True), "bikes/board": (True, True),
+        "bikes/counted": (True, True),
     }  # fmt: skip
     rows = {step.name: step.rows for step in report.steps}
     assert rows["bikes/board"] == rows["bikes/long_trips"] < rows["bikes/trips"] == 40
     assert next(step.passed for step in report.steps if step.name == "bikes/long_trips") >= 1
     assert {(edge.source, edge.target) for edge in report.edges} == {
         ("bikes/trips", "bikes/long_trips"), ("bikes/long_trips", "bikes/board"),
+        ("bikes/long_trips", "bikes/counted"),
     }  # fmt: skip
 
 

@@ -1,12 +1,16 @@
 """The generated shop: its tables agree, people come back, and a larger shop is the smaller one and more."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
-from platform_assets.domains.commerce.customers import customers
-from platform_assets.domains.commerce.products import products
+from platform_assets.discovery import discover
+from platform_core.contracts import Catalog, DataFrameModel, Dataset, Generated
+from platform_core.synthetic import CannotGenerate, lookups
 from platform_core.synthetic.commerce import TABLES, shop
 from platform_core.synthetic.verdicts import red_rules
+from platform_core.synthetic.worlds import world_rows, world_tables
 
 
 @pytest.fixture(scope="module")
@@ -14,9 +18,28 @@ def tables() -> dict[str, pl.DataFrame]:
     return {name: pl.concat(shop(0.05, 4, name)) for name in TABLES}
 
 
-def test_customers_and_products_keep_the_contracts_of_the_domain(tables):
-    assert red_rules(tables["customers"], customers, {}) == ()
-    assert red_rules(tables["products"], products, {}) == ()
+def test_every_table_keeps_the_contract_of_its_dataset():
+    declared = discover("platform_assets.domains.commerce")
+    made = world_tables(declared, rows=300, seed=4)
+    assert sorted(made) == sorted(f"commerce/{name}" for name in TABLES)
+    for name, rows in made.items():
+        dataset = declared[name]
+        assert red_rules(dataset.newest_rows(rows), dataset, lookups(dataset, made)) == ()
+    spread = replace(declared["commerce/products"], synthetic={"schema": []})
+    assert world_tables(Catalog({"commerce/products": spread}, {}), rows=300, seed=4) == {}
+
+
+def test_a_dataset_that_is_no_table_of_the_world_is_refused():
+    class Parcels(DataFrameModel):
+        """One row per parcel."""
+
+        weight: int
+
+    of_shop = {"owner": "team:shop", "version": "1.0.0", "source": Generated(world="commerce")}
+    with pytest.raises(CannotGenerate, match=r"has no table 'parcels'\. Fix: name the dataset after one of customers"):
+        world_rows(Dataset("shop/parcels", Parcels, **of_shop))
+    with pytest.raises(CannotGenerate, match="weight: are not in the table"):
+        world_rows(Dataset("shop/orders", Parcels, **of_shop), scale=0.001)
 
 
 def test_an_order_costs_its_lines_and_is_paid_once_and_given_back_where_it_returned(tables):

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -291,3 +292,30 @@ def test_a_promotion_on_s3_that_is_killed_is_completed_by_the_next(tmp_path, s3,
         branches.drop("try")
         assert (values(lake, table), values(lake, new)) == ([3, 3, 4], [5]), number
     assert len(points) > 2
+
+
+def test_two_machines_make_one_branch_and_work_in_it(lake):
+    table = spec("delta")
+    lake.write(table, rows(["a", "b"], 1), partitions=["a", "b"])
+    start, outcomes = threading.Barrier(2), []
+
+    def work(day, value):
+        mine = Lake(lake.settings)
+        start.wait()
+        try:
+            Branches(mine.settings).create("both")
+            outcomes.append("made")
+        except BranchExists:
+            outcomes.append("there")
+        mine.on_branch("both").write(table, rows([day], value), partitions=[day])
+
+    machines = [threading.Thread(target=work, args=each) for each in (("a", 3), ("b", 4))]
+    for machine in machines:
+        machine.start()
+    for machine in machines:
+        machine.join()
+    assert sorted(outcomes) == ["made", "there"]
+    assert values(lake.on_branch("both"), table) == [3, 4]
+    assert [each.path for each in Branches(lake.settings).promote("both")] == [table.path]
+    assert Branches(lake.settings).promote("both") == []
+    assert values(lake, table) == [3, 4]

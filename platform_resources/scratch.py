@@ -1,7 +1,7 @@
-"""A conversion's own folder, for what is unpacked, copied and drafted; it may become as large as the source.
+"""Folders for what is unpacked, copied and drafted; one may become as large as the source.
 
-A conversion that was killed leaves its folder behind, and the next one that begins on the machine removes it. Whether
-one is still at work, a lock says that the system gives back with the process.
+A conversion or write that was killed leaves its folder behind, and the next one that begins on the machine removes it.
+Whether one is still at work, a lock says that the system gives back with the process.
 """
 
 import errno
@@ -17,15 +17,15 @@ from platform_resources.errors import ResourceError, ScratchFull, TableError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TOLD = re.compile(rf"\(os error ({'|'.join(map(str, _FULL))})\)|No space left on device")
-_PREFIX = "platform-convert-"
+CONVERTING, WRITING = "platform-convert-", "platform-write-"
 _LOCK = "lock"
 
 
 @contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Yields a new folder in `TMPDIR` that is gone afterwards."""
-    _clear(Path(tempfile.gettempdir()))
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
+def scratch_folder(prefix: str = CONVERTING) -> Iterator[Path]:
+    """Yields a new folder in `TMPDIR` that is gone afterwards; those of the same prefix that nobody holds go first."""
+    _clear(Path(tempfile.gettempdir()), prefix)
+    with tempfile.TemporaryDirectory(prefix=prefix) as name:
         folder = Path(name)
         with (folder / f"new-{_LOCK}").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -57,9 +57,9 @@ def _is_full(error: BaseException | None) -> bool:
     return _is_full(error.__cause__) or (not isinstance(error, ResourceError) and bool(_TOLD.search(str(error))))
 
 
-def _clear(root: Path) -> None:
-    """Returns when the folders of conversions that are no more are gone."""
-    for folder in root.glob(f"{_PREFIX}*"):
+def _clear(root: Path, prefix: str) -> None:
+    """Returns when the folders of processes that are no more are gone."""
+    for folder in root.glob(f"{prefix}*"):
         with suppress(OSError), (folder / _LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,60 @@
+"""What other installed packages add, found by entry points: generators, validators, measures of quality and likeness.
+
+A group names the kind of thing, an entry point its name there. A declaration or a recipe uses it by that name; nothing
+is imported before somebody asks.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from platform_core.errors import CoreError
+
+GENERATORS = "dagster_asset_platform.generators"
+"""From a NumPy generator, the number of the first row and a number of rows to a Polars series."""
+
+VALIDATORS = "dagster_asset_platform.validators"
+"""A class derived from a family of `platform_core.rules`, a kind of rule that lists of rules name by its `kind`."""
+
+QUALITY_METRICS = "dagster_asset_platform.quality_metrics"
+"""From the rows of one partition and the dataset's name to a number, or None where it has nothing to say of them."""
+
+LIKENESS = "dagster_asset_platform.metrics"
+"""From the rows learnt and the rows drawn to a number, for the page of `platform synth fit --report`."""
+
+
+class PluginError(CoreError):
+    """What an installed package offers cannot be loaded, or is not what its group asks for."""
+
+    def __init__(self, group: str, name: str, reason: str, fix: str) -> None:
+        self.group, self.name, self.reason = group, name, reason
+        super().__init__(f"entry point {name!r} of {group}: {reason} Fix: {fix}")
+
+
+@cache
+def load_plugins(group: str) -> dict[str, Callable[..., Any]]:
+    """Load what installed packages offer in a group, by its name there.
+
+    Raises:
+        PluginError: Two packages offer one name, or one cannot be imported.
+    """
+    offered: dict[str, EntryPoint] = {}
+    for found in entry_points(group=group):
+        other = offered.get(found.name)
+        if other is not None and other.value != found.value:
+            raise PluginError(group, found.name, f"is offered as {other.value} and as {found.value}.",
+                              "uninstall one of the packages.")  # fmt: skip
+        offered[found.name] = found
+    return {name: _loaded(group, found) for name, found in offered.items()}
+
+
+def _loaded(group: str, found: EntryPoint) -> Callable[..., Any]:
+    try:
+        loaded = found.load()
+    except (ImportError, AttributeError) as error:
+        raise PluginError(group, found.name, f"{found.value} cannot be imported: {error}.",
+                          "mend its package, or uninstall it.") from error  # fmt: skip
+    if not callable(loaded):
+        raise PluginError(group, found.name, f"{found.value} is no function and no class.", "name one.")
+    return loaded  # type: ignore[no-any-return]  # callable, as tested above
