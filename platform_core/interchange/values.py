@@ -37,7 +37,6 @@ def _kinds_of(base: type[Any]) -> Iterator[type[Any]]:
         yield from _kinds_of(kind)
 
 
-
 _FUNCTIONS = frozenset({"AnonymousFunction", "AnonymousAgg", "AnonymousStreamingAgg", "Python", "PythonUdf"})
 _EXPRESSION = "$expression"
 
