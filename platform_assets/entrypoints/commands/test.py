@@ -79,9 +79,7 @@ def run_test(  # noqa: PLR0913, PLR0917 - an option each
     else:
         counts = {}
     stored = _stored(location.settings, data, select, fallback, seed)
-    report = pipeline_test.run_pipeline_test(
-        location, datasets, rows=rows, seed=seed, stored=stored, counts=counts
-    )
+    report = pipeline_test.run_pipeline_test(location, datasets, rows=rows, seed=seed, stored=stored, counts=counts)
     seconds = time.perf_counter() - begun
     tried = _Tried()
     tried.change(location, report, expected, rows=rows, seed=seed, approve=approve, mutants=mutants)
