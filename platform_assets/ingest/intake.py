@@ -264,12 +264,13 @@ def _with_values(result: RuleResult, dataset: Dataset, fit: Sequence[tuple[Input
     """The `types` rule's result with what was cast and the first unreadable value of each column; the others as is."""
     if not getattr(result.rule, "on_input", False):
         return result
+    cast = joined([conversion for _, typed in fit for conversion in typed.conversions])
     if result.passed:
-        cast = joined([conversion for _, typed in fit for conversion in typed.conversions])
         return replace(result, reason="; ".join(conversion.words for conversion in cast)) if cast else result
     pairs = [(given.raw, typed.unreadable) for given, typed in fit if given.raw is not None]
     reasons = dict.fromkeys(reason for raw, flags in pairs for reason in unreadable_values(raw, flags, dataset))
-    return replace(result, reason=" ".join(list(reasons)[:_REASONS]))
+    lossy = [f"{conversion.words}." for conversion in cast if conversion.lost]
+    return replace(result, reason=" ".join([*list(reasons)[:_REASONS], *lossy]))
 
 
 def _with_shape(result: RuleResult, unfit: Sequence[_Unfit], noted: str) -> RuleResult:

@@ -48,13 +48,14 @@ DEFAULTS: Mapping[str, Level] = {
     "rule_added": "compatible",
     "rule_removed": "incompatible",
     "rule_tightened": "compatible",
-    "rule_loosened": "compatible",
+    "rule_loosened": "incompatible",
     "rule_changed": "incompatible",
     "warning_changed": "strict",
     "severity_raised": "compatible",
     "severity_lowered": "incompatible",
     "partitions_changed": "convertible",
     "format_changed": "convertible",
+    "encoding_changed": "convertible",
     "promise_tightened": "compatible",
     "promise_loosened": "compatible",
     "promise_removed": "incompatible",
@@ -193,12 +194,19 @@ def _changes(old: Dataset, new: Dataset) -> Iterator[Found]:
         yield "partitions_changed", None, _partitions(old), _partitions(new)
     if old.store.format != new.store.format:
         yield "format_changed", None, old.store.format, new.store.format
+    if _encoding(old) != _encoding(new):
+        yield "encoding_changed", None, _encoding(old), _encoding(new)
     yield from _rule_changes(old, new)
     yield from _promise_changes(old, new)
 
 
 def _partitions(dataset: Dataset) -> str:
     return dataset.partitions.described if dataset.partitions else "none"
+
+
+def _encoding(dataset: Dataset) -> str:
+    """Return how the inputs' texts are written; only suppliers notice, for tables are UTF-8."""
+    return getattr(dataset.source, "encoding", None) or "UTF-8"
 
 
 def _texts(old: Dataset, new: Dataset) -> Iterator[Found]:
@@ -255,9 +263,12 @@ _DIGITS = {"Float32": 24, "Float64": 53}
 
 
 def is_wider(wide: pl.DataType, narrow: pl.DataType) -> bool:
-    """Return whether every value of a type is, unchanged, a value of another."""
+    """Return whether every value of a type is, unchanged, a value of another, and taken for one where rows come in.
+
+    A number is no text: who adds up a column cannot go on with one.
+    """
     if isinstance(wide, pl.String):
-        return not narrow.is_nested() and not isinstance(narrow, pl.Binary)
+        return isinstance(narrow, pl.Enum | pl.Categorical)
     if isinstance(wide, pl.Decimal) and isinstance(narrow, pl.Decimal):
         whole = [(each.precision or _DECIMAL_DIGITS) - each.scale for each in (wide, narrow)]
         return wide.scale >= narrow.scale and whole[0] >= whole[1]
@@ -358,10 +369,14 @@ def _bound_change(old: Rule, new: Rule) -> str:
     return "rule_loosened" if tighter == {False} else "rule_changed"
 
 
-def _tighter(old: Any, new: Any, *, lower: bool) -> bool:
+def _tighter(old: Any, new: Any, *, lower: bool) -> bool | None:
+    """Return whether a bound asks for more than before; None where the two are of types that have no order."""
     if old is None or new is None:
         return old is None
-    return bool(new > old) if lower else bool(new < old)
+    try:
+        return bool(new > old) if lower else bool(new < old)
+    except TypeError:  # a column that was a number is a text now
+        return None
 
 
 def _promise_changes(old: Dataset, new: Dataset) -> Iterator[Found]:

@@ -65,7 +65,7 @@ def conform(raw: pl.DataFrame, dataset: Dataset) -> Conformed:
         for column in dataset.columns
     )
     frame = typed.with_columns(_without_nan(typed))
-    return Conformed(frame, unreadable, ignored, conversions_of(named, frame))
+    return Conformed(frame, unreadable, ignored, conversions_of(named, frame, unreadable))
 
 
 def conform_column(raw: pl.DataFrame, dataset: Dataset, name: str) -> pl.Series:

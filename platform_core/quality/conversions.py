@@ -31,21 +31,41 @@ class Conversion:
         return f"{self.column}: {self.before} to {self.after}, {loss}"
 
 
-def conversions_of(raw: pl.DataFrame, typed: pl.DataFrame) -> tuple[Conversion, ...]:
-    """Compare a frame with the same rows in the contract's types; texts are read, not cast, and are left out.
+def conversions_of(
+    raw: pl.DataFrame, typed: pl.DataFrame, unreadable: pl.DataFrame | None = None
+) -> tuple[Conversion, ...]:
+    """Compare a frame with the same rows in the contract's types.
 
-    A value counts as lost where it does not come back: by a round trip through the contract's type.
+    A value counts as lost where it does not come back: by a round trip through the contract's type. Of texts those are
+    lost that could not be read; where the frame has nothing but texts, as from CSV, they are no other type than was
+    sent, and are left out.
+
+    Args:
+        raw: As it came.
+        typed: The same rows as the contract types them.
+        unreadable: By column of the contract, true where a value could not be read; texts are left out without.
     """
-    pairs = [
-        (name, raw.schema[name], typed.schema[name]) for name in typed.columns
-        if name in raw.columns and _is_cast(raw.schema[name], typed.schema[name])
-    ]  # fmt: skip
-    return tuple(_conversion(name, raw[name], typed[name]) for name, _, _ in pairs)
+    has_types = not all(isinstance(dtype, _NO_TYPE) for dtype in raw.schema.values())
+    found = []
+    for name in typed.columns:
+        if name not in raw.columns or raw.schema[name] in (typed.schema[name], pl.Null):
+            continue
+        if not isinstance(raw.schema[name], _TEXT):
+            found += [] if raw.schema[name].is_nested() else [_conversion(name, raw[name], typed[name])]
+        elif unreadable is not None and has_types and not isinstance(typed.schema[name], _TEXT):
+            found.append(_reading(name, raw[name], typed[name], unreadable[name]))
+    return tuple(found)
 
 
-def _is_cast(before: pl.DataType, after: pl.DataType) -> bool:
-    is_text = isinstance(before, pl.String | pl.Categorical | pl.Enum)
-    return before not in (after, pl.Null) and not is_text and not before.is_nested()
+_TEXT = (pl.String, pl.Categorical, pl.Enum)
+_NO_TYPE = (*_TEXT, pl.Null)
+
+
+def _reading(name: str, before: pl.Series, after: pl.Series, unreadable: pl.Series) -> Conversion:
+    return Conversion(
+        column=name, before=str(before.dtype), after=str(after.dtype), values=before.len() - before.null_count(),
+        lost=int(unreadable.sum()),
+    )  # fmt: skip
 
 
 def _conversion(name: str, before: pl.Series, after: pl.Series) -> Conversion:

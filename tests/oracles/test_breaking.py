@@ -1,5 +1,6 @@
 """`datacontract breaking` calls breaking what `platform diff` calls incompatible; where not, the reason stands here."""
 
+import contextlib
 import json
 import random
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from platform_core.contracts import DataFrameModel, Dataset, Field, Sla, UtcTimestamp, volume
+from platform_core.contracts import DataFrameModel, Dataset, Day, Field, Sla, UtcTimestamp, volume
 from platform_core.interchange.compatibility import compare
 from platform_core.interchange.odcs import to_odcs
 from platform_resources.documents import document_text
@@ -20,7 +21,7 @@ from tests.oracles.test_oracles import environment
 
 pytestmark = pytest.mark.lane
 
-PAIRS = 64  # each kind of change twice
+PAIRS = 500  # each kind of change ten times or more, and a half of them two at once
 Draft = dict[str, Any]
 
 EXPLAINED = {
@@ -42,9 +43,11 @@ def draft(chance: random.Random) -> Draft:
         "kind": (str, {"isin": chance.sample(["a", "b", "c", "d"], 3), "nullable": True}),
         "code": (str, {"str_matches": r"[A-Z]{2}", "nullable": chance.random() < 0.5}),
         "at": (UtcTimestamp, {}),
+        "day": (Day, {"nullable": chance.random() < 0.5}),
+        "tag": (str, {"str_length": {"min_value": 1, "max_value": chance.randint(4, 9)}}),
     }
     return {
-        "columns": dict(chance.sample(sorted(columns.items(), key=lambda item: item[0]), 6)),
+        "columns": dict(chance.sample(sorted(columns.items(), key=lambda item: item[0]), len(columns))),
         "key": ("id",), "rows": 5, "hours": chance.randint(2, 48), "available": 0.9, "owner": "team:a",
     }  # fmt: skip
 
@@ -56,8 +59,9 @@ def dataset_of(made: Draft) -> Dataset:
     model = type("Rows", (DataFrameModel,), {**body, "__annotations__": kinds, "__doc__": "Rows of a kind."})
     return Dataset(
         "a/rows", model, owner=made["owner"], version="1.0.0", key=made["key"],
-        freshness=timedelta(hours=made["hours"]), sla=Sla(availability=made["available"]),
-        rules=[volume(at_least=made["rows"], severity="error")],
+        freshness=timedelta(hours=made["hours"]) if made["hours"] else None,
+        sla=Sla(availability=made["available"]) if made["available"] else None,
+        rules=[volume(at_least=made["rows"], severity="error")] if made["rows"] else [],
     )  # fmt: skip
 
 
@@ -105,17 +109,32 @@ MUTATIONS: list[Callable[[Draft], Any]] = [
     lambda made: made.update(available=0.8),
     lambda made: made.update(owner="team:b"),
     lambda made: made.update(columns=dict(reversed(made["columns"].items()))),
+    lambda made: changed(made, "n", str, ge=None, le=None),
+    lambda made: changed(made, "day", UtcTimestamp),
+    lambda made: changed(made, "at", Day),
+    lambda made: changed(made, "tag", str_length={"min_value": 1, "max_value": 3}),
+    lambda made: changed(made, "tag", str_length={"min_value": 0, "max_value": 12}),
+    lambda made: changed(made, "tag", str_length=None, format="email"),
+    lambda made: made["columns"].update(label=made["columns"].pop("tag")),
+    lambda made: made.update(key=()),
+    lambda made: made.update(rows=None),
+    lambda made: made.update(hours=None),
+    lambda made: made.update(available=None),
+    lambda made: changed(made, "day", nullable=not made["columns"]["day"][1]["nullable"]),
 ]
 
 
 def pairs_of(count: int) -> list[tuple[Dataset, Dataset]]:
-    """Pairs of a contract and the same with one thing changed, each kind of change in turn."""
+    """Pairs of a contract and the same with one or two things changed, each kind of change in turn."""
     chance = random.Random(11)  # noqa: S311 - for tests
     made = []
     for number in range(count):
         old = draft(chance)
         new = deepcopy(old)
         MUTATIONS[number % len(MUTATIONS)](new)
+        if number % 2:
+            with contextlib.suppress(KeyError, TypeError):  # the first took away what this one changes
+                chance.choice(MUTATIONS)(new)
         made.append((dataset_of(old), dataset_of(new)))
     return made
 

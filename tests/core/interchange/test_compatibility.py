@@ -1,7 +1,8 @@
 """Each change of a contract has a level, a direction and a version that it asks for."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from platform_core.contracts import (
     Dataset,
     Day,
     Field,
+    Files,
     Parquet,
     Sla,
     UtcTimestamp,
@@ -22,7 +24,8 @@ from platform_core.contracts import (
     monthly,
     volume,
 )
-from platform_core.interchange.compatibility import bumped, compare
+from platform_core.interchange.compatibility import bumped, compare, is_wider
+from platform_core.quality import conform
 
 ROOT = Path(__file__).parents[3]
 
@@ -51,7 +54,7 @@ CHANGES = [
     ({"model": {"x": (int, {"ge": 1, "nullable": True})}}, "null_allowed", "incompatible", "loosens"),
     ({"model": {"s": (str, {"isin": ["a", "b"]})}}, "null_refused", "compatible", "tightens"),
     ({"model": {"x": (int, {"ge": 2})}}, "rule_tightened", "compatible", "tightens"),
-    ({"model": {"x": (int, {"ge": 0})}}, "rule_loosened", "compatible", "loosens"),
+    ({"model": {"x": (int, {"ge": 0})}}, "rule_loosened", "incompatible", "loosens"),
     ({"model": {"x": (int, {})}}, "rule_removed", "incompatible", "loosens"),
     ({"model": {"x": (int, {"ge": 1, "le": 9})}}, "rule_added", "compatible", "tightens"),
     ({"model": {"x": (int, {"ge": 1, "severity": "warn"})}}, "severity_lowered", "incompatible", "loosens"),
@@ -61,6 +64,7 @@ CHANGES = [
     ({"model": {"x": (int, {"ge": 1, "pii": "card"})}}, "personal_data_changed", "compatible", "neutral"),
     ({"model": {"x": (int, {"ge": 1, "description": "new"})}}, "text_changed", "strict", "neutral"),
     ({"key": ("x",)}, "key_changed", "incompatible", "neutral"),
+    ({"source": Files("*.csv", encoding="cp1252")}, "encoding_changed", "convertible", "neutral"),
     ({"store": Parquet()}, "format_changed", "convertible", "neutral"),
     ({"rules": [*BASE.rules, complete("s", at_least=0.5)]}, "warning_changed", "strict", "neutral"),
     ({"rules": [volume(at_least=9, severity="error")]}, "rule_tightened", "compatible", "tightens"),
@@ -78,6 +82,36 @@ def test_a_change_is_the_one_that_was_made_and_no_other(
 ) -> None:
     found = compare(BASE, declared(**{**SAME, **terms}))
     assert [(change.kind, change.level, change.direction) for change in found.changes] == [(kind, level, direction)]
+
+
+ENDS: dict[pl.DataType, list[Any]] = {
+    **{dtype(): [2 ** (bits - 1) - 1, -(2 ** (bits - 1)), 0] for dtype, bits in
+       ((pl.Int8, 8), (pl.Int16, 16), (pl.Int32, 32), (pl.Int64, 64))},
+    **{dtype(): [2**bits - 1, 0] for dtype, bits in ((pl.UInt8, 8), (pl.UInt16, 16), (pl.UInt32, 32), (pl.UInt64, 64))},
+    pl.Float32(): [1.5, float("inf"), 1e-40], pl.Float64(): [0.1, 1e308], pl.Boolean(): [True, False],
+    pl.Decimal(10, 2): [Decimal("99999999.99")], pl.Decimal(12, 3): [Decimal("-0.001")], pl.Decimal(38, 0): [10**37],
+    pl.Date(): [date(1, 1, 2), date(9999, 12, 30)], pl.Datetime("ms", "UTC"): [datetime(1969, 1, 1, tzinfo=UTC)],
+    pl.Datetime("us", "UTC"): [datetime(2024, 2, 29, 1, 2, 3, 4, tzinfo=UTC)], pl.String(): ["", "a"],
+    pl.Enum(["a"]): ["a"], pl.Enum(["a", "b"]): ["a", "b"], pl.Time(): [time(1)], pl.Duration("us"): [timedelta(1)],
+}  # fmt: skip
+"""Types and the values at their ends."""
+
+
+def test_what_is_called_convertible_is_converted_where_rows_come_in_and_nothing_is_lost() -> None:
+    widened = [(narrow, wide) for narrow in ENDS for wide in ENDS if narrow != wide and is_wider(wide, narrow)]
+    assert len(widened) > 30
+    for narrow, wide in widened:
+        made = type("Rows", (DataFrameModel,), {"x": Field(nullable=True), "__annotations__": {"x": wide}})
+        done = conform(pl.DataFrame({"x": pl.Series([*ENDS[narrow], None], dtype=narrow)}),
+                       Dataset("a/rows", made, owner="team:a", version="1.0.0"))  # fmt: skip
+        assert (done.unreadable["x"].any(), sum(each.lost for each in done.conversions)) == (False, 0), (narrow, wide)
+
+
+def test_a_number_that_becomes_a_text_is_another_type_with_another_bound() -> None:
+    found = compare(BASE, declared(**{**SAME, "model": {"x": (str, {"ge": "1"})}}))
+    assert [(change.kind, change.level) for change in found.changes] == [
+        ("type_changed", "incompatible"), ("rule_changed", "incompatible"),
+    ]  # fmt: skip
 
 
 def test_nothing_changed_asks_for_nothing() -> None:

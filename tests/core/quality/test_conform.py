@@ -60,6 +60,15 @@ def test_days_become_their_midnights_in_utc_and_what_a_cast_lost_is_counted() ->
     ]
 
 
+def test_texts_read_as_numbers_are_counted_where_the_input_has_types() -> None:
+    nothing = {each.name: pl.Series([None] * 3, dtype=pl.Null) for each in kinds.columns}
+    typed = pl.DataFrame({**nothing, "real": [1.5, 2.0, None], "whole": ["1", "x", "NA"], "text": ["1", "2", "3"]})
+    assert [each.words for each in conform(typed, kinds).conversions] == [
+        "whole: String to Int64, 1 of 3 values lost something"
+    ]
+    assert conform(typed.with_columns(real=pl.lit("1.5")), kinds).conversions == ()
+
+
 @pytest.mark.parametrize(
     ("column", "texts", "expected"),
     [

@@ -223,10 +223,8 @@ def disagreements(frame: pl.DataFrame, rules: list[RowRule]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("kind", VALUES)
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_polars_a_record_and_sql_say_the_same(kind: str, data: st.DataObject) -> None:
+def drawn_case(data: st.DataObject, kind: str) -> tuple[pl.DataFrame, list[RowRule]]:
+    """Rows of a type with its edges, NaN and nulls among them, and rules whose bounds are values of the type."""
     dtype, drawn, edges = VALUES[kind]
     bounds = st.sampled_from(edges) | drawn
     comparable = bounds.filter(lambda bound: not (isinstance(bound, float) and math.isnan(bound)))
@@ -234,7 +232,14 @@ def test_polars_a_record_and_sql_say_the_same(kind: str, data: st.DataObject) ->
     cells = st.none() | st.sampled_from([*edges, value, other]) | drawn
     rows = data.draw(st.lists(st.tuples(cells, cells, st.none() | st.booleans()), min_size=1, max_size=12))
     frame = pl.DataFrame(rows, schema={"value": dtype, "other": dtype, "truth": pl.Boolean()}, orient="row")
-    assert disagreements(frame, compiled(kind, dtype, value, other)) == []
+    return frame, compiled(kind, dtype, value, other)
+
+
+@pytest.mark.parametrize("kind", VALUES)
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_polars_a_record_and_sql_say_the_same(kind: str, data: st.DataObject) -> None:
+    assert disagreements(*drawn_case(data, kind)) == []
 
 
 def test_a_list_of_rules_says_what_python_says() -> None:
