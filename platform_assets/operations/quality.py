@@ -88,7 +88,7 @@ def quality_history(
         filled_at = state_of(dataset, location.lake, history).materialised_at
     return QualityHistory(
         name=dataset.name,
-        score=_score(dataset, measured),
+        score=score_of(dataset, measured),
         measurements=tuple(rows),
         age_hours=None if filled_at is None else (datetime.now(UTC).timestamp() - filled_at) / 3600,
         age_limit_hours=limit.total_seconds() / 3600,
@@ -97,7 +97,7 @@ def quality_history(
 
 def quality_score(location: CodeLocation, dataset: Dataset) -> Score:
     """Score a dataset by what was measured of its rules last."""
-    return _score(dataset, read_metrics(location.lake, dataset))
+    return score_of(dataset, read_metrics(location.lake, dataset))
 
 
 def _days(measured: pl.DataFrame) -> list[str]:
@@ -118,7 +118,7 @@ def _measurement(
     )
 
 
-def _score(dataset: Dataset, measured: pl.DataFrame) -> Score:
+def score_of(dataset: Dataset, measured: pl.DataFrame) -> Score:
     """Score a dataset by the newest value of each rule, the worst of its partitions."""
     rules = {rule.id: rule for rule in rules_of(dataset)}
     latest = (

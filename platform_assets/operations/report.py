@@ -1,6 +1,6 @@
 """A static site over everything that is known: for the platform and for each dataset. It opens from disk."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -14,11 +14,12 @@ from platform_assets.location import CodeLocation
 from platform_assets.operations.dataset_facts import Page
 from platform_assets.operations.datasets import describe_dataset, find_dataset, list_datasets
 from platform_assets.operations.profiles import profile_of, rows_of
-from platform_assets.operations.quality import quality_history
+from platform_assets.operations.quality import score_of
 from platform_core.contracts import Dataset
 from platform_core.lineage import Lineage
 from platform_core.lineage.declared import lineage_of
 from platform_core.quality.html import document, grid, line, neighbours, tiles
+from platform_core.quality.metrics import Score
 from platform_core.quality.profile_page import profile_sections, summary
 
 _RUNS = 60
@@ -34,11 +35,15 @@ def write_report(location: CodeLocation, folder: Path, now: datetime, *, profile
         profiles: Whether tables are read for a profile; history and verdicts are told in any case.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in location.catalog.datasets:
-        page = dataset_report(location, name, now, link=_file, profiles=profiles)
-        (folder / _file(name)).write_text(page, encoding="utf-8")
+    lineage, scores = lineage_of(location.catalog), {}
+    for name, dataset in location.catalog.datasets.items():
+        measured = read_metrics(location.lake, dataset)
+        scores[name] = score_of(dataset, measured)
+        sections = _sections(location, dataset, measured, lineage, now, link=_file, profiles=profiles)
+        (folder / _file(name)).write_text(document(name, _lead(dataset), sections), encoding="utf-8")
     index = folder / "index.html"
-    index.write_text(document("Data platform", f"{now:%Y-%m-%d %H:%M} UTC", _index(location, now)), encoding="utf-8")
+    first = document("Data platform", f"{now:%Y-%m-%d %H:%M} UTC", _index(location, scores, now))
+    index.write_text(first, encoding="utf-8")
     return index
 
 
@@ -58,7 +63,8 @@ def dataset_report(
         UnknownName: There is no such dataset.
     """
     dataset = find_dataset(location.catalog, name)
-    sections = _sections(location, dataset, lineage_of(location.catalog), now, link=link, profiles=profiles)
+    measured, lineage = read_metrics(location.lake, dataset), lineage_of(location.catalog)
+    sections = _sections(location, dataset, measured, lineage, now, link=link, profiles=profiles)
     return document(name, _lead(dataset), sections)
 
 
@@ -74,9 +80,8 @@ def _lead(dataset: Dataset) -> str:
     return f"{dataset.about} Version {dataset.version}, owned by {dataset.owner}."
 
 
-def _index(location: CodeLocation, now: datetime) -> Iterator[str]:
-    lines = [each for each in list_datasets(location, None, now) if each.name in location.catalog.datasets]
-    scores = {each.name: quality_history(location, location.catalog[each.name], metric="").score for each in lines}
+def _index(location: CodeLocation, scores: Mapping[str, Score], now: datetime) -> Iterator[str]:
+    lines = [each for each in list_datasets(location, None, now) if each.name in scores]
     failed = sum(each.checks.failed for each in lines)
     aside = sum(each.quarantine_open or 0 for each in lines)
     yield f"<p>{len(lines)} datasets, {failed} failed checks, {aside} rows set aside.</p>"
@@ -101,6 +106,7 @@ def _index(location: CodeLocation, now: datetime) -> Iterator[str]:
 def _sections(
     location: CodeLocation,
     dataset: Dataset,
+    measured: pl.DataFrame,
     lineage: Lineage,
     now: datetime,
     *,
@@ -110,13 +116,13 @@ def _sections(
     page = describe_dataset(location, dataset.name, now)
     yield f'<p><a href="{escape(link("index"), quote=True)}" target="_top">All datasets</a></p>'
     yield from _contract(page)
-    yield from _history(location, dataset)
+    yield from _history(dataset, measured)
     yield from _lineage(location, dataset, lineage, link)
     if profiles and location.lake.exists(table_spec(dataset)):
         with rows_of(dataset.name, location.catalog, location.lake) as rows:
-            measured = profile_of(rows, approximate=True)
-        yield f"<h2>Profile</h2><p>{escape(summary(measured))}</p>"
-        yield from profile_sections(measured)
+            profiled = profile_of(rows, approximate=True)
+        yield f"<h2>Profile</h2><p>{escape(summary(profiled))}</p>"
+        yield from profile_sections(profiled)
 
 
 def _contract(page: Page) -> Iterator[str]:
@@ -135,11 +141,10 @@ def _contract(page: Page) -> Iterator[str]:
         yield f"<p>Set aside: {aside.open} open, {aside.replayed} replayed, {aside.discarded} discarded.</p>"
 
 
-def _history(location: CodeLocation, dataset: Dataset) -> Iterator[str]:
-    measured = read_metrics(location.lake, dataset)
+def _history(dataset: Dataset, measured: pl.DataFrame) -> Iterator[str]:
     if measured.is_empty():
         return
-    score = quality_history(location, dataset, metric="").score
+    score = score_of(dataset, measured)
     yield "<h2>Quality over time</h2>"
     if score.total is not None:
         parts = ", ".join(f"{name} {value:.1f}" for name, value in score.dimensions.items())

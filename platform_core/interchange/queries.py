@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from platform_core.contracts import Dataset, Rule, rules_of
 from platform_core.rules.base import RowRule
+from platform_core.rules.regex import is_read_alike
 from platform_core.rules.sql import identifier
 
 Dialect = Literal["duckdb", "postgres", "spark"]
@@ -62,20 +63,17 @@ def condition(rule: RowRule, dialect: Dialect) -> str | None:
     return None if text is None or _foreign(text, dialect) else _translated(text, dialect)
 
 
-_CLASSES = re.compile(r"\\[A-Za-y]|\(\?(?!:)|(?<!\\)\.")
-"""What RE2 reads otherwise than PostgreSQL and Java do: classes, flags, and a dot, which ends at a line's end."""
+_PATTERN = re.compile(r"""regexp_matches\("(?:[^"]|"")*", '((?:[^']|'')*)'\)""")
 
 
 def _foreign(text: str, dialect: str) -> str:
     """Return why a condition would mean something else in a dialect; empty where it means the same."""
     if dialect == "duckdb":
         return ""
-    if "regexp_matches" in text and _CLASSES.search(text):
+    if not all(is_read_alike(pattern.replace("''", "'")) for pattern in _PATTERN.findall(text)):
         return f"{dialect} has other classes and flags in patterns"
     if "to_microseconds" in text and dialect == "spark":
         return "spark has no such interval"
-    if "list_" in text or "->" in text:
-        return f"{dialect} has no check digits over lists"
     return ""
 
 

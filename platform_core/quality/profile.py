@@ -32,6 +32,9 @@ CORRELATED_COLUMNS = 20
 KEY_COLUMNS = 6
 """Keys of two and three columns are looked for among so many columns, those with the most values."""
 
+_FIRST_ROWS = 20_000
+"""What repeats among so many rows identifies none, and need not be counted in the others."""
+
 COLUMNS_A_SCAN = 50
 """So many columns are measured in one scan: what a scan costs to plan grows with the square of its columns."""
 
@@ -191,11 +194,7 @@ def profile(
         pl.corr(pl.col(one).cast(pl.Float64), pl.col(other).cast(pl.Float64)).alias(f"{place}:corr")
         for place, (one, other) in enumerate(pairs)
     ]
-    hashable = [each for each in schema if schema[each] != pl.Object]
-    whole = pl.struct(hashable).n_unique() if hashable else pl.len()
-    queries = [
-        lazy.select(pl.len().alias(":rows"), whole.alias(":distinct"), *measures(next(iter(blocks), ())), *correlations)
-    ]
+    queries = [lazy.select(pl.len().alias(":rows"), *measures(next(iter(blocks), ())), *correlations)]
     if partition is not None:
         queries.append(_by_partition(lazy, schema, partition, classes))
     measured = pl.collect_all(queries)
@@ -206,15 +205,32 @@ def profile(
     columns = tuple(
         _column(each, schema[each], values, rows, classes.get(each), exact=not approximate) for each in schema
     )
+    keys = () if approximate else _keys(lazy, columns, schema, rows)
     return Profile(
         name=name,
         rows=rows,
         columns=columns,
         correlations=_strongest(pairs, values),
-        keys=() if approximate else _keys(lazy, columns, schema, rows),
-        duplicates=rows - min(values[":distinct"], rows),
+        keys=keys,
+        duplicates=0 if keys else _repeated(lazy, columns, schema, rows),
         partitions=_partitions(measured[1], schema) if partition is not None else {},
     )
+
+
+def _repeated(lazy: pl.LazyFrame, columns: Sequence[ColumnProfile], schema: pl.Schema, rows: int) -> int:
+    """Count the rows that repeat an earlier one.
+
+    There are none where a key is known, or where no two rows are alike in the columns with the most values; nor where
+    their hashes differ. Only else whole rows are compared, which costs as much as all the rest.
+    """
+    hashable = [each for each in schema if schema[each] != pl.Object]
+    if not hashable or not rows:
+        return 0
+    by_values = sorted((each for each in columns if each.distinct), key=lambda each: -(each.distinct or 0))
+    for names in ([each.name for each in by_values[:KEY_COLUMNS]], hashable):
+        if names and lazy.select(pl.struct(names).hash().n_unique()).collect().item() == rows:
+            return 0
+    return rows - int(lazy.select(pl.struct(hashable).n_unique()).collect().item())
 
 
 def _without_nan(lazy: pl.LazyFrame) -> pl.LazyFrame:
@@ -242,19 +258,12 @@ def _measures(name: str, dtype: pl.DataType, *, personal: bool, approximate: boo
     if personal or dtype == pl.Binary:
         return
     counts = present.cast(pl.String) if isinstance(dtype, (pl.Categorical, pl.Enum)) else present
-    yield counts.alias(":value").value_counts(sort=True, name=":rows").head(TOP).implode().alias(f"{name}:top")
+    counted = counts.alias(":value").value_counts(sort=True, name=":rows")
+    yield counted.head(TOP).implode().alias(f"{name}:top")
     if _is_text(dtype):
         yield value.cast(pl.String).min().alias(f"{name}:minimum")
         yield value.cast(pl.String).max().alias(f"{name}:maximum")
-        yield (
-            shape(value)
-            .alias(":value")
-            .drop_nulls()
-            .value_counts(sort=True, name=":rows")
-            .head(PATTERNS)
-            .implode()
-            .alias(f"{name}:patterns")
-        )
+        yield counted.map_batches(_shapes, return_dtype=_COUNTED).implode().alias(f"{name}:patterns")
         return
     yield value.min().alias(f"{name}:minimum")
     yield value.max().alias(f"{name}:maximum")
@@ -303,6 +312,15 @@ def shape(value: pl.Expr) -> pl.Expr:
     """
     text = value.cast(pl.String).str.slice(0, _PATTERN_CHARACTERS)
     return text.str.replace_all(r"\p{Nd}", "9").str.replace_all(r"\p{Lu}", "A").str.replace_all(r"[\p{L}--\p{Lu}]", "a")
+
+
+_COUNTED = pl.Struct({":value": pl.String, ":rows": pl.UInt32})
+
+
+def _shapes(counted: pl.Series) -> pl.Series:
+    """Count the most frequent shapes by the texts' own counts, so that a text that comes again is looked at once."""
+    shapes = counted.struct.unnest().group_by(shape(pl.col(":value")).alias(":value")).agg(pl.col(":rows").sum())
+    return shapes.sort(":rows", descending=True).head(PATTERNS).to_struct().cast(_COUNTED)
 
 
 def _column(
@@ -375,17 +393,21 @@ def _keys(
         return single
     many = sorted(able, key=lambda column: -(column.distinct or 0))[:KEY_COLUMNS]
     distinct = {column.name: column.distinct or 0 for column in many}
+    first = lazy.select(*distinct).head(_FIRST_ROWS).collect().lazy()
     for size in (2, 3, 4):
         sets = [names for names in combinations(distinct, size) if _product(distinct[name] for name in names) >= rows]
-        if not sets:
-            continue
-        counted = lazy.select(
-            pl.struct(names).n_unique().alias(str(place)) for place, names in enumerate(sets)
-        ).collect()
-        found = tuple(names for names, count in zip(sets, counted.row(0), strict=True) if count == rows)
+        found = _identifying(lazy, _identifying(first, sets, min(rows, _FIRST_ROWS)), rows)
         if found:
-            return found
+            return tuple(found)
     return ()
+
+
+def _identifying(lazy: pl.LazyFrame, sets: Sequence[tuple[str, ...]], rows: int) -> list[tuple[str, ...]]:
+    """Leave the sets of columns in which no two of the rows are alike."""
+    if not sets:
+        return []
+    counted = lazy.select(pl.struct(names).n_unique().alias(str(place)) for place, names in enumerate(sets)).collect()
+    return [names for names, count in zip(sets, counted.row(0), strict=True) if count == rows]
 
 
 def _product(numbers: Iterator[int]) -> int:

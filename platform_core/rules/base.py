@@ -7,7 +7,6 @@ generator and the exports ask these questions of the families below, never which
 Ids are history keys: they never contain a threshold, so that moving one keeps the history.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -278,13 +277,18 @@ class ValueRule(RowRule):
         """Whether a Python value, which is not null, satisfies the rule."""
         return bool(pl.select(self.good(pl.lit(value))).item())
 
+    @property
+    def acceptance(self) -> Callable[[Any], bool]:
+        """`accepts` for many values: a function that looks no parameter up again."""
+        return self.accepts
+
     def predicate(self, schema: Schema) -> Predicate:
         """The verdict on the record's value; None and NaN are nulls."""
-        column, accepts = self.column, self.accepts
+        column, accepts = self.column, self.acceptance
 
         def predicate(record: Record) -> bool:
             value = record[column]
-            return value is None or (isinstance(value, float) and math.isnan(value)) or accepts(value)
+            return value is None or value != value or accepts(value)  # noqa: PLR0124 - true of NaN alone
 
         return predicate
 

@@ -2,8 +2,9 @@
 
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import polars as pl
@@ -13,6 +14,9 @@ from platform_core.rules.intervals import Intervals, Line, Ordinal, between, poi
 from platform_core.rules.sql import identifier, literal
 
 _Compare = Callable[[Any, Any], Any]
+_TURNED: Mapping[_Compare, _Compare] = {
+    operator.ge: operator.le, operator.gt: operator.lt, operator.le: operator.ge, operator.lt: operator.gt,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,11 @@ class Equal(ValueRule):
     def accepts(self, value: Any) -> bool:
         """Whether the value is equal."""
         return bool(value == self.value)
+
+    @property
+    def acceptance(self) -> Callable[[Any], bool]:
+        """The comparison."""
+        return partial(operator.eq, self.value)
 
     def sql(self) -> str:
         """The comparison."""
@@ -120,6 +129,11 @@ class _Bound(ValueRule):
     def accepts(self, value: Any) -> bool:
         """Whether the comparison holds."""
         return bool(type(self).compare(value, self.bound))
+
+    @property
+    def acceptance(self) -> Callable[[Any], bool]:
+        """The comparison turned around, bound to the bound."""
+        return partial(_TURNED[type(self).compare], self.bound)
 
     def sql(self) -> str:
         """The comparison."""

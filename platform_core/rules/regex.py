@@ -65,6 +65,8 @@ def for_re2(source: str) -> str:
 
 
 def _re2_token(part: str, *, in_class: bool) -> str:
+    if part == "$" and not in_class:
+        return r"\z"  # elsewhere `$` may stand before a line break at the end, too
     if not part.startswith("\\"):
         return part
     letter = part[1]
@@ -75,6 +77,21 @@ def _re2_token(part: str, *, in_class: bool) -> str:
     if letter in "SW":
         return f"[^{_UNICODE[letter.lower()]}]"
     return f"\\x{{{part[2:].strip('{}')}}}" if letter == "u" else part
+
+
+def is_read_alike(source: str) -> bool:
+    r"""Whether RE2, PostgreSQL and Java read a pattern in RE2's spelling alike.
+
+    They differ in classes and flags, and in a dot, which ends at a line's end in some; brackets hold a plain dot.
+    """
+    in_class = False
+    for part in _tokens(source):
+        if part in ("[", "]"):
+            in_class = part == "["
+        is_class = part.startswith("\\") and part[1].isalnum() and part != r"\z"
+        if is_class or (part.startswith("(?") and part != "(?:") or (part == "." and not in_class):
+            return False
+    return True
 
 
 def search_by(source: str) -> Callable[[str], bool]:

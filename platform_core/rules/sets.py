@@ -1,6 +1,6 @@
 """A value is one of a list, or none of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -40,6 +40,11 @@ class IsIn(ValueRule):
     def accepts(self, value: Any) -> bool:
         """Whether the list has the value."""
         return value in self.allowed_values
+
+    @property
+    def acceptance(self) -> Callable[[Any], bool]:
+        """The list as a set."""
+        return frozenset(self.allowed_values).__contains__
 
     def sql(self) -> str:
         """The list."""
