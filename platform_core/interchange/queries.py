@@ -84,8 +84,8 @@ def _translated(text: str, dialect: str) -> str:
     import sqlglot  # noqa: PLC0415 - 0.15 s, and only where SQL is exported
 
     tree = sqlglot.parse_one(text, read="duckdb")
-    if dialect != "postgres":
-        return str(tree.sql(dialect=dialect, identify=True))
+    if dialect == "spark":
+        return str(tree.transform(_with_percentile).sql(dialect=dialect, identify=True))
     # In PostgreSQL there is no ends_with, and the end of a text is \\Z.
     sql = str(tree.transform(_without_ends_with).sql(dialect=dialect, identify=True))
     return sql.replace("\\z", "\\Z") if "regexp_matches" in text else sql
@@ -98,6 +98,13 @@ def _without_ends_with(node: Any) -> Any:
         return node
     text, ending = node.this, node.expression
     return exp.paren(exp.EQ(this=exp.Right(this=text, expression=exp.Length(this=ending)), expression=ending.copy()))
+
+
+def _with_percentile(node: Any) -> Any:
+    """Return a quantile as Spark has it: its `percentile_cont` wants WITHIN GROUP, which sqlglot does not write."""
+    from sqlglot import exp  # noqa: PLC0415 - see above
+
+    return exp.func("percentile", node.this, node.expression) if isinstance(node, exp.PercentileCont) else node
 
 
 def _query(dataset: Dataset, rule: Rule, dialect: str, source: str) -> RuleQuery:

@@ -127,7 +127,7 @@ def _by_partition(dataset: Dataset, rows: pl.DataFrame | pl.LazyFrame) -> pl.Dat
         .group_by(key.alias("partition"))
         .agg(
             pl.len().cast(pl.Float64).alias(":row_count"),
-            *([(1 - pl.struct(keyed).n_unique() / pl.len()).alias(":duplicate_rate")] if keyed else []),
+            *([(1 - pl.struct(keyed).hash().n_unique() / pl.len()).alias(":duplicate_rate")] if keyed else []),
             *(pl.col(name).is_null().mean().alias(f"{name}:null_rate") for name in names),
             *(_outliers(name).alias(f"{name}:outlier_rate") for name in numbers),
         )

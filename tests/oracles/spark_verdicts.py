@@ -1,6 +1,7 @@
 """Run by PySpark's own Python: what Spark SQL says of frames in Parquet, as JSON; it imports nothing of ours.
 
-Given are questions, `{"views": {name: path}, "conditions": [...], "statements": [...]}`. Conditions are asked together
+Given are questions, `{"views": {name: path}, "tables": {database.name: path}, "conditions": [...],
+"statements": [...]}`. Conditions are asked together
 of each row of view `drawn`, in the order of `place`: an answer a row. A statement is a query of its own.
 """
 
@@ -21,8 +22,8 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def session() -> SparkSession:
-    building = SparkSession.builder.master("local[1]")
+def session(folder: Path) -> SparkSession:
+    building = SparkSession.builder.master("local[1]").config("spark.sql.warehouse.dir", str(folder / "warehouse"))
     for name, value in SETTINGS.items():
         building = building.config(name, value)
     return building.getOrCreate()
@@ -55,11 +56,14 @@ def verdicts(spark: SparkSession, conditions: list[str]) -> list[Any]:
 
 def main(questions: str, answers: str) -> None:
     """Answer every question of the first file into the second."""
-    spark = session()
+    spark = session(Path(answers).parent)
     said = []
     for question in json.loads(Path(questions).read_text()):
         for name, path in question["views"].items():
             spark.read.parquet(path).createOrReplaceTempView(name)
+        for name, path in question.get("tables", {}).items():
+            spark.sql(f"CREATE DATABASE IF NOT EXISTS {name.split('.')[0]}")
+            spark.read.parquet(path).write.saveAsTable(name)
         asked = [rows(spark, statement) for statement in question.get("statements", [])]
         said.append([*verdicts(spark, question.get("conditions", [])), *asked])
     Path(answers).write_text(json.dumps(said))

@@ -97,11 +97,18 @@ def test_spark_counts_what_the_judge_counts(tmp_path: Path) -> None:
     judged = judge(frame, EVERYTHING, PORTS, now=datetime(2100, 1, 1, tzinfo=UTC))
     expected = {result.rule.id: result.failed for result in judged.results if result.rule.judges_rows}
     queries = {query.rule: query.sql for query in rule_queries(EVERYTHING, "spark", table="things") if query.sql}
-    question = {"views": {"things": str(tmp_path / "things.parquet")}, "statements": list(queries.values())}
+    pl.DataFrame({"name": ["Cobh"]}).write_parquet(tmp_path / "ports.parquet")
+    question = {
+        "views": {"things": str(tmp_path / "things.parquet")}, "tables": {"toy.ports": str(tmp_path / "ports.parquet")},
+        "statements": list(queries.values()),
+    }  # fmt: skip
     (said,) = answers(tmp_path, [question])
     counted = dict(zip(queries, said, strict=True))
     assert {name: answer for name, answer in counted.items() if isinstance(answer, str)} == {}
     assert {name: counted[name] for name in expected.keys() & counted.keys()} == {
         name: [[expected[name]]] for name in expected.keys() & counted.keys()
     }
-    assert len(counted["volume"]) == stored["_partition"].n_unique()
+    measured = {result.rule.id: result.partitions for result in judged.results if result.rule.id in counted}
+    kinds = ("noted_complete", "volume", "height_mean", "height_deviation", "height_quantile_0_5", "weight_distinct")
+    for name in kinds:
+        assert dict(counted[name]) == pytest.approx(measured[name]), name
