@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from platform_core.interchange.queries import condition, rule_queries
 from platform_core.quality import judge
 from platform_core.rules import RowRule
+from tests.core.interchange.test_queries import measures
 from tests.core.rules.test_every_kind import EVERYTHING, PORTS, VALUES, drawn_case, rows
 
 PYTHON = os.environ.get("SPARK_PYTHON", "")
@@ -108,7 +109,5 @@ def test_spark_counts_what_the_judge_counts(tmp_path: Path) -> None:
     assert {name: counted[name] for name in expected.keys() & counted.keys()} == {
         name: [[expected[name]]] for name in expected.keys() & counted.keys()
     }
-    measured = {result.rule.id: result.partitions for result in judged.results if result.rule.id in counted}
-    kinds = ("noted_complete", "volume", "height_mean", "height_deviation", "height_quantile_0_5", "weight_distinct")
-    for name in kinds:
-        assert dict(counted[name]) == pytest.approx(measured[name]), name
+    for name, expected_values in measures(stored).items():
+        assert dict(counted[name]) == pytest.approx(expected_values), name
