@@ -12,19 +12,24 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from platform_assets.operations.push import Answer, PushDesk, Refused
+from platform_assets.operations.push import MOST_RECORDS, Answer, PushDesk, Refused
 from platform_resources.errors import ResourceError
+from platform_resources.readers.arrow_stream import ArrowRefused, read_arrow_stream
+from platform_resources.sinks.base import as_documents
 from platform_resources.telemetry import open_span
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+_UNFOLDED = 100
+"""How many times its size a body of Arrow may come to once texts of a dictionary stand in each row."""
 _BLANK = re.compile(r"[ \t\r\n]*")
 _CONTENT = {
     kind: {"schema": schema}
     for kind, schema in {
         "application/json": {"oneOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]},
         "application/x-ndjson": {"type": "string"},
+        "application/vnd.apache.arrow.stream": {"type": "string", "format": "binary"},
         "application/cloudevents+json": {"type": "object"},
         "application/cloudevents-batch+json": {"type": "array", "items": {"type": "object"}},
     }.items()
@@ -39,7 +44,8 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
             403: "The token is for other datasets.", 404: "No dataset that takes messages.",
             409: "The same key is being answered.", 413: "Too large, or too many records.",
             415: "Another type than these.", 422: "All records were refused, or a key with another body.",
-            429: "Too many requests at work.", 503: "The worker is behind, or the log cannot be written.",
+            429: "Too many requests at work, or more records than the token's rate.",
+            503: "The worker is behind, or the log cannot be written.",
         }.items()
     },
 }  # fmt: skip
@@ -66,11 +72,11 @@ def build_gateway(desk: PushDesk, *, most_bytes: int = 8 << 20, most_requests: i
             raise Refused(429, "Too many requests", f"{most_requests} are at work.", retry_after=1)
         try:
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            declared = await run_in_threadpool(
-                desk.admit, token.strip() if scheme.lower() == "bearer" else "", f"{domain}/{dataset}"
-            )
+            secret = token.strip() if scheme.lower() == "bearer" else ""
+            declared = await run_in_threadpool(desk.admit, secret, f"{domain}/{dataset}")
             body = await _body(request, most_bytes)
-            records, key = _records(request.headers, body)
+            records, key = await run_in_threadpool(_records, request.headers, body)
+            desk.spend(secret, len(records))
             parent = request.headers.get("traceparent", "")
             facts = {"dataset": declared.name}
             with open_span(desk.location.settings, "push", parent=parent, attributes=facts) as span:
@@ -146,6 +152,11 @@ def _records(headers: Any, body: bytes) -> tuple[list[bytes], str]:
         raise Refused(400, "Key too long", "Send an Idempotency-Key of at most 255 characters.")
     if kind in {"application/x-ndjson", "application/jsonl", "application/jsonlines"}:
         return [line for line in body.splitlines() if line.strip()], key
+    if kind == "application/vnd.apache.arrow.stream":
+        try:
+            return as_documents(read_arrow_stream(body, most_rows=MOST_RECORDS, most_bytes=_UNFOLDED * len(body))), key
+        except ArrowRefused as error:
+            raise Refused(400, "No Arrow stream", str(error)) from None
     if kind not in {"application/json", "application/cloudevents+json", "application/cloudevents-batch+json"}:
         raise Refused(415, "Unknown type", f"Send one of {', '.join(_CONTENT)}.")
     try:

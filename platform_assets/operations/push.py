@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ from platform_resources.sources.topic import group_of
 MOST_RECORDS = 10_000
 _REFERENCES_SECONDS = 10.0
 _LAG_SECONDS = 1.0
+_PACKED = ("arrow", "avro")
 
 State = Literal["quarantined", "refused"]
 
@@ -109,12 +111,14 @@ class PushDesk:
     _references: dict[str, tuple[float, Mapping[str, pl.DataFrame]]] = field(default_factory=dict, repr=False)
     _lags: dict[str, tuple[float, int]] = field(default_factory=dict, repr=False)
     _working: set[tuple[str, str]] = field(default_factory=set, repr=False)
+    _budgets: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False)
 
     def admit(self, token: str, name: str) -> Dataset:
         """Return the dataset that a token may push to.
 
         Raises:
-            Refused: 401 for an unknown token, 403 for one of other datasets, 404 for a dataset that takes no messages.
+            Refused: 401 for an unknown token, 403 for one of other datasets, 404 for a dataset that takes no messages,
+                415 for one whose messages are no JSON, 429 for a token that spent what its rate allows.
         """
         holder: Token | None = self.ledger.token_of(token)
         if holder is None:
@@ -124,7 +128,27 @@ class PushDesk:
         dataset = self.location.catalog.datasets.get(name)
         if dataset is None or dataset.source is None or dataset.source.stream is None:
             raise Refused(404, "No such dataset", f"{name} is no dataset whose source is a topic.")
+        if topic_of(dataset).format in _PACKED:
+            raise Refused(415, "Topic of another format", f"The topic of {name} takes no JSON; send to the broker.")
+        self._refuse_overspent(holder)
         return dataset
+
+    def spend(self, token: str, records: int) -> None:
+        """Take records from what the token's rate allows; who sends more at once than is left waits the longer."""
+        holder = self.ledger.token_of(token)
+        if holder is not None and holder.rate:
+            with self._lock:
+                self._budgets[holder.name] = self._budget(holder) - records, time.monotonic()
+
+    def _budget(self, holder: Token) -> float:
+        """Say how many records a token may send now: what a second brings at most; below zero after too many."""
+        left, at = self._budgets.get(holder.name, (float(holder.rate), time.monotonic()))
+        return min(float(holder.rate), left + (time.monotonic() - at) * holder.rate)
+
+    def _refuse_overspent(self, holder: Token) -> None:
+        if holder.rate and (left := self._budget(holder)) <= 0:
+            detail = f"{holder.name} may push {holder.rate:,} records a second."
+            raise Refused(429, "Above the token's rate", detail, retry_after=ceil(-left / holder.rate) or 1)
 
     def push(self, dataset: Dataset, records: Sequence[bytes], *, key: str = "", body: bytes = b"") -> Answer:
         """Judge records and keep the sound ones durably.
@@ -186,11 +210,11 @@ class PushDesk:
         judged = judge_messages(
             dataset, Batch(topic, 0, rows, count), self._load_references(dataset), run_id="push", at=at
         )
-        documents = [_parsed(record) for record in records]
-        poison = {place for place, document in enumerate(documents) if document is None}
+        told = sorted(judged.refused.select("position", "reason").iter_rows())
+        poison = {place for place, _ in told if _parsed(records[place]) is None}
         broken = tuple(
             BrokenRecord(place, "refused" if place in poison or dataset.quarantine is None else "quarantined", reason)
-            for place, reason in sorted(judged.refused.select("position", "reason").iter_rows())
+            for place, reason in told
         )
         refused = {record.position for record in broken if record.state == "refused"}
         kept: list[bytes] = []
@@ -203,7 +227,7 @@ class PushDesk:
                 left[record] -= 1
             else:
                 kept.append(record)
-                keys.append(_key(documents[place], column))
+                keys.append(None if column is None else _key(_parsed(record), column))
         with self._lock:
             ends = self.broker.produce(topic, kept, keys=None if column is None else keys) if kept else {}
         quarantined = len(broken) - len(refused)
@@ -254,7 +278,7 @@ def _parsed(record: bytes) -> Mapping[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _key(document: Mapping[str, Any] | None, column: str | None) -> bytes | None:
-    """The key of a record's message, by the column that the topic declares; None where it declares none."""
-    value = None if document is None or column is None else document.get(column)
+def _key(document: Mapping[str, Any] | None, column: str) -> bytes | None:
+    """The key of a record's message, by the column that the topic declares."""
+    value = None if document is None else document.get(column)
     return None if value is None else str(value).encode()

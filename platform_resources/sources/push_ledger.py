@@ -22,13 +22,17 @@ from platform_resources.brokers.locks import LockedMembership
 _KEEP_SECONDS = 86_400
 _SCHEMA = """
 create table if not exists tokens (
-    name text primary key, digest text unique not null, datasets text not null, created real not null
+    name text primary key, digest text unique not null, datasets text not null, created real not null,
+    rate integer not null default 0
 );
 create table if not exists requests (
     dataset text not null, key text not null, content text not null, begun real not null, ends text not null,
     answer text, holder text not null default '', primary key (dataset, key)
 );
 """
+
+_LATER = (("requests", "holder", "text not null default ''"), ("tokens", "rate", "integer not null default 0"))
+"""Columns that a ledger of an earlier version lacks."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,12 @@ class Token:
     Attributes:
         name: What people call it.
         datasets: Patterns of names: `commerce/*`.
+        rate: Records a second that it may send to one gateway; 0 for as many as it likes.
     """
 
     name: str
     datasets: tuple[str, ...]
+    rate: int = 0
 
     def admits(self, dataset: str) -> bool:
         """Tell whether it may push to the dataset."""
@@ -74,11 +80,12 @@ class PushLedger:
     _connection: sqlite3.Connection | None = field(default=None, repr=False)
     _gateways: LockedMembership | None = field(default=None, repr=False)
 
-    def grant(self, name: str, datasets: Sequence[str], *, at: float) -> str:
+    def grant(self, name: str, datasets: Sequence[str], *, at: float, rate: int = 0) -> str:
         """Make a token, in the place of one of that name, and return it; it is not kept."""
         token = f"push_{secrets.token_urlsafe(32)}"
-        values = (name, _digest(token.encode()), json.dumps(list(datasets)), at)
-        self._write("insert or replace into tokens values (?, ?, ?, ?)", values)
+        values = (name, _digest(token.encode()), json.dumps(list(datasets)), at, rate)
+        sql = "insert or replace into tokens (name, digest, datasets, created, rate) values (?, ?, ?, ?, ?)"
+        self._write(sql, values)
         return token
 
     def revoke(self, name: str) -> bool:
@@ -87,13 +94,13 @@ class PushLedger:
 
     def tokens(self) -> list[Token]:
         """List who may push what."""
-        rows = self._read("select name, datasets from tokens order by name", ())
-        return [Token(name, tuple(json.loads(datasets))) for name, datasets in rows]
+        rows = self._read("select name, datasets, rate from tokens order by name", ())
+        return [Token(name, tuple(json.loads(datasets)), rate) for name, datasets, rate in rows]
 
     def token_of(self, token: str) -> Token | None:
         """Find who shows a token; None for nobody."""
-        rows = self._read("select name, datasets from tokens where digest = ?", (_digest(token.encode()),))
-        return Token(rows[0][0], tuple(json.loads(rows[0][1]))) if rows else None
+        rows = self._read("select name, datasets, rate from tokens where digest = ?", (_digest(token.encode()),))
+        return Token(rows[0][0], tuple(json.loads(rows[0][1])), rows[0][2]) if rows else None
 
     def begin(self, dataset: str, key: str, body: bytes, ends: Mapping[int, int], *, at: float) -> KnownRequest | None:
         """Note that a request begins; return the earlier one of the same key, where there is one."""
@@ -146,8 +153,9 @@ class PushLedger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, check_same_thread=False, timeout=10)
             self._connection.executescript(f"pragma journal_mode = wal; pragma synchronous = full; {_SCHEMA}")
-            if "holder" not in {row[1] for row in self._connection.execute("pragma table_info(requests)")}:
-                self._connection.execute("alter table requests add column holder text not null default ''")
+            for table, column, words in _LATER:
+                if column not in {row[1] for row in self._connection.execute(f"pragma table_info({table})")}:
+                    self._connection.execute(f"alter table {table} add column {column} {words}")
         return self._connection
 
     def _living(self) -> tuple[str, tuple[str, ...]]:

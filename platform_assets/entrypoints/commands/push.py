@@ -24,6 +24,7 @@ commands = typer.Typer(name="push", help="Tokens of the push gateway.", no_args_
 def grant(
     name: Annotated[str, typer.Argument(help="What people call the producer.")],
     datasets: Annotated[list[str], typer.Argument(help="Names or patterns, such as 'commerce/*'.")],
+    rate: Annotated[int, typer.Option(min=0, help="Records a second that each gateway takes of it; 0 for any.")] = 0,
 ) -> None:
     """Prints a new token, once; one of that name before is worth nothing any more."""
     import time
@@ -31,7 +32,7 @@ def grant(
     from platform_assets.operations.push import ledger_of
     from platform_resources.settings import Settings
 
-    typer.echo(ledger_of(Settings.from_environment()).grant(name, datasets, at=time.time()))
+    typer.echo(ledger_of(Settings.from_environment()).grant(name, datasets, at=time.time(), rate=rate))
 
 
 @commands.command("list")
@@ -57,7 +58,7 @@ def revoke(name: Annotated[str, typer.Argument(help="As it was granted.")]) -> N
 
 
 def _token_table(tokens: Sequence[Token]) -> RenderableType:
-    rendered = table("name", "datasets")
+    rendered = table("name", "datasets", "records a second", numbers=("records a second",))
     for token in tokens:
-        rendered.add_row(token.name, ", ".join(token.datasets))
+        rendered.add_row(token.name, ", ".join(token.datasets), f"{token.rate:,}" if token.rate else "any")
     return rendered

@@ -1,10 +1,12 @@
 """Records pushed over HTTP: judged one by one, durable, once for each key, and rows by the stream's own commit."""
 
+import io
 import json
 import threading
 import time
 from dataclasses import replace
 
+import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
@@ -22,10 +24,17 @@ CLICK = {
     "at": "2024-03-01T09:00:00Z",
 }
 PATH = "/datasets/commerce/clicks"
+ARROW = {"Content-Type": "application/vnd.apache.arrow.stream"}
 
 
 def click(number, **words):
     return {**CLICK, "click_id": f"{number:016x}", **words}
+
+
+def arrow(*records, **words):
+    stream = io.BytesIO()
+    pl.DataFrame(records).write_ipc_stream(stream, **words)
+    return stream.getvalue()
 
 
 @pytest.fixture
@@ -77,6 +86,7 @@ def test_each_record_is_judged_and_told_by_its_position_and_becomes_a_row(desk, 
     [
         ("application/json", json.dumps(click(1))),
         ("application/x-ndjson", f"{json.dumps(click(1))}\n\n"),
+        (ARROW["Content-Type"], arrow(click(1))),
         ("application/cloudevents+json", json.dumps(
             {"specversion": "1.0", "id": "1", "source": "/shop", "type": "click", "data": click(1)})),
     ],
@@ -159,6 +169,9 @@ def test_a_token_is_not_kept_as_it_is(desk):
         ({"content": iter([b" " * 150_000] * 2)}, 413),
         ({"content": b"\n".join([b"{}"] * 10_001), "headers": {"Content-Type": "application/x-ndjson"}}, 413),
         ({"content": b"a,b", "headers": {"Content-Type": "text/csv"}}, 415),
+        ({"content": b"no stream", "headers": ARROW}, 400),
+        ({"content": arrow(click(1), compression="zstd"), "headers": ARROW}, 400),
+        ({"content": arrow({"a": [1]}), "headers": ARROW}, 400),
         ({"content": b"x", "headers": {"Content-Encoding": "gzip"}}, 415),
     ],
 )
@@ -174,6 +187,15 @@ def test_pressure_is_told_with_the_time_to_wait(desk, door):
     answer = door.post(PATH, json=click(3))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert len(messages(desk)) == 2
+
+
+def test_a_token_that_sent_more_than_its_rate_is_asked_to_wait(desk, door):
+    slow = {"Authorization": f"Bearer {desk.ledger.grant('slow', ['*'], at=0.0, rate=1)}"}
+    assert door.post(PATH, json=[click(number) for number in range(1, 60)], headers=slow).status_code == 202
+    answer = door.post(PATH, json=click(60), headers=slow)
+    assert (answer.status_code, answer.json()["detail"]) == (429, "slow may push 1 records a second.")
+    assert 1 <= int(answer.headers["retry-after"]) <= 59
+    assert door.post(PATH, json=click(61)).status_code == 202
 
 
 def test_requests_above_the_number_at_work_are_asked_to_wait(desk):
