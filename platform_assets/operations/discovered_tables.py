@@ -5,6 +5,7 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, count
 
@@ -22,6 +23,8 @@ from platform_resources.sources.engines import DatabaseEngine, Query, open_engin
 from platform_resources.storage import Lake
 
 _BATCH_BYTES = 1 << 24
+_AT_ONCE = 4
+"""Tables looked at at once: most of the time goes by waiting for the database."""
 _CURSORS = ("updated_at", "modified_at", "changed_at", "last_modified", "updated", "created_at", "inserted_at")
 """Names under which tables say when a row was changed, the surest first."""
 
@@ -62,13 +65,16 @@ def discover_tables(
     Raises:
         DatabaseError: No setting names the database, or it cannot be read.
     """
-    engine = open_engine(connection, settings)
-    words: set[str] = set()
-    lake = Lake(settings)
+    engine, lake = open_engine(connection, settings), Lake(settings)
+    words: dict[str, str] = {}
     for table in engine.tables():
-        word = _word(table, words)
-        words.add(word)
-        yield _proposal(engine, table, lake, f"{domain}/{word}", owner, sample_rows)
+        words[table] = _word(table, words.values())
+
+    def propose(table: str) -> DiscoveredTable:
+        return _proposal(engine, table, lake, f"{domain}/{words[table]}", owner, sample_rows)
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        yield from threads.map(propose, words)
 
 
 def _proposal(
