@@ -114,7 +114,7 @@ def receipt_results(
         check_name=RECEIPT,
         passed=not broken,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=" ".join(words) + (f" Fix: platform reconcile {dataset.name} says which." if broken else ""),
+        description=" ".join(words) + (_receipt_fix(dataset) if broken else ""),
         metadata={
             "rows_sent": sum(receipt.sent for receipt in receipts),
             "rows_stored": sum(receipt.stored for receipt in receipts),
@@ -123,6 +123,11 @@ def receipt_results(
             "broken": " ".join(broken),
         },
     )
+
+
+def _receipt_fix(dataset: Dataset) -> str:
+    command = f"platform reconcile {dataset.name}"
+    return f" Fix: {command} says which; {command} --reload has the next load read all rows again."
 
 
 def source_schema_result(dataset: Dataset, changes: Sequence[str]) -> dg.AssetCheckResult:

@@ -1,4 +1,4 @@
-"""A table compared with the database that it is loaded from, and rows that are gone there swept away.
+"""A table compared with the database that it is loaded from; rows that are gone there swept away, or all read again.
 
 Both are read anew and added up by hashed key buckets, so memory does not grow with them; only keys of buckets that
 differ are looked at one by one. What waits in quarantine is told apart from what is missing.
@@ -14,9 +14,9 @@ import polars as pl
 
 from platform_assets.factory.checks import last_receipt
 from platform_assets.ingest.commit import Outcome, commit
-from platform_assets.ingest.ingest_log import log_of
-from platform_assets.ingest.inputs import adapter_for
-from platform_assets.ingest.quarantine import QuarantinePlan
+from platform_assets.ingest.ingest_log import log_of, recounted
+from platform_assets.ingest.inputs import Input, adapter_for, cursor_of
+from platform_assets.ingest.quarantine import QuarantinePlan, QuarantineStore
 from platform_assets.ingest.rereads import envelope_keys
 from platform_assets.ingest.state import IngestState, read_state
 from platform_assets.ingest.stored import as_declared
@@ -30,6 +30,7 @@ from platform_core.quality.conform import conform, conform_column
 from platform_core.quality.envelope import ENVELOPE
 from platform_core.quality.receipts import BUCKETS, add_receipts, buckets_of, compare_receipts, receipt_of
 from platform_resources.sources import Cursor, SourceAdapter
+from platform_resources.sources.base import RepeatedSource
 
 _PIECE = 100_000
 
@@ -113,6 +114,34 @@ def reconcile(location: CodeLocation, name: str, *, sweep: bool, most_share: flo
     return Reconciliation(**{**vars(result), "swept": gone.height})
 
 
+def reload(location: CodeLocation, name: str) -> None:
+    """Have the next load read all rows again, and merge what differs; nothing is read yet.
+
+    Rows that the table has no more without the platform's doing count as superseded from now on.
+
+    Raises:
+        RequestError: There is no such dataset, it was never loaded, or its source has no position to go back from.
+    """
+    dataset = find_dataset(location.catalog, name)
+    adapter = None if dataset.source is None else adapter_for(dataset, location.settings)
+    if not isinstance(adapter, RepeatedSource):
+        raise RequestError(f"{name}: it is not loaded from a database. Fix: name a dataset with source=Database(...).")
+    if not location.lake.exists(table_spec(dataset)):
+        raise RequestError(f"{name}: it has not been loaded, so that the next load reads all rows anyway.")
+    state = read_state(location.lake, dataset)
+    unit = adapter.begin_anew(cursor_of(QuarantineStore(location.lake, dataset)))
+    given = Input(unit.source, unit.ingest_id, position=unit.position)
+    _commit(state, "reload", [given], TablePlan(written=_no_rows(state), given_way=_lost(state), is_changed=False))
+
+
+def _lost(state: IngestState) -> pl.Series:
+    """Give the source of each row that the log counts as valid and the table does not have."""
+    log = state.ingests()
+    counted = recounted(log, state.lake, state.dataset).select("source", _now="valid")
+    lost = log.join(counted, on="source").select("source", times=(pl.col("valid") - pl.col("_now")).clip(lower_bound=0))
+    return lost.select(pl.col("source").repeat_by("times").explode(empty_as_null=False))["source"]
+
+
 def report_receipt(instance: dg.DagsterInstance, name: str, result: Reconciliation) -> None:
     """Tell the check of receipts that nothing is missing any more, where it was red."""
     last = last_receipt(instance, name)
@@ -180,19 +209,29 @@ def _delete(state: IngestState, keys: pl.DataFrame) -> None:
         SOURCE, *([spec.partition_column] if spec.partition_column else [])
     )
     rows = doomed.collect()
+    touched = frozenset(rows[spec.partition_column]) if spec.partition_column else frozenset[str]()
+    plan = TablePlan(written=_no_rows(state), deleted=keys, given_way=rows[SOURCE], partitions=touched)
+    _commit(state, "sweep", [], plan)
+
+
+def _no_rows(state: IngestState) -> pl.DataFrame:
+    return state.lake.scan(table_spec(state.dataset)).head(0).collect()
+
+
+def _commit(state: IngestState, work: str, inputs: Sequence[Input], plan: TablePlan) -> None:
+    """Commit what becomes of the table without a row that comes in."""
+    run_id = f"{work}-{uuid.uuid4().hex[:12]}"
     nothing: dict[str, dict[str, int]] = {"rows": {}, "valid": {}, "quarantined": {}}
     at = datetime.now(UTC)
-    run_id = f"sweep-{uuid.uuid4().hex[:12]}"
-    touched = frozenset(rows[spec.partition_column]) if spec.partition_column else frozenset[str]()
     commit(
         state,
         Outcome(
             run_id=run_id,
             quarantine=QuarantinePlan(pl.DataFrame(schema=ENVELOPE)),
-            table=TablePlan(written=stored.head(0).collect(), deleted=keys, given_way=rows[SOURCE], partitions=touched),
-            ingests=log_of([], nothing, arrivals={}, partitions={}, run_id=run_id, at=at),
+            table=plan,
+            ingests=log_of(inputs, nothing, arrivals={}, partitions={}, run_id=run_id, at=at),
         ),
     )
 
 
-__all__ = ["BUCKETS", "Reconciliation", "reconcile"]
+__all__ = ["BUCKETS", "Reconciliation", "reconcile", "reload"]

@@ -232,6 +232,14 @@ class TalliedSource(SourceAdapter, Protocol):
         """Say what changed of the columns since the unit before."""
 
 
+@runtime_checkable
+class RepeatedSource(SourceAdapter, Protocol):
+    """An adapter of a kind that goes on behind a position, and can be told to read everything once more."""
+
+    def begin_anew(self, cursor: Cursor) -> Unit:
+        """Return a unit without rows whose position has the next load read everything."""
+
+
 class PolledSource(SourceAdapter, Protocol):
     """An adapter of a kind that a sensor asks now and then whether anything changed."""
 

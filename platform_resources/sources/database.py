@@ -121,6 +121,17 @@ class DatabaseTable:
         unit = Unit(source, stamp, ingest_id=digest(source, content.encode()), position=after.write())
         return [] if unit.ingest_id in cursor.contents([source]).get(source, ()) else [unit]
 
+    def begin_anew(self, cursor: Cursor) -> Unit:
+        """Return a unit without rows behind which the next load reads all of the table again.
+
+        What is known of its columns stays, so that a type that changed is still told.
+        """
+        before = Position.read(cursor.position)
+        known = State(columns=before.state.columns, version=before.state.version)
+        after = Position(before.number + 1, known)
+        source = f"{self.engine.name}/{self.query.name}/{after.number}"
+        return Unit(source, ingest_id=digest(source, b"anew"), position=after.write())
+
     def identify(self, unit: Unit) -> Unit:
         """Return the unit, whose id follows from where it begins and ends."""
         return unit

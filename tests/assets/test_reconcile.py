@@ -1,9 +1,11 @@
 """A table compared with its database: what is missing, gone or different; and a sweep of what is gone."""
 
 import pytest
+from deltalake import DeltaTable
 
+from platform_assets.ingest import table_spec
 from platform_assets.operations.errors import RequestError
-from platform_assets.operations.reconcile import reconcile
+from platform_assets.operations.reconcile import reconcile, reload
 from tests.assets.test_database_source import FIRST, shop  # noqa: F401 - a fixture
 
 
@@ -49,6 +51,20 @@ def test_rows_that_are_gone_are_swept_away_and_the_books_still_balance(loaded):
     assert compare(world).holds
     assert world.catch_up() is not None
     assert compare(world).holds
+
+
+def test_rows_that_the_table_lost_come_again_with_a_load_of_everything(loaded):
+    _, world = loaded
+    location = world.location
+    DeltaTable(location.lake.location(table_spec(world.dataset("shop/orders")))).delete("id in (10, 11)")
+    assert (compare(world).missing, compare(world).holds) == (2, False)
+    world.catch_up()
+    assert compare(world).missing == 2, "no later load brings them"
+    reload(location, "shop/orders")
+    world.catch_up()
+    assert compare(world).holds
+    came, accounted = world.balance("shop/orders")
+    assert came == accounted
 
 
 def test_a_name_that_is_no_dataset_is_answered_by_those_that_are_near(loaded):

@@ -16,6 +16,7 @@ def reconcile(
     context: typer.Context,
     name: DatasetName,
     sweep: Annotated[bool, typer.Option("--sweep", help="Delete rows that the database has no more.")] = False,
+    reload: Annotated[bool, typer.Option("--reload", help="Have the next load read all rows again.")] = False,
     most_share: Annotated[float, typer.Option(min=0, max=1, help="Share of rows that a sweep may delete.")] = 0.1,
     json: Json = False,
 ) -> None:
@@ -24,9 +25,14 @@ def reconcile(
     from platform_assets.entrypoints.screen import print_result
     from platform_assets.operations.instance import open_instance
     from platform_assets.operations.reconcile import reconcile as compare
+    from platform_assets.operations.reconcile import reload as read_again
     from platform_assets.operations.reconcile import report_receipt
 
     location = open_location(context.obj)
+    if reload:
+        read_again(location, name)
+        typer.echo(f"The next load of {name} reads all rows again: platform catch-up, then platform reconcile {name}")
+        return
     result = compare(location, name, sweep=sweep, most_share=most_share)
     with open_instance(location.settings) as instance:
         report_receipt(instance, name, result)
