@@ -41,7 +41,7 @@ DASHBOARDS: dict[str, dict[str, list[tuple[str, str, str, str]]]] = {
             ("stat", "Quality", 'platform_dataset_quality_score{dataset=~"$dataset"}', "short"),
             ("stat", "Checks that hold", 'platform_dataset_checks_passed_ratio{dataset=~"$dataset"}', "percentunit"),
             ("stat", "Budget used up", 'platform_promise_budget_burn_ratio{dataset=~"$dataset"}', "percentunit"),
-            ("stat", "Promise kept", 'platform_promise_measured_ratio{dataset=~"$dataset"}', "percentunit"),
+            ("stat", "Promise kept", 'platform_promise_kept_ratio{dataset=~"$dataset"}', "percentunit"),
         ],
         "Quality": [
             ("timeseries", "Checks", 'platform_dataset_checks{dataset=~"$dataset"}', "short"),

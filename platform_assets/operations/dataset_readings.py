@@ -58,12 +58,12 @@ class PromiseReading:
     """A promise over 30 days.
 
     Attributes:
-        measured: The share of time, rows a second, or seconds.
+        share: The share of time, or of inputs, in which it was kept; None where that is not known.
         kept: None where it could not be measured.
         burn: How often the error budget is used up; None where there is none.
     """
 
-    measured: float | None
+    share: float | None
     kept: bool | None
     burn: float | None
 
@@ -78,7 +78,7 @@ class DatasetReadings:
 
     def __init__(self, location: CodeLocation, store: ReadingStore) -> None:
         self._location, self._store = location, store
-        self._readings = {name: _stored(each) for name, each in store.load(_KIND).items()}
+        self._readings = {name: _stored(document) for name, document in store.load(_KIND).items()}
         self._seconds = _FIRST_SECONDS
 
     def read_due(self, instance: dg.DagsterInstance, records: Mapping[str, MaterialisationRecord]) -> None:
@@ -93,7 +93,7 @@ class DatasetReadings:
                 break
         self._seconds = _PAGE_SECONDS
         self._readings |= read
-        self._store.save({_KIND: {name: asdict(each) for name, each in read.items()}})
+        self._store.save({_KIND: {name: asdict(reading) for name, reading in read.items()}})
 
     def newest(self, name: str, behind: float | None) -> DatasetReading | None:
         """Return what was read of a dataset behind its last materialisation; None where that is still to be read."""
@@ -124,7 +124,8 @@ def _read(
     try:
         measured = promises_of(location, dataset, instance, now, _PROMISE_WINDOW)
         facts["promises"] = {
-            each.name: PromiseReading(measured=each.measured, kept=each.kept, burn=each.burn) for each in measured
+            promise.name: PromiseReading(share=promise.share, kept=promise.kept, burn=promise.burn)
+            for promise in measured
         }
         if lake.exists(spec):
             statistics = lake.operations(spec).statistics()
@@ -139,7 +140,10 @@ def _read(
 
 
 def _stored(document: Mapping[str, Any]) -> DatasetReading:
-    promises = {name: PromiseReading(**each) for name, each in document["promises"].items()}
+    promises = {
+        name: PromiseReading(share=promise.get("share"), kept=promise["kept"], burn=promise["burn"])
+        for name, promise in document["promises"].items()
+    }
     return DatasetReading(**{**document, "promises": promises})
 
 

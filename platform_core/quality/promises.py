@@ -10,6 +10,8 @@ import polars as pl
 TARGET = 0.99
 """The share of time a dataset is to be fresh where no availability is promised."""
 
+_LEAST_BUDGET = 1e-6
+
 
 @dataclass(frozen=True, kw_only=True)
 class Promise:
@@ -22,6 +24,7 @@ class Promise:
         kept: Whether it was kept; None where it could not be measured.
         budget: The share of time, or of inputs, that may be missed.
         burn: How many times the budget is used up over the window; above 1 it is broken.
+        share: The share of time, or of inputs, in which it was kept, in [0, 1]; None where that is not known.
         detail: In words.
     """
 
@@ -31,6 +34,7 @@ class Promise:
     kept: bool | None
     budget: float | None
     burn: float | None
+    share: float | None
     detail: str
 
 
@@ -52,7 +56,7 @@ def freshness_promise(
     instants = sorted(instant for instant in filled if instant <= now)
     if not instants:
         return Promise(name="freshness", promised=promised, measured=None, kept=None, budget=None, burn=None,
-                       detail="never materialised")  # fmt: skip
+                       share=None, detail="never materialised")  # fmt: skip
     start = max(now - window, instants[0])
     fresh = timedelta(0)
     for instant, following in zip(instants, [*instants[1:], now], strict=True):
@@ -61,10 +65,10 @@ def freshness_promise(
     total = now - start
     share = fresh / total if total > timedelta(0) else 1.0
     budget = 1 - (target or TARGET)
-    burn = (1 - share) / budget if budget > 0 else (0.0 if share >= 1 else float("inf"))
+    burn = _burn(1 - share, budget)
     detail = f"fresh {share:.2%} of {total.total_seconds() / 3600:.1f} h"
     return Promise(name="freshness", promised=promised, measured=share, kept=burn <= 1, budget=budget, burn=burn,
-                   detail=detail)  # fmt: skip
+                   share=share, detail=detail)  # fmt: skip
 
 
 def latency_promise(latencies: Sequence[timedelta], limit: timedelta, *, target: float | None) -> Promise:
@@ -79,15 +83,15 @@ def latency_promise(latencies: Sequence[timedelta], limit: timedelta, *, target:
     promised = f"{limit.total_seconds():g} s for {share_promised:.2%} of the inputs"
     if not latencies:
         return Promise(name="latency", promised=promised, measured=None, kept=None, budget=None, burn=None,
-                       detail="not measured: no input of the window is known by when it came")  # fmt: skip
+                       share=None, detail="not measured: no input of the window is known by when it came")  # fmt: skip
     ordered = sorted(latencies)
     percentile = ordered[max(math.ceil(0.99 * len(ordered)) - 1, 0)]
     late = sum(latency > limit for latency in ordered) / len(ordered)
     budget = 1 - share_promised
-    burn = late / budget if budget > 0 else (0.0 if not late else float("inf"))
+    burn = _burn(late, budget)
     detail = f"p99 {percentile.total_seconds():,.1f} s over {len(ordered):,} inputs, {late:.2%} late"
     return Promise(name="latency", promised=promised, measured=percentile.total_seconds(), kept=burn <= 1,
-                   budget=budget, burn=burn, detail=detail)  # fmt: skip
+                   budget=budget, burn=burn, share=1 - late, detail=detail)  # fmt: skip
 
 
 def throughput_promise(ingests: pl.DataFrame, promised: float) -> Promise:
@@ -97,7 +101,13 @@ def throughput_promise(ingests: pl.DataFrame, promised: float) -> Promise:
     first, last = times.min(), times.max()
     if not isinstance(first, datetime) or not isinstance(last, datetime) or first == last:
         return Promise(name="throughput", promised=words, measured=None, kept=None, budget=None, burn=None,
-                       detail="not measured: fewer than two ingests in the window")  # fmt: skip
+                       share=None, detail="not measured: fewer than two ingests in the window")  # fmt: skip
     rate = float(ingests["rows"].sum()) / (last - first).total_seconds()
     return Promise(name="throughput", promised=words, measured=rate, kept=None, budget=None, burn=None,
+                   share=None,
                    detail="rows that came; whether more would have been kept up with is not known")  # fmt: skip
+
+
+def _burn(missed: float, budget: float) -> float:
+    """Divide what was missed by the budget; where there is none by a millionth, for JSON has no infinity."""
+    return missed / max(budget, _LEAST_BUDGET)

@@ -1,6 +1,6 @@
 """Metrics of tables, by what was read of them; one that was written since it was read has no series."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import dagster as dg
 
@@ -26,27 +26,34 @@ def table_families(
         gauge(f"dataset_{name}", text, "dataset") for name, text in zip(names, helps, strict=True)
     )
     partitions = gauge("dataset_partitions", "Partitions with and without rows, up to now", "dataset", "state")
-    kept = gauge("promise_measured_ratio", "The share of 30 days in which a promise was kept", "dataset", "promise")
+    kept_ratio = gauge(
+        "promise_kept_ratio",
+        "The share of 30 days, or of their inputs, in which a promise was kept",
+        "dataset",
+        "promise",
+    )
     burn = gauge("promise_budget_burn_ratio", "How often the error budget of 30 days is used up", "dataset", "promise")
     for name, dataset in location.catalog.datasets.items():
         reading = readings.newest(name, behind_of(records, name))
         if reading is None:
             continue
         values = (reading.rows, reading.size_bytes, reading.quarantined, reading.score)
-        for family, value in zip((rows, size, quarantine, score), values, strict=True):
-            if value is not None:
-                family.add([name], value)
+        _add_known(zip((rows, size, quarantine, score), values, strict=True), name)
         for promise_name, promise in reading.promises.items():
-            if promise.burn is not None:
-                burn.add([name, promise_name], promise.burn)
-                kept.add([name, promise_name], promise.measured or 0.0)
+            _add_known(((burn, promise.burn), (kept_ratio, promise.share)), name, promise_name)
         for state, number in _partition_counts(dataset, reading.partitions):
             partitions.add([name, state], number)
     for name, record in records.items():
         count = record.metadata.get("dagster/row_count")
         if name not in location.catalog.datasets and isinstance(count, int):
             rows.add([name], count)
-    yield from (rows, size, quarantine, score, partitions, kept, burn)
+    yield from (rows, size, quarantine, score, partitions, kept_ratio, burn)
+
+
+def _add_known(values: Iterable[tuple[Family, float | None]], *labels: str) -> None:
+    for family, value in values:
+        if value is not None:
+            family.add(list(labels), value)
 
 
 def _partition_counts(dataset: Dataset, filled: int | None) -> Iterator[tuple[str, int]]:

@@ -1,6 +1,7 @@
 """Metrics, score, promises, backtests, cleaning and suites say what is right on frames that fit in the head."""
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -82,7 +83,17 @@ def test_latency_is_the_99th_percentile_and_late_inputs_use_up_the_budget() -> N
     assert (kept.measured, kept.burn, kept.kept) == (1.0, pytest.approx(0.5), True)
     broken = latency_promise([second] * 95 + [9 * second] * 5, 2 * second, target=0.99)
     assert (broken.measured, broken.burn, broken.kept) == (9.0, pytest.approx(5), False)
+    assert broken.share == pytest.approx(0.95)
     assert latency_promise([], second, target=None).kept is None
+
+
+def test_a_miss_of_a_promise_without_a_budget_breaks_it_by_a_finite_number() -> None:
+    second = timedelta(seconds=1)
+    broken = latency_promise([second, 9 * second], 2 * second, target=1.0)
+    assert broken.kept is False
+    assert broken.burn is not None
+    assert 1 < broken.burn < math.inf
+    assert latency_promise([second], 2 * second, target=1.0).burn == 0
 
 
 def test_expectations_are_learned_from_earlier_partitions_and_not_from_marked_ones() -> None:
