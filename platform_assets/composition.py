@@ -71,9 +71,9 @@ def _definitions(location: CodeLocation) -> dg.Definitions:
     automation = automation_for(catalog)
     written = by_hand(location.package)
     red_checks = RedChecks.of([*assets, *models, *written])
-    made = [*_with_pictures([*assets, *models], chosen), *(guarded(asset, red_checks) for asset in written)]
+    all_assets = [*_with_pictures([*assets, *models], chosen), *(guarded(asset, red_checks) for asset in written)]
     return dg.Definitions(
-        assets=[*made, *detector_assets(catalog), upkeep_asset(lambda: kept_tables(catalog, made))],
+        assets=[*all_assets, *detector_assets(catalog), upkeep_asset(lambda: kept_tables(catalog, all_assets))],
         asset_checks=sla_checks(location),
         resources={
             **_s3(chosen),
@@ -82,7 +82,8 @@ def _definitions(location: CodeLocation) -> dg.Definitions:
             "landing": location.landing,
             "io_manager": dg.IOManagerDefinition(
                 lambda context: LakeIOManager(
-                    lake_of(location, context.run), admit=lambda given: refuse_red_input(red_checks, given)
+                    lake_of(location, context.run),
+                    admit=lambda input_context: refuse_red_input(red_checks, input_context),
                 )
             ),
             "red_checks": red_checks,

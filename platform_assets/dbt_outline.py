@@ -80,12 +80,12 @@ def staged_models(settings: Settings, catalog: Catalog, project: Path) -> tuple[
 def dbt_project(settings: Settings, catalog: Catalog, project: Path) -> DbtProject:
     """Describe the dbt project with its sources generated from the catalog."""
     stamp = f"dagster-dbt {version('dagster-dbt')}, outline {SHAPE}"
-    sources = [each for each in catalog.datasets.values() if each.source is None or not each.source.is_dbt]
+    sources = [dataset for dataset in catalog.datasets.values() if dataset.source is None or not dataset.source.is_dbt]
     return DbtProject(project.absolute(), settings, dbt_sources(sources), stamp)
 
 
 def mart_spec(model: Model) -> TableSpec:
-    """The spec of the table that a mart is in the lake; each run replaces it.
+    """Return the spec of the table that a mart is in the lake; each run replaces it.
 
     Raises:
         ValueError: The model stays in DuckDB.
@@ -96,7 +96,7 @@ def mart_spec(model: Model) -> TableSpec:
 
 
 def write_outline(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Returns when the outline of a manifest lies in the folder.
+    """Write the outline of a manifest into the folder.
 
     Raises:
         DbtError: A test belongs to no model, so that no check would run it.
@@ -116,15 +116,15 @@ def _refuse_stray_tests(manifest: Mapping[str, Any], models: Sequence[Model]) ->
 
 
 def read_outline(folder: Path) -> list[Model]:
-    """The models of a staged project."""
+    """Return the models of a staged project."""
     return [_model(entry) for entry in json.loads((folder / OUTLINE).read_text())]
 
 
 def _model(entry: Mapping[str, Any]) -> Model:
-    told = _tuples(entry)
-    told["deps"] = tuple(tuple(key) for key in entry["deps"])
-    told["checks"] = tuple(Check(**_tuples(check)) for check in entry["checks"])
-    return Model(**told)
+    fields = _tuples(entry)
+    fields["deps"] = tuple(tuple(key) for key in entry["deps"])
+    fields["checks"] = tuple(Check(**_tuples(check)) for check in entry["checks"])
+    return Model(**fields)
 
 
 def _tuples(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _tuples(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def outline_of(manifest: Mapping[str, Any]) -> Iterator[Model]:
-    """The models of a manifest with keys, dependencies and checks as dagster-dbt reads them."""
+    """Yield the models of a manifest with keys, dependencies and checks as dagster-dbt reads them."""
     from dagster_dbt import DagsterDbtTranslator
     from dagster_dbt.asset_utils import build_dbt_specs
 
@@ -145,9 +145,9 @@ def outline_of(manifest: Mapping[str, Any]) -> Iterator[Model]:
         io_manager_key=None,
         project=None,
     )
-    for spec in sorted(specs, key=lambda each: each.key):
+    for spec in sorted(specs, key=lambda asset_spec: asset_spec.key):
         node = manifest["nodes"][spec.metadata["dagster_dbt/unique_id"]]
-        own = [_check(manifest, each) for each in checks if each.asset_key == spec.key]
+        own = [_check(manifest, check) for check in checks if check.asset_key == spec.key]
         yield Model(
             unique_id=node["unique_id"],
             key=tuple(spec.key.path),
@@ -163,13 +163,13 @@ def outline_of(manifest: Mapping[str, Any]) -> Iterator[Model]:
                 {name: column[name] or "" for name in ("name", "data_type", "description")}
                 for column in node["columns"].values()
             ],
-            checks=tuple(sorted([*own, *_source_checks(manifest, node)], key=lambda each: each.name)),
+            checks=tuple(sorted([*own, *_source_checks(manifest, node)], key=lambda source_check: source_check.name)),
             table=_table(spec.key.path, node),
         )
 
 
 def _table(path: Sequence[str], node: Mapping[str, Any]) -> str | None:
-    """The place in the lake of a model that declares `meta.lake.version`."""
+    """Return the place in the lake of a model that declares `meta.lake.version`."""
     lake = node["config"]["meta"].get("lake")
     return "/".join([*path, f"v{lake['version'].split('.')[0]}"]) if lake else None
 
@@ -195,7 +195,7 @@ def _source_checks(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> Iter
             continue
         source = manifest["sources"][parent]
         name = f"{source['source_name']}/{source['name']}"
-        tests = [each for each in _tests_below(manifest, parent) if each["config"]["meta"].get("dataset") == name]
+        tests = [test for test in _tests_below(manifest, parent) if test["config"]["meta"].get("dataset") == name]
         if tests:
             yield _source_check(name, tests)
 
@@ -212,5 +212,5 @@ def _source_check(name: str, tests: Sequence[Mapping[str, Any]]) -> Check:
 
 
 def _tests_below(manifest: Mapping[str, Any], unique_id: str) -> list[Mapping[str, Any]]:
-    """The tests that look at a node, its own and those of others."""
-    return [manifest["nodes"][each] for each in manifest["child_map"][unique_id] if each.startswith("test.")]
+    """Return the tests that look at a node, its own and those of others."""
+    return [manifest["nodes"][test_id] for test_id in manifest["child_map"][unique_id] if test_id.startswith("test.")]

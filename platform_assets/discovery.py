@@ -37,7 +37,7 @@ class PackageNotFound(CoreError):
 
 
 def discover(package: str) -> Catalog:
-    """The catalog of all datasets declared below the package.
+    """Return the catalog of all datasets declared below the package.
 
     Raises:
         ContractError: With every problem of every declaration.
@@ -104,24 +104,24 @@ def glossary(package: str, catalog: Catalog) -> tuple[Term, ...]:
 
 
 def by_hand(package: str) -> "list[dg.AssetsDefinition]":
-    """The Dagster assets and checks written by hand beside the declarations."""
+    """Return the Dagster assets and checks written by hand beside the declarations."""
     modules = _modules(package)
     if "dagster" not in sys.modules:
         return []
     from dagster import AssetsDefinition  # noqa: PLC0415 - it is loaded, so a module may hold such an asset
 
     assets = {
-        id(each): each
+        id(var): var
         for module in modules
-        for each in vars(module).values()
-        if isinstance(each, AssetsDefinition)  # checks too: AssetChecksDefinition is a subclass
+        for var in vars(module).values()
+        if isinstance(var, AssetsDefinition)  # checks too: AssetChecksDefinition is a subclass
     }
     return list(assets.values())
 
 
 def _datasets(modules: Iterable[ModuleType]) -> list[Dataset]:
-    found = (value for module in modules for value in _values(module) if isinstance(value, Dataset))
-    return list({id(dataset): dataset for dataset in found}.values())
+    datasets = (value for module in modules for value in _values(module) if isinstance(value, Dataset))
+    return list({id(dataset): dataset for dataset in datasets}.values())
 
 
 def _values(module: ModuleType) -> Iterator[object]:
@@ -144,11 +144,11 @@ def _modules(package: str) -> list[ModuleType]:
     modules = [_root(package)]
     paths = getattr(modules[0], "__path__", [])
     broken = [_folder_problem(package, folder) for path in paths for folder in _unmarked_folders(Path(path))]
-    for found in pkgutil.walk_packages(paths, f"{package}.", onerror=lambda _: None):
+    for module_info in pkgutil.walk_packages(paths, f"{package}.", onerror=lambda _: None):
         try:
-            modules.append(importlib.import_module(found.name))
+            modules.append(importlib.import_module(module_info.name))
         except Exception as error:  # noqa: BLE001 - whatever a module raises is a problem of that module
-            broken.append(_import_problem(found.name, error))
+            broken.append(_import_problem(module_info.name, error))
     if broken:
         declared = [problem for dataset in _datasets(modules) for problem in problems_in(dataset)]
         raise ContractError([*broken, *declared])
@@ -174,7 +174,7 @@ def _folder_problem(package: str, folder: Path) -> Problem:
 
 
 def _import_problem(name: str, error: Exception) -> Problem:
-    """The problem of a module that raises as it is imported, with the last line of it that ran."""
+    """Return the problem of a module that raises as it is imported, with the last line of it that ran."""
     spec = importlib.util.find_spec(name)
     file = spec.origin if spec is not None and spec.origin else name
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]

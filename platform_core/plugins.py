@@ -40,21 +40,21 @@ def load_plugins(group: str) -> dict[str, Callable[..., Any]]:
         PluginError: Two packages offer one name, or one cannot be imported.
     """
     offered: dict[str, EntryPoint] = {}
-    for found in entry_points(group=group):
-        other = offered.get(found.name)
-        if other is not None and other.value != found.value:
-            raise PluginError(group, found.name, f"is offered as {other.value} and as {found.value}.",
+    for entry_point in entry_points(group=group):
+        other = offered.get(entry_point.name)
+        if other is not None and other.value != entry_point.value:
+            raise PluginError(group, entry_point.name, f"is offered as {other.value} and as {entry_point.value}.",
                               "uninstall one of the packages.")  # fmt: skip
-        offered[found.name] = found
+        offered[entry_point.name] = entry_point
     return {name: _loaded(group, found) for name, found in offered.items()}
 
 
-def _loaded(group: str, found: EntryPoint) -> Callable[..., Any]:
+def _loaded(group: str, entry_point: EntryPoint) -> Callable[..., Any]:
     try:
-        loaded = found.load()
+        loaded = entry_point.load()
     except (ImportError, AttributeError) as error:
-        raise PluginError(group, found.name, f"{found.value} cannot be imported: {error}.",
+        raise PluginError(group, entry_point.name, f"{entry_point.value} cannot be imported: {error}.",
                           "mend its package, or uninstall it.") from error  # fmt: skip
     if not callable(loaded):
-        raise PluginError(group, found.name, f"{found.value} is no function and no class.", "name one.")
+        raise PluginError(group, entry_point.name, f"{entry_point.value} is no function and no class.", "name one.")
     return loaded  # type: ignore[no-any-return]  # callable, as tested above

@@ -53,7 +53,7 @@ class TableNotFound(TableError):
     """A table was read before anything was written to it, or before its first write ended."""
 
     def __init__(self, table: str, location: str, *, begun: bool = False) -> None:
-        """Takes whether files with rows are there, and nothing that says their columns."""
+        """Take whether files with rows are there, and nothing that says their columns."""
         self.location, self.begun = location, begun
         if begun:
             problem = f"at {location} are rows, and no list of columns: the first write did not end, or it was lost"
@@ -108,7 +108,7 @@ class VersionNotFound(TableError):
         self, table: str, version: str, *, known: tuple[str, str] | None = None, oldest: str | None = None,
         vacuumed: bool = False,
     ) -> None:  # fmt: skip
-        """Takes the first and last version that are known, or the instant of the oldest where one was asked for."""
+        """Take the first and last version that are known, or the instant of the oldest where one was asked for."""
         self.version, self.known = version, known
         fix = "ask for one that platform table history lists"
         fix = f"ask for one of {known[0]} to {known[1]}" if known else f"ask for {oldest} or later" if oldest else fix
@@ -156,10 +156,12 @@ class SchemaMismatch(TableError):
         " version for changed ones",
     ) -> None:
         self.added, self.missing, self.changed = dict(added or {}), dict(missing or {}), dict(changed or {})
-        told = [f"new column {name} ({kind})" for name, kind in self.added.items()]
-        told += [f"missing column {name} ({kind})" for name, kind in self.missing.items()]
-        told += [f"column {name} is {ours}, the table has {theirs}" for name, (ours, theirs) in self.changed.items()]
-        super().__init__(table, "; ".join(told) + "; nothing was written", fix=fix)
+        additions = [f"new column {name} ({kind})" for name, kind in self.added.items()]
+        additions += [f"missing column {name} ({kind})" for name, kind in self.missing.items()]
+        additions += [
+            f"column {name} is {ours}, the table has {theirs}" for name, (ours, theirs) in self.changed.items()
+        ]
+        super().__init__(table, "; ".join(additions) + "; nothing was written", fix=fix)
 
 
 class UnsupportedType(TableError):
@@ -260,8 +262,8 @@ class UnknownBranch(BranchError):
 
     def __init__(self, name: str, available: Sequence[str]) -> None:
         self.name, self.available = name, tuple(available)
-        there = f"there are {', '.join(self.available)}" if available else "there are none"
-        super().__init__(f"branch {name}: is not there; {there}. Fix: make it by platform branch new {name}.")
+        choice = f"there are {', '.join(self.available)}" if available else "there are none"
+        super().__init__(f"branch {name}: is not there; {choice}. Fix: make it by platform branch new {name}.")
 
 
 class BranchOutdated(BranchError):

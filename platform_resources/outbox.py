@@ -45,7 +45,7 @@ class Outbox:
         """Keep messages and how far their reader came, a value of JSON, both or neither."""
         with closing(self._open()) as database, database:
             database.executemany(
-                "INSERT INTO messages(body) VALUES (?)", [(json.dumps(each, default=str),) for each in messages]
+                "INSERT INTO messages(body) VALUES (?)", [(json.dumps(message, default=str),) for message in messages]
             )
             database.execute(
                 "INSERT INTO places VALUES (?, ?) ON CONFLICT(reader) DO UPDATE SET place = excluded.place",
@@ -84,8 +84,8 @@ class Outbox:
                 with database:
                     database.execute("DELETE FROM messages WHERE id = ?", (number,))
                 sent += 1
-            left = int(database.execute("SELECT count(*) FROM messages WHERE refusal IS NULL").fetchone()[0])
-        return Delivery(sent=sent, refused=refused, left=left, error=error)
+            waiting = int(database.execute("SELECT count(*) FROM messages WHERE refusal IS NULL").fetchone()[0])
+        return Delivery(sent=sent, refused=refused, left=waiting, error=error)
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -28,9 +28,9 @@ def _started(pid: int) -> float:
     if not Path("/proc/stat").exists():
         return 0.0
     try:
-        told = Path(f"/proc/{pid}/stat").read_text()
+        status_line = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return inf
-    state, *fields = told.rpartition(")")[2].split()
+    state, *fields = status_line.rpartition(")")[2].split()
     booted = next(line.split()[1] for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
     return inf if state == "Z" else float(booted) + int(fields[18]) / os.sysconf("SC_CLK_TCK")

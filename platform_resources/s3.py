@@ -61,7 +61,7 @@ class _Keys(NamedTuple):
     token: str | None
 
     def __repr__(self) -> str:
-        """Returns what names no secret."""
+        """Return what names no secret."""
         return "_Keys(…)"
 
 
@@ -84,11 +84,11 @@ class S3Settings(Identity):
     timeout_seconds: float = 30.0
 
     def __getstate__(self) -> dict[str, Any]:
-        """Returns the fields alone: sessions and what they fetched stay in their process."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        """Return the fields alone: sessions and what they fetched stay in their process."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Takes the fields as they were."""
+        """Take the fields as they were."""
         self.__dict__.update(state)
 
     @property
@@ -97,7 +97,7 @@ class S3Settings(Identity):
         return (self.endpoint_url, *self.other_endpoints)
 
     def rejection(self, code: str) -> tuple[str, str]:
-        """Returns the problem and the fix where the server does not accept the credentials, which it calls `code`."""
+        """Return the problem and the fix where the server does not accept the credentials, which it calls `code`."""
         return self.rejected(self.reachable.endpoint_url or "AWS", code)
 
     @cached_property
@@ -108,19 +108,21 @@ class S3Settings(Identity):
         """
         if not self.other_endpoints:
             return self
-        answering = next((each for each in self.endpoints if each is None or _answers(each)), self.endpoint_url)
+        answering = next(
+            (endpoint for endpoint in self.endpoints if endpoint is None or _answers(endpoint)), self.endpoint_url
+        )
         chosen = replace(self, endpoint_url=answering, other_endpoints=())
         chosen.__dict__["session"] = self.session
         return chosen
 
     def at(self, endpoint: str | None) -> "S3Settings":
-        """Returns the same with one endpoint alone, sharing the credentials."""
+        """Return the same with one endpoint alone, sharing the credentials."""
         chosen = replace(self, endpoint_url=endpoint, other_endpoints=())
         chosen.__dict__["session"] = self.session
         return chosen
 
     def renewed(self) -> "S3Settings":
-        """Returns the same with credentials asked for anew: what follows a token that the server calls expired."""
+        """Return the same with credentials asked for anew: what follows a token that the server calls expired."""
         return replace(self)
 
     @cached_property
@@ -129,7 +131,7 @@ class S3Settings(Identity):
         return session_of(self)
 
     def boto3_client(self, *, attempts: int | None = None) -> "S3Client":
-        """Returns a boto3 client for S3 that waits longer, at random, before each further attempt."""
+        """Return a boto3 client for S3 that waits longer, at random, before each further attempt."""
         from botocore.config import Config
 
         chosen = self.reachable
@@ -150,7 +152,7 @@ class S3Settings(Identity):
         return client
 
     def obstore(self, bucket: str, *, attempts: int | None = None) -> "S3Store":
-        """Returns an obstore client for one bucket; it asks for credentials again each minute where they renew."""
+        """Return an obstore client for one bucket; it asks for credentials again each minute where they renew."""
         from obstore.store import S3Store
 
         options = {**self._address(), **self._encryption(), **({} if self._asks else self._static())}
@@ -174,7 +176,7 @@ class S3Settings(Identity):
         )
 
     def delta_options(self) -> dict[str, str]:
-        """Returns the storage options of delta-rs; a commit is a conditional PUT, so no lock service is needed.
+        """Return the storage options of delta-rs; a commit is a conditional PUT, so no lock service is needed.
 
         Credentials that expire are those of this moment: open the table anew for each operation.
         """
@@ -191,7 +193,7 @@ class S3Settings(Identity):
         }
 
     def polars_options(self) -> dict[str, Any]:
-        """Returns the storage options with which Polars reads; credentials that renew are in `polars_credentials`."""
+        """Return the storage options with which Polars reads; credentials that renew are in `polars_credentials`."""
         return {
             **self._address(),
             **({} if self._asks else self._static()),
@@ -203,16 +205,16 @@ class S3Settings(Identity):
         }
 
     def polars_credentials(self) -> "Callable[[], tuple[dict[str, str], int | None]] | None":
-        """Returns what Polars calls as `credential_provider` to renew credentials; None where they never change."""
+        """Return what Polars calls as `credential_provider` to renew credentials; None where they never change."""
         return PolarsCredentials(self) if self._asks else None
 
     def pyiceberg_properties(self) -> dict[str, str]:
-        """Returns the FileIO properties of pyiceberg; credentials that expire are those of this moment.
+        """Return the FileIO properties of pyiceberg; credentials that expire are those of this moment.
 
         Its PyArrow FileIO takes no KMS key; `vendor/pyiceberg_s3` writes in its stead.
         """
         keys = self._keys()
-        said = {
+        properties = {
             "s3.endpoint": self.reachable.endpoint_url,
             "s3.region": self.region,
             "s3.access-key-id": keys.access_key if keys else None,
@@ -227,14 +229,14 @@ class S3Settings(Identity):
                 else {}
             ),
         }
-        return {name: value for name, value in said.items() if value is not None}
+        return {name: value for name, value in properties.items() if value is not None}
 
     def upload_arguments(self) -> dict[str, str]:
-        """Returns the ExtraArgs of a boto3 upload, which encrypt it with the KMS key where there is one."""
+        """Return the ExtraArgs of a boto3 upload, which encrypt it with the KMS key where there is one."""
         return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id} if self.kms_key_id else {}
 
     def resource_options(self) -> dict[str, Any]:
-        """Returns the arguments of `dagster_aws.s3.S3Resource`; secrets stay references that its page does not show.
+        """Return the arguments of `dagster_aws.s3.S3Resource`; secrets stay references that its page does not show.
 
         The resource knows keys and profiles; a role is assumed by a profile that says so in ~/.aws/config.
         """
@@ -278,15 +280,15 @@ class S3Settings(Identity):
         keys = self._keys()
         if keys is None:
             return {}
-        found = {
+        pairs = {
             "aws_access_key_id": keys.access_key,
             "aws_secret_access_key": keys.secret_key,
             "aws_session_token": keys.token,
         }
-        return {name: value for name, value in found.items() if value}
+        return {name: value for name, value in pairs.items() if value}
 
     def _keys(self) -> _Keys | None:
-        """Returns the credentials of this moment, or None where each vendor finds the machine's own by itself.
+        """Return the credentials of this moment, or None where each vendor finds the machine's own by itself.
 
         Raises:
             SettingsError: The profile is not there, or has no credentials.
@@ -294,14 +296,14 @@ class S3Settings(Identity):
         if not self._asks:
             known = self.access_key_id and self.secret_access_key
             return _Keys(str(self.access_key_id), str(self.secret_access_key), self.session_token) if known else None
-        found = self.session.get_credentials()
-        if found is None:
+        credentials = self.session.get_credentials()
+        if credentials is None:
             raise SettingsError("AWS_PROFILE", f"profile {self.profile!r} has no credentials", fix="aws configure it")
-        frozen = found.get_frozen_credentials()
+        frozen = credentials.get_frozen_credentials()
         return _Keys(str(frozen.access_key), str(frozen.secret_key), frozen.token)
 
     def _ask(self) -> Any:
-        """Returns credentials as obstore wants them; botocore renews them ten minutes before they end."""
+        """Return credentials as obstore wants them; botocore renews them ten minutes before they end."""
         keys = self._keys()
         assert keys is not None, "a provider is only given where there are credentials"  # noqa: S101 - an invariant
         return {
@@ -324,7 +326,7 @@ class PolarsCredentials:
     settings: S3Settings
 
     def __call__(self) -> tuple[dict[str, str], int | None]:
-        """Returns the credentials under Polars's names, and when it should ask again, in seconds since 1970."""
+        """Return the credentials under Polars's names, and when it should ask again, in seconds since 1970."""
         return self.settings._static(), int((datetime.now(UTC) + _ASK_AGAIN).timestamp())  # noqa: SLF001 - its other half
 
 

@@ -40,7 +40,7 @@ class Identity:
         return bool(self.role_arn) or not self.access_key_id
 
     def rejected(self, server: str, code: str) -> tuple[str, str]:
-        """Returns what it means, and what to do, that a server does not accept the credentials; no word of them.
+        """Return what it means, and what to do, that a server does not accept the credentials; no word of them.
 
         Args:
             server: its address, or AWS.
@@ -52,7 +52,7 @@ class Identity:
         return f"{server} does not accept the credentials of {whose}: {why} ({code})", f"{fix}{other}"
 
     def _whose(self) -> tuple[str, str]:
-        """Returns where the credentials come from, and how to mend them."""
+        """Return where the credentials come from, and how to mend them."""
         if self.role_arn:
             return f"the role {self.role_arn}", "correct the credentials that assume it, or PLATFORM_S3_ROLE"
         if self.access_key_id:
@@ -63,7 +63,7 @@ class Identity:
 
 
 def session_of(identity: Identity) -> "boto3.Session":
-    """Returns a session with the credentials that the settings name; those of a role renew themselves.
+    """Return a session with the credentials that the settings name; those of a role renew themselves.
 
     Raises:
         SettingsError: The profile is not there.
@@ -86,7 +86,7 @@ def session_of(identity: Identity) -> "boto3.Session":
 
 
 def _assumed(source: "boto3.Session", identity: Identity) -> "boto3.Session":
-    """Returns a session of the role; it is assumed at the first request, and again before its credentials end."""
+    """Return a session of the role; it is assumed at the first request, and again before its credentials end."""
     import boto3
     from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
     from botocore.session import get_session
@@ -103,11 +103,11 @@ def _assumed(source: "boto3.Session", identity: Identity) -> "boto3.Session":
         role_arn=str(identity.role_arn),
         extra_args=extra,
     )
-    made: Session = get_session()
-    made._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]  # noqa: SLF001 - botocore has no other door
+    session: Session = get_session()
+    session._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]  # noqa: SLF001 - botocore has no other door
         refresh_using=fetcher.fetch_credentials, method="assume-role"
     )
-    return boto3.Session(botocore_session=made, region_name=identity.region)
+    return boto3.Session(botocore_session=session, region_name=identity.region)
 
 
 def _sts(source: "boto3.Session", identity: Identity) -> Any:

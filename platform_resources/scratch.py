@@ -23,7 +23,7 @@ _LOCK = "lock"
 
 @contextmanager
 def scratch_folder(prefix: str = CONVERTING) -> Iterator[Path]:
-    """Yields a new folder in `TMPDIR` that is gone afterwards; those of the same prefix that nobody holds go first."""
+    """Yield a new folder in `TMPDIR` that is gone afterwards; those of the same prefix that nobody holds go first."""
     _clear(Path(tempfile.gettempdir()), prefix)
     with tempfile.TemporaryDirectory(prefix=prefix) as name:
         folder = Path(name)
@@ -58,7 +58,7 @@ def _is_full(error: BaseException | None) -> bool:
 
 
 def _clear(root: Path, prefix: str) -> None:
-    """Returns when the folders of processes that are no more are gone."""
+    """Remove the folders of processes that are no more."""
     for folder in root.glob(f"{prefix}*"):
         with suppress(OSError), (folder / _LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -122,43 +122,45 @@ class Settings:
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None) -> "Settings":
-        """Returns the settings that the environment describes; an empty variable counts as unset.
+        """Return the settings that the environment describes; an empty variable counts as unset.
 
         Raises:
             SettingsError: a PLATFORM_ variable is unknown, or a value is not allowed.
         """
-        given = {name: value for name, value in (os.environ if env is None else env).items() if value != ""}
-        _refuse_unknown(given)
-        state = str(Path(given.get("PLATFORM_STATE", ".platform")).absolute())
+        variables = {name: value for name, value in (os.environ if env is None else env).items() if value != ""}
+        _refuse_unknown(variables)
+        state = str(Path(variables.get("PLATFORM_STATE", ".platform")).absolute())
         return cls(
             state=state,
-            lake=_place("PLATFORM_LAKE", given.get("PLATFORM_LAKE", f"{state}/lake")),
-            landing=_place("PLATFORM_LANDING", given.get("PLATFORM_LANDING", f"{state}/landing")),
-            environment=_environment(given.get("PLATFORM_ENVIRONMENT", "development")),
-            prices=given.get("PLATFORM_PRICES"),
-            memory_bytes=_bytes("PLATFORM_MEMORY_BYTES", given.get("PLATFORM_MEMORY_BYTES", str(1 << 30))),
-            s3=_s3(given),
-            iceberg=_catalogue(given.get("PLATFORM_ICEBERG_CATALOG")),
-            cache=_cache(given, state),
-            broker=_broker(given.get("PLATFORM_BROKER", "log")),
-            broker_options=given.get("PLATFORM_BROKER_OPTIONS"),
-            databases=_named(given, DATABASE_PREFIX),
-            sinks=_named(given, SINK_PREFIX),
-            secrets=_named(given, SECRET_PREFIX),
-            topic_prefix=given.get("PLATFORM_TOPIC_PREFIX", ""),
+            lake=_place("PLATFORM_LAKE", variables.get("PLATFORM_LAKE", f"{state}/lake")),
+            landing=_place("PLATFORM_LANDING", variables.get("PLATFORM_LANDING", f"{state}/landing")),
+            environment=_environment(variables.get("PLATFORM_ENVIRONMENT", "development")),
+            prices=variables.get("PLATFORM_PRICES"),
+            memory_bytes=_bytes("PLATFORM_MEMORY_BYTES", variables.get("PLATFORM_MEMORY_BYTES", str(1 << 30))),
+            s3=_s3(variables),
+            iceberg=_catalogue(variables.get("PLATFORM_ICEBERG_CATALOG")),
+            cache=_cache(variables, state),
+            broker=_broker(variables.get("PLATFORM_BROKER", "log")),
+            broker_options=variables.get("PLATFORM_BROKER_OPTIONS"),
+            databases=_by_name(variables, DATABASE_PREFIX),
+            sinks=_by_name(variables, SINK_PREFIX),
+            secrets=_by_name(variables, SECRET_PREFIX),
+            topic_prefix=variables.get("PLATFORM_TOPIC_PREFIX", ""),
             stream_latency=timedelta(
-                seconds=_positive("PLATFORM_STREAM_LATENCY", given.get("PLATFORM_STREAM_LATENCY", "1"))
+                seconds=_positive("PLATFORM_STREAM_LATENCY", variables.get("PLATFORM_STREAM_LATENCY", "1"))
             ),
-            branch=branch_name("PLATFORM_BRANCH", given["PLATFORM_BRANCH"]) if "PLATFORM_BRANCH" in given else None,
-            alerts=given.get("PLATFORM_ALERTS"),
-            logs=_one_of("PLATFORM_LOGS", given.get("PLATFORM_LOGS", "off"), ("off", "json")),
-            traces=_url("PLATFORM_TRACES", given["PLATFORM_TRACES"]) if "PLATFORM_TRACES" in given else None,
-            trace_link=given.get("PLATFORM_TRACE_LINK", ""),
-            web=_url("PLATFORM_WEB", given["PLATFORM_WEB"]) if "PLATFORM_WEB" in given else "",
-            catalog_tokens=given.get("PLATFORM_CATALOG_TOKENS"),
-            catalog_url=_url("PLATFORM_CATALOG_URL", given.get("PLATFORM_CATALOG_URL", "http://127.0.0.1:3001")),
-            openlineage=_url("PLATFORM_OPENLINEAGE_URL", given["PLATFORM_OPENLINEAGE_URL"])
-            if "PLATFORM_OPENLINEAGE_URL" in given
+            branch=branch_name("PLATFORM_BRANCH", variables["PLATFORM_BRANCH"])
+            if "PLATFORM_BRANCH" in variables
+            else None,
+            alerts=variables.get("PLATFORM_ALERTS"),
+            logs=_one_of("PLATFORM_LOGS", variables.get("PLATFORM_LOGS", "off"), ("off", "json")),
+            traces=_url("PLATFORM_TRACES", variables["PLATFORM_TRACES"]) if "PLATFORM_TRACES" in variables else None,
+            trace_link=variables.get("PLATFORM_TRACE_LINK", ""),
+            web=_url("PLATFORM_WEB", variables["PLATFORM_WEB"]) if "PLATFORM_WEB" in variables else "",
+            catalog_tokens=variables.get("PLATFORM_CATALOG_TOKENS"),
+            catalog_url=_url("PLATFORM_CATALOG_URL", variables.get("PLATFORM_CATALOG_URL", "http://127.0.0.1:3001")),
+            openlineage=_url("PLATFORM_OPENLINEAGE_URL", variables["PLATFORM_OPENLINEAGE_URL"])
+            if "PLATFORM_OPENLINEAGE_URL" in variables
             else None,
         )
 
@@ -223,7 +225,7 @@ class Settings:
         return f"{self.lake}/{self.environment}"
 
     def price_overrides(self) -> Mapping[str, Any]:
-        """Returns what the file of prices says; nothing without one.
+        """Return what the file of prices says; nothing without one.
 
         Raises:
             SettingsError: there is no such file, or it holds no JSON object.
@@ -231,17 +233,17 @@ class Settings:
         if self.prices is None:
             return {}
         try:
-            told = json.loads(Path(self.prices).read_text())
+            document = json.loads(Path(self.prices).read_text())
         except (OSError, ValueError) as error:
             raise SettingsError("PLATFORM_PRICES", f"{self.prices!r}: {error}", fix="name a readable file") from error
-        if not isinstance(told, dict):
+        if not isinstance(document, dict):
             raise SettingsError("PLATFORM_PRICES", f"{self.prices!r} holds no object", fix='write {"core_hour": 0.04}')
-        return told
+        return document
 
 
-def _named(given: Mapping[str, str], prefix: str) -> dict[str, str]:
+def _by_name(variables: Mapping[str, str], prefix: str) -> dict[str, str]:
     """Return the values of the variables that begin so, by the rest of their name in lower case."""
-    return {name.removeprefix(prefix).lower(): value for name, value in given.items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix).lower(): value for name, value in variables.items() if name.startswith(prefix)}
 
 
 def _one_of(variable: str, value: str, allowed: tuple[str, ...]) -> str:
@@ -272,8 +274,8 @@ def resolve_secret(reference: str, env: Mapping[str, str] | None = None) -> str:
     return reference
 
 
-def _refuse_unknown(given: Mapping[str, str]) -> None:
-    for name in sorted(given):
+def _refuse_unknown(variables: Mapping[str, str]) -> None:
+    for name in sorted(variables):
         if name.startswith("PLATFORM_") and name not in VARIABLES and not re.fullmatch(_NAMED, name):
             raise SettingsError(name, "is not a setting", allowed=tuple(VARIABLES), fix="correct its name or unset it")
 
@@ -297,7 +299,7 @@ def _environment(value: str) -> Environment:
 
 
 def _catalogue(value: str | None) -> str | None:
-    """Returns the URL as it is; an error does not repeat it, because it may hold a password."""
+    """Return the URL as it is; an error does not repeat it, because it may hold a password."""
     kinds = ("sqlite:///", "postgresql://", "postgresql+")
     if value is not None and not value.startswith(kinds):
         raise SettingsError(
@@ -310,7 +312,7 @@ def _catalogue(value: str | None) -> str | None:
 
 
 def _broker(value: str) -> str:
-    """Returns the address as it is; an error does not repeat it, because it may hold a password."""
+    """Return the address as it is; an error does not repeat it, because it may hold a password."""
     if value != "log" and not value.startswith(("kafka://", "redis://", "rediss://", "pulsar://", "pulsar+ssl://")):
         raise SettingsError(
             "PLATFORM_BROKER",
@@ -347,33 +349,35 @@ def _place(variable: str, value: str) -> str:
     return value.rstrip("/")
 
 
-def _s3(given: Mapping[str, str]) -> S3Settings:
+def _s3(variables: Mapping[str, str]) -> S3Settings:
     endpoints = [
-        _url("PLATFORM_S3_ENDPOINT", each) for each in given.get("PLATFORM_S3_ENDPOINT", "").split(",") if each
+        _url("PLATFORM_S3_ENDPOINT", address)
+        for address in variables.get("PLATFORM_S3_ENDPOINT", "").split(",")
+        if address
     ]
-    sts = given.get("PLATFORM_S3_STS_ENDPOINT")
-    if bool(given.get("AWS_ACCESS_KEY_ID")) != bool(given.get("AWS_SECRET_ACCESS_KEY")):
+    sts = variables.get("PLATFORM_S3_STS_ENDPOINT")
+    if bool(variables.get("AWS_ACCESS_KEY_ID")) != bool(variables.get("AWS_SECRET_ACCESS_KEY")):
         raise SettingsError("AWS_ACCESS_KEY_ID", "and AWS_SECRET_ACCESS_KEY go together", fix="set both or neither")
     return S3Settings(
         endpoint_url=endpoints[0] if endpoints else None,
         other_endpoints=tuple(endpoints[1:]),
-        region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION") or "us-east-1",
-        profile=given.get("AWS_PROFILE"),
-        role_arn=given.get("PLATFORM_S3_ROLE"),
-        external_id=given.get("PLATFORM_S3_EXTERNAL_ID"),
+        region=variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION") or "us-east-1",
+        profile=variables.get("AWS_PROFILE"),
+        role_arn=variables.get("PLATFORM_S3_ROLE"),
+        external_id=variables.get("PLATFORM_S3_EXTERNAL_ID"),
         sts_endpoint=_url("PLATFORM_S3_STS_ENDPOINT", sts) if sts else None,
-        access_key_id=given.get("AWS_ACCESS_KEY_ID"),
-        secret_access_key=given.get("AWS_SECRET_ACCESS_KEY"),
-        session_token=given.get("AWS_SESSION_TOKEN"),
-        kms_key_id=given.get("PLATFORM_S3_KMS_KEY"),
-        path_style=_boolean("PLATFORM_S3_PATH_STYLE", given.get("PLATFORM_S3_PATH_STYLE"), default=bool(endpoints)),
-        attempts=int(_positive("PLATFORM_S3_ATTEMPTS", given.get("PLATFORM_S3_ATTEMPTS", "8"), whole=True)),
-        timeout_seconds=_positive("PLATFORM_S3_TIMEOUT", given.get("PLATFORM_S3_TIMEOUT", "30")),
+        access_key_id=variables.get("AWS_ACCESS_KEY_ID"),
+        secret_access_key=variables.get("AWS_SECRET_ACCESS_KEY"),
+        session_token=variables.get("AWS_SESSION_TOKEN"),
+        kms_key_id=variables.get("PLATFORM_S3_KMS_KEY"),
+        path_style=_boolean("PLATFORM_S3_PATH_STYLE", variables.get("PLATFORM_S3_PATH_STYLE"), default=bool(endpoints)),
+        attempts=int(_positive("PLATFORM_S3_ATTEMPTS", variables.get("PLATFORM_S3_ATTEMPTS", "8"), whole=True)),
+        timeout_seconds=_positive("PLATFORM_S3_TIMEOUT", variables.get("PLATFORM_S3_TIMEOUT", "30")),
     )
 
 
-def _cache(given: Mapping[str, str], state: str) -> CacheSettings:
-    folder = given.get("PLATFORM_CACHE", f"{state}/cache")
+def _cache(variables: Mapping[str, str], state: str) -> CacheSettings:
+    folder = variables.get("PLATFORM_CACHE", f"{state}/cache")
     if "://" in folder:
         raise SettingsError(
             "PLATFORM_CACHE", f"{folder!r} is no local folder", allowed=("a folder", "off"), fix="choose one of them"
@@ -381,25 +385,25 @@ def _cache(given: Mapping[str, str], state: str) -> CacheSettings:
     usual = CacheSettings()
     return CacheSettings(
         folder=None if folder.lower() == "off" else str(Path(folder).expanduser().absolute()),
-        limit_bytes=_whole("PLATFORM_CACHE_BYTES", given, usual.limit_bytes),
-        memory_bytes=_whole("PLATFORM_CACHE_MEMORY_BYTES", given, usual.memory_bytes),
+        limit_bytes=_whole("PLATFORM_CACHE_BYTES", variables, usual.limit_bytes),
+        memory_bytes=_whole("PLATFORM_CACHE_MEMORY_BYTES", variables, usual.memory_bytes),
     )
 
 
-def _whole(variable: str, given: Mapping[str, str], default: int) -> int:
-    value = given.get(variable, str(default))
+def _whole(variable: str, variables: Mapping[str, str], default: int) -> int:
+    value = variables.get(variable, str(default))
     if not value.isascii() or not value.isdigit():
         raise SettingsError(variable, f"{value!r} is no whole number", fix="write digits alone, such as 1000000")
     return int(value)
 
 
 def _url(variable: str, value: str) -> str:
-    given = value.strip().rstrip("/")
-    if "@" in given or "?" in given:
+    address = value.strip().rstrip("/")
+    if "@" in address or "?" in address:
         raise SettingsError(variable, "holds credentials or options", fix=_KEYS_APART)
-    if not given.startswith(("http://", "https://")):
-        raise SettingsError(variable, f"{given!r} is no URL", allowed=("http://…", "https://…"), fix="add the scheme")
-    return given
+    if not address.startswith(("http://", "https://")):
+        raise SettingsError(variable, f"{address!r} is no URL", allowed=("http://…", "https://…"), fix="add the scheme")
+    return address
 
 
 def _positive(variable: str, value: str, *, whole: bool = False) -> float:

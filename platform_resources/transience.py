@@ -46,7 +46,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(response, dict):
         return response.get("Error", {}).get("Code") in _CODES | EXPIRED | SKEWED
     words = str(error).lower()
-    return is_mute(error) or (_of_vendor(error) and any(told in words for told in _TOLD))
+    return is_mute(error) or (_of_vendor(error) and any(phrase in words for phrase in _TOLD))
 
 
 def is_mute(error: BaseException) -> bool:
@@ -57,15 +57,15 @@ def is_mute(error: BaseException) -> bool:
 def is_refusal(error: BaseException) -> bool:
     """Whether S3 said no, by the words of a library; a token that expired or a clock that differs is none."""
     words = str(error).lower()
-    refused = unaccepted(error) is not None or any(told in words for told in _REFUSED)
+    refused = unaccepted(error) is not None or any(phrase in words for phrase in _REFUSED)
     return _of_vendor(error) and refused and not is_transient(error)
 
 
 def unaccepted(error: BaseException) -> str | None:
-    """Returns what S3 calls credentials that it does not accept, by the words of a library; None for other errors."""
+    """Return what S3 calls credentials that it does not accept, by the words of a library; None for other errors."""
     words = str(error).lower().replace("_", "")
-    told = (each for each in sorted(UNKNOWN_KEY | WRONG_SECRET) if each.lower() in words)
-    return next(told, None) if _of_vendor(error) else None
+    codes = (code for code in sorted(UNKNOWN_KEY | WRONG_SECRET) if code.lower() in words)
+    return next(codes, None) if _of_vendor(error) else None
 
 
 def _of_vendor(error: BaseException) -> bool:

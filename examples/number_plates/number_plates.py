@@ -29,15 +29,15 @@ class NumberPlate(ValueRule):
     kind: ClassVar[str] = "number_plate"
 
     def words(self) -> str:
-        """What is said of the column."""
+        """Return what is said of the column."""
         return "is a number plate"
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True where the text is one."""
+        """Return True where the text is one."""
         return value.str.contains(_PLATE)
 
     def sql(self) -> str:
-        """The condition for dbt's test."""
+        """Return the condition for dbt's test."""
         return f"regexp_matches(\"{self.column}\", '{_PLATE}')"
 
     def texts(self, *, good: bool) -> tuple[str, ...]:

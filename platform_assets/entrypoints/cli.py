@@ -45,7 +45,7 @@ def options(
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """What datasets there are, how they stand, and what was set aside of them."""
+    """Show what datasets there are, how they stand, and what was set aside of them."""
     context.obj = package
     context.meta["debug"] = debug
     if branch is not None:

@@ -7,7 +7,7 @@ from threading import Event
 
 
 def heed_interrupts() -> None:
-    """Returns when an interrupt is heard again that a shell in the background has let us ignore.
+    """Hear interrupts again that a shell in the background has let us ignore.
 
     Dagster gives SIGTERM the handler of SIGINT, after each run again. Where that is to ignore it, so do the processes
     that write a step's log, which Dagster ends by SIGTERM: it waits half a minute for each.
@@ -20,9 +20,12 @@ def heed_interrupts() -> None:
 def stop_on_signals() -> Iterator[Callable[[], bool]]:
     """Yield a question that is answered by yes once the process was asked to end, by an interrupt or SIGTERM."""
     stopped = Event()
-    former = {each: signal.signal(each, lambda *_: stopped.set()) for each in (signal.SIGINT, signal.SIGTERM)}
+    former = {
+        signal_number: signal.signal(signal_number, lambda *_: stopped.set())
+        for signal_number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield stopped.is_set
     finally:
-        for each, handler in former.items():
-            signal.signal(each, handler)
+        for signal_number, handler in former.items():
+            signal.signal(signal_number, handler)

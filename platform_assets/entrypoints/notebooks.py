@@ -97,14 +97,14 @@ class Platform:
             from platform_resources.storage.branches import Branches
 
             places.append(Branches(settings).tables_of(self.lake.branch.name))
-        found: dict[str, tuple[int, TableSpec]] = {}
-        for path, pin in (each for place in places for each in found_tables(place)):
+        newest: dict[str, tuple[int, TableSpec]] = {}
+        for path, pin in (table for place in places for table in found_tables(place)):
             name, _, last = path.rpartition("/")
             version = _VERSION.fullmatch(last)
             if pin is not None and version is not None:
                 major, spec = int(version[1]), TableSpec(path=path, format=pin.format)
-                found[name] = max(found.get(name, (-1, spec)), (major, spec), key=lambda each: each[0])
-        return {name: spec for name, (_, spec) in found.items()}
+                newest[name] = max(newest.get(name, (-1, spec)), (major, spec), key=lambda pair: pair[0])
+        return {name: spec for name, (_, spec) in newest.items()}
 
     def personal(self, name: str, frame: pl.LazyFrame) -> set[str]:
         """Name the columns of personal data: as the newest published contract says, or as they look."""
@@ -122,10 +122,10 @@ class Platform:
         from platform_core.interchange.compatibility import is_wider
         from platform_core.interchange.odcs import from_odcs
 
-        there = frame.collect_schema()
+        stored_types = frame.collect_schema()
         columns = from_odcs(contract).dataset.columns
-        return {each.name: each.dtype for each in columns
-                if each.name in there and is_wider(each.dtype, there[each.name])}  # fmt: skip
+        return {column.name: column.dtype for column in columns
+                if column.name in stored_types and is_wider(column.dtype, stored_types[column.name])}  # fmt: skip
 
     def _contract(self, name: str) -> dict[str, Any] | None:
         """Read the newest published contract; None where there is none."""
@@ -181,8 +181,8 @@ class Table:
         if self.platform.unmask:
             return frame
         hidden = self.platform.personal(self.name, frame)
-        masked = [pl.when(pl.col(each).is_not_null()).then(pl.lit(MASK)).alias(each)
-                  for each in frame.collect_schema().names() if each in hidden]  # fmt: skip
+        masked = [pl.when(pl.col(name).is_not_null()).then(pl.lit(MASK)).alias(name)
+                  for name in frame.collect_schema().names() if name in hidden]  # fmt: skip
         return frame.with_columns(masked)
 
     def collect(self) -> pl.DataFrame:

@@ -141,7 +141,7 @@ async def _body(request: Any, most_bytes: int) -> bytes:
 
 
 def _records(headers: Any, body: bytes) -> tuple[list[bytes], str]:
-    """The records of a body as JSON each, and the idempotency key of the request.
+    """Return the records of a body as JSON each, and the idempotency key of the request.
 
     Raises:
         Refused: 400 where the body is not of its type, 415 for another type.
@@ -174,7 +174,10 @@ def _records(headers: Any, body: bytes) -> tuple[list[bytes], str]:
 
 
 def _elements(text: str) -> list[str]:
-    """The elements of a JSON array as they are written, so that no number is rounded; of another document itself."""
+    """Return the elements of a JSON array as they are written, so that no number is rounded.
+
+    Of another document itself.
+    """
     decoder, at = json.JSONDecoder(), _BLANK.match(text).end()  # type: ignore[union-attr] # it matches nothing, too
     if text[at : at + 1] != "[":
         json.loads(text)
@@ -197,7 +200,7 @@ def _elements(text: str) -> list[str]:
 
 def _event_id(event: Any) -> str:
     """Source and id of a CloudEvent 1.0, which together are unique."""
-    wanted = ("specversion", "id", "source", "type")
-    if not isinstance(event, dict) or not all(isinstance(event.get(name), str) and event[name] for name in wanted):
-        raise Refused(400, "No CloudEvent", f"An event has the texts {', '.join(wanted)}.")
+    required = ("specversion", "id", "source", "type")
+    if not isinstance(event, dict) or not all(isinstance(event.get(name), str) and event[name] for name in required):
+        raise Refused(400, "No CloudEvent", f"An event has the texts {', '.join(required)}.")
     return f"{event['source']} {event['id']}"

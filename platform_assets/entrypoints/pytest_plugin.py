@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def code_location(request: pytest.FixtureRequest) -> "CodeLocation":
-    """The code location under test; its own lake is not touched by the fixtures."""
+    """Return the code location under test; its own lake is not touched by the fixtures."""
     from platform_assets.entrypoints.locations import open_location
 
     return open_location(request.config.getoption("--platform-package"), project=request.config.rootpath)
@@ -48,7 +48,7 @@ def synthetic(code_location: "CodeLocation") -> "Callable[..., pl.DataFrame]":
 
 @pytest.fixture
 def lake(tmp_path: Path) -> "Lake":
-    """An empty lake in the test's own folder."""
+    """Return an empty lake in the test's own folder."""
     from platform_resources.settings import Settings
     from platform_resources.storage import Lake
 
@@ -69,9 +69,9 @@ def run_asset(code_location: "CodeLocation") -> "Callable[..., Verdicts]":
         from platform_assets.operations.pipeline_test import open_trial
 
         trial = open_trial(code_location, [name], rows=rows, seed=seed)
-        for each in inputs or {}:
-            if each not in trial.catalog.datasets:
-                raise UnknownName("input", each, sorted(trial.catalog.datasets))
+        for input_ in inputs or {}:
+            if input_ not in trial.catalog.datasets:
+                raise UnknownName("input", input_, sorted(trial.catalog.datasets))
         return trial.run({**trial.tables, **(inputs or {})})[name]
 
     return run

@@ -25,13 +25,13 @@ _KILO = 1000
 
 
 def screen() -> Console:
-    """The console of standard output."""
+    """Return the console of standard output."""
     console = Console()
     return console if console.is_terminal else Console(width=_PIPED_WIDTH)
 
 
 def errors() -> Console:
-    """The console of standard error."""
+    """Return the console of standard error."""
     return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
@@ -52,8 +52,8 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, Mapping):
-        return {name: _plain(each) for name, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+        return {name: _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _text(value: Any) -> str:
@@ -86,17 +86,17 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Table:
 
 
 def plain(value: object) -> str:
-    """A value as text in which nothing is markup; a null shows as `null`."""
+    """Return a value as text in which nothing is markup; a null shows as `null`."""
     return "[dim]null[/]" if value is None else escape(str(value))
 
 
 def number(value: int | None) -> str:
-    """A count with separators; a dash where there is none."""
+    """Return a count with separators; a dash where there is none."""
     return "-" if value is None else f"{value:,}"
 
 
 def count(value: int, one: str, many: str = "") -> str:
-    """A count with its noun.
+    """Return a count with its noun.
 
     >>> count(1, "row"), count(2, "row")
     ('1 row', '2 rows')
@@ -121,7 +121,7 @@ def ago(instant: datetime | None, now: datetime) -> str:
 
 
 def at(instant: datetime | None, now: datetime) -> str:
-    """An instant to the second, and how long ago it was."""
+    """Return an instant to the second, and how long ago it was."""
     return "never" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S} UTC, {ago(instant, now)}"
 
 
@@ -144,5 +144,5 @@ def size(size_bytes: float) -> str:
 
 
 def share(value: float | None) -> str:
-    """A share as a percentage; a dash where there is none."""
+    """Return a share as a percentage; a dash where there is none."""
     return "-" if value is None else f"{value:.1%}"

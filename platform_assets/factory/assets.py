@@ -13,7 +13,7 @@ from platform_core.contracts import Catalog, Dataset
 def asset_for(
     catalog: Catalog, dataset: Dataset, *, automation: dg.AutomationCondition[Any] | None = None
 ) -> dg.AssetsDefinition:
-    """The asset of a dataset: ingested where it has a source, transformed where a function makes it.
+    """Return the asset of a dataset: ingested where it has a source, transformed where a function makes it.
 
     Args:
         catalog: All declared datasets.

@@ -157,7 +157,7 @@ def last_receipt(instance: dg.DagsterInstance, name: str) -> dg.AssetCheckEvalua
 def _red_partitions(
     dataset: Dataset, result: RuleResult, judged: Sequence[str] | None
 ) -> dict[str, dg.JsonMetadataValue]:
-    """The partitions that a failed verdict is about; nothing where it is about all of the table."""
+    """Return the partitions that a failed verdict is about; nothing where it is about all of the table."""
     if result.passed or dataset.partitions is None:
         return {}
     is_measured = bool(bounds(result.rule) and result.partitions)
@@ -172,13 +172,13 @@ def _quarantine_command(
     if dataset.quarantine is None or not result.failed or isinstance(result.rule, DatasetRule):
         return {}
     command = f"platform quarantine list {dataset.name} --rule {result.rule.id}"
-    told = {"quarantine": dg.MetadataValue.text(command)}  # Markdown is shown behind a click
+    metadata = {"quarantine": dg.MetadataValue.text(command)}  # Markdown is shown behind a click
     if waiting is not None:
         ids: list[str] = (
             waiting.filter(pl.col("rules").list.contains(result.rule.id))["quarantine_id"].head(_SHOWN_IDS).to_list()
         )
-        told |= {"envelopes": dg.MetadataValue.text(", ".join(ids))} if ids else {}
-    return told
+        metadata |= {"envelopes": dg.MetadataValue.text(", ".join(ids))} if ids else {}
+    return metadata
 
 
 def severity(dataset: Dataset, rule: Rule) -> dg.AssetCheckSeverity:
@@ -187,7 +187,7 @@ def severity(dataset: Dataset, rule: Rule) -> dg.AssetCheckSeverity:
 
 
 def describe(result: RuleResult) -> str:
-    """The verdict in words."""
+    """Return the verdict in words."""
     if result.passed:
         return f"{result.rule.label}; {result.reason}" if result.reason else result.rule.label
     if result.failed:
@@ -214,17 +214,17 @@ def _metadata(result: RuleResult) -> Iterator[tuple[str, Any]]:
 
 
 def bounds(rule: Rule) -> dict[str, float]:
-    """The thresholds of a dataset rule, both closed; empty for a row rule."""
+    """Return the thresholds of a dataset rule, both closed; empty for a row rule."""
     if isinstance(rule, ReferenceRule) and not rule.judges_rows:
         return {"at_least": rule.coverage}
     if not isinstance(rule, DatasetRule):
         return {}
-    given = {"at_least": rule.at_least, "at_most": rule.at_most}
-    return {name: bound for name, bound in given.items() if bound is not None}
+    thresholds = {"at_least": rule.at_least, "at_most": rule.at_most}
+    return {name: bound for name, bound in thresholds.items() if bound is not None}
 
 
 def markdown_table(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records as a Markdown table; the columns are the first record's."""
+    """Record as a Markdown table; the columns are the first record's."""
     if not records:
         return "(no rows)"
     names = list(records[0])
@@ -238,7 +238,7 @@ def _cell(value: Any) -> str:
 
 
 def checks_for(model: type[DataFrameModel], *, asset: str | Sequence[str]) -> dg.AssetChecksDefinition:
-    """The checks of a model for an asset written by hand, judged on the stored table in one scan.
+    """Yield the checks of a model for an asset written by hand, judged on the stored table in one scan.
 
     Rules that look into other datasets are left out: without a declaration there is no graph to order them by.
     """

@@ -16,7 +16,7 @@ _UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def measured(body: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-    """The same body, whose outputs say what it took to make them; storing them comes on top."""
+    """Yield the same body, whose outputs say what it took to make them; storing them comes on top."""
 
     @wraps(body)
     def measuring(*args: Any, **kwargs: Any) -> Iterator[Any]:
@@ -37,12 +37,12 @@ def effort(began: float) -> dict[str, Any]:
 
 
 def peak_memory() -> int:
-    """The most that this process has held, in bytes.
+    """Return the most that this process has held, in bytes.
 
     Linux counts the process that this one was forked from into getrusage, and its own apart.
     """
     if _STATUS.exists():
-        told = next((line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:")), None)
-        if told is not None:
-            return int(told.split()[1]) * 1024
+        status_line = next((line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:")), None)
+        if status_line is not None:
+            return int(status_line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT

@@ -51,7 +51,7 @@ def _guarded(op: dg.OpDefinition, refuse: Callable[[], None]) -> dg.OpDefinition
 
 
 def _asking(function: Callable[..., Any], refuse: Callable[[], None]) -> Callable[..., Any]:
-    """The function, of the same kind and signature, behind the question."""
+    """Yield the function, of the same kind and signature, behind the question."""
     if inspect.isasyncgenfunction(function):
 
         @functools.wraps(function)

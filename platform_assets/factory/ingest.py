@@ -47,7 +47,7 @@ Body = Iterator[dg.AssetCheckResult | dg.Output[None] | dg.AssetMaterialization]
 
 
 def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
-    """The asset that fills the dataset from its source."""
+    """Yield the asset that fills the dataset from its source."""
     above = dict.fromkeys(rule.dataset for rule in catalog.references_of(dataset) if rule.dataset != dataset.name)
 
     read = [table_spec(dataset), ingests_spec(dataset), *(table_spec(catalog[name]) for name in above)]
@@ -84,13 +84,13 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
             if all(part.table.rest is None for part in done):
                 rows: pl.DataFrame | pl.LazyFrame = pl.concat([part.intake.valid for part in done], how="diagonal")
             else:  # the rows of a large input are not in memory
-                rows = rows_of_sources(lake, dataset, [given.source for part in done for given in part.inputs])
+                rows = rows_of_sources(lake, dataset, [input_.source for part in done for input_ in part.inputs])
             record_metrics(lake, dataset, rows, results, run_id=context.run.run_id, at=datetime.now(UTC))
             publish_changes(lake, dataset)
             yield from check_results(dataset, results, waiting)
             if has_receipts(dataset):
                 changes = dict.fromkeys(
-                    words for part in done for given in part.inputs for words in given.schema_changes
+                    words for part in done for input_ in part.inputs for words in input_.schema_changes
                 )
                 yield source_schema_result(dataset, list(changes))
                 drawn_up = [receipt for part in done for receipt in part.receipts]
@@ -116,7 +116,10 @@ def _tell(context: dg.AssetExecutionContext, done: Sequence[Ingest]) -> None:
 
 
 def _elsewhere(context: dg.AssetExecutionContext, done: Sequence[Ingest]) -> Iterator[dg.AssetMaterialization]:
-    """What Dagster is told of partitions outside of the run's whose rows changed, so that what lies below follows."""
+    """Yield what Dagster is told of partitions outside of the run's whose rows changed.
+
+    So that what lies below follows.
+    """
     changed = [part for part in done if part.commit is not None and part.state.dataset.partitions is not None]
     if not changed:
         return
@@ -137,7 +140,7 @@ def _inputs(
     landing: Landing,
     references: dict[str, pl.DataFrame],
 ) -> Sequence[Input]:
-    """What came in: what the tag of a replay says, or what the source has for the run."""
+    """Return what came in: what the tag of a replay says, or what the source has for the run."""
     dataset, replay = store.dataset, context.run.tags.get(REPLAY_TAG)
     partitions = _partitions(context, dataset)
     source = dataset.source if replay is None else replayed_source(replay)

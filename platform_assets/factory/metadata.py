@@ -29,7 +29,7 @@ _DISTRIBUTIONS, _BINS = 9, 24
 
 
 def ingest_metadata(lake: Lake, done: Sequence[Ingest], *, partitions: Sequence[str] | None) -> dict[str, Any]:
-    """The facts of an ingest: rows in = valid + quarantined + superseded; and of its commits, as of one."""
+    """Return the facts of an ingest: rows in = valid + quarantined + superseded; and of its commits, as of one."""
     dataset = done[0].state.dataset
     logs = pl.concat([part.outcome.ingests for part in done])
     counts = {name: int(logs[name].sum()) for name in ("valid", "quarantined", "superseded")}
@@ -43,10 +43,10 @@ def ingest_metadata(lake: Lake, done: Sequence[Ingest], *, partitions: Sequence[
         return {**facts, **commit_metadata(lake.location(spec), _unchanged(lake, spec), partitions=partitions)}
     whole = replace(
         commits[-1],
-        rows_written=sum(each.rows_written for each in commits),
-        rows_deleted=sum(each.rows_deleted for each in commits),
-        size_bytes=sum(each.size_bytes for each in commits),
-        files=sum(each.files for each in commits),
+        rows_written=sum(commit.rows_written for commit in commits),
+        rows_deleted=sum(commit.rows_deleted for commit in commits),
+        size_bytes=sum(commit.size_bytes for commit in commits),
+        files=sum(commit.files for commit in commits),
     )
     return {**facts, **commit_metadata(lake.location(spec), whole, partitions=partitions)}
 
@@ -60,7 +60,7 @@ def _unchanged(lake: Lake, spec: TableSpec) -> Commit:
 def judged_metadata(
     dataset: Dataset, intakes: Sequence[Intake], rows: pl.DataFrame, counts: Mapping[str, int]
 ) -> dict[str, Any]:
-    """The facts of judged rows, and a preview of those that are written."""
+    """Return the facts of judged rows, and a preview of those that are written."""
     facts: dict[str, Any] = {
         "rows_in": sum(intake.height for intake in intakes),
         "rows_valid": counts["valid"],
@@ -126,7 +126,7 @@ def rows_by_run(ingests: pl.DataFrame) -> str:
 
 
 def _bounds(dataset: Dataset) -> dict[str, list[tuple[str, float]]]:
-    """What the rules allow of each column of numbers: a sign and a number."""
+    """Return what the rules allow of each column of numbers: a sign and a number."""
     bounds: dict[str, list[tuple[str, float]]] = {}
     for rule in rules_of(dataset):
         if isinstance(rule, InRange):
@@ -171,6 +171,6 @@ def _picture(svg: str) -> dg.MarkdownMetadataValue:
 
 
 def preview(dataset: Dataset, rows: pl.DataFrame) -> dg.MarkdownMetadataValue:
-    """The first rows as a table, personal data masked."""
+    """Return the first rows as a table, personal data masked."""
     shown = rows.select(column.name for column in dataset.columns).head(_PREVIEW_ROWS)
     return dg.MetadataValue.md(markdown_table(masked(shown, dataset.columns).to_dicts()))

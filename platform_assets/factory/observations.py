@@ -60,7 +60,7 @@ def kept_observation(
 
 def transform_version(catalog: Catalog, transform: Transform[..., object]) -> str:
     """Return the version of a transform's code and of the columns that it reads and makes."""
-    read = [transform.input_name(each) for each in transform.parameters]
+    read = [transform.input_name(parameter) for parameter in transform.parameters]
     schemas = [
         (name, [(column.name, str(column.dtype)) for column in catalog[name].columns])
         for name in (*read, transform.dataset.name)

@@ -89,14 +89,14 @@ def partition_mapping(above: Dataset, dataset: Dataset) -> dg.PartitionMapping |
 
 
 def dependency(above: Dataset, dataset: Dataset) -> dg.AssetDep:
-    """The edge from a dataset that is looked into, and not loaded."""
+    """Return the edge from a dataset that is looked into, and not loaded."""
     return dg.AssetDep(asset_key(above.name), partition_mapping=partition_mapping(above, dataset))
 
 
 def is_wider(above: Iterable[Dataset], dataset: Dataset) -> bool:
     """Whether an input holds more than a run of the dataset is about: no partitions, longer or other ones."""
     mine = dataset.partitions
-    return mine is not None and any(not _is_within(each.partitions, mine) for each in above)
+    return mine is not None and any(not _is_within(parent.partitions, mine) for parent in above)
 
 
 def _is_within(theirs: Partitioning | None, mine: Partitioning) -> bool:
@@ -119,7 +119,7 @@ def growing(partitions: Partitioning | None, keys: Iterable[str]) -> dict[str, l
         for part, value in zip(parts, own, strict=True):
             if isinstance(part, Categories) and part.values is None:
                 values.setdefault(part.shared_name, set()).add(value)
-    return {name: sorted(each) for name, each in values.items()}
+    return {name: sorted(value) for name, value in values.items()}
 
 
 def grow(instance: dg.DagsterInstance, partitions: Partitioning | None, keys: Iterable[str]) -> None:
@@ -130,7 +130,7 @@ def grow(instance: dg.DagsterInstance, partitions: Partitioning | None, keys: It
 
 
 def existing(partitions: Partitioning, keys: Iterable[str]) -> set[str]:
-    """The keys of which there is a partition, or of which there can be one where the data say."""
+    """Return the keys of which there is a partition, or of which there can be one where the data say."""
     if isinstance(partitions, Pairs):
         first, second = partitions.parts
         pairs = [(key, key.split(SEPARATOR)) for key in keys]
@@ -144,7 +144,7 @@ def existing(partitions: Partitioning, keys: Iterable[str]) -> set[str]:
 
 
 def keys_to_fill(instance: dg.DagsterInstance, partitions: Partitioning | None) -> list[str]:
-    """The partitions that there are; where the data are to say and have not yet, one to begin with."""
+    """Return the partitions that there are; where the data are to say and have not yet, one to begin with."""
     if partitions is None:
         return []
     keys = [str(key) for key in _definition(partitions).get_partition_keys()]
@@ -155,7 +155,7 @@ def keys_to_fill(instance: dg.DagsterInstance, partitions: Partitioning | None) 
 
 
 def keys_of_period(partitions: Partitioning, period: str | None) -> list[str]:
-    """The keys that there are of a period; all where there are no periods."""
+    """Return the keys that there are of a period; all where there are no periods."""
     if isinstance(partitions, Partitions):
         return [] if period is None else [period]
     keys = [str(key) for key in _definition(partitions).get_partition_keys()]
@@ -166,7 +166,7 @@ def keys_of_period(partitions: Partitioning, period: str | None) -> list[str]:
 
 
 def fallback_key(partitions: Partitioning) -> str:
-    """The key of a partition that there can be in any case, for what lies in none."""
+    """Return the key of a partition that there can be in any case, for what lies in none."""
     if isinstance(partitions, Pairs):
         return SEPARATOR.join(fallback_key(part) for part in partitions.parts)
     if isinstance(partitions, Categories):
@@ -175,7 +175,7 @@ def fallback_key(partitions: Partitioning) -> str:
 
 
 def run_keys(partitions: Partitioning | None, touched: Sequence[str]) -> tuple[str, ...]:
-    """The partitions that a run names which takes an input in that touches some, in order.
+    """Return the partitions that a run names which takes an input in that touches some, in order.
 
     By time they are all; of categories it is one, for the run says of the others by itself what it changed.
     """
@@ -184,18 +184,18 @@ def run_keys(partitions: Partitioning | None, touched: Sequence[str]) -> tuple[s
 
 def adjoining(definition: Definition, keys: Iterable[str]) -> list[tuple[str, ...]]:
     """Divide partitions into groups that a run can name by the first and the last; of pairs, of one category each."""
-    wanted = set(keys)
+    chosen_keys = set(keys)
     if isinstance(definition, dg.MultiPartitionsDefinition):
-        return _adjoining_pairs(definition, wanted)
+        return _adjoining_pairs(definition, chosen_keys)
     groups: list[list[str]] = []
     was_last = False
     for key in definition.get_partition_keys():
-        if key in wanted and was_last:
+        if key in chosen_keys and was_last:
             groups[-1].append(key)
-        elif key in wanted:
+        elif key in chosen_keys:
             groups.append([key])
-        was_last = key in wanted
-    return [tuple(each) for each in groups]
+        was_last = key in chosen_keys
+    return [tuple(group) for group in groups]
 
 
 def _adjoining_pairs(definition: dg.MultiPartitionsDefinition, keys: set[str]) -> list[tuple[str, ...]]:
@@ -221,7 +221,7 @@ def span_tags(keys: Iterable[str]) -> dict[str, str]:
 
 
 def below(mine: Definition, theirs: Definition, key: str) -> set[str]:
-    """The partitions that hold something of another asset's partition: of its time, its category, or of both."""
+    """Return the partitions that hold something of another asset's partition: of its time, its category, or of both."""
     if mine == theirs:
         return {key}
     own = dict(zip(_dimensions(theirs), key.split(SEPARATOR), strict=False))
@@ -248,7 +248,10 @@ def _below_in(mine: Definition, above: Mapping[Definition, str]) -> Iterable[str
 
 
 def _overlapping(definition: dg.TimeWindowPartitionsDefinition, window: dg.TimeWindow) -> set[str]:
-    """The partitions that share time with the window: the one running as it begins, and those that begin in it."""
+    """Return the partitions that share time with the window.
+
+    The one running as it begins, and those that begin in it.
+    """
     begins = window.start.timestamp()
     if begins < definition.start.timestamp():
         return set(definition.get_partition_keys_in_time_window(window))

@@ -45,7 +45,7 @@ def withhold_personal_values(dataset: Dataset, inputs: Sequence[Dataset]) -> Ite
 
 
 def _place(error: Exception) -> str:
-    """The line of the user's own code nearest to the error; empty where it lies in libraries alone."""
+    """Return the line of the user's own code nearest to the error; empty where it lies in libraries alone."""
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_foreign(frame.filename)]
     return f" in {own[-1].filename.rpartition('/')[2]}, line {own[-1].lineno}" if own else ""
 

@@ -40,17 +40,17 @@ def refuse_if_unfit(
         return
     TableVerdicts(lake, dataset).keep_refused(broken, intake.stopping)
     yield from check_results(dataset, intake.results, judged=partitions)
-    told = "; ".join(describe(result).rstrip(".") for result in broken)
-    way_out = _way_out(dataset, {result.rule.id for result in broken}, made=must_be_read)
+    verdict_text = "; ".join(describe(result).rstrip(".") for result in broken)
+    way_out = _way_out(dataset, {result.rule.id for result in broken}, must_be_read=must_be_read)
     raise dg.Failure(
-        f"{dataset.name}: nothing was written, the last good table stays. {told}. Fix: {way_out}",
+        f"{dataset.name}: nothing was written, the last good table stays. {verdict_text}. Fix: {way_out}",
         metadata={"rules": ", ".join(result.rule.id for result in broken)},
         allow_retries=False,
     )
 
 
-def _way_out(dataset: Dataset, broken: set[str], *, made: bool) -> str:
-    if made and broken == {"schema"}:
+def _way_out(dataset: Dataset, broken: set[str], *, must_be_read: bool) -> str:
+    if must_be_read and broken == {"schema"}:
         return "Return the contract's columns in its types, or declare a new version of the contract."
     if dataset.quarantine is None:
         return "Mend the input or the rule, or declare quarantine=Quarantine() to set bad rows aside."
@@ -58,13 +58,16 @@ def _way_out(dataset: Dataset, broken: set[str], *, made: bool) -> str:
 
 
 def state_of_checks(lake: Lake, dataset: Dataset, judged: Sequence[RuleResult]) -> list[RuleResult]:
-    """The verdicts on the table as it is now written: by partition, by what waits in quarantine, and over all of it."""
-    kept = TableVerdicts(lake, dataset).results(judged, now=datetime.now(UTC))
-    return [*kept, *table_results(lake, dataset)]
+    """Return the verdicts on the table as it is now written.
+
+    By partition, by what waits in quarantine, and over all of it.
+    """
+    table_verdicts = TableVerdicts(lake, dataset).results(judged, now=datetime.now(UTC))
+    return [*table_verdicts, *table_results(lake, dataset)]
 
 
 def table_results(lake: Lake, dataset: Dataset) -> list[RuleResult]:
-    """The verdicts of the rules over the whole table, as it is now written."""
+    """Return the verdicts of the rules over the whole table, as it is now written."""
     rules = [rule for rule in rules_of(dataset) if isinstance(rule, DatasetRule) and rule.over == "table"]
     if not rules or not lake.exists(table_spec(dataset)):
         return []

@@ -17,18 +17,20 @@ _COLUMN = re.compile(r'col\("(.*?)"\)')  # a quote within a name stands as it is
 
 
 def filters_of(query: pl.LazyFrame, places: Mapping[str, str]) -> dict[str, list[str]]:
-    """The columns by whose values each input is filtered, by the input's name; an input without a filter has none.
+    """Return the columns by whose values each input is filtered, by the input's name.
+
+    An input without a filter has none.
 
     Args:
         query: Nothing of it is run.
         places: Where the table of each input lies, by its name.
     """
-    found: dict[str, dict[str, None]] = {name: {} for name in places}
+    filtered_columns: dict[str, dict[str, None]] = {name: {} for name in places}
     scanned: str | None = None
     for line in query.explain().splitlines():
         if scan := _SCAN.search(line):
             file = scan["file"] or f"{scan['cached']}/"
             scanned = next((name for name, place in places.items() if file.startswith(f"{place}/")), None)
         elif (selection := _SELECTION.match(line)) and scanned is not None:
-            found[scanned] |= dict.fromkeys(_COLUMN.findall(selection["predicate"]))
-    return {name: sorted(columns) for name, columns in found.items()}
+            filtered_columns[scanned] |= dict.fromkeys(_COLUMN.findall(selection["predicate"]))
+    return {name: sorted(columns) for name, columns in filtered_columns.items()}

@@ -102,13 +102,13 @@ class RedChecks:
             built: Assets that the same run builds anew, whose checks are judged anew with them.
             partitions: Those of the asset that are to be made; None for all.
         """
-        asked, assets = [*self.parents.get(key, ())], set[dg.AssetKey]()
-        while asked:
-            parent = asked.pop()
+        pending_keys, assets = [*self.parents.get(key, ())], set[dg.AssetKey]()
+        while pending_keys:
+            parent = pending_keys.pop()
             if parent in assets or parent in built:
                 continue
             assets.add(parent)
-            asked += self.parents.get(parent, ()) if parent in self.unstored else ()
+            pending_keys += self.parents.get(parent, ()) if parent in self.unstored else ()
         red = self._red(instance, sorted(assets))
         if partitions is None:
             return red
@@ -126,7 +126,7 @@ class RedChecks:
         """Leave of an asset's partitions those that nothing red stops."""
         remaining = set(partitions)
         for check in self.stopping(instance, key, built=built):
-            remaining = {each for each in remaining if not self._is_below(instance, check, key, {each})}
+            remaining = {partition for partition in remaining if not self._is_below(instance, check, key, {partition})}
         return remaining
 
     def _is_below(
@@ -177,8 +177,8 @@ def _is_red(record: AssetCheckExecutionRecord) -> bool:
 
 
 def _red_partitions(record: AssetCheckExecutionRecord) -> frozenset[str] | None:
-    found = record.evaluation.metadata.get(RED_PARTITIONS) if record.evaluation is not None else None
-    keys = found.value if isinstance(found, dg.JsonMetadataValue) else None
+    red_partitions = record.evaluation.metadata.get(RED_PARTITIONS) if record.evaluation is not None else None
+    keys = red_partitions.value if isinstance(red_partitions, dg.JsonMetadataValue) else None
     return frozenset(map(str, keys)) if isinstance(keys, list) else None
 
 
@@ -221,8 +221,8 @@ def blame(red: Iterable[RedCheck]) -> str:
     for check in red:
         where = f" in {', '.join(sorted(check.partitions)[:_TOLD])}" if check.partitions else ""
         by_asset.setdefault(check.asset, []).append(f"{check.key.name}{where} (run {check.run_id[:8]})")
-    told = "; ".join(f"{asset}: {', '.join(names)}" for asset, names in by_asset.items())
+    red_text = "; ".join(f"{asset}: {', '.join(names)}" for asset, names in by_asset.items())
     return (
-        f"not built, for blocking checks of what it reads failed and still do: {told}. "
+        f"not built, for blocking checks of what it reads failed and still do: {red_text}. "
         f"Fix: mend {', '.join(by_asset)}, and materialise it first: dg launch --assets {','.join(by_asset)}"
     )

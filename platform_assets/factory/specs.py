@@ -22,7 +22,7 @@ _BEFORE_DBT = {"dagster/priority": "1"}
 def asset_of(
     dataset: Dataset, body: Callable[..., Any], *, engine: str = "polars", code: CodeType | None = None, **own: Any
 ) -> dg.AssetsDefinition:
-    """The asset that runs `body`, with what the contract says of it and the body's own arguments of `dg.asset`.
+    """Return the asset that runs `body`, with what the contract says of it and the body's own arguments of `dg.asset`.
 
     Args:
         dataset: The contract.
@@ -53,7 +53,7 @@ def _code_references(dataset: Dataset, code: CodeType | None) -> dg.CodeReferenc
 
 
 def attributes(dataset: Dataset) -> dict[str, Any]:
-    """The keyword arguments of `dg.asset` that the contract alone decides."""
+    """Return the keyword arguments of `dg.asset` that the contract alone decides."""
     return {
         "key": asset_key(dataset.name),
         "description": dataset.about,
@@ -92,11 +92,11 @@ def _metadata(dataset: Dataset) -> dict[str, Any]:
 
 
 def column_schema(dataset: Dataset) -> dg.TableSchema:
-    """The columns with types, units, constraints and PII tags, then the provenance columns of the platform."""
+    """Return the columns with types, units, constraints and PII tags, then the provenance columns of the platform."""
     words: dict[str, list[str]] = {}
     for rule in rules_of(dataset):
-        told = isinstance(rule, RowRule) and rule.always_computable
-        if isinstance(rule, RowRule | ReferenceRule) and len(rule.columns) == 1 and not told:
+        is_computable = isinstance(rule, RowRule) and rule.always_computable
+        if isinstance(rule, RowRule | ReferenceRule) and len(rule.columns) == 1 and not is_computable:
             words.setdefault(rule.columns[0], []).append(rule.label.removeprefix(f"{rule.columns[0]} "))
     columns = [_column(column, words.get(column.name, []), dataset) for column in dataset.columns]
     provenance = [dg.TableColumn(name, "String", "where the row came from") for name in PROVENANCE]
@@ -122,5 +122,5 @@ def _column(column: Column, words: list[str], dataset: Dataset) -> dg.TableColum
 
 
 def type_name(dtype: str) -> str:
-    """A type as pages show it."""
+    """Return a type as pages show it."""
     return {"Datetime(time_unit='us', time_zone='UTC')": "Timestamp (UTC, µs)"}.get(dtype, dtype)

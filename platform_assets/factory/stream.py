@@ -46,7 +46,7 @@ _SILENT_TURNS = 30
 def stream_asset(
     catalog: Catalog, dataset: Dataset, *, automation: dg.AutomationCondition[Any] | None = None
 ) -> dg.AssetsDefinition:
-    """The asset that drains the dataset's topic; a fold follows its inputs by itself."""
+    """Yield the asset that drains the dataset's topic; a fold follows its inputs by itself."""
     referred = (rule.dataset for rule in catalog.references_of(dataset) if rule.dataset != dataset.name)
     above = dict.fromkeys([*(dataset.source.upstream if dataset.source else ()), *referred])
     read = [table_spec(dataset), *(table_spec(catalog[name]) for name in above)]
@@ -147,12 +147,12 @@ _FIGURE = "replayed_"
 
 
 def history_metadata(replayed: ReplayedFold) -> Mapping[str, int]:
-    """The figures of a replay of history, as metadata."""
+    """Return the figures of a replay of history, as metadata."""
     return {f"{_FIGURE}{name}": value for name, value in asdict(replayed).items()}
 
 
 def replayed_history(metadata: Mapping[str, dg.MetadataValue[Any]]) -> ReplayedFold:
-    """The figures that a run of a replay of history left."""
+    """Return the figures that a run of a replay of history left."""
     figures = {name.removeprefix(_FIGURE): value.value for name, value in metadata.items() if name.startswith(_FIGURE)}
     return ReplayedFold(**figures)
 
@@ -166,7 +166,10 @@ def _replay_metadata(done: Sequence[Ingest]) -> Mapping[str, Any]:
 
 
 def stream_metadata(lake: Lake, dataset: Dataset, tally: Tally) -> Mapping[str, Any]:
-    """The facts of a stretch of a stream, messages = valid + quarantined + superseded, and of its commits as of one."""
+    """Return the facts of a stretch of a stream, messages = valid + quarantined + superseded.
+
+    And of its commits as of one.
+    """
     stretch = {
         "rows_in": tally.read,
         "rows_valid": tally.valid,

@@ -18,7 +18,7 @@ _BY_AUTOMATION = "dagster/from_automation_condition"
 
 
 def traced(name: str, body: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-    """The same body within a span of its own, whose outputs link to the trace; without traces it is the body.
+    """Yield the same body within a span of its own, whose outputs link to the trace; without traces it is the body.
 
     Args:
         name: Of the dataset.
@@ -59,7 +59,10 @@ def open_step(settings: Settings, name: str, context: dg.AssetExecutionContext) 
 
 
 def _asked_by(instance: dg.DagsterInstance, run_id: str, makers: Collection[str]) -> str:
-    """The traceparent of what asked for the run; a tag keeps it, so that all its steps and the run itself agree."""
+    """Return the traceparent of what asked for the run.
+
+    A tag keeps it, so that all its steps and the run itself agree.
+    """
     run = instance.get_run_by_id(run_id)
     tags = run.tags if run else {}
     if TRACEPARENT_TAG not in tags and _BY_AUTOMATION in tags and makers:
@@ -69,7 +72,7 @@ def _asked_by(instance: dg.DagsterInstance, run_id: str, makers: Collection[str]
 
 
 def _makers(context: dg.AssetExecutionContext) -> list[str]:
-    """The traceparents of the other runs that last made what the step reads, the newest first."""
+    """Return the traceparents of the other runs that last made what the step reads, the newest first."""
     read = {key for own in context.selected_asset_keys for key in context.assets_def.asset_deps[own]}
     events = context.instance.get_latest_materialization_events(read - context.selected_asset_keys)
     made = sorted(((event.timestamp, event.run_id) for event in events.values() if event), reverse=True)

@@ -52,7 +52,7 @@ def transform_asset(
     *,
     automation: dg.AutomationCondition[Any] | None = None,
 ) -> dg.AssetsDefinition:
-    """The asset that fills the dataset by its function."""
+    """Yield the asset that fills the dataset by its function."""
     dataset = transform.dataset
     inputs = {name: transform.input_name(name) for name in transform.parameters}
     kinds = _kinds(transform)
@@ -80,16 +80,16 @@ def transform_asset(
                 for name, frame in frames.items()
             }
             with withhold_personal_values(dataset, above), lake.telling(*read):
-                made = transform(**declared)
-            reads = _reads(made, {name: lake.location(table_spec(catalog[name])) for name in inputs.values()})
+                transformed = transform(**declared)
+            reads = _reads(transformed, {name: lake.location(table_spec(catalog[name])) for name in inputs.values()})
             with withhold_personal_values(dataset, above), lake.telling(*read):
-                whole = _result(dataset, made)
+                whole = _result(dataset, transformed)
             raw = of_run(whole, dataset, partitions) if wider else whole
-            given = Input(_place(partitions), _id(dataset, partitions), "", raw)
+            input_ = Input(_place(partitions), _id(dataset, partitions), "", raw)
             references = load_references(lake, catalog, dataset)
             intake = take_in(
                 dataset,
-                [given],
+                [input_],
                 references,
                 run_id=context.run.run_id,
                 at=datetime.now(UTC),
@@ -143,7 +143,7 @@ def _input(above: Dataset, dataset: Dataset) -> dg.AssetIn:
 
 
 def _place(partitions: Sequence[str] | None) -> str:
-    """What a transform made, in the words of a message: its partitions, of many the first and the last."""
+    """Return what a transform made, in the words of a message: its partitions, of many the first and the last."""
     if not partitions:
         return _UNPARTITIONED
     return ", ".join(partitions) if len(partitions) <= _TOLD else f"{partitions[0]} to {partitions[-1]}"
@@ -153,22 +153,24 @@ def _id(dataset: Dataset, partitions: Sequence[str] | None) -> str:
     return digest(dataset.name, ",".join(partitions or [_UNPARTITIONED]).encode())
 
 
-def _reads(made: object, places: Mapping[str, str]) -> dict[str, dg.JsonMetadataValue]:
+def _reads(transformed: object, places: Mapping[str, str]) -> dict[str, dg.JsonMetadataValue]:
     """By input, the columns that a lazy query filters on; nothing of a frame that was made already."""
-    return {READS: dg.MetadataValue.json(filters_of(made, places))} if isinstance(made, pl.LazyFrame) else {}
+    return (
+        {READS: dg.MetadataValue.json(filters_of(transformed, places))} if isinstance(transformed, pl.LazyFrame) else {}
+    )
 
 
 def _annotations(transform: Transform[..., object]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(transform.function)
     except NameError as error:
-        told = f"says {error.name!r} in an annotation, which is not there at run time."
+        message = f"says {error.name!r} in an annotation, which is not there at run time."
         fix = f"import {error.name} outside of TYPE_CHECKING."
-        raise ContractError([Problem(transform.dataset.name, "transform", told, fix)]) from error
+        raise ContractError([Problem(transform.dataset.name, "transform", message, fix)]) from error
 
 
 def _kinds(transform: Transform[..., object]) -> dict[str, str]:
-    """The kind of table that each parameter's annotation asks for; a lazy Polars frame where it has none.
+    """Return the kind of table that each parameter's annotation asks for; a lazy Polars frame where it has none.
 
     Raises:
         ContractError: An annotation is no kind of table.

@@ -10,7 +10,10 @@ from platform_core.quality.conform import read_as
 
 
 def of_run(raw: pl.DataFrame, dataset: Dataset, partitions: Sequence[str] | None) -> pl.DataFrame:
-    """The rows of the run's partitions, and those that are of none because their day or instant cannot be read."""
+    """Return the rows of the run's partitions.
+
+    And those that are of none because their day or instant cannot be read.
+    """
     if dataset.partitions is None or partitions is None or not set(dataset.partitions.columns) <= set(raw.columns):
         return raw
     types = {column.name: column.dtype for column in dataset.columns}

@@ -14,7 +14,7 @@ from platform_assets.ingest.intake import Intake
 from platform_assets.ingest.state import IngestState
 from platform_assets.ingest.tables import PROVENANCE, table_spec
 from platform_core.contracts import Dataset, rules_of
-from platform_core.quality.added_columns import joint_types, new_columns, told, with_columns_added
+from platform_core.quality.added_columns import describe_added, joint_types, new_columns, with_columns_added
 from platform_core.quality.source_texts import with_contract_names
 from platform_resources.sources import Batch, UnreadableUnit
 from platform_resources.storage import Lake
@@ -56,11 +56,11 @@ def with_columns_of_inputs(
     if not adds_columns(state.dataset):
         return state, list(inputs), {}
     needed = [column.name for column in declared.columns]
-    found = (new_columns(raw, state.dataset, needed=needed) for given in inputs for raw in _pieces(given))
-    added = joint_types(found)
+    new_types = (new_columns(raw, state.dataset, needed=needed) for input_ in inputs for raw in _pieces(input_))
+    added = joint_types(new_types)
     dataset = with_columns_added(state.dataset, added)
     beside = [column.name for column in dataset.columns if column.name not in needed]
-    return replace(state, dataset=dataset), [_completed(given, dataset, beside) for given in inputs], added
+    return replace(state, dataset=dataset), [_completed(input_, dataset, beside) for input_ in inputs], added
 
 
 def as_of_contract(declared: Dataset, intake: Intake, added: Mapping[str, pl.DataType]) -> Intake:
@@ -69,7 +69,7 @@ def as_of_contract(declared: Dataset, intake: Intake, added: Mapping[str, pl.Dat
     What was left out beside it, such as a column that begins with `_`, the result names already.
     """
     known = {rule.id for rule in rules_of(declared)}
-    note = told(added)
+    note = describe_added(added)
     results = tuple(
         replace(result, reason=f"{note.removesuffix('.')}; {result.reason}" if result.reason else note)
         if note and result.rule.id == "schema" and result.passed
@@ -80,23 +80,23 @@ def as_of_contract(declared: Dataset, intake: Intake, added: Mapping[str, pl.Dat
     return replace(intake, results=results)
 
 
-def _pieces(given: Input) -> Iterator[pl.DataFrame]:
+def _pieces(input_: Input) -> Iterator[pl.DataFrame]:
     """Yield the rows of an input, those of a large one batch by batch; nothing of one that cannot be read."""
-    if given.raw is not None:
-        yield given.raw
-    elif given.batches is not None:
+    if input_.raw is not None:
+        yield input_.raw
+    elif input_.batches is not None:
         try:
-            yield from (batch.rows for batch in given.batches())
+            yield from (batch.rows for batch in input_.batches())
         except UnreadableUnit:
             return
 
 
-def _completed(given: Input, dataset: Dataset, beside: Sequence[str]) -> Input:
-    if given.raw is not None:
-        return replace(given, raw=_with_nulls(given.raw, dataset, beside))
-    if given.batches is not None:
-        return replace(given, batches=_completed_batches(given.batches, dataset, beside))
-    return given
+def _completed(input_: Input, dataset: Dataset, beside: Sequence[str]) -> Input:
+    if input_.raw is not None:
+        return replace(input_, raw=_with_nulls(input_.raw, dataset, beside))
+    if input_.batches is not None:
+        return replace(input_, batches=_completed_batches(input_.batches, dataset, beside))
+    return input_
 
 
 def _completed_batches(
@@ -106,7 +106,7 @@ def _completed_batches(
 
 
 def _with_nulls(raw: pl.DataFrame, dataset: Dataset, beside: Sequence[str]) -> pl.DataFrame:
-    """The rows with nulls in the columns beside the contract's that they lack."""
+    """Return the rows with nulls in the columns beside the contract's that they lack."""
     names = with_contract_names(raw, dataset).columns
     if any(column.name not in names and column.name not in beside for column in dataset.columns):
         return raw  # it is told what it lacks

@@ -123,10 +123,12 @@ def fold_batch(state: IngestState, valid: pl.DataFrame, changes: BatchChanges) -
     placed = valid.with_columns(parts.struct[1].cast(pl.Int64).alias("_offset")).join(
         changes.marks, on="_offset", how="left", maintain_order="left"
     )
-    standing, gone = fold_changes(placed, changes.deletes, changes.truncates, key=key)
-    stored = _stored(state, None if changes.truncates.height else pl.concat([standing.select(key), gone.select(key)]))
+    standing, deletions = fold_changes(placed, changes.deletes, changes.truncates, key=key)
+    stored = _stored(
+        state, None if changes.truncates.height else pl.concat([standing.select(key), deletions.select(key)])
+    )
     written = without_stale(standing, stored, key=key).select(valid.columns)
-    fresh = without_stale(gone, stored, key=key).select(key)
+    fresh = without_stale(deletions, stored, key=key).select(key)
     deleted = stored.join(fresh, on=key, how="semi")
     if changes.truncates.height:
         epoch, position, _ = changes.truncates.sort(PLACE).select(PLACE).row(-1)
@@ -142,13 +144,13 @@ def fold_history(state: IngestState, valid: pl.DataFrame, changes: BatchChanges)
     key = row_key(dataset)
     names = [column.name for column in dataset.columns]
     rows = _events(valid, changes)
-    gone = changes.deletes.select(*key, *PLACE, AT).with_columns(pl.lit(True).alias(GONE))  # noqa: FBT003 - a value
+    deletions = changes.deletes.select(*key, *PLACE, AT).with_columns(pl.lit(True).alias(GONE))  # noqa: FBT003 - a value
     stored = _versions(
-        state, valid, None if changes.truncates.height else pl.concat([rows.select(key), gone.select(key)])
+        state, valid, None if changes.truncates.height else pl.concat([rows.select(key), deletions.select(key)])
     )
-    gone = pl.concat([gone, _truncated(changes, pl.concat([rows.select(key), stored.select(key)]).unique())])
+    deletions = pl.concat([deletions, _truncated(changes, pl.concat([rows.select(key), stored.select(key)]).unique())])
     place = pl.col("_position") + _AT + pl.col("_offset").cast(pl.String)
-    events = pl.concat([rows, gone.with_columns(place.alias(INGEST))], how="diagonal_relaxed")
+    events = pl.concat([rows, deletions.with_columns(place.alias(INGEST))], how="diagonal_relaxed")
     content = [name for name in names if name not in VERSION_COLUMNS]
     versions = fold_versions(events, stored, key=key, content=content)
     versions = versions.with_columns(row_hash(names).alias(HASH)).select(valid.columns)
@@ -173,7 +175,7 @@ def _events(valid: pl.DataFrame, changes: BatchChanges) -> pl.DataFrame:
 
 
 def _truncated(changes: BatchChanges, keys: pl.DataFrame) -> pl.DataFrame:
-    """A deletion of every key at each truncate."""
+    """Return a deletion of every key at each truncate."""
     places = changes.truncates.join(changes.marks, on=list(PLACE), how="left").select(*PLACE, AT)
     return keys.join(places, how="cross").with_columns(pl.lit(True).alias(GONE))  # noqa: FBT003 - a value of the column
 
@@ -196,7 +198,7 @@ def _stored(state: IngestState, keys: pl.DataFrame | None) -> pl.DataFrame:
     column = [spec.partition_column] if spec.partition_column else []
     names = [*dataset.key, SOURCE, INGEST, *column]
     if not state.lake.exists(spec):
-        types = {each.name: each.dtype for each in dataset.columns}
+        types = {declared.name: declared.dtype for declared in dataset.columns}
         schema = {name: types.get(name, pl.String()) for name in names}
         return pl.DataFrame(schema=schema).with_columns(_position=pl.lit("")).drop(INGEST)
     rows = as_declared(state.lake.scan(spec), dataset, beside=[SOURCE, INGEST, *column]).select(names)

@@ -31,12 +31,12 @@ def judged_together(dataset: Dataset, asked: Iterable[str], log: Sequence[Mappin
     return _sharing(asked, log, by_partition=table_spec(dataset).partition_from_key)
 
 
-def _sharing(asked: set[str], log: Sequence[Mapping[str, Any]], *, by_partition: bool) -> set[str]:
-    """The sources asked for, and those that may share a key with them where an input lost a row to another."""
+def _sharing(sources: set[str], log: Sequence[Mapping[str, Any]], *, by_partition: bool) -> set[str]:
+    """Return the sources asked for, and those that may share a key with them where an input lost a row to another."""
     places = {row["source"]: frozenset(row["partitions"] or ()) if by_partition else WHOLE for row in log}
     lost = {row["source"] for row in log if row["superseded"]}
     together: set[str] = set()
-    more = set(asked)
+    more = set(sources)
     while more:
         together |= more
         reach = _union(places, together)

@@ -94,7 +94,7 @@ def commit(state: IngestState, outcome: Outcome) -> Commit | None:
 
 
 def _places(state: IngestState, outcome: Outcome) -> list[str] | None:
-    """The partitions that the run covered, and those whose rows it changed; None for a table without any."""
+    """Return the partitions that the run covered, and those whose rows it changed; None for a table without any."""
     if state.dataset.partitions is None:
         return None
     written = outcome.table.written[state.dataset.partitions.column].unique().to_list()
@@ -104,10 +104,12 @@ def _places(state: IngestState, outcome: Outcome) -> list[str] | None:
 
 
 def _number(state: IngestState, outcome: Outcome) -> int:
-    """The number of a commit: above all others there were, and another one for another run or other inputs."""
-    told = [outcome.run_id, *(f"{source}\0{content}" for source, content in
-                              outcome.ingests.select("source", "ingest_id").iter_rows())]  # fmt: skip
-    print_ = int.from_bytes(hashlib.blake2b("\n".join(told).encode(), digest_size=8).digest()) >> (64 - _BITS)
+    """Return the number of a commit: above all others there were, and another one for another run or other inputs."""
+    identifying_texts = [outcome.run_id, *(f"{source}\0{content}" for source, content in
+                                            outcome.ingests.select("source", "ingest_id").iter_rows())]  # fmt: skip
+    print_ = int.from_bytes(hashlib.blake2b("\n".join(identifying_texts).encode(), digest_size=8).digest()) >> (
+        64 - _BITS
+    )
     return (((state.latest >> _BITS) + 1) << _BITS) | print_
 
 
@@ -157,7 +159,9 @@ def _log(state: IngestState, outcome: Outcome, number: int, *, in_table: int | N
 
 
 def _log_rows(state: IngestState, outcome: Outcome) -> pl.DataFrame:
-    """The rows of the log that change: those of the inputs, and those of sources whose rows gave way or came back.
+    """Return the rows of the log that change.
+
+    Those of the inputs, and those of sources whose rows gave way or came back.
 
     After a run that died before its log, all sources are counted anew, for nobody knows what it did to which.
     """
@@ -180,7 +184,10 @@ def _log_rows(state: IngestState, outcome: Outcome) -> pl.DataFrame:
 
 
 def _replayed(log: pl.DataFrame, envelopes: pl.DataFrame, replay: ReplayedEnvelopes) -> pl.DataFrame:
-    """The log's rows of replayed sources: their open envelopes counted again, and the partitions that rows went to."""
+    """Return the log's rows of replayed sources.
+
+    Their open envelopes counted again, and the partitions that rows went to.
+    """
     judged = replay.envelopes
     others = envelopes.filter(~pl.col("quarantine_id").is_in(judged["quarantine_id"].to_list()))
     waiting = (

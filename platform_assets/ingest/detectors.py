@@ -91,7 +91,7 @@ class Detectors:
         if current is None or rows.is_empty():
             return None
         shifts = shifts_of(self.load(current), rows)
-        column = max(shifts, key=lambda each: shifts[each])
+        column = max(shifts, key=lambda shift: shifts[shift])
         return Drift(column, shifts[column])
 
     def load(self, version: str) -> Detector:
@@ -108,8 +108,8 @@ class Detectors:
         """Return the versions with when and on how many rows they were trained, in that order."""
         if not self._lake.exists(self._spec):
             return pl.DataFrame(schema=_SCHEMA).drop("description")
-        kept = self._lake.read(self._spec, columns=["version", "trained_at", "rows"])
-        return kept.sort("trained_at", "version")
+        version_rows = self._lake.read(self._spec, columns=["version", "trained_at", "rows"])
+        return version_rows.sort("trained_at", "version")
 
 
 def latest_rows(lake: Lake, above: Dataset, rows: int) -> pl.DataFrame:
@@ -151,6 +151,6 @@ def _evaluate(lake: Lake, catalog: Catalog, dataset: Dataset, detector: Detector
     above, labels = catalog[source.of], catalog[str(source.labels)]
     if not lake.exists(table_spec(labels)):
         return evaluate_scores(pl.Series(dtype=pl.Float64), pl.Series(dtype=pl.Boolean))
-    told = as_declared(lake.scan(table_spec(labels)), labels).select(*key, pl.col(source.label).alias("_label"))
-    rows = as_declared(lake.scan(table_spec(above)), above).join(told, on=key, how="inner").collect()
+    labelled = as_declared(lake.scan(table_spec(labels)), labels).select(*key, pl.col(source.label).alias("_label"))
+    rows = as_declared(lake.scan(table_spec(above)), above).join(labelled, on=key, how="inner").collect()
     return evaluate_scores(score_rows(detector, rows)["anomaly_score"], rows["_label"])

@@ -26,11 +26,11 @@ Others = Callable[[Sequence[str]], pl.LazyFrame | None]
 
 
 def after_ingest(lake: Lake, dataset: Dataset) -> Residents:
-    """The rows that other sources brought."""
+    """Return the rows that other sources brought."""
     others = _from_others(lake, dataset)
     return lambda frame, sources: Beside(
         rows=_staying(lake, dataset, frame, sources),
-        held=_held(dataset, frame, lambda: others(sources)),
+        held=_rows_by_unique_rule(dataset, frame, lambda: others(sources)),
         past=_past(lake, dataset, frame),
     )
 
@@ -43,19 +43,21 @@ def after_replay(lake: Lake, dataset: Dataset) -> Residents:
     """
     return lambda frame, _: Beside(
         rows=_staying(lake, dataset, frame, ()),
-        taken=_taken(lake, dataset, frame) if dataset.store.mode != "append" and dataset.newest is None else None,
-        held=_held(dataset, frame, lambda: _stored(lake, dataset)),
+        taken=_keys_of_other_rows(lake, dataset, frame)
+        if dataset.store.mode != "append" and dataset.newest is None
+        else None,
+        held=_rows_by_unique_rule(dataset, frame, lambda: _stored(lake, dataset)),
         past=_past(lake, dataset, frame),
     )
 
 
 def after_messages(lake: Lake, dataset: Dataset) -> Residents:
     """All rows, as far as uniqueness beyond the key looks at them; whatever is measured is measured on the table."""
-    return lambda frame, _: Beside(held=_held(dataset, frame, lambda: _stored(lake, dataset)))
+    return lambda frame, _: Beside(held=_rows_by_unique_rule(dataset, frame, lambda: _stored(lake, dataset)))
 
 
 def after_transform(lake: Lake, dataset: Dataset, partitions: Sequence[str] | None) -> Residents:
-    """The rows of other partitions than the run's; all rows where the transform merges or appends."""
+    """Return the rows of other partitions than the run's; all rows where the transform merges or appends."""
 
     def others() -> pl.LazyFrame | None:
         if dataset.store.mode != "overwrite":
@@ -66,7 +68,7 @@ def after_transform(lake: Lake, dataset: Dataset, partitions: Sequence[str] | No
         stored = _stored(lake, dataset, beside=[column])
         return None if stored is None else stored.filter(~pl.col(column).is_in(list(partitions)))
 
-    return lambda frame, _: Beside(held=_held(dataset, frame, others), past=_past(lake, dataset, frame))
+    return lambda frame, _: Beside(held=_rows_by_unique_rule(dataset, frame, others), past=_past(lake, dataset, frame))
 
 
 def _stored(
@@ -87,7 +89,7 @@ def _from_others(lake: Lake, dataset: Dataset) -> Others:
 
 
 def _past(lake: Lake, dataset: Dataset, frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """What the rules that may stop the write compare the frame's partitions with."""
+    """Return what the rules that may stop the write compare the frame's partitions with."""
     rules = stopping_rules(dataset)
     keys = dataset.partitions
     touched = frame.select(keys.key()).to_series().drop_nulls().unique().to_list() if keys and rules else []
@@ -95,7 +97,10 @@ def _past(lake: Lake, dataset: Dataset, frame: pl.DataFrame) -> dict[str, pl.Dat
 
 
 def _staying(lake: Lake, dataset: Dataset, frame: pl.DataFrame, replaced: Sequence[str]) -> pl.DataFrame | None:
-    """The rows in the partitions that the given rows touch, neither replaced with their source nor by their key."""
+    """Return the rows in the partitions that the given rows touch.
+
+    Neither replaced with their source nor by their key.
+    """
     if not dataset.key:
         return None
     keys = dataset.partitions
@@ -107,8 +112,11 @@ def _staying(lake: Lake, dataset: Dataset, frame: pl.DataFrame, replaced: Sequen
     return others.drop(SOURCE).collect().join(frame.select(dataset.key), on=list(dataset.key), how="anti")
 
 
-def _taken(lake: Lake, dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame | None:
-    """The keys of the given rows under which the table has another row, with its source where a file brought it."""
+def _keys_of_other_rows(lake: Lake, dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame | None:
+    """Return the keys of the given rows under which the table has another row.
+
+    With its source where a file brought it.
+    """
     is_stream = dataset.source is not None and dataset.source.is_stream
     source = [] if is_stream else [pl.col(SOURCE).alias(WITHIN)]
     stored = _stored(lake, dataset, beside=[HASH, *([] if is_stream else [SOURCE])])
@@ -124,7 +132,9 @@ def _taken(lake: Lake, dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame | 
     )
 
 
-def _held(dataset: Dataset, frame: pl.DataFrame, staying: Callable[[], pl.LazyFrame | None]) -> dict[str, pl.DataFrame]:
+def _rows_by_unique_rule(
+    dataset: Dataset, frame: pl.DataFrame, staying: Callable[[], pl.LazyFrame | None]
+) -> dict[str, pl.DataFrame]:
     """For each uniqueness rule beyond the key, the rows with a value of the given ones: its columns and the key."""
     rules = beyond_key(dataset)
     others = staying() if rules else None

@@ -159,11 +159,11 @@ def compare_history(
         run_id: Of the run.
         at: The instant of the run, in UTC.
     """
-    given = _within(dataset, _replay(lake, catalog, dataset, request), partitions)
+    replayed = _within(dataset, _replay(lake, catalog, dataset, request), partitions)
     waiting = _set_aside(lake, dataset)
     stored = _within(dataset, _stored(lake, dataset), partitions)
     columns = [column.name for column in dataset.columns]
-    numbered = [part.with_columns(pl.int_range(pl.len()).over(columns).alias(_COPY)) for part in (given, stored)]
+    numbered = [part.with_columns(pl.int_range(pl.len()).over(columns).alias(_COPY)) for part in (replayed, stored)]
     on = [*columns, _COPY]
     missing = numbered[0].join(numbered[1], on=on, how="anti", nulls_equal=True, maintain_order="left")
     aside = missing[_IDENTITY].is_in(waiting.implode())
@@ -175,7 +175,7 @@ def compare_history(
         restored = _restore(lake, catalog, dataset, missing, run_id=run_id, at=at)
         if dataset.store.mode == "merge":  # a row of the same key is overwritten, and not extra any more
             extra = extra.join(missing, on=list(dataset.key), how="anti", nulls_equal=True)
-    return ReplayedFold(given.height - int(aside.sum()), missing.height, extra.height, restored)
+    return ReplayedFold(replayed.height - int(aside.sum()), missing.height, extra.height, restored)
 
 
 def _replay(lake: Lake, catalog: Catalog, dataset: Dataset, request: HistoryRequest) -> pl.DataFrame:
@@ -187,16 +187,16 @@ def _replay(lake: Lake, catalog: Catalog, dataset: Dataset, request: HistoryRequ
             parts.append(replay.identified(rows))
         if came_late.height:
             late.append((entry, came_late))
-    given = pl.concat(parts, how="vertical_relaxed")
+    replayed = pl.concat(parts, how="vertical_relaxed")
     if not late or getattr(dataset.source, "late", None) != "correct":
-        return given
+        return replayed
     corrected = replay.corrected(pl.concat([rows for _, rows in late]))
     key = list(dataset.key)
-    asked = [rows for entry, rows in late if request.holds(entry.at)]
-    mine = corrected.join(given, on=key, how="semi", nulls_equal=True)
-    if asked:
-        mine = pl.concat([mine, replay.corrected(pl.concat(asked))]).unique(key, maintain_order=True)
-    rest = given.join(corrected, on=key, how="anti", nulls_equal=True, maintain_order="left")
+    late_rows = [rows for entry, rows in late if request.holds(entry.at)]
+    mine = corrected.join(replayed, on=key, how="semi", nulls_equal=True)
+    if late_rows:
+        mine = pl.concat([mine, replay.corrected(pl.concat(late_rows))]).unique(key, maintain_order=True)
+    rest = replayed.join(corrected, on=key, how="anti", nulls_equal=True, maintain_order="left")
     return pl.concat([rest, mine], how="vertical_relaxed")
 
 

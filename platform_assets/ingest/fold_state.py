@@ -124,11 +124,11 @@ class FoldStore:
 
     def entries(self, snapshot: Snapshot) -> list[Entry]:
         """Return all steps of a fold, in order."""
-        found: list[Entry] = []
+        entries: list[Entry] = []
         for block in snapshot.blocks:
             row = self._lake.read(self._spec, partitions=[block]).row(0, named=True)
-            found += [_entry(values) for values in json.loads(row["description"])["entries"]]
-        return [*found, *snapshot.entries]
+            entries += [_entry(values) for values in json.loads(row["description"])["entries"]]
+        return [*entries, *snapshot.entries]
 
     def _write(self, part: str, described: Mapping[str, Any], frames: Mapping[str, pl.DataFrame]) -> None:
         row = pl.DataFrame(

@@ -203,7 +203,7 @@ class FoldWorker:
 
     def _behind(self) -> list[tuple[Dataset, str, int, int]]:
         """List the partitions whose rows the inputs' tables have, and the fold has not."""
-        found = []
+        behind = []
         for above in self._inputs:
             numbers = range(topic_of(above).topic_partitions)
             for history in dict.fromkeys([topic_name(self._lake, above), history_name(self._lake, above)]):
@@ -211,8 +211,8 @@ class FoldWorker:
                     source = f"{history}/{number}"
                     start = self._position(above.name, source)
                     if end is not None and end > start:
-                        found.append((above, source, start, end))
-        return found
+                        behind.append((above, source, start, end))
+        return behind
 
     def _position(self, name: str, source: str) -> int:
         return self._positions.get(name, {}).get(source, 0)
@@ -265,7 +265,7 @@ class FoldWorker:
             self._snapshot.blocks,
             micro.refused,
         )
-        kept = self._store.keep(snapshot)
+        kept_snapshot = self._store.keep(snapshot)
         outcome = plan_micro_batch(self._ingest, batch, micro, run_id=self._run_id, at=at)
         try:
             written = commit(self._ingest, replace(outcome, quarantine=QuarantinePlan(micro.refused.clear())))
@@ -273,9 +273,9 @@ class FoldWorker:
             self._store.forget(number)
             self._take_up()
             return
-        self._set_aside(kept)
+        self._set_aside(kept_snapshot)
         self._store.forget(self._snapshot.number)
-        self._snapshot, self._pending, self._rows, self._late, self._kept_at = kept, [], [], [], at
+        self._snapshot, self._pending, self._rows, self._late, self._kept_at = kept_snapshot, [], [], [], at
         self._ingest = replace(self._ingest, position=replace(self._ingest.position, table=number))
         self.tally.add(micro, outcome.table, written)
         self._warned.append(micro.warned)
@@ -354,13 +354,13 @@ def fold_positions(lake: Lake, catalog: Catalog, dataset: Dataset) -> list[tuple
     spec = table_spec(dataset)
     number = lake.position(spec, f"fold:{dataset.name}") if lake.exists(spec) else None
     snapshot = FoldStore(lake, dataset).load(number, open_folding(lake, catalog, dataset).begin())
-    found = []
+    positions = []
     for name in dataset.source.inputs if dataset.source else ():
         above = catalog[name]
         for number_, end in read_positions(lake, above, range(topic_of(above).topic_partitions)).items():
             place = f"{history_name(lake, above)}/{number_}"
-            found.append((place, snapshot.positions.get(name, {}).get(place, 0), end or 0))
-    return found
+            positions.append((place, snapshot.positions.get(name, {}).get(place, 0), end or 0))
+    return positions
 
 
 def piece_ends(
@@ -419,8 +419,8 @@ def latest_instant(now: datetime, rows: pl.DataFrame) -> datetime:
 
     A replay knows by it which rows were there; a clock may have been set back in between.
     """
-    taken = rows[INGESTED_AT].max() if INGESTED_AT in rows.columns else None
-    return max(now, taken) if isinstance(taken, datetime) else now
+    last_ingested = rows[INGESTED_AT].max() if INGESTED_AT in rows.columns else None
+    return max(now, last_ingested) if isinstance(last_ingested, datetime) else now
 
 
 def place_of(dataset: Dataset) -> str:

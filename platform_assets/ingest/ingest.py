@@ -93,15 +93,15 @@ def judge_inputs(
         partitions: Those that the run is about; None for all.
     """
     dataset, lake = state.dataset, state.lake
-    arrivals = number_arrivals([(given.source, given.ingest_id) for given in inputs], state.logged)
-    ordered = sorted(inputs, key=lambda given: arrivals[given.source])
+    arrivals = number_arrivals([(input_.source, input_.ingest_id) for input_ in inputs], state.logged)
+    ordered = sorted(inputs, key=lambda input_: arrivals[input_.source])
     existing = after_replay(lake, dataset) if replays else after_ingest(lake, dataset)
     intake = take_in(
         dataset, ordered, references, run_id=run_id, at=at, residents=existing, measures=stopping_rules(dataset)
     )
     is_stream = dataset.source is not None and dataset.source.is_stream
-    came = replayed_messages(state, ordered, intake) if replays and is_stream else intake.valid
-    late = insert_late(state, came) if replays and keeps_history(dataset) else came
+    arrived_rows = replayed_messages(state, ordered, intake) if replays and is_stream else intake.valid
+    late = insert_late(state, arrived_rows) if replays and keeps_history(dataset) else arrived_rows
     valid = without_dropped_rows(state, late, at)
     table = plan_table(state, valid, replaced=() if replays else intake.sources, arrivals=arrivals)
     column = dataset.partitions.column if dataset.partitions else None
@@ -266,7 +266,7 @@ def _committed(  # noqa: PLR0913, PLR0917 - what `ingest` was given, and where i
     admits: Callable[[Intake], bool],
     stack: ExitStack,
 ) -> Ingest:
-    sources = {given.source for given in group}
+    sources = {input_.source for input_ in group}
     for attempt in range(1, ATTEMPTS + 1):
         try:
             widen_stored_types(state.lake, state.dataset)
@@ -282,7 +282,7 @@ def _committed(  # noqa: PLR0913, PLR0917 - what `ingest` was given, and where i
             if attempt == ATTEMPTS:
                 raise
         state = with_columns_of_table(read_state(state.lake, declared))
-        group = [given for given in read_inputs(state) if given.source in sources]
+        group = [input_ for input_ in read_inputs(state) if input_.source in sources]
     raise AssertionError("unreachable")
 
 
@@ -303,14 +303,17 @@ def _judged(
 
 
 def _groups(inputs: Sequence[Input]) -> list[list[Input]]:
-    """The inputs that are committed together, in their order: a large one by itself; one empty group for none."""
+    """Return the inputs that are committed together, in their order: a large one by itself.
+
+    One empty group for none.
+    """
     groups: list[list[Input]] = []
-    for given in inputs:
-        alone = given.batches is not None or not groups or groups[-1][0].batches is not None
+    for input_ in inputs:
+        alone = input_.batches is not None or not groups or groups[-1][0].batches is not None
         if alone:
-            groups.append([given])
+            groups.append([input_])
         else:
-            groups[-1].append(given)
+            groups[-1].append(input_)
     return groups or [[]]
 
 

@@ -39,16 +39,16 @@ def log_of(
         at: The instant of the run, in UTC.
     """
     numbers = {
-        name: [counts[name].get(given.source, 0) for given in inputs] for name in ("rows", "valid", "quarantined")
+        name: [counts[name].get(input_.source, 0) for input_ in inputs] for name in ("rows", "valid", "quarantined")
     }
     return pl.DataFrame(
         {
-            "source": [given.source for given in inputs],
-            "ingest_id": [given.ingest_id for given in inputs],
-            "stamp": [given.stamp for given in inputs],
-            "position": [given.position or None for given in inputs],
-            "arrival": [arrivals.get(given.source) for given in inputs],
-            "partitions": [partitions.get(given.source) for given in inputs],
+            "source": [input_.source for input_ in inputs],
+            "ingest_id": [input_.ingest_id for input_ in inputs],
+            "stamp": [input_.stamp for input_ in inputs],
+            "position": [input_.position or None for input_ in inputs],
+            "arrival": [arrivals.get(input_.source) for input_ in inputs],
+            "partitions": [partitions.get(input_.source) for input_ in inputs],
             **numbers,
         },
         schema={name: INGESTS[name] for name in
@@ -236,8 +236,8 @@ class StreamLog:
             "source", pl.col("position").alias("offset")
         )
         counted = log
-        for name, found in (("_valid", rows), ("_waiting", waiting)):
-            before = found.join(places, on="source").filter(pl.col("offset") < pl.col("_end"))
+        for name, located_rows in (("_valid", rows), ("_waiting", waiting)):
+            before = located_rows.join(places, on="source").filter(pl.col("offset") < pl.col("_end"))
             count = before.group_by("source").agg(pl.len().cast(pl.Int64).alias(name))
             counted = counted.join(count, on="source", how="left", maintain_order="left")
         valid, quarantined = pl.col("_valid").fill_null(0), pl.col("_waiting").fill_null(0)

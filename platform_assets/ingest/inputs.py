@@ -102,8 +102,8 @@ def adapter_for(
         if isinstance(declared, Generated) and declared.world is not None:
             return world_rows(dataset)
         # A table gives its rows in the order of its files; sorted, a seed refers to the same ones after compaction.
-        there = {rule: rows_there.sort(rows_there.columns) for rule, rows_there in references().items()}
-        return synthesize(dataset, rows, seed, references=there)
+        reference_rows = {rule: rows_there.sort(rows_there.columns) for rule, rows_there in references().items()}
+        return synthesize(dataset, rows, seed, references=reference_rows)
 
     context = SourceContext(
         dataset=dataset.name,
@@ -132,7 +132,7 @@ def partition_keys(raw: pl.DataFrame, dataset: Dataset) -> pl.Series:
 
 
 def _quarantined(store: QuarantineStore, ids: Sequence[str] | None, partitions: Sequence[str] | None) -> pl.DataFrame:
-    """The open envelopes that the ids and partitions select.
+    """Return the open envelopes that the ids and partitions select.
 
     A row belongs to the partition of what it says now, its fix included. One that lies in no partition of the graph
     belongs to every run, for it must be judged in one.
@@ -174,12 +174,12 @@ def take_inputs(
     log = store.ingests().to_dicts()
     known = {row["source"]: row for row in log}
     units = adapter.pending(Cursor() if again else cursor_of(store))
-    asked = {
+    asked_sources = {
         unit.source
         for unit in units
         if (unit.source in names if names else not _elsewhere(unit, known.get(unit.source), partitions))
     }
-    chosen = judged_together(store.dataset, asked, log)
+    chosen = judged_together(store.dataset, asked_sources, log)
     return list(_read(adapter, store, [unit for unit in units if unit.source in chosen], large_bytes))
 
 
@@ -192,25 +192,25 @@ def _elsewhere(unit: Unit, logged: Mapping[str, object] | None, partitions: Sequ
 
 
 def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit], large_bytes: float) -> Iterator[Input]:
-    for found in units:
-        unit = adapter.identify(found)
+    for listed_unit in units:
+        unit = adapter.identify(listed_unit)
         try:
             batches = None if unit.size_bytes >= large_bytes else _small_batches(adapter, unit, large_bytes)
         except UnreadableUnit as error:
-            given = Input(unit.source, unit.ingest_id, unit.stamp, None, error.reason, position=unit.position)
-            yield replace(given, schema_changes=_schema_changes(adapter, unit))
+            input_ = Input(unit.source, unit.ingest_id, unit.stamp, None, error.reason, position=unit.position)
+            yield replace(input_, schema_changes=_schema_changes(adapter, unit))
             continue
         if batches is None:
             read = partial(adapter.read, unit)
-            given = Input(unit.source, unit.ingest_id, unit.stamp, position=unit.position, batches=read)
-            yield replace(given, tally=_tally_of(adapter, unit), schema_changes=_schema_changes(adapter, unit))
+            input_ = Input(unit.source, unit.ingest_id, unit.stamp, position=unit.position, batches=read)
+            yield replace(input_, tally=_tally_of(adapter, unit), schema_changes=_schema_changes(adapter, unit))
             continue
         raw = pl.concat([records_of(batch, store.dataset) for batch in batches])
         ids = [place for batch in batches if batch.places is not None for place in batch.places]
-        came = raw
+        unfixed = raw
         if not ids:
-            raw = store.with_fixes(came, unit.source, unit.ingest_id)
-        is_fixed = raw is not came
+            raw = store.with_fixes(unfixed, unit.source, unit.ingest_id)
+        is_fixed = raw is not unfixed
         malformed = {record.record: record for batch in batches for record in batch.malformed}
         raw, malformed = with_stray_rows(raw, malformed, store.dataset)
         where = place_names(batches)

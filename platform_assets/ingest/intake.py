@@ -82,7 +82,7 @@ def take_in(  # noqa: PLR0913 - one keyword per fact about the ingest
     measures: Sequence[Rule] | None = None,
     hashes_keys: bool = False,
 ) -> Intake:
-    """The verdict on the inputs.
+    """Return the verdict on the inputs.
 
     Args:
         dataset: The contract.
@@ -94,11 +94,11 @@ def take_in(  # noqa: PLR0913 - one keyword per fact about the ingest
         hashes_keys: Whether to give a hash of each row's key.
         residents: Given the typed rows and the sources they replace, what stays in the table beside them.
     """
-    read = [_typed(dataset, given) for given in inputs]
-    fit = [(given, typed) for given, typed in zip(inputs, read, strict=True) if isinstance(typed, Conformed)]
-    unfit = [each for each in read if isinstance(each, _Unfit)]
+    read = [_typed(dataset, input_) for input_ in inputs]
+    fit = [(input_, typed) for input_, typed in zip(inputs, read, strict=True) if isinstance(typed, Conformed)]
+    unfit = [unfit_input for unfit_input in read if isinstance(unfit_input, _Unfit)]
     frame, unreadable, facts = _together(dataset, fit)
-    sources = tuple(given.source for given, _ in fit)
+    sources = tuple(input_.source for input_, _ in fit)
     verdict = judge(
         frame,
         dataset,
@@ -110,11 +110,11 @@ def take_in(  # noqa: PLR0913 - one keyword per fact about the ingest
         arrived=at,
         measures=measures,
     )
-    refused = [_envelopes(dataset, given, verdict, facts, run_id=run_id, at=at) for given, _ in fit]
+    refused = [_envelopes(dataset, input_, verdict, facts, run_id=run_id, at=at) for input_, _ in fit]
     refused += [
-        whole_input(source=each.given.source, ingest_id=each.given.ingest_id, rule=each.rule, reason=each.reason,
-                    run_id=run_id, at=at)
-        for each in unfit
+        whole_input(source=unfit_input.given.source, ingest_id=unfit_input.given.ingest_id, rule=unfit_input.rule,
+                    reason=unfit_input.reason, run_id=run_id, at=at)
+        for unfit_input in unfit
     ]  # fmt: skip
     noted = _noted_columns(dataset, fit)
     return Intake(
@@ -122,7 +122,7 @@ def take_in(  # noqa: PLR0913 - one keyword per fact about the ingest
         refused=pl.concat([pl.DataFrame(schema=ENVELOPE), *refused]),
         results=tuple(_with_values(_with_shape(result, unfit, noted), dataset, fit) for result in verdict.results),
         sources=sources,
-        unreadable=tuple(each.given.source for each in unfit),
+        unreadable=tuple(unfit_input.given.source for unfit_input in unfit),
         came=rows_by_source(facts),
         quarantined=rows_by_source(facts.filter(verdict.refused)),
         warned=count_warned(dataset, verdict, facts),
@@ -139,16 +139,16 @@ def rows_by_source(rows: pl.DataFrame) -> dict[str, int]:
     return dict(rows.group_by(SOURCE).agg(pl.len()).iter_rows())
 
 
-def _typed(dataset: Dataset, given: Input) -> Conformed | _Unfit:
-    if given.raw is None:
-        return _Unfit(given, "schema", given.reason)
+def _typed(dataset: Dataset, input_: Input) -> Conformed | _Unfit:
+    if input_.raw is None:
+        return _Unfit(input_, "schema", input_.reason)
     try:
-        conformed = conform(given.raw, dataset)
+        conformed = conform(input_.raw, dataset)
     except ShapeError as error:
-        return _Unfit(given, "schema", f"{', '.join(error.culprits)}: {error.reason}")
-    if not given.malformed:
+        return _Unfit(input_, "schema", f"{', '.join(error.culprits)}: {error.reason}")
+    if not input_.malformed:
         return conformed
-    malformed = pl.int_range(given.first, given.first + pl.len()).is_in(list(given.malformed))
+    malformed = pl.int_range(input_.first, input_.first + pl.len()).is_in(list(input_.malformed))
     return replace(conformed, unreadable=conformed.unreadable.select(pl.all() | malformed))
 
 
@@ -161,22 +161,22 @@ def _together(
     flags = pl.concat([pl.DataFrame(schema=dict.fromkeys(schema, pl.Boolean)), *(typed.unreadable for _, typed in fit)])
     facts = [
         pl.DataFrame({
-            SOURCE: pl.repeat(given.source, typed.frame.height, dtype=pl.String, eager=True),
-            INGEST: pl.repeat(given.ingest_id, typed.frame.height, dtype=pl.String, eager=True),
-            _POSITION: pl.int_range(given.first, given.first + typed.frame.height, eager=True),
+            SOURCE: pl.repeat(input_.source, typed.frame.height, dtype=pl.String, eager=True),
+            INGEST: pl.repeat(input_.ingest_id, typed.frame.height, dtype=pl.String, eager=True),
+            _POSITION: pl.int_range(input_.first, input_.first + typed.frame.height, eager=True),
         })
-        for given, typed in fit
+        for input_, typed in fit
     ]  # fmt: skip
     return frame, flags, pl.concat([pl.DataFrame(schema=_FACTS), *facts])
 
 
 def _stamped(dataset: Dataset, verdict: Judgement, facts: pl.DataFrame, at: datetime) -> pl.DataFrame:
-    """The valid rows with provenance and partition."""
+    """Return the valid rows with provenance and partition."""
     names = [column.name for column in dataset.columns]
-    kept = facts.filter(~verdict.refused)
+    valid_facts = facts.filter(~verdict.refused)
     stamped = verdict.valid.with_columns(
-        kept[SOURCE],
-        kept[INGEST],
+        valid_facts[SOURCE],
+        valid_facts[INGEST],
         row_hash(names).alias(HASH),
         pl.lit(at).cast(pl.Datetime("us", "UTC")).alias(INGESTED_AT),
     )
@@ -213,22 +213,22 @@ def _counts(fails: pl.DataFrame) -> pl.DataFrame:
 
 
 def _envelopes(
-    dataset: Dataset, given: Input, verdict: Judgement, facts: pl.DataFrame, *, run_id: str, at: datetime
+    dataset: Dataset, input_: Input, verdict: Judgement, facts: pl.DataFrame, *, run_id: str, at: datetime
 ) -> pl.DataFrame:
     mine = facts.with_columns(verdict.refused.alias("_refused")).with_row_index("_row")
-    mine = mine.filter(pl.col(SOURCE) == given.source, pl.col("_refused"))
-    if given.raw is None or mine.is_empty():
+    mine = mine.filter(pl.col(SOURCE) == input_.source, pl.col("_refused"))
+    if input_.raw is None or mine.is_empty():
         return pl.DataFrame(schema=ENVELOPE)
     position = mine[_POSITION].to_list()
     rules = _rules_at(verdict, mine["_row"])
     labels = {rule.id: rule.label for rule in rules_of(dataset)}
     homes = verdict.frame[mine["_row"]].select(dataset.partitions.key()).to_series() if dataset.partitions else None
-    made = envelopes(
-        given.raw[[place - given.first for place in position]],
+    frame = envelopes(
+        input_.raw[[place - input_.first for place in position]],
         rules,
-        [_reason(given, place, broken, labels) for place, broken in zip(position, rules, strict=True)],
-        source=given.source,
-        ingest_id=given.ingest_id,
+        [_reason(input_, place, broken, labels) for place, broken in zip(position, rules, strict=True)],
+        source=input_.source,
+        ingest_id=input_.ingest_id,
         positions=position,
         run_id=run_id,
         at=at,
@@ -236,20 +236,20 @@ def _envelopes(
     )
     malformed = {
         at: (f"line {record.line:,}: {record.reason}" if record.line else record.reason, record.text)
-        for at, record in given.malformed.items()
+        for at, record in input_.malformed.items()
     }
-    return with_malformed(made, malformed)
+    return with_malformed(frame, malformed)
 
 
-def _reason(given: Input, place: int, broken: Sequence[str], labels: Mapping[str, str]) -> str:
-    where = "" if place in given.malformed else given.where(place)
+def _reason(input_: Input, place: int, broken: Sequence[str], labels: Mapping[str, str]) -> str:
+    where = "" if place in input_.malformed else input_.where(place)
     return f"{where}: " * bool(where) + "broken: " + "; ".join(labels[rule_id] for rule_id in broken)
 
 
 def _rules_at(verdict: Judgement, rows: pl.Series) -> list[list[str]]:
-    wanted = pl.DataFrame({"_row": rows})
+    row_places = pl.DataFrame({"_row": rows})
     at = pl.DataFrame({"_row": verdict.refused.arg_true(), "rules": verdict.broken_rules()})
-    return wanted.join(at, on="_row", how="left", maintain_order="left")["rules"].to_list()
+    return row_places.join(at, on="_row", how="left", maintain_order="left")["rules"].to_list()
 
 
 def _noted_columns(dataset: Dataset, fit: Sequence[tuple[Input, Conformed]]) -> str:
@@ -261,23 +261,26 @@ def _noted_columns(dataset: Dataset, fit: Sequence[tuple[Input, Conformed]]) -> 
 
 
 def _with_values(result: RuleResult, dataset: Dataset, fit: Sequence[tuple[Input, Conformed]]) -> RuleResult:
-    """The `types` rule's result with what was cast and the first unreadable value of each column; the others as is."""
+    """Return the `types` rule's result with what was cast and the first unreadable value of each column.
+
+    The others as is.
+    """
     if not getattr(result.rule, "on_input", False):
         return result
     cast = joined([conversion for _, typed in fit for conversion in typed.conversions])
     if result.passed:
         return replace(result, reason="; ".join(conversion.words for conversion in cast)) if cast else result
-    pairs = [(given.raw, typed.unreadable) for given, typed in fit if given.raw is not None]
+    pairs = [(input_.raw, typed.unreadable) for input_, typed in fit if input_.raw is not None]
     reasons = dict.fromkeys(reason for raw, flags in pairs for reason in unreadable_values(raw, flags, dataset))
     lossy = [f"{conversion.words}." for conversion in cast if conversion.lost]
     return replace(result, reason=" ".join([*list(reasons)[:_REASONS], *lossy]))
 
 
 def _with_shape(result: RuleResult, unfit: Sequence[_Unfit], noted: str) -> RuleResult:
-    """The `schema` rule's result with the inputs that could not be read, or a note; the others as they are."""
+    """Return the `schema` rule's result with the inputs that could not be read, or a note; the others as they are."""
     if result.rule.id != "schema" or not (unfit or noted):
         return result
     if not unfit:
         return replace(result, reason=noted)
-    told = "; ".join(f"{each.given.source}: {each.reason}" for each in unfit)
-    return RuleResult(result.rule, passed=False, failed=0, total=result.total, reason=told)
+    reasons = "; ".join(f"{unfit_input.given.source}: {unfit_input.reason}" for unfit_input in unfit)
+    return RuleResult(result.rule, passed=False, failed=0, total=result.total, reason=reasons)

@@ -127,7 +127,7 @@ def take_in_batches(
 
 def _judged(
     store: QuarantineStore,
-    given: Input,
+    input_: Input,
     read: Callable[[], Iterator[Batch]],
     references: Mapping[str, pl.DataFrame],
     *,
@@ -142,11 +142,11 @@ def _judged(
     height = 0
     strayed: set[str] = set()
     for records, first, broken, where in _slices(read(), dataset, store.lake.settings.memory_bytes // ROW_BYTES):
-        fixed = store.with_fixes(records, given.source, given.ingest_id, first=first)
+        fixed = store.with_fixes(records, input_.source, input_.ingest_id, first=first)
         fixed = fixed.drop(name for name in strayed & set(fixed.columns) if fixed[name].is_null().all())
         raw, malformed = with_stray_rows(fixed, broken, dataset, first=first)
         strayed |= set(fixed.columns) - set(raw.columns)
-        piece = replace(given, raw=raw, batches=None, first=first, malformed=malformed, where=where)
+        piece = replace(input_, raw=raw, batches=None, first=first, malformed=malformed, where=where)
         part = take_in(
             dataset, [piece], references, run_id=run_id, at=at, residents=lambda *_: Beside(), measures=[],
             hashes_keys=True,
@@ -167,7 +167,7 @@ def _judged(
     if refused_too.len():
         whole = _with_refused_repeated(dataset, whole, refused_too)
     if repeated.len():
-        whole = _with_repeated(dataset, whole, given, read, repeated, run_id=run_id, at=at)
+        whole = _with_repeated(dataset, whole, input_, read, repeated, run_id=run_id, at=at)
     return LargeIntake(whole, rows)
 
 
@@ -188,7 +188,7 @@ def _slices(
 
 
 def _repeated(hashes: Sequence[Hashes], files: Sequence[Path], dataset: Dataset) -> tuple[pl.Series, pl.Series]:
-    """The positions of rows whose key an earlier row of the input has: of valid rows, and of refused ones.
+    """Return the positions of rows whose key an earlier row of the input has: of valid rows, and of refused ones.
 
     Hashes are compared first: where no two are alike, no two keys are. The keys of valid rows are then compared
     themselves; those of refused rows are not there any more, and are told by their 64 bits.
@@ -209,7 +209,7 @@ def _repeated(hashes: Sequence[Hashes], files: Sequence[Path], dataset: Dataset)
 
 
 def _suspects(hashes: Sequence[Hashes]) -> pl.DataFrame:
-    """The positions of rows whose key may come more than once in the input, with the keys' 64 bits."""
+    """Return the positions of rows whose key may come more than once in the input, with the keys' 64 bits."""
     every = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
     ordered = np.sort(every)
     twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
@@ -218,7 +218,7 @@ def _suspects(hashes: Sequence[Hashes]) -> pl.DataFrame:
 
 
 def _overtaken(hashes: Sequence[Hashes], files: Sequence[Path], dataset: Dataset) -> pl.Series:
-    """The positions of valid rows that give way to a newer row of the same key in the input."""
+    """Return the positions of valid rows that give way to a newer row of the same key in the input."""
     suspects = _suspects(hashes)
     if suspects.is_empty():
         return _none()
@@ -233,7 +233,7 @@ def _none() -> pl.Series:
 
 
 def _light(part: Intake, *, rows: int) -> Intake:
-    """A batch's verdict without its rows."""
+    """Return a batch's verdict without its rows."""
     none = pl.Series(dtype=pl.UInt64)
     return replace(part, valid=part.valid.head(rows).clone(), positions=_none(), key_hashes=none)
 
@@ -270,52 +270,52 @@ def _added(results: Sequence[RuleResult]) -> RuleResult:
 def _with_repeated(
     dataset: Dataset,
     intake: Intake,
-    given: Input,
+    input_: Input,
     read: Callable[[], Iterator[Batch]],
     repeated: pl.Series,
     *,
     run_id: str,
     at: datetime,
 ) -> Intake:
-    """The verdict with rows whose key came before in the input; they are read again as they came."""
+    """Return the verdict with rows whose key came before in the input; they are read again as they came."""
     rule = next(rule for rule in rules_of(dataset) if rule.id == KEY_RULE)
-    found = [pl.DataFrame(schema=ENVELOPE)]
+    envelope_frames = [pl.DataFrame(schema=ENVELOPE)]
     for batch in read():
         rows = records_of(batch, dataset).with_columns(
             pl.int_range(batch.first_record, batch.first_record + pl.len()).alias(_POSITION)
         )
         mine = rows.filter(pl.col(_POSITION).is_in(repeated.implode()))
         positions = mine[_POSITION].to_list()
-        found.append(
+        envelope_frames.append(
             envelopes(
                 mine.drop(_POSITION),
                 [[KEY_RULE]] * mine.height,
                 [f"broken: {rule.label}"] * mine.height,
-                source=given.source,
-                ingest_id=given.ingest_id,
+                source=input_.source,
+                ingest_id=input_.ingest_id,
                 positions=positions,
                 run_id=run_id,
                 at=at,
                 partitions=[None] * mine.height,
             )
         )
-    again = pl.concat(found)
+    again = pl.concat(envelope_frames)
     return replace(
         intake,
         refused=pl.concat([intake.refused, again]),
         results=_key_broken(intake.results, again.height),
-        quarantined=_summed([intake.quarantined, {given.source: again.height}]),
+        quarantined=_summed([intake.quarantined, {input_.source: again.height}]),
     )
 
 
 def _with_refused_repeated(dataset: Dataset, intake: Intake, positions: pl.Series) -> Intake:
-    """The verdict with the key's rule among those that some refused rows break."""
+    """Return the verdict with the key's rule among those that some refused rows break."""
     labels = {rule.id: rule.label for rule in rules_of(dataset)}
     mine = pl.col("position").is_in(positions.implode()) & ~pl.col("rules").list.contains(KEY_RULE)
-    told = intake.refused.filter(mine)
-    broken = [[rule for rule in labels if rule in {*rules, KEY_RULE}] for rules in told["rules"].to_list()]
+    affected = intake.refused.filter(mine)
+    broken = [[rule for rule in labels if rule in {*rules, KEY_RULE}] for rules in affected["rules"].to_list()]
     reasons = ["broken: " + "; ".join(labels[rule] for rule in rules) for rules in broken]
-    renewed = told.with_columns(
+    renewed = affected.with_columns(
         pl.Series("rules", broken, dtype=pl.List(pl.String)), pl.Series("reason", reasons, dtype=pl.String)
     )
     refused = pl.concat([intake.refused.filter(~mine.fill_null(value=False)), renewed])

@@ -14,7 +14,7 @@ from platform_resources.storage import Lake, TableSpec
 
 
 def metrics_spec(dataset: Dataset) -> TableSpec:
-    """The spec of the dataset's measurements; they are only ever added to."""
+    """Return the spec of the dataset's measurements; they are only ever added to."""
     return TableSpec(path=f"{dataset.name}/v{dataset.major}__metrics", mode="append")
 
 
@@ -34,7 +34,7 @@ def record_metrics(
 
 
 def read_metrics(lake: Lake, dataset: Dataset) -> pl.DataFrame:
-    """The measurements of a dataset, oldest first; empty where nothing was measured."""
+    """Return the measurements of a dataset, oldest first; empty where nothing was measured."""
     spec = metrics_spec(dataset)
     return lake.read(spec).sort("at", maintain_order=True) if lake.exists(spec) else pl.DataFrame(schema=METRICS)
 

@@ -26,8 +26,8 @@ def load_past(
     time = dataset.partitions if isinstance(dataset.partitions, Partitions) else None
     past = {}
     for rule in compared:
-        wanted = {other for key in partitions for other in partitions_compared(rule, key, every, time)}
-        rows = as_declared(lake.scan(spec, partitions=sorted(wanted & {*known})), dataset, beside=[column])
+        compared_keys = {other for key in partitions for other in partitions_compared(rule, key, every, time)}
+        rows = as_declared(lake.scan(spec, partitions=sorted(compared_keys & {*known})), dataset, beside=[column])
         past[rule.id] = rows.select(*rule.columns, pl.col(column).alias(PLACE)).collect()
     return past
 

@@ -193,7 +193,7 @@ def _is_next(position: str | None, version: str) -> bool:
 
 
 def published_spec(dataset: Dataset) -> TableSpec:
-    """The spec of how far the far sides are that keep no position themselves."""
+    """Return the spec of how far the far sides are that keep no position themselves."""
     return TableSpec(
         path=f"{dataset.name}/v{dataset.major}__published", mode="merge", key=("target",), schema_evolution="add"
     )

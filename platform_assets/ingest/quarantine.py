@@ -65,7 +65,7 @@ class QuarantineStore:
     dataset: Dataset
 
     def envelopes(self, *, ids: Sequence[str] | None = None, decision: str | None = None) -> pl.DataFrame:
-        """The envelopes, oldest first; empty where none was ever written."""
+        """Return the envelopes, oldest first; empty where none was ever written."""
         frame = self._read("quarantine", ENVELOPE)
         if ids is not None:
             frame = frame.filter(pl.col("quarantine_id").is_in(list(ids)))
@@ -98,11 +98,13 @@ class QuarantineStore:
         succeeding, succeeded = succession(envelopes, earlier)
         stands = pl.col("source").is_in(list(unreadable)) & pl.col("position").is_not_null()
         standing = pl.col("quarantine_id").is_in(succeeding["quarantine_id"].to_list())
-        kept = ~standing & ~pl.col("quarantine_id").is_in(succeeded.to_list()) & (pl.col("fix").is_not_null() | stands)
-        took_effect = kept & ~stands & (pl.col("decision") == "open")
+        is_kept = (
+            ~standing & ~pl.col("quarantine_id").is_in(succeeded.to_list()) & (pl.col("fix").is_not_null() | stands)
+        )
+        took_effect = is_kept & ~stands & (pl.col("decision") == "open")
         return QuarantinePlan(
             envelopes=succeeding,
-            obsolete=earlier.filter(~standing & ~kept)["quarantine_id"].to_list(),
+            obsolete=earlier.filter(~standing & ~is_kept)["quarantine_id"].to_list(),
             closed=earlier.filter(took_effect)["quarantine_id"].to_list(),
         )
 
@@ -112,7 +114,7 @@ class QuarantineStore:
         return QuarantinePlan(succession(envelopes, again)[0])
 
     def with_fixes(self, raw: pl.DataFrame, source: str, ingest_id: str, *, first: int = 1) -> pl.DataFrame:
-        """The raw rows of a source with people's fixes of refused rows; all columns become text if one applies.
+        """Return the raw rows of a source with people's fixes of refused rows; all columns become text if one applies.
 
         In the same content a fix belongs to its row; in another, to rows that read the same. Of several such rows it
         belongs to the last ones, because among equals the first is the one that was not refused. `first` is the number
@@ -136,13 +138,13 @@ class QuarantineStore:
         return raw if texts["fix"].is_null().all() else payloads(texts, raw.columns)
 
     def decide(self, ids: Sequence[str], decision: Decision, note: str | None = None) -> None:
-        """Records a decision on envelopes."""
+        """Record a decision on envelopes."""
         if ids:
             values = {"decision": decision, **({"note": note} if note is not None else {})}
             self.lake.update(quarantine_spec(self.dataset), "quarantine_id", ids, values)
 
     def fix(self, quarantine_id: str, payload: str) -> None:
-        """Records the payload that a replay reads instead of the original; a discarded envelope is open again."""
+        """Record the payload that a replay reads instead of the original; a discarded envelope is open again."""
         values = {"fix": payload, "decision": "open"}
         self.lake.update(quarantine_spec(self.dataset), "quarantine_id", [quarantine_id], values)
 
@@ -165,7 +167,10 @@ class QuarantineStore:
 
 
 def homes(dataset: Dataset, envelopes: pl.DataFrame) -> pl.Series:
-    """The partition of the graph that each envelope's row lies in, its fix included; null where it lies in none."""
+    """Return the partition of the graph that each envelope's row lies in, its fix included.
+
+    Null where it lies in none.
+    """
     if dataset.partitions is None or envelopes.is_empty():
         return pl.repeat(None, envelopes.height, dtype=pl.String, eager=True).alias("home")
     rows = conform(payloads(envelopes, [column.name for column in dataset.columns]), dataset).frame
@@ -174,15 +179,15 @@ def homes(dataset: Dataset, envelopes: pl.DataFrame) -> pl.Series:
 
 
 def succession(envelopes: pl.DataFrame, earlier: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-    """New envelopes with what people decided on the earlier ones, and the ids of those whose place they take.
+    """Return new envelopes with what people decided on the earlier ones, and the ids of those whose place they take.
 
     An envelope follows the one of the same id. Where the content is another, so that no id is the same, it follows one
     whose payload, or fixed payload, reads the same. A file that cannot be read at all is known by its content alone.
     """
-    told = earlier.select("quarantine_id", "source", *(pl.col(name).alias(f"_{name}") for name in _KEPT))
-    by_id = envelopes.join(told.drop("source"), on="quarantine_id", maintain_order="left")
+    decisions = earlier.select("quarantine_id", "source", *(pl.col(name).alias(f"_{name}") for name in _KEPT))
+    by_id = envelopes.join(decisions.drop("source"), on="quarantine_id", maintain_order="left")
     new = envelopes.join(by_id, on="quarantine_id", how="anti", maintain_order="left")
-    known = told.filter(~pl.col("quarantine_id").is_in(by_id["quarantine_id"].to_list()))
+    known = decisions.filter(~pl.col("quarantine_id").is_in(by_id["quarantine_id"].to_list()))
     discarded = pl.col("_decision") == "discarded"
     by_payload = _alike(new, known.filter(discarded), "_payload").vstack(_alike(new, known.filter(~discarded), "_fix"))
     by_payload = by_payload.unique("quarantine_id", keep="first", maintain_order=True)
@@ -199,7 +204,10 @@ _KEPT = ("payload", "fix", "decision", "note", "quarantined_at")
 
 
 def _alike(envelopes: pl.DataFrame, earlier: pl.DataFrame, text: str) -> pl.DataFrame:
-    """The envelopes whose payload is the `text` of an earlier one of the same source, beside that one's facts."""
+    """Return the envelopes whose payload is the `text` of an earlier one of the same source.
+
+    Beside that one's facts.
+    """
     known = earlier.filter(pl.col(text).is_not_null()).unique(["source", text], maintain_order=True)
     known = known.rename({"quarantine_id": "_succeeded"}).with_columns(pl.col(text).alias("payload"))
     return envelopes.join(known, on=["source", "payload"], maintain_order="left")

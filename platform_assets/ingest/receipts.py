@@ -64,7 +64,9 @@ class Receipt:
             f"{self.waiting:,} in quarantine"
         )
         if self.differing:
-            return f"{counted}; not alike: {'; '.join(f'{name} ({told})' for name, told in self.differing.items())}."
+            return (
+                f"{counted}; not alike: {'; '.join(f'{name} ({reason})' for name, reason in self.differing.items())}."
+            )
         if self.is_fixed:
             return f"{counted}; columns are not compared, for fixes changed some."
         return f"{counted}; {len(self.summed)} columns come to the same."
@@ -80,44 +82,44 @@ def receipts(state: IngestState, inputs: Sequence[Input], intake: Intake, valid:
         valid: The valid rows.
     """
     return tuple(
-        _receipt(state, given, tally, intake, valid)
-        for given in inputs
-        if given.source in intake.sources and (tally := given.tally()) is not None
+        _receipt(state, input_, tally, intake, valid)
+        for input_ in inputs
+        if input_.source in intake.sources and (tally := input_.tally()) is not None
     )
 
 
-def _receipt(state: IngestState, given: Input, tally: Tally, intake: Intake, valid: pl.LazyFrame) -> Receipt:
+def _receipt(state: IngestState, input_: Input, tally: Tally, intake: Intake, valid: pl.LazyFrame) -> Receipt:
     dataset = state.dataset
     names = [column.name for column in dataset.columns if column.name in tally.columns]
-    stored, totals = _in_table(state.lake, dataset, given, valid, names)
-    waiting = _in_quarantine(QuarantineStore(state.lake, dataset), intake, given)
+    stored, totals = _in_table(state.lake, dataset, input_, valid, names)
+    waiting = _in_quarantine(QuarantineStore(state.lake, dataset), intake, input_)
     totals = add_totals(totals, _payload_totals(dataset, waiting, names))
     differing, summed = dict[str, str](), list[str]()
-    is_fixed = given.is_fixed or (given.batches is not None and not state.envelopes()["fix"].is_null().all())
+    is_fixed = input_.is_fixed or (input_.batches is not None and not state.envelopes()["fix"].is_null().all())
     for name in names if not is_fixed else ():
         if dataset.source is not None and dataset.source.null_words(name):  # a text of it stands for null
             continue
-        there, here = tally.columns[name], totals[name]
-        counted = ColumnTotal(there.filled, there.kind, there.total)
-        if not counted.agrees(here):
-            differing[name] = _difference(dataset, name, counted, here)
-        elif counted.is_summed_like(here):
+        at_source, in_lake = tally.columns[name], totals[name]
+        counted = ColumnTotal(at_source.filled, at_source.kind, at_source.total)
+        if not counted.agrees(in_lake):
+            differing[name] = _difference(dataset, name, counted, in_lake)
+        elif counted.is_summed_like(in_lake):
             summed.append(name)
-    return Receipt(given.source, tally.rows, stored, waiting.height, differing, tuple(summed), is_fixed)
+    return Receipt(input_.source, tally.rows, stored, waiting.height, differing, tuple(summed), is_fixed)
 
 
-def _difference(dataset: Dataset, name: str, there: ColumnTotal, here: ColumnTotal) -> str:
+def _difference(dataset: Dataset, name: str, at_source: ColumnTotal, in_lake: ColumnTotal) -> str:
     """Say how two totals differ; of personal values only that they do."""
     column = dataset.column(name)
-    if there.filled != here.filled:
-        return f"{there.filled:,} values at the source, {here.filled:,} in the lake"
-    if (column is not None and column.pii) or there.kind == "text":
+    if at_source.filled != in_lake.filled:
+        return f"{at_source.filled:,} values at the source, {in_lake.filled:,} in the lake"
+    if (column is not None and column.pii) or at_source.kind == "text":
         return "the checksums differ"
-    return f"its {there.kind}s come to {there.total} at the source, {here.total} in the lake"
+    return f"its {at_source.kind}s come to {at_source.total} at the source, {in_lake.total} in the lake"
 
 
 def _in_table(
-    lake: Lake, dataset: Dataset, given: Input, valid: pl.LazyFrame, names: Sequence[str]
+    lake: Lake, dataset: Dataset, input_: Input, valid: pl.LazyFrame, names: Sequence[str]
 ) -> tuple[int, dict[str, ColumnTotal]]:
     """Count and add up the table's rows under the load's keys, piece by piece; without a key, those that name it."""
     count, totals = 0, {name: ColumnTotal(0) for name in names}
@@ -128,24 +130,27 @@ def _in_table(
         key = list(dataset.key)
         mine = rows.join(valid.select(key).unique(), on=key, how="semi")
     else:
-        mine = rows.filter(pl.col(SOURCE) == given.source, pl.col(INGEST) == given.ingest_id)
+        mine = rows.filter(pl.col(SOURCE) == input_.source, pl.col(INGEST) == input_.ingest_id)
     for piece in mine.select(names).collect_batches(chunk_size=_PIECE):
         count += piece.height
         totals = add_totals(totals, total_columns(piece, names))
     return count, totals
 
 
-def _in_quarantine(store: QuarantineStore, intake: Intake, given: Input) -> pl.DataFrame:
-    """The stored envelopes of the load's refused rows: its own, and those of rows that earlier loads set aside."""
+def _in_quarantine(store: QuarantineStore, intake: Intake, input_: Input) -> pl.DataFrame:
+    """Return the stored envelopes of the load's refused rows.
+
+    Its own, and those of rows that earlier loads set aside.
+    """
     envelopes = store.envelopes() if store.dataset.quarantine else intake.refused.clear()
     envelopes = envelopes.filter(pl.col("position").is_not_null())
     own = envelopes.filter(
-        pl.col("source") == given.source, pl.col("ingest_id") == given.ingest_id, pl.col("decision") != "replayed"
+        pl.col("source") == input_.source, pl.col("ingest_id") == input_.ingest_id, pl.col("decision") != "replayed"
     )
-    refused = intake.refused.filter(pl.col("source") == given.source, pl.col("position").is_not_null())
+    refused = intake.refused.filter(pl.col("source") == input_.source, pl.col("position").is_not_null())
     again = refused.join(own, on="quarantine_id", how="anti").select("payload").with_columns(_rank("payload"))
     text = pl.when(decision="open").then(pl.coalesce("fix", "payload")).otherwise("payload")
-    others = envelopes.filter(pl.col("source") != given.source).with_columns(text.alias("\0text"))
+    others = envelopes.filter(pl.col("source") != input_.source).with_columns(text.alias("\0text"))
     others = others.with_columns(_rank("\0text"))
     known = others.join(again, left_on=["\0text", "\0rank"], right_on=["payload", "\0rank"], how="semi")
     return pl.concat([own, known.select(own.columns)])

@@ -35,14 +35,14 @@ def load_references(lake: Lake, catalog: Catalog, dataset: Dataset) -> dict[str,
 
 
 def _values(lake: Lake, catalog: Catalog, dataset: Dataset, rule: ReferenceRule) -> pl.DataFrame:
-    there = catalog[rule.dataset]
-    spec = table_spec(there)
+    target = catalog[rule.dataset]
+    spec = table_spec(target)
     if not lake.exists(spec):
         if rule.dataset == dataset.name:
             own = {name: column.dtype for name in rule.columns if (column := dataset.column(name))}
             return pl.DataFrame(schema=own)
         raise ReferenceNotReady(dataset.name, rule)
-    values = as_declared(lake.scan(spec), there)
+    values = as_declared(lake.scan(spec), target)
     return (
         values.select(pl.col(name).alias(own) for own, name in zip(rule.columns, rule.to, strict=True))
         .unique()

@@ -18,12 +18,12 @@ REPLAY_TAG = "platform/replay"
 
 
 def replay_tag(ids: Sequence[str] | None) -> dict[str, str]:
-    """The tag of a run that replays the given envelopes, or all open ones."""
+    """Return the tag of a run that replays the given envelopes, or all open ones."""
     return {REPLAY_TAG: "all" if ids is None else json.dumps(list(ids))}
 
 
 def replayed_source(tag: str) -> Replayed:
-    """The source that stands in for the declared one in a run with that tag."""
+    """Return the source that stands in for the declared one in a run with that tag."""
     return Replayed(ids=None if tag == "all" else json.loads(tag))
 
 
@@ -84,9 +84,9 @@ def _places(inputs: Sequence[Input]) -> pl.DataFrame:
     """Which envelope each row of the inputs was, by its number in its input, from 1."""
     return pl.DataFrame(
         [
-            (given.source, given.ingest_id, place, quarantine_id)
-            for given in inputs
-            for place, quarantine_id in enumerate(given.ids, start=1)
+            (input_.source, input_.ingest_id, place, quarantine_id)
+            for input_ in inputs
+            for place, quarantine_id in enumerate(input_.ids, start=1)
         ],
         schema={"source": pl.String, "ingest_id": pl.String, "position": pl.Int64, "quarantine_id": pl.String},
         orient="row",

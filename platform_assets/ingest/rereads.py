@@ -50,17 +50,17 @@ def plan_reread_rows(store: QuarantineStore, load: Load) -> QuarantinePlan:
     refused = load.refused.with_columns(pl.col("payload").alias(_TEXT)).with_columns(_rank(_TEXT))
     again = [_TEXT, _RANK]
     new = refused.join(texts, on=again, how="anti", maintain_order="left").select(load.refused.columns)
-    seen = texts.join(refused, on=again, how="semi")["quarantine_id"]
+    known_ids = texts.join(refused, on=again, how="semi")["quarantine_id"]
     plan = store.plan(new, load.sources, load.unreadable)
     if not load.sources:  # a load that cannot be read says nothing of any row
         return plan
-    past = earlier.filter(pl.col("decision") == "open", ~pl.col("quarantine_id").is_in(seen.implode()))
-    gone = past if load.reads_all else _with_keys_of(store.dataset, past, load)
-    is_fixed = gone["fix"].is_not_null()
+    past = earlier.filter(pl.col("decision") == "open", ~pl.col("quarantine_id").is_in(known_ids.implode()))
+    outdated = past if load.reads_all else _with_keys_of(store.dataset, past, load)
+    is_fixed = outdated["fix"].is_not_null()
     return QuarantinePlan(
         plan.envelopes,
-        obsolete=[*plan.obsolete, *gone.filter(~is_fixed)["quarantine_id"]],
-        closed=[*plan.closed, *gone.filter(is_fixed)["quarantine_id"]],
+        obsolete=[*plan.obsolete, *outdated.filter(~is_fixed)["quarantine_id"]],
+        closed=[*plan.closed, *outdated.filter(is_fixed)["quarantine_id"]],
     )
 
 
@@ -91,7 +91,7 @@ def _rank(text: str) -> pl.Expr:
 
 
 def _with_keys_of(dataset: Dataset, envelopes: pl.DataFrame, load: Load) -> pl.DataFrame:
-    """The envelopes of rows whose key the load brings."""
+    """Return the envelopes of rows whose key the load brings."""
     if not dataset.key or envelopes.is_empty():
         return envelopes.clear()
     key = list(dataset.key)

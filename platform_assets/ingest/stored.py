@@ -11,10 +11,10 @@ from platform_core.contracts import Dataset
 
 
 def as_declared(frame: pl.LazyFrame, dataset: Dataset, *, beside: Sequence[str] = ()) -> pl.LazyFrame:
-    """The contract's columns in its order and types, then the platform's own named in `beside`."""
-    there = frame.collect_schema()
+    """Return the contract's columns in its order and types, then the platform's own named in `beside`."""
+    schema = frame.collect_schema()
     columns = [
-        (pl.col(column.name) if column.name in there else pl.lit(None)).cast(column.dtype).alias(column.name)
+        (pl.col(column.name) if column.name in schema else pl.lit(None)).cast(column.dtype).alias(column.name)
         for column in dataset.columns
     ]
     return frame.select(*columns, *beside)

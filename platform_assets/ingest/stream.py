@@ -223,11 +223,11 @@ class StreamWorker:
         self._announce()
         began = time.monotonic()
         with self.tally.timed():
-            taken = self._take_all(batches)
+            message_count = self._take_all(batches)
         self._is_astray = False
-        self.size.adapt(taken, time.monotonic() - began, self._clock())
+        self.size.adapt(message_count, time.monotonic() - began, self._clock())
         self.tally.batch_size = self.size.messages
-        return taken
+        return message_count
 
     def _poll(self, most: int, timeout: timedelta) -> list[Batch]:
         """Return the next messages; what was read between two looks at the topic's identity is of one topic."""
@@ -269,7 +269,7 @@ class StreamWorker:
             raise TopicReplaced(self._dataset.name, self.topic, stored=read, present=present)
 
     def _take_all(self, batches: Sequence[Batch]) -> int:
-        taken = 0
+        message_count = 0
         for batch in batches:
             facts: dict[str, str | int] = {
                 "dataset": self._dataset.name,
@@ -277,11 +277,11 @@ class StreamWorker:
                 "partition": batch.partition,
             }
             with self._span(batch, facts):
-                taken += self._take_in(batch)
+                message_count += self._take_in(batch)
                 log_event(self._lake.settings, "micro-batch", run_id=self._run_id, messages=len(batch), **facts)
-        if taken:
+        if message_count:
             self._publish()
-        return taken
+        return message_count
 
     @contextmanager
     def _span(self, batch: Batch, facts: Mapping[str, str | int]) -> Iterator[None]:
@@ -401,9 +401,9 @@ class StreamWorker:
 
     def _empty_row(self, partition: int, position: int) -> pl.DataFrame:
         source = f"{self._history}/{partition}"
-        given = Input(source, digest(source, b""), str(position), position=str(position))
+        input_ = Input(source, digest(source, b""), str(position), position=str(position))
         counts: dict[str, dict[str, int]] = {"rows": {}, "valid": {}, "quarantined": {}}
-        return log_of([given], counts, arrivals={}, partitions={}, run_id=self._run_id, at=self._clock())
+        return log_of([input_], counts, arrivals={}, partitions={}, run_id=self._run_id, at=self._clock())
 
     def _all_partitions(self) -> set[str]:
         spec = table_spec(self._dataset)

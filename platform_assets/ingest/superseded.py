@@ -32,10 +32,12 @@ class SupersededRows:
         dataset = self.dataset
         rows = as_declared(self._scan(), dataset, beside=[SOURCE, INGEST, INGESTED_AT])
         others = rows.filter(~pl.col(SOURCE).is_in(list(besides)))
-        found = others.join(keys.lazy(), on=list(dataset.key), how="semi").with_columns(
+        superseded_rows = others.join(keys.lazy(), on=list(dataset.key), how="semi").with_columns(
             row_hash([column.name for column in dataset.columns]).alias(HASH)
         )
-        return (found.with_columns(dataset.partitions.key()) if dataset.partitions else found).collect()
+        return (
+            superseded_rows.with_columns(dataset.partitions.key()) if dataset.partitions else superseded_rows
+        ).collect()
 
     def ids_of(self, sources: Sequence[str]) -> list[str]:
         """List the ids of all rows of some sources."""
@@ -65,8 +67,10 @@ class SupersededRows:
         if rows.is_empty():
             return
         names = [column.name for column in self.dataset.columns]
-        kept = rows.select(*names, SOURCE, INGEST, INGESTED_AT).with_columns(self.identify(rows).alias(SUPERSEDED_ID))
-        self.lake.write(superseded_spec(self.dataset), kept, transaction=transaction)
+        kept_rows = rows.select(*names, SOURCE, INGEST, INGESTED_AT).with_columns(
+            self.identify(rows).alias(SUPERSEDED_ID)
+        )
+        self.lake.write(superseded_spec(self.dataset), kept_rows, transaction=transaction)
 
     def remove(self, ids: Sequence[str]) -> None:
         """Remove rows that stand in the table again, or that their file does not have any more."""

@@ -71,24 +71,24 @@ def plan_large_table(
     dataset, spec, key = state.dataset, table_spec(state.dataset), list(state.dataset.key)
     keys = rows.lazy().select(key)
     names = list(rows.schema)
-    others, gone, vanished = first_rows.clear(), first_rows.clear().select(key), frozenset[str]()
+    others, gone_keys, vanished = first_rows.clear(), first_rows.clear().select(key), frozenset[str]()
     if state.lake.exists(spec):
         stored = as_declared(state.lake.scan(spec), dataset, beside=names[len(dataset.columns) :])
         mine, theirs = stored.filter(pl.col(SOURCE) == source), stored.filter(pl.col(SOURCE) != source)
         if _any(theirs):
             others = theirs.join(keys, on=key, how="semi").select(names).collect(engine="streaming")
         if _any(mine):
-            gone = mine.join(keys, on=key, how="anti").select(key).collect(engine="streaming")
+            gone_keys = mine.join(keys, on=key, how="anti").select(key).collect(engine="streaming")
             column = dataset.partitions.column if dataset.partitions else SOURCE
             places = mine.select(column).unique().collect(engine="streaming")
             vanished = _partitions(dataset, places)
-    kept = SupersededRows(state.lake, dataset) if spec.replaces else None
+    superseded = SupersededRows(state.lake, dataset) if spec.replaces else None
     numbers = {source: number for source, (_, number) in state.logged.items()} | dict(arrivals)
     aside = first_rows.clear()
     may_give_way = dataset.newest_column is not None or _is_outrun(arrivals, numbers)
-    if kept is not None and kept.exist() and (gone.height or may_give_way):
-        mine_keys = keys.collect(engine="streaming") if may_give_way else gone
-        aside = kept.under(pl.concat([gone, mine_keys]).unique(), besides=[source]).select(names)
+    if superseded is not None and superseded.exist() and (gone_keys.height or may_give_way):
+        mine_keys = keys.collect(engine="streaming") if may_give_way else gone_keys
+        aside = superseded.under(pl.concat([gone_keys, mine_keys]).unique(), besides=[source]).select(names)
     contested = pl.concat([others.select(key), aside.select(key)]).unique()
     met = (
         rows.lazy().join(contested.lazy(), on=key, how="semi").collect(engine="streaming")
@@ -111,7 +111,7 @@ def plan_large_table(
         partition_counts=counts,
         replaced=(source,) if spec.replaces else (),
         overtaken=plan.overtaken,
-        dropped=() if kept is None else _dropped(state, kept, plan.overtaken, plan.restored, [source]),
+        dropped=() if superseded is None else _dropped(state, superseded, plan.overtaken, plan.restored, [source]),
         given_way=given_way[SOURCE],
         restored=plan.restored[SOURCE],
         partitions=frozenset(counts) | vanished | _partitions(dataset, plan.written, given_way),
@@ -172,15 +172,17 @@ def plan_table(
         rows = dataset.newest_rows(valid)
         return TablePlan(written=rows)
     key = list(dataset.key)
-    kept = SupersededRows(state.lake, dataset) if spec.replaces else None
+    superseded = SupersededRows(state.lake, dataset) if spec.replaces else None
     mine = _rows_of(state, replaced) if replaced else _nothing(dataset, valid)
-    gone = mine.join(valid, on=key, how="anti").select(key)
+    gone_keys = mine.join(valid, on=key, how="anti").select(key)
     numbers = {source: number for source, (_, number) in state.logged.items()} | dict(arrivals)
     others = _others(state, valid, replaced)
     aside = valid.clear()
     may_give_way = dataset.newest_column is not None or _is_outrun(arrivals, numbers)
-    if kept is not None and (gone.height or may_give_way) and kept.exist():
-        aside = kept.under(pl.concat([gone, valid.select(key)]).unique(), besides=replaced).select(valid.columns)
+    if superseded is not None and (gone_keys.height or may_give_way) and superseded.exist():
+        aside = superseded.under(pl.concat([gone_keys, valid.select(key)]).unique(), besides=replaced).select(
+            valid.columns
+        )
     plan = plan_rows(valid, others, aside, key=key, arrivals=numbers, newest=dataset.newest_column)
     same = [*key, HASH, SOURCE]
     changed, vanished = plan.written.join(mine, on=same, how="anti"), mine.join(plan.written, on=same, how="anti")
@@ -189,7 +191,7 @@ def plan_table(
         written=plan.written,
         replaced=tuple(replaced) if spec.replaces else (),
         overtaken=plan.overtaken,
-        dropped=() if kept is None else _dropped(state, kept, plan.overtaken, plan.restored, replaced),
+        dropped=() if superseded is None else _dropped(state, superseded, plan.overtaken, plan.restored, replaced),
         given_way=given_way[SOURCE],
         restored=plan.restored[SOURCE],
         partitions=_partitions(dataset, changed, vanished, given_way),
@@ -271,19 +273,23 @@ def _others(state: IngestState, valid: pl.DataFrame, replaced: Sequence[str]) ->
 
 
 def _dropped(
-    state: IngestState, kept: SupersededRows, overtaken: pl.DataFrame, restored: pl.DataFrame, replaced: Sequence[str]
+    state: IngestState,
+    superseded: SupersededRows,
+    overtaken: pl.DataFrame,
+    restored: pl.DataFrame,
+    replaced: Sequence[str],
 ) -> tuple[str, ...]:
     """List the rows kept aside that are no longer to be: those that stand again, and what replaced sources had.
 
     After a run that died before the table had its rows, or before it took such rows away, all that stand in the table
     are among them.
     """
-    if not kept.exist():
+    if not superseded.exist():
         return ()
-    stale = set(kept.ids_of(replaced)) | set(kept.identify(restored))
+    stale = set(superseded.ids_of(replaced)) | set(superseded.identify(restored))
     if state.has_rows_twice and state.lake.exists(table_spec(state.dataset)):
-        stale |= set(kept.also_standing())
-    return tuple(sorted(stale - set(kept.identify(overtaken))))
+        stale |= set(superseded.also_standing())
+    return tuple(sorted(stale - set(superseded.identify(overtaken))))
 
 
 def _partitions(dataset: Dataset, *frames: pl.DataFrame) -> frozenset[str]:

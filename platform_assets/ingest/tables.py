@@ -13,7 +13,7 @@ SUPERSEDED_ID = "_superseded_id"
 
 
 def table_spec(dataset: Dataset) -> TableSpec:
-    """The spec of the dataset's table; a new major version is a new table."""
+    """Return the spec of the dataset's table; a new major version is a new table."""
     partitions = dataset.partitions
     replaces = dataset.source is not None and dataset.source.replaces and dataset.store.mode == "merge"
     adds = dataset.source is not None and dataset.source.extra_columns == "add"
@@ -31,7 +31,10 @@ def table_spec(dataset: Dataset) -> TableSpec:
 
 
 def quarantine_spec(dataset: Dataset) -> TableSpec:
-    """The spec of the dataset's quarantine: a new version of an input replaces the envelopes of the earlier one."""
+    """Return the spec of the dataset's quarantine.
+
+    A new version of an input replaces the envelopes of the earlier one.
+    """
     return TableSpec(
         path=f"{dataset.name}/v{dataset.major}__quarantine",
         mode="merge",
@@ -41,19 +44,22 @@ def quarantine_spec(dataset: Dataset) -> TableSpec:
 
 
 def ingests_spec(dataset: Dataset) -> TableSpec:
-    """The spec of the dataset's ingest log: one row an input, its latest version."""
+    """Return the spec of the dataset's ingest log: one row an input, its latest version."""
     return TableSpec(
         path=f"{dataset.name}/v{dataset.major}__ingests", mode="merge", key=("source",), schema_evolution="add"
     )
 
 
 def verdicts_spec(dataset: Dataset) -> TableSpec:
-    """The spec of the verdicts by place: what each rule found in each partition, or among the rows of each source."""
+    """Return the spec of the verdicts by place.
+
+    What each rule found in each partition, or among the rows of each source.
+    """
     return TableSpec(path=f"{dataset.name}/v{dataset.major}__verdicts", mode="merge", key=("rule", "place"))
 
 
 def superseded_spec(dataset: Dataset) -> TableSpec:
-    """The spec of the valid rows that a newer input overtook: they stand again when it gives their key up.
+    """Return the spec of the valid rows that a newer input overtook: they stand again when it gives their key up.
 
     A part a source, so that what a file brings is compared with what it brought before, and with nothing else.
     """

@@ -21,7 +21,7 @@ class TopicReplaced(CoreError):
 
     def __init__(self, dataset: str, topic: str, *, stored: int, present: int) -> None:
         self.dataset, self.topic = dataset, topic
-        self.stored, self.present = _shown(stored), _shown(present)
+        self.stored, self.present = _number_text(stored), _number_text(present)
         command = f"platform stream restart {dataset}"
         super().__init__(
             f"{dataset}: topic {topic!r} was deleted and created again: it is {self.present}, and the table's position "
@@ -52,7 +52,7 @@ def history_name(lake: Lake, dataset: Dataset) -> str:
     """Return the name from which rows come now: the topic's, with an identity where it was begun anew."""
     topic, spec = topic_name(lake, dataset), table_spec(dataset)
     begun = lake.position(spec, _beginning(topic)) if lake.exists(spec) else None
-    return topic if begun is None else f"{topic}~{_shown(begun)}"
+    return topic if begun is None else f"{topic}~{_number_text(begun)}"
 
 
 def stream_id(history: str, partition: int) -> str:
@@ -128,5 +128,5 @@ def _beginning(topic: str) -> str:
     return f"beginning:{topic}"
 
 
-def _shown(number: int) -> str:
+def _number_text(number: int) -> str:
     return f"{number:016x}"

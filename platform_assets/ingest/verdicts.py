@@ -91,11 +91,11 @@ class TableVerdicts:
             self.lake.write(verdicts_spec(self.dataset), numbers)
 
     def _refusing_rules(self) -> list[str]:
-        """The rules on rows for which nothing may be written."""
+        """Return the rules on rows for which nothing may be written."""
         return [rule.id for rule in rules_of(self.dataset) if not is_measured(rule) and stops(self.dataset, rule)]
 
     def _no_longer_refused(self, partitions: Sequence[str] | None) -> pl.DataFrame:
-        """The counts of refused rows of partitions that are written now."""
+        """Return the counts of refused rows of partitions that are written now."""
         if self.dataset.partitions is None or not partitions or not self._refusing_rules():
             return pl.DataFrame(schema=VERDICTS)
         refused = (
@@ -123,30 +123,30 @@ class TableVerdicts:
             judged: The results of this run's rows, for their samples and reasons.
             now: To leave out partitions that retention has dropped.
         """
-        kept = self._kept(now)
+        kept_numbers = self._kept_rows(now)
         store = QuarantineStore(self.lake, self.dataset)
         rows = self._rows(store)
         waiting = store.envelopes(decision="open") if self.dataset.quarantine else None
         ours = {result.rule.id: result for result in judged}
-        found = []
+        results = []
         for rule in rules_of(self.dataset):
             if isinstance(rule, DatasetRule) and rule.over == "table":
                 continue
-            mine = kept.filter(pl.col("rule") == rule.id)
+            mine = kept_numbers.filter(pl.col("rule") == rule.id)
             if is_measured(rule):
                 values = dict(mine.select("place", "value").iter_rows())
-                found.append(verdict(rule, values, rows))
+                results.append(verdict(rule, values, rows))
             else:
                 failed = int(mine["failed"].sum())
                 result = _row_verdict(rule, ours.get(rule.id), failed, waiting, rows)
                 result = with_waiting_values(result, self.dataset, waiting)
                 is_stopping = self.dataset.partitions is not None and stops(self.dataset, rule)
                 places = mine.filter(pl.col("failed") > 0)["place"].sort().to_list() if is_stopping else []
-                found.append(replace(result, refused_in=places))
-        return found
+                results.append(replace(result, refused_in=places))
+        return results
 
     def _rows(self, store: QuarantineStore) -> int:
-        """The rows that stand or wait in quarantine."""
+        """Return the rows that stand or wait in quarantine."""
         if not self.dataset.is_made:
             return int(store.ingests().select(pl.col("valid") + pl.col("quarantined")).sum().item() or 0)
         spec = table_spec(self.dataset)
@@ -177,14 +177,14 @@ class TableVerdicts:
             orient="row",
         )
 
-    def _kept(self, now: datetime) -> pl.DataFrame:
-        kept = self._stored()
+    def _kept_rows(self, now: datetime) -> pl.DataFrame:
+        stored_numbers = self._stored()
         partitions, retention = self.dataset.partitions, self.dataset.retention
         if not isinstance(partitions, Partitions) or retention is None or retention.keep is None:
-            return kept
+            return stored_numbers
         first = partitions.key_at(now - retention.keep)
         by_source = pl.col("value").is_null() & ~pl.col("rule").is_in(self._refusing_rules())
-        return kept.filter(by_source | (pl.col("place") >= first))
+        return stored_numbers.filter(by_source | (pl.col("place") >= first))
 
     def _stored(self) -> pl.DataFrame:
         spec = verdicts_spec(self.dataset)
@@ -196,7 +196,7 @@ class TableVerdicts:
 def _row_verdict(
     rule: Rule, ours: RuleResult | None, passed_by: int, waiting: pl.DataFrame | None, rows: int
 ) -> RuleResult:
-    """A rule's result: rows that wait in quarantine because of it, and rows that it only warns of."""
+    """Return a rule's result: rows that wait in quarantine because of it, and rows that it only warns of."""
     because = waiting.filter(pl.col("rules").list.contains(rule.id)) if waiting is not None else None
     files = because.filter(pl.col("position").is_null()) if because is not None else None
     failed = passed_by + (because.height - files.height if because is not None and files is not None else 0)

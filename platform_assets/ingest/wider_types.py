@@ -25,9 +25,9 @@ def widen_stored_types(lake: Lake, dataset: Dataset) -> Mapping[str, pl.DataType
     spec = table_spec(dataset)
     if spec.schema_evolution != "add":
         return {}
-    kept = SupersededRows(lake, dataset)
-    if dataset.source is not None and kept.exist():  # their ids are hashes of typed keys
-        _widen(lake, superseded_spec(dataset), dataset, kept.with_ids)
+    superseded_rows = SupersededRows(lake, dataset)
+    if dataset.source is not None and superseded_rows.exist():  # their ids are hashes of typed keys
+        _widen(lake, superseded_spec(dataset), dataset, superseded_rows.with_ids)
     return _widen(lake, spec, dataset, lambda rows: rows)
 
 
@@ -38,17 +38,17 @@ def _widen(
         return {}
     version = lake.version(spec)
     stored = lake.scan(spec)
-    there = stored.collect_schema()
+    stored_types = stored.collect_schema()
     wider = {column.name: column.dtype for column in dataset.columns
-             if column.name in there and _is_wider(column.dtype, there[column.name])}  # fmt: skip
+             if column.name in stored_types and _is_wider(column.dtype, stored_types[column.name])}  # fmt: skip
     if wider:
         whole = replace(spec, mode="overwrite", schema_evolution="add", replaces=None)
-        told = {"widened": ", ".join(f"{name} to {dtype}" for name, dtype in wider.items())}
+        commit_metadata = {"widened": ", ".join(f"{name} to {dtype}" for name, dtype in wider.items())}
         lake.write(
             whole,
             finish(stored.with_columns(pl.col(name).cast(dtype) for name, dtype in wider.items())),
             expected_version=version,
-            commit_metadata=told,
+            commit_metadata=commit_metadata,
         )
     return wider
 

@@ -10,7 +10,9 @@ _ACTIVE = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunSta
 def oldest_active_run(instance: dg.DagsterInstance) -> tuple[str, datetime] | None:
     """Find the id and the start of the run that has been working longest, or None; every run may read every table."""
     records = instance.get_run_records(_ACTIVE)
-    started = [(each.start_time or each.create_timestamp.timestamp(), each.dagster_run.run_id) for each in records]
+    started = [
+        (record.start_time or record.create_timestamp.timestamp(), record.dagster_run.run_id) for record in records
+    ]
     if not started:
         return None
     at, run_id = min(started)

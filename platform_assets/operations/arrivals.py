@@ -70,14 +70,14 @@ class Cursor:
         if "marks" not in raw:
             return cls(raw.get("epoch", now.isoformat()), raw.get("turn", 0))
         marks = {name: Mark(**{**mark, "waiting": tuple(mark["waiting"])}) for name, mark in raw["marks"].items()}
-        asked = {(table, source): Asked(*version) for table, source, *version in raw["asked"]}
-        return cls(raw["epoch"], raw["turn"], marks, raw["tables"], asked)
+        asked_units = {(table, source): Asked(*version) for table, source, *version in raw["asked"]}
+        return cls(raw["epoch"], raw["turn"], marks, raw["tables"], asked_units)
 
     def write(self) -> str:
         """Write the cursor as text."""
-        asked = [(*place, unit.fingerprint, unit.ingest_id) for place, unit in self.asked.items()]
+        asked_units = [(*place, unit.fingerprint, unit.ingest_id) for place, unit in self.asked.items()]
         marks = {name: asdict(mark) for name, mark in self.marks.items()}
-        fields = {"epoch": self.epoch, "turn": self.turn, "marks": marks, "tables": self.tables, "asked": asked}
+        fields = {"epoch": self.epoch, "turn": self.turn, "marks": marks, "tables": self.tables, "asked": asked_units}
         return json.dumps(fields, default=list)
 
 
@@ -140,7 +140,7 @@ class Watched:
 def _by_feed(
     lake: Lake, settings: Settings, datasets: Iterable[Dataset], recent: RecentUnits | None
 ) -> dict[Feed, list[Watched]]:
-    """The datasets by the feed that they share; one whose first partition has not begun waits."""
+    """Return the datasets by the feed that they share; one whose first partition has not begun waits."""
     by_feed: dict[Feed, list[Watched]] = {}
     for dataset in datasets:
         watched = Watched(lake, dataset, cast("WatchedSource", adapter_for(dataset, settings, recent=recent)))
@@ -167,19 +167,19 @@ class Visit:
         elif mark.listing == listing.digest:
             return []
         units, total = listing.after(mark)
-        known = self._known(units)
+        known = self._known_facts(units)
         if mark != Mark() and total != without(mark.total, self._earlier(units, known, mark)):
             mark = Mark()
             units, total = listing.after(mark)
-            known = self._known(units)
+            known = self._known_facts(units)
         mark = replace(mark, total=total, waiting=(), listing="")
         arrivals, mark, is_complete = self._take(units, known, mark, limits)
         if is_complete and not mark.waiting:
             mark = replace(mark, listing=listing.digest)
         marks = {**self.cursor.marks, self.feed.name: mark}
-        asked = dict(list(self.asked.items())[-ASKED_UNITS:])
+        asked_units = dict(list(self.asked.items())[-ASKED_UNITS:])
         self.cursor = replace(
-            self.cursor, marks=marks, tables={**self.cursor.tables, self.feed.name: tables}, asked=asked
+            self.cursor, marks=marks, tables={**self.cursor.tables, self.feed.name: tables}, asked=asked_units
         )
         return arrivals
 
@@ -198,15 +198,15 @@ class Visit:
                 continue
             news = [watched for watched in known.covering[unit.source] if self._is_news(watched, unit, known)]
             if news:
-                arrivals += self._asked(news, unit, known)
+                arrivals += self._arrivals_of(news, unit, known)
                 files, size_bytes = files + 1, size_bytes + unit.size_bytes
             elif not known.covering[unit.source]:
                 self._remember("", unit)
             mark = replace(mark, arrived=behind[0], source=behind[1], total=mark.plus(unit))
         return arrivals, mark, True
 
-    def _known(self, units: Sequence[Unit]) -> "Known":
-        """What is known of the units: which datasets cover them, and what their logs say."""
+    def _known_facts(self, units: Sequence[Unit]) -> "Known":
+        """Return what is known of the units: which datasets cover them, and what their logs say."""
         covering = {unit.source: [watched for watched in self.watched if watched.source.covers(unit)] for unit in units}
         sources: dict[str, list[str]] = {}
         for source, datasets in covering.items():
@@ -218,18 +218,20 @@ class Visit:
     def _is_news(self, watched: Watched, unit: Unit, known: "Known") -> bool:
         """Whether the unit's version is another than the ones that were asked for, or that the log knows."""
         now = fingerprint(unit.source, unit.stamp)
-        asked = self.asked.get((watched.table, unit.source))
-        if asked is not None:
-            return asked.fingerprint != now
+        asked_unit = self.asked.get((watched.table, unit.source))
+        if asked_unit is not None:
+            return asked_unit.fingerprint != now
         logged = known.logs[watched.table].get(unit.source)
         return logged is None or logged[0] != now
 
-    def _asked(self, news: Sequence[Watched], unit: Unit, known: "Known") -> Iterator[Arrival]:
-        """The arrivals of a unit at the datasets to which its version is news, unless its content is none."""
+    def _arrivals_of(self, news: Sequence[Watched], unit: Unit, known: "Known") -> Iterator[Arrival]:
+        """Yield the arrivals of a unit at the datasets to which its version is news, unless its content is none."""
         for watched in news:
             identified = watched.source.identify(unit)
-            asked = self.asked.get((watched.table, unit.source))
-            contents = {asked.ingest_id} if asked else known.logs[watched.table].get(unit.source, (0, set()))[1]
+            asked_unit = self.asked.get((watched.table, unit.source))
+            contents = (
+                {asked_unit.ingest_id} if asked_unit else known.logs[watched.table].get(unit.source, (0, set()))[1]
+            )
             self._remember(watched.table, identified)
             if identified.ingest_id not in contents:
                 yield Arrival(watched.dataset, identified, watched.reach.touched(identified, watched.source))
@@ -240,15 +242,17 @@ class Visit:
         self.asked[table, unit.source] = Asked(fingerprint(unit.source, unit.stamp), unit.ingest_id)
 
     def _earlier(self, units: Sequence[Unit], known: "Known", mark: Mark) -> list[int]:
-        """The fingerprints of the versions before of those units that the mark's total has already."""
+        """Return the fingerprints of the versions before of those units that the mark's total has already."""
         earlier = []
         for unit in units:
             if unit.source in mark.waiting:
                 continue
             tables = ["", *(watched.table for watched in known.covering[unit.source])]
-            asked = [version.fingerprint for table in tables if (version := self.asked.get((table, unit.source)))]
+            asked_fingerprints = [
+                version.fingerprint for table in tables if (version := self.asked.get((table, unit.source)))
+            ]
             logged = [log[unit.source][0] for table in tables[1:] if unit.source in (log := known.logs[table])]
-            earlier += (asked or logged)[:1]
+            earlier += (asked_fingerprints or logged)[:1]
         return earlier
 
 

@@ -70,14 +70,14 @@ def awaited_rows(catalog: Catalog) -> dg.SensorDefinition:
         lake: dg.ResourceParam[Lake],
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """Ask for a run a dataset, or a category of it; its key names the envelopes, so that each is asked for once."""
-        found = list(begun_rows(lake, catalog))
-        for rows in found:
+        begun_datasets = list(begun_rows(lake, catalog))
+        for rows in begun_datasets:
             grow(context.instance, rows.dataset.partitions, rows.partitions)
             yield dg.RunRequest(
                 run_key=digest(rows.dataset.name, ",".join(rows.ids).encode()), tags=rows.tags,
                 asset_selection=[asset_key(rows.dataset.name)],
             )  # fmt: skip
-        if not found:
+        if not begun_datasets:
             yield dg.SkipReason("no awaited partition has begun")
 
     return begun

@@ -135,8 +135,8 @@ def run_in_process(request: PartitionRequest, defs: dg.Definitions, instance: dg
             raise_on_error=False,
         )
         if not result.success:
-            told = "; ".join(step_failures(instance, result.run_id)) or "see the run in the UI"
-            raise RunFailed(f"run {result.run_id} failed: {told}")
+            reasons = "; ".join(step_failures(instance, result.run_id)) or "see the run in the UI"
+            raise RunFailed(f"run {result.run_id} failed: {reasons}")
         yield result.run_id
 
 
@@ -152,8 +152,8 @@ def backfill_failure(instance: dg.DagsterInstance, backfill: PartitionBackfill) 
     if backfill.error:
         return backfill.error.message.strip()
     runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill.backfill_id}))
-    told = [reason for run in runs for reason in step_failures(instance, run.run_id)]
-    return "; ".join(dict.fromkeys(told)) or f"its status is {backfill.status.value}"
+    reasons = [reason for run in runs for reason in step_failures(instance, run.run_id)]
+    return "; ".join(dict.fromkeys(reasons)) or f"its status is {backfill.status.value}"
 
 
 def step_failures(instance: dg.DagsterInstance, run_id: str) -> list[str]:

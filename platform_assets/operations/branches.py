@@ -73,8 +73,10 @@ def list_branches(settings: Settings) -> list[BranchFacts]:
     branches = Branches(settings)
     opened = [branches.open(name) for name in branches.names()]
     return [
-        BranchFacts(each.name, each.created_at, len(each.pins), tuple(change.path for change in branches.changed(each)))
-        for each in opened
+        BranchFacts(
+            branch.name, branch.created_at, len(branch.pins), tuple(change.path for change in branches.changed(branch))
+        )
+        for branch in opened
     ]
 
 
@@ -98,18 +100,22 @@ def run_in_branch(location: CodeLocation, name: str, selection: Sequence[str]) -
     from platform_assets.operations.catch_up import planned_runs, run_catch_up  # noqa: PLC0415 - imports Dagster
 
     Branches(location.settings).open(name)
-    there = on_branch(location, name)
-    graph = there.defs.resolve_asset_graph()
+    branch_location = on_branch(location, name)
+    graph = branch_location.defs.resolve_asset_graph()
     by_name = {key.to_user_string(): key for key in graph.materializable_asset_keys}
-    for each in selection:
-        if each not in by_name:
-            raise UnknownName("asset", each, sorted(by_name))
-    wanted = {by_name[each] for each in selection}
-    keys = [key for key in graph.toposorted_asset_keys if key in wanted or graph.get_ancestor_asset_keys(key) & wanted]
-    stale = {key: _partitions_of(there, graph, key) for key in keys if key in graph.materializable_asset_keys}
-    with open_instance(there.settings) as instance:
+    for asset in selection:
+        if asset not in by_name:
+            raise UnknownName("asset", asset, sorted(by_name))
+    chosen_keys = {by_name[asset] for asset in selection}
+    keys = [
+        key
+        for key in graph.toposorted_asset_keys
+        if key in chosen_keys or graph.get_ancestor_asset_keys(key) & chosen_keys
+    ]
+    stale = {key: _partitions_of(branch_location, graph, key) for key in keys if key in graph.materializable_asset_keys}
+    with open_instance(branch_location.settings) as instance:
         for planned in planned_runs(stale, [], graph):
-            yield from run_catch_up(planned, there.defs, instance)
+            yield from run_catch_up(planned, branch_location.defs, instance)
 
 
 def on_branch(location: CodeLocation, name: str) -> CodeLocation:
@@ -123,8 +129,8 @@ def _partitions_of(location: CodeLocation, graph: Any, key: "dg.AssetKey") -> se
     if node.partitions_def is None:
         return set()
     valid = set(node.partitions_def.get_partition_keys())
-    for each in (key, *sorted(node.parent_keys)):
-        dataset = location.catalog.datasets.get(each.to_user_string())
+    for parent_key in (key, *sorted(node.parent_keys)):
+        dataset = location.catalog.datasets.get(parent_key.to_user_string())
         if dataset is None or dataset.partitions is None or not location.lake.exists(table_spec(dataset)):
             continue
         column = dataset.partitions.column
@@ -162,11 +168,11 @@ def _difference(base: Lake, own: Lake, branch: Branch, change: TableChange, data
         before = _before(base, spec, change)
         if before is not None:
             key = () if dataset is None else tuple(dataset.key)
-            personal = () if dataset is None else (each.name for each in dataset.columns if each.pii is not None)
+            personal = () if dataset is None else (column.name for column in dataset.columns if column.pii is not None)
             hidden = frozenset(personal) if dataset is not None else frozenset(after.collect_schema().names())
-            declared = [each for each in after.collect_schema().names() if not each.startswith("_")]
-            seen = [each for each in before.collect_schema().names() if not each.startswith("_")]
-            changes = compare_rows(before.select(seen), after.select(declared), key, hidden=hidden)
+            declared = [name for name in after.collect_schema().names() if not name.startswith("_")]
+            shown_columns = [name for name in before.collect_schema().names() if not name.startswith("_")]
+            changes = compare_rows(before.select(shown_columns), after.select(declared), key, hidden=hidden)
     return TableDifference(
         name=change.path if dataset is None else dataset.name,
         is_new=change.since is None,

@@ -55,9 +55,9 @@ class PlatformCatalog:
 
         While `keep_fresh` reads beside, nobody waits for it but for the first.
         """
-        kept = self._kept
-        if kept is not None and self._is_kept_fresh:
-            return kept[1]
+        cached = self._kept
+        if cached is not None and self._is_kept_fresh:
+            return cached[1]
         return self._refreshed()
 
     def keep_fresh(self, is_stopped: threading.Event) -> None:
@@ -108,7 +108,7 @@ class PlatformCatalog:
             **page,
             "entry": asdict(entry),
             "terms_by_column": {column: names for column, names in terms.items() if names},
-            "promises": [asdict(promise) for each in promises for promise in each.promises],
+            "promises": [asdict(promise) for line in promises for promise in line.promises],
             "upstream": snapshot.lineage.upstream(name, depth=1),
             "consumers": snapshot.lineage.downstream(name),
         }
@@ -216,15 +216,15 @@ class PlatformCatalog:
     def home(self) -> dict[str, Any]:
         """Tell what changed last, what is red, and whose it is."""
         snapshot = self.snapshot()
-        changed = [each for each in snapshot.entries.values() if each.materialised_at]
-        changed.sort(key=lambda each: str(each.materialised_at), reverse=True)
-        red = [each for each in snapshot.entries.values() if each.state == "red" or each.quarantine_open]
+        changed = [entry for entry in snapshot.entries.values() if entry.materialised_at]
+        changed.sort(key=lambda entry: str(entry.materialised_at), reverse=True)
+        red = [entry for entry in snapshot.entries.values() if entry.state == "red" or entry.quarantine_open]
         return {
             "at": snapshot.at,
             "datasets": len(snapshot.entries),
-            "changed": [asdict(each) for each in changed[:10]],
-            "red": [asdict(each) for each in sorted(red, key=lambda each: (each.state != "red", each.name))],
-            "red_by_owner": dict(Counter(each.owner or "nobody" for each in red).most_common()),
+            "changed": [asdict(entry) for entry in changed[:10]],
+            "red": [asdict(entry) for entry in sorted(red, key=lambda entry: (entry.state != "red", entry.name))],
+            "red_by_owner": dict(Counter(entry.owner or "nobody" for entry in red).most_common()),
         }
 
     def owners(self) -> list[dict[str, Any]]:
@@ -243,15 +243,15 @@ class PlatformCatalog:
 def states_of(entries: Iterable[CatalogEntry]) -> dict[str, dict[str, Any]]:
     """Return what the picture of the lineage shows on each node."""
     return {
-        each.name: {
-            "state": each.state,
-            "freshness": each.freshness,
-            "quarantine": each.quarantine_open,
-            "failed": each.checks_failed,
-            "warned": each.checks_warned,
-            "red_upstream": list(each.red_upstream),
+        entry.name: {
+            "state": entry.state,
+            "freshness": entry.freshness,
+            "quarantine": entry.quarantine_open,
+            "failed": entry.checks_failed,
+            "warned": entry.checks_warned,
+            "red_upstream": list(entry.red_upstream),
         }
-        for each in entries
+        for entry in entries
     }
 
 
@@ -262,9 +262,9 @@ def _grouped(entries: Iterable[CatalogEntry], key: Callable[[CatalogEntry], str]
     return [
         {
             "name": name,
-            "datasets": [each.name for each in group],
-            "red": [each.name for each in group if each.state == "red"],
-            "quarantine_open": sum(each.quarantine_open for each in group),
+            "datasets": [entry.name for entry in group],
+            "red": [entry.name for entry in group if entry.state == "red"],
+            "quarantine_open": sum(entry.quarantine_open for entry in group),
         }
         for name, group in sorted(groups.items())
     ]

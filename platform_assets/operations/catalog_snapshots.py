@@ -116,7 +116,7 @@ class SnapshotReader:
             dataset = self._location.catalog.datasets.get(name)
             node = structure.lineage.nodes.get(name)
             reading = self._readings.newest(name, behind_of(records, name)) if dataset is not None else None
-            kept = [each.kept for each in reading.promises.values()] if reading is not None else []
+            promises_kept = [promise.kept for promise in reading.promises.values()] if reading is not None else []
             facts = _of_declared(dataset) if dataset is not None else _of_undeclared(structure.undeclared[name])
             yield CatalogEntry(
                 name=name,
@@ -135,7 +135,7 @@ class SnapshotReader:
                 freshness=freshness.get(name, "not_applicable"),
                 **_counted(counts[name]),
                 quarantine_open=(reading.quarantined or 0) if reading is not None else 0,
-                sla_kept=None if not kept else all(each is not False for each in kept),
+                sla_kept=None if not promises_kept else all(is_kept is not False for is_kept in promises_kept),
                 red_upstream=tuple(red_above.get(name, ())),
             )
 

@@ -68,7 +68,11 @@ def _planned_runs(
         definition = graph.get(key).partitions_def
         stale[key] = set(keys_to_fill(instance, dataset.partitions)) if definition else set()
     datasets = location.catalog.datasets.values()
-    sources = {asset_key(each.name) for each in datasets if each.source and not each.source.inputs and not each.is_made}
+    sources = {
+        asset_key(dataset.name)
+        for dataset in datasets
+        if dataset.source and not dataset.source.inputs and not dataset.is_made
+    }
     staleness, red_checks = Staleness(graph, instance), red_checks_of(location)
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
@@ -95,10 +99,10 @@ def planned_runs(stale: StalePartitions, arrivals: Sequence[Arrival], graph: Any
 
 def awaited_runs(location: CodeLocation, instance: dg.DagsterInstance) -> list[CatchUpRun]:
     """Plan the runs that take up rows of the future whose partition has begun; they come before `stale_runs` looks."""
-    found = list(begun_rows(location.lake, location.catalog))
-    for rows in found:
+    all_begun = list(begun_rows(location.lake, location.catalog))
+    for rows in all_begun:
         grow(instance, rows.dataset.partitions, rows.partitions)
-    return [CatchUpRun((asset_key(rows.dataset.name),), rows.tags) for rows in found]
+    return [CatchUpRun((asset_key(rows.dataset.name),), rows.tags) for rows in all_begun]
 
 
 def red_checks_of(location: CodeLocation) -> RedChecks:
@@ -110,8 +114,8 @@ def red_checks_of(location: CodeLocation) -> RedChecks:
 def stopped_assets(location: CodeLocation, instance: dg.DagsterInstance) -> dict[str, str]:
     """Tell by name why assets are not built: a blocking check of what they read is red."""
     red_checks = red_checks_of(location)
-    found = {key: red_checks.stopping(instance, key) for key in red_checks.parents if _is_derived(location, key)}
-    return {key.to_user_string(): blame(red) for key, red in sorted(found.items()) if red}
+    red_by_key = {key: red_checks.stopping(instance, key) for key in red_checks.parents if _is_derived(location, key)}
+    return {key.to_user_string(): blame(red) for key, red in sorted(red_by_key.items()) if red}
 
 
 def _is_derived(location: CodeLocation, key: dg.AssetKey) -> bool:
@@ -120,7 +124,9 @@ def _is_derived(location: CodeLocation, key: dg.AssetKey) -> bool:
 
 
 def _arrivals(location: CodeLocation) -> list[Arrival]:
-    datasets = [each for each in location.catalog.datasets.values() if each.source and each.source.is_watched]
+    datasets = [
+        dataset for dataset in location.catalog.datasets.values() if dataset.source and dataset.source.is_watched
+    ]
     now = datetime.now(UTC)
     lake, settings = location.lake, location.settings
     cursor = Cursor.read(None, now)
@@ -130,7 +136,7 @@ def _arrivals(location: CodeLocation) -> list[Arrival]:
 
 
 def _with_news(location: CodeLocation, tell: Callable[[str], None]) -> Iterator[Dataset]:
-    """The datasets whose source does not land as files and has something that the ingest log does not know."""
+    """Yield the datasets whose source does not land as files and has something that the ingest log does not know."""
     for dataset in location.catalog.datasets.values():
         if dataset.source and not dataset.is_made and not dataset.source.is_watched and not dataset.source.inputs:
             cursor = cursor_of(QuarantineStore(location.lake, dataset))
@@ -146,14 +152,14 @@ def _with_news(location: CodeLocation, tell: Callable[[str], None]) -> Iterator[
 def _batches(keys: Sequence[dg.AssetKey], graph: Any) -> Iterator[list[dg.AssetKey]]:
     """Keys in their order, cut where a run would hold two partitionings."""
     batch: list[dg.AssetKey] = []
-    held: dg.PartitionsDefinition[str] | None = None
+    batch_partitions: dg.PartitionsDefinition[str] | None = None
     for key in keys:
         partitions = graph.get(key).partitions_def
-        if partitions is not None and held is not None and partitions != held:
+        if partitions is not None and batch_partitions is not None and partitions != batch_partitions:
             yield batch
-            batch, held = [], None
+            batch, batch_partitions = [], None
         batch.append(key)
-        held = held or partitions
+        batch_partitions = batch_partitions or partitions
     if batch:
         yield batch
 
@@ -161,7 +167,7 @@ def _batches(keys: Sequence[dg.AssetKey], graph: Any) -> Iterator[list[dg.AssetK
 def _runs(
     batch: Sequence[dg.AssetKey], stale: StalePartitions, arrivals: Sequence[Arrival], graph: Any
 ) -> Iterator[CatchUpRun]:
-    """The runs of a batch: one, or, where its partitions do not adjoin, one for each stretch of them.
+    """Yield the runs of a batch: one, or, where its partitions do not adjoin, one for each stretch of them.
 
     Assets without partitions and those with then have runs of their own, because one above another needs all of it.
     """
@@ -179,17 +185,19 @@ def _runs(
     for is_partitioned, group in groupby(batch, key=lambda key: key in partitioned):
         keys = tuple(group)
         for stretch in stretches if is_partitioned else [()]:
-            wanted = tuple(key for key in keys if not is_partitioned or stale[key] & set(stretch))
-            taken = [arrival for arrival in mine if asset_key(arrival.dataset.name) in wanted]
-            taken = [arrival for arrival in taken if not is_partitioned or set(arrival.partitions) & set(stretch)]
-            if wanted:
-                yield CatchUpRun(wanted, span_tags(stretch), run_config(taken))
+            asset_keys = tuple(key for key in keys if not is_partitioned or stale[key] & set(stretch))
+            run_arrivals = [arrival for arrival in mine if asset_key(arrival.dataset.name) in asset_keys]
+            run_arrivals = [
+                arrival for arrival in run_arrivals if not is_partitioned or set(arrival.partitions) & set(stretch)
+            ]
+            if asset_keys:
+                yield CatchUpRun(asset_keys, span_tags(stretch), run_config(run_arrivals))
 
 
 def _runs_of_categories(
     key: dg.AssetKey, stale: set[str], arrivals: Sequence[Arrival], graph: Any
 ) -> Iterator[CatchUpRun]:
-    """The runs of one asset that is divided by category: one of all that landed, then one of each stretch."""
+    """Yield the runs of one asset that is divided by category: one of all that landed, then one of each stretch."""
     definition = graph.get(key).partitions_def
     landed = [arrival for arrival in arrivals if asset_key(arrival.dataset.name) == key]
     if definition is None:
@@ -205,7 +213,7 @@ def _runs_of_categories(
 def _stretches(
     definition: dg.PartitionsDefinition[str], stale: Sequence[set[str]], arrivals: Sequence[Arrival]
 ) -> list[tuple[str, ...]]:
-    """The partitions of a batch in stretches of adjoining ones; those that one unit touches are not divided."""
+    """Return the partitions of a batch in stretches of adjoining ones; those that one unit touches are not divided."""
     keys = definition.get_partition_keys()
     place = {key: at for at, key in enumerate(keys)}
     spans = [(place[key], place[key]) for partitions in stale for key in partitions if key in place]
@@ -222,7 +230,7 @@ def _stretches(
 
 
 def run_catch_up(planned: CatchUpRun, defs: dg.Definitions, instance: dg.DagsterInstance) -> Iterator[dg.DagsterEvent]:
-    """The events of the run, as they happen; the run works in a thread of this process.
+    """Yield the events of the run, as they happen; the run works in a thread of this process.
 
     Runs of which a `kill -9` took the process are failed first, for they would keep their pools from this one for ever.
     """
@@ -264,7 +272,10 @@ _WRAPPING = ("Dagster", "Retry")
 
 
 def why(event: dg.DagsterEvent) -> str:
-    """The message of a step's failure: its own where the asset failed on purpose, else of what Dagster wrapped."""
+    """Return the message of a step's failure.
+
+    Its own where the asset failed on purpose, else of what Dagster wrapped.
+    """
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
@@ -275,5 +286,5 @@ def why(event: dg.DagsterEvent) -> str:
 
 
 def _new_run_id() -> str:
-    """A new run id."""
+    """Return a new run id."""
     return dg.DagsterRun(job_name="catch_up").run_id

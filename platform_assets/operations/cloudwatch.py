@@ -35,8 +35,8 @@ def push_points(location: CodeLocation, instance: dg.DagsterInstance) -> int:
     if not path.exists():
         _keep(path, newest_event(instance))
         return 0
-    kept = json.loads(path.read_text())
-    cursor = EventCursor(kept["last"], frozenset(kept["recent"]))
+    document = json.loads(path.read_text())
+    cursor = EventCursor(document["last"], frozenset(document["recent"]))
     sent = 0
     while True:
         entries, cursor = read_events(instance, cursor, _TYPES, limit=_EVENTS_AT_ONCE)

@@ -109,18 +109,23 @@ def changes_of(
     if against is not None and Path(against).is_file():
         old = load(Path(against)).dataset
         name = names[0] if names else old.name
-        found = [compare(old, location.catalog[name], levels=known)]
+        compared = [compare(old, location.catalog[name], levels=known)]
     elif against is None or any(against in registry.versions(name) for name in names or registry.names()):
-        found = list(comparisons(location.catalog, registry, names=names, levels=known, against=against))
+        compared = list(comparisons(location.catalog, registry, names=names, levels=known, against=against))
     else:
         with folder_at(against, registry.folder) as earlier:
-            found = list(comparisons(location.catalog, Registry(earlier), names=names, levels=known))
-    undeclared = {each.name: _undeclared(location, each.name) for each in found}
+            compared = list(comparisons(location.catalog, Registry(earlier), names=names, levels=known))
+    undeclared = {comparison.name: _undeclared(location, comparison.name) for comparison in compared}
     different = [
-        each for each in found if each.changes or None in (each.old_version, each.new_version) or undeclared[each.name]
+        comparison
+        for comparison in compared
+        if comparison.changes or None in (comparison.old_version, comparison.new_version) or undeclared[comparison.name]
     ]
     lineage = location_lineage(location) if different else Lineage({})
-    return [_touched(each, lineage, _breaking(location, each, partitions), undeclared[each.name]) for each in different]
+    return [
+        _touched(comparison, lineage, _breaking(location, comparison, partitions), undeclared[comparison.name])
+        for comparison in different
+    ]
 
 
 def _undeclared(location: CodeLocation, name: str) -> list[str]:
@@ -131,10 +136,10 @@ def _undeclared(location: CodeLocation, name: str) -> list[str]:
     return [f"{column} ({dtype})" for column, dtype in added_before(location.lake, dataset).items()]
 
 
-def _breaking(location: CodeLocation, found: Comparison, partitions: int) -> BreakingRows | None:
+def _breaking(location: CodeLocation, comparison: Comparison, partitions: int) -> BreakingRows | None:
     """Judge the newest stored rows by the contract as it is declared now; columns that they lack are null."""
-    dataset = location.catalog.datasets.get(found.name)
-    if dataset is None or not found.changes or not partitions or not location.lake.exists(table_spec(dataset)):
+    dataset = location.catalog.datasets.get(comparison.name)
+    if dataset is None or not comparison.changes or not partitions or not location.lake.exists(table_spec(dataset)):
         return None
     frame, keys = _newest(location, dataset, partitions)
     lacking = [pl.lit(None, column.dtype).alias(column.name) for column in dataset.columns
@@ -161,18 +166,18 @@ def _newest(location: CodeLocation, dataset: Dataset, partitions: int) -> tuple[
 
 
 def _touched(
-    found: Comparison, lineage: Lineage, breaking: BreakingRows | None, undeclared: Sequence[str]
+    comparison: Comparison, lineage: Lineage, breaking: BreakingRows | None, undeclared: Sequence[str]
 ) -> DatasetChanges:
     return DatasetChanges(
-        name=found.name,
-        old_version=found.old_version,
-        new_version=found.new_version,
-        level="new" if found.old_version is None else found.level,
-        bump=found.bump,
-        proposed_version=found.proposed_version,
-        versioned=found.is_versioned,
-        reader_count=sum(not each.startswith("quarantine:") for each in lineage.downstream(found.name)),
-        changes=[_change(found.name, change, lineage) for change in found.changes],
+        name=comparison.name,
+        old_version=comparison.old_version,
+        new_version=comparison.new_version,
+        level="new" if comparison.old_version is None else comparison.level,
+        bump=comparison.bump,
+        proposed_version=comparison.proposed_version,
+        versioned=comparison.is_versioned,
+        reader_count=sum(not reader.startswith("quarantine:") for reader in lineage.downstream(comparison.name)),
+        changes=[_change(comparison.name, change, lineage) for change in comparison.changes],
         breaking=breaking,
         undeclared=undeclared,
     )

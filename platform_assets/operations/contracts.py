@@ -226,7 +226,7 @@ def compliance(
     ]  # fmt: skip
     frame = rows.frame.with_columns(unread if proven else []).collect()
     findings = [*_judged(dataset, frame, references, {rule.id: len(files) for rule in proven}), *promises]
-    failed = [each for each in findings if not each.passed and not each.is_warning]
+    failed = [finding for finding in findings if not finding.passed and not finding.is_warning]
     return Compliance(
         contract=dataset.name, version=dataset.version, rows=rows.name, row_count=frame.height, passed=not failed,
         findings=tuple(findings),
@@ -293,13 +293,15 @@ _SLA_DAYS = 30.0
 
 def stored_references(catalog: Catalog, lake: Lake, dataset: Dataset) -> dict[str, pl.DataFrame]:
     """Return the values that each reference rule looks for, where the dataset it looks into has a table."""
-    found = {}
+    stored_values = {}
     for rule in rules_of(dataset):
         target = catalog.datasets.get(rule.dataset) if isinstance(rule, ReferenceRule) else None
         if isinstance(rule, ReferenceRule) and target is not None and lake.exists(table_spec(target)):
             values = lake.read(table_spec(target), columns=list(dict.fromkeys(rule.to))).unique()
-            found[rule.id] = values.select(pl.col(to).alias(own) for own, to in zip(rule.columns, rule.to, strict=True))
-    return found
+            stored_values[rule.id] = values.select(
+                pl.col(to).alias(own) for own, to in zip(rule.columns, rule.to, strict=True)
+            )
+    return stored_values
 
 
 def write_into(folder: Path, dataset: Dataset) -> Path:
@@ -311,8 +313,8 @@ def write_into(folder: Path, dataset: Dataset) -> Path:
     path = folder / dataset.domain / f"{dataset.title}{ENDING}"
     document: Any = to_odcs(dataset)
     if path.exists():
-        there = read_document(path)
-        document = merged(there, document) if _is_ours(there) else updated(there, dataset)
+        existing = read_document(path)
+        document = merged(existing, document) if _is_ours(existing) else updated(existing, dataset)
     write_document(path, document)
     return path
 
@@ -320,7 +322,7 @@ def write_into(folder: Path, dataset: Dataset) -> Path:
 def _is_ours(document: Mapping[str, Any]) -> bool:
     """Return whether a document was written by the platform; of one that was not, only what changed is written."""
     tables = document.get("schema") or [{}]
-    return any(each.get("property") == "platformDataset" for each in tables[0].get("customProperties") or ())
+    return any(property_.get("property") == "platformDataset" for property_ in tables[0].get("customProperties") or ())
 
 
 def documents(catalog: Catalog, names: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -346,7 +348,7 @@ class JudgedRule:
 
 def judged_rules(dataset: Dataset) -> list[JudgedRule]:
     """Return the rules of a dataset, each with the rules that imply it."""
-    implied = {each.rule.id: [rule.id for rule in each.by] for each in implied_rules(dataset)}
+    implied = {implied_rule.rule.id: [rule.id for rule in implied_rule.by] for implied_rule in implied_rules(dataset)}
     return [
         JudgedRule(id=rule.id, severity=rule.severity, dimension=rule.dimension, label=rule.label,
                    implied_by=implied.get(rule.id, ()))

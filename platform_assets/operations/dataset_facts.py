@@ -154,6 +154,6 @@ class Page:
 
 
 def json_of(shown: Page) -> dict[str, object]:
-    """The page as one flat JSON object: the dataset's line first, then what only the page has."""
-    told = asdict(shown)
-    return {**told.pop("dataset"), **told}
+    """Return the page as one flat JSON object: the dataset's line first, then what only the page has."""
+    facts = asdict(shown)
+    return {**facts.pop("dataset"), **facts}

@@ -73,19 +73,19 @@ def _looks(cron: str) -> dg.AutomationCondition[Any]:
 
 
 def _judged(renewal: Renewal, source: Scored, key: dg.AssetKey) -> dg.AssetCheckResult:
-    found = renewal.evaluation
-    if found is None or found.auc is None:
+    evaluation = renewal.evaluation
+    if evaluation is None or evaluation.auc is None:
         words = "no rows of both kinds are labelled"
         return dg.AssetCheckResult(
             check_name=CHECK, asset_key=key, passed=False, severity=dg.AssetCheckSeverity.WARN, description=words
         )
-    figures = {"precision": found.precision, "recall": found.recall, "auc": found.auc}
+    figures = {"precision": evaluation.precision, "recall": evaluation.recall, "auc": evaluation.auc}
     return dg.AssetCheckResult(
         check_name=CHECK,
         asset_key=key,
-        passed=found.auc >= source.auc_at_least,
+        passed=evaluation.auc >= source.auc_at_least,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{found.rows:,} labelled rows, {found.odd:,} of them odd: AUC {found.auc:.3f}",
+        description=f"{evaluation.rows:,} labelled rows, {evaluation.odd:,} of them odd: AUC {evaluation.auc:.3f}",
         metadata={name: value for name, value in figures.items() if value is not None}
         | {"version": str(renewal.version)},
     )

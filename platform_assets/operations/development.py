@@ -45,7 +45,7 @@ def run_beside(main: Sequence[str], companions: Sequence[Companion], tell: Calla
         companions: The others.
         tell: Is told of each of them that ended by itself.
     """
-    processes = [subprocess.Popen(command) for command in (main, *(each.command for each in companions))]
+    processes = [subprocess.Popen(command) for command in (main, *(other.command for other in companions))]
     is_ending = False
 
     def pass_on(number: int, frame: object) -> None:
@@ -60,7 +60,7 @@ def run_beside(main: Sequence[str], companions: Sequence[Companion], tell: Calla
     try:
         running = dict(zip(processes[1:], companions, strict=True))
         while processes[0].poll() is None:
-            for process in [each for each in running if each.poll() is not None]:
+            for process in [candidate for candidate in running if candidate.poll() is not None]:
                 companion = running.pop(process)
                 if not is_ending:
                     tell(f"{companion.name} ended with {process.returncode}; start it again: {companion.restart}")
@@ -91,7 +91,7 @@ def companions_of(location: CodeLocation, tell: Callable[[str], None]) -> list[C
     """
     program = [sys.executable, "-m", "platform_assets.entrypoints.cli", "--package", location.package]
     companions = []
-    if any(each.source and each.source.is_stream for each in location.catalog.datasets.values()):
+    if any(dataset.source and dataset.source.is_stream for dataset in location.catalog.datasets.values()):
         words = ["stream", "run", "--all"]
         companions.append(Companion("the stream worker", [*program, *words], f"platform {' '.join(words)}"))
     url = urlsplit(location.settings.catalog_url)

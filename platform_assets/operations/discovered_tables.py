@@ -127,12 +127,12 @@ def _noted(code: str, naive: Sequence[str], nameless: Sequence[str]) -> str:
 
 def _sample(engine: DatabaseEngine, query: Query, rows: int) -> pl.DataFrame:
     frames = engine.rows(query, since=None, columns=None, batch_bytes=_BATCH_BYTES)
-    taken: list[pl.DataFrame] = []
+    parts: list[pl.DataFrame] = []
     for frame in frames:
-        taken.append(frame)
-        if sum(part.height for part in taken) >= rows:
+        parts.append(frame)
+        if sum(part.height for part in parts) >= rows:
             break
-    return pl.concat(taken).head(rows) if taken else pl.DataFrame()
+    return pl.concat(parts).head(rows) if parts else pl.DataFrame()
 
 
 def _cursor(columns: Sequence[str], key: Sequence[str]) -> str | None:

@@ -49,14 +49,18 @@ def judge_edges(location: CodeLocation, names: Collection[str]) -> tuple[EdgeRep
 
 def _judged(edge: Edge, lineage: Lineage, catalog: Catalog) -> EdgeReport:
     between = [
-        each
-        for each in lineage.columns
-        if (each.source, each.target) == (edge.source, edge.target)
-        and (each.how == "reference") == (edge.how == "reference")
+        column
+        for column in lineage.columns
+        if (column.source, column.target) == (edge.source, edge.target)
+        and (column.how == "reference") == (edge.how == "reference")
     ]
-    columns = tuple(sorted({each.source_column for each in between if each.source_column != WHOLE}))
+    columns = tuple(
+        sorted({column_edge.source_column for column_edge in between if column_edge.source_column != WHOLE})
+    )
     problems = tuple(
-        dict.fromkeys(problem for each in sorted(between) for problem in _problems(each, lineage, catalog))
+        dict.fromkeys(
+            problem for column_edge in sorted(between) for problem in _problems(column_edge, lineage, catalog)
+        )
     )
     return EdgeReport(edge.source, edge.target, edge.how, columns, problems)
 
@@ -71,8 +75,8 @@ def _problems(edge: ColumnEdge, lineage: Lineage, catalog: Catalog) -> Iterator[
             yield f"{below.name} is {below.dtype}, and is looked up as {above.name}, {above.dtype}"
         return
     target = (edge.target, edge.target_column, "value")
-    origins = {(each.source, each.source_column) for each in lineage.columns
-               if (each.target, each.target_column, each.how) == target}  # fmt: skip
+    origins = {(column.source, column.source_column) for column in lineage.columns
+               if (column.target, column.target_column, column.how) == target}  # fmt: skip
     if above.name != below.name or len(origins) > 1:
         return
     if _family(above.dtype) != _family(below.dtype):
@@ -86,7 +90,7 @@ def _problems(edge: ColumnEdge, lineage: Lineage, catalog: Catalog) -> Iterator[
 def _column(catalog: Catalog, name: str, column: str) -> Column | None:
     if name not in catalog.datasets:
         return None
-    return next((each for each in catalog[name].columns if each.name == column), None)
+    return next((candidate for candidate in catalog[name].columns if candidate.name == column), None)
 
 
 def _family(dtype: pl.DataType) -> str:

@@ -117,7 +117,9 @@ def list_envelopes(location: CodeLocation, dataset: str | None, decision: str, r
         UnknownName: There is no such dataset, or no dataset asked for has such a rule.
     """
     names = (
-        [dataset] if dataset else sorted(each.name for each in location.catalog.datasets.values() if each.quarantine)
+        [dataset]
+        if dataset
+        else sorted(declared.name for declared in location.catalog.datasets.values() if declared.quarantine)
     )
     stores = [quarantine_of(location, name) for name in names]
     if rule is not None:
@@ -132,7 +134,7 @@ def list_envelopes(location: CodeLocation, dataset: str | None, decision: str, r
 
 
 def _refuse_unknown_rule(stores: Sequence[QuarantineStore], rule: str) -> None:
-    rules = {each.id for store in stores for each in rules_of(store.dataset)}
+    rules = {known_rule.id for store in stores for known_rule in rules_of(store.dataset)}
     if rule not in rules:
         raise UnknownName("rule", rule, rules, where=f"{stores[0].dataset.name}: " if len(stores) == 1 else "")
 
@@ -251,8 +253,8 @@ def record_fix(location: CodeLocation, dataset: str, quarantine_id: str, setting
     text = json.dumps(after, ensure_ascii=False, separators=(",", ":"))
     breaks = _breaks(location, store.dataset, text)
     store.fix(quarantine_id, text)
-    came = json.loads(row["payload"])
-    changed = tuple(name for name, value in after.items() if name not in came or came[name] != value)
+    payload = json.loads(row["payload"])
+    changed = tuple(name for name, value in after.items() if name not in payload or payload[name] != value)
     return RecordedFix(dataset=dataset, id=quarantine_id, changed=changed, breaks=breaks)
 
 

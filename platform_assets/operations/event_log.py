@@ -50,20 +50,20 @@ def read_events(
     from dagster._serdes import deserialize_value  # noqa: PLC0415
 
     table, connect = _table(instance)
-    wanted = table.c.dagster_event_type.in_([each.value for each in types])
+    of_types = table.c.dagster_event_type.in_([type_.value for type_ in types])
     entries: list[dg.EventLogEntry] = []
     with connect() as connection:
-        behind = sa.select(table.c.id).where(table.c.id > cursor.last - OVERLAP, wanted).order_by(table.c.id)
+        behind = sa.select(table.c.id).where(table.c.id > cursor.last - OVERLAP, of_types).order_by(table.c.id)
         numbers = [
-            int(each)
-            for each in connection.execute(behind.limit(limit + len(cursor.recent))).scalars()
-            if each not in cursor.recent
+            int(number)
+            for number in connection.execute(behind.limit(limit + len(cursor.recent))).scalars()
+            if number not in cursor.recent
         ][:limit]
         for some in _parts(numbers):
             rows = connection.execute(sa.select(table.c.event).where(table.c.id.in_(some)).order_by(table.c.id))
             entries += [deserialize_value(text, EventLogEntry) for (text,) in rows]
     last = max([cursor.last, *numbers])
-    recent = frozenset(each for each in (*cursor.recent, *numbers) if each > last - OVERLAP)
+    recent = frozenset(number for number in (*cursor.recent, *numbers) if number > last - OVERLAP)
     return entries, EventCursor(last, recent)
 
 
@@ -94,20 +94,20 @@ def read_changes(
     import sqlalchemy as sa
 
     table, connect = _table(instance)
-    wanted = table.c.dagster_event_type.in_([each.value for each in types])
+    of_types = table.c.dagster_event_type.in_([type_.value for type_ in types])
     text = sa.case((table.c.dagster_event_type == "ASSET_CHECK_EVALUATION", table.c.event), else_=None)
     query = sa.select(table.c.id, table.c.dagster_event_type, table.c.asset_key, table.c.run_id, text)
     with connect() as connection:
-        behind = query.where(table.c.id > cursor.last - OVERLAP, wanted).order_by(table.c.id)
+        behind = query.where(table.c.id > cursor.last - OVERLAP, of_types).order_by(table.c.id)
         rows = connection.execute(behind.limit(limit + len(cursor.recent))).all()
     lines = [
         EventLine(int(number), event_type, _asset_name(key, event), run_id)
         for number, event_type, key, run_id, event in rows
         if number not in cursor.recent
     ][:limit]
-    numbers = [each.number for each in lines]
+    numbers = [line.number for line in lines]
     last = max([cursor.last, *numbers])
-    recent = frozenset(each for each in (*cursor.recent, *numbers) if each > last - OVERLAP)
+    recent = frozenset(number for number in (*cursor.recent, *numbers) if number > last - OVERLAP)
     return lines, EventCursor(last, recent)
 
 

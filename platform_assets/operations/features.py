@@ -54,11 +54,11 @@ def list_features(location: CodeLocation) -> list[DeclaredFeature]:
     """Return all declared features, those of one dataset together."""
     return [
         DeclaredFeature(
-            dataset.name, each.name, each.measure.kind, each.measure.column, each.over.total_seconds(), each.by,
-            dataset.version,
+            dataset.name, feature.name, feature.measure.kind, feature.measure.column, feature.over.total_seconds(),
+            feature.by, dataset.version,
         )
         for dataset in location.catalog.datasets.values() if isinstance(dataset.source, Featured)
-        for each in dataset.source.features
+        for feature in dataset.source.features
     ]  # fmt: skip
 
 
@@ -82,8 +82,8 @@ def frame_as_of(location: CodeLocation, name: str, labels: pl.DataFrame, *, inst
             "Fix: name the column of the instant with --instant, and the others as the features' keys."
         )
     events, time = _events(location, source)
-    asked = labels.with_columns(_as_instant(labels, instant))
-    return compute_features(source.features, events, asked, time=time, instant=instant)
+    dated_labels = labels.with_columns(_as_instant(labels, instant))
+    return compute_features(source.features, events, dated_labels, time=time, instant=instant)
 
 
 def look_up_features(location: CodeLocation, name: str, ids: Sequence[str]) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def train_again(location: CodeLocation, name: str, *, rows: int) -> DetectorVers
     if latest.height < 2:  # noqa: PLR2004 - one row has no scale
         raise RequestError(f"{name}: {detectors.source.of} has {latest.height} rows. Fix: take some in.")
     version, _ = detectors.train(latest)
-    return next(each for each in list_detectors(location, name) if each.version == version)
+    return next(detector for detector in list_detectors(location, name) if detector.version == version)
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,8 @@ def evaluate_detector(location: CodeLocation, name: str, labels: pl.DataFrame, *
         raise RequestError(f"{name}: {problem}. Fix: give its key {', '.join(dataset.key)} and --label COLUMN.")
     stored = as_declared(location.lake.scan(table_spec(dataset)), dataset).select(*dataset.key, "anomaly_score")
     types = {column: stored.collect_schema()[column] for column in dataset.key}
-    asked = labels.select(*dataset.key, pl.col(label).cast(pl.Boolean).alias("_odd")).cast(types)  # type: ignore[arg-type] # a dict of names
-    scored = asked.join(stored.collect(), on=list(dataset.key), how="left")
+    frame = labels.select(*dataset.key, pl.col(label).cast(pl.Boolean).alias("_odd")).cast(types)  # type: ignore[arg-type] # a dict of names
+    scored = frame.join(stored.collect(), on=list(dataset.key), how="left")
     evaluation = evaluate_scores(scored["anomaly_score"], scored["_odd"])
     figures = {field: value for field, value in asdict(evaluation).items() if value is not None}
     with open_instance(location.settings) as instance:
@@ -217,7 +217,7 @@ def read_labels(file: Path) -> pl.DataFrame:
 def _featured(location: CodeLocation, name: str) -> Featured:
     dataset = find_dataset(location.catalog, name)
     if not isinstance(dataset.source, Featured):
-        names = sorted({each.dataset for each in list_features(location)})
+        names = sorted({feature.dataset for feature in list_features(location)})
         raise RequestError(f"{name}: has no features. Fix: name one of {', '.join(names) or 'those with Featured'}.")
     return dataset.source
 
@@ -225,7 +225,7 @@ def _featured(location: CodeLocation, name: str) -> Featured:
 def _detectors(location: CodeLocation, name: str) -> Detectors:
     dataset = find_dataset(location.catalog, name)
     if not isinstance(dataset.source, Scored):
-        names = [each.name for each in location.catalog.datasets.values() if isinstance(each.source, Scored)]
+        names = [scored.name for scored in location.catalog.datasets.values() if isinstance(scored.source, Scored)]
         raise RequestError(f"{name}: has no detector. Fix: name one of {', '.join(names) or 'those with Scored'}.")
     return Detectors(location.lake, dataset)
 
@@ -240,7 +240,7 @@ def _events(location: CodeLocation, source: Featured) -> tuple[pl.DataFrame, str
 
 
 def _keys(source: Featured) -> list[str]:
-    return list(dict.fromkeys(column for each in source.features for column in each.by))
+    return list(dict.fromkeys(column for feature in source.features for column in feature.by))
 
 
 def _as_instant(labels: pl.DataFrame, instant: str) -> pl.Expr:

@@ -135,12 +135,12 @@ class SqliteHistory:
             "(SELECT max(id) FROM asset_check_executions WHERE asset_key IN ({keys}) GROUP BY asset_key, check_name)"
         )
         verdicts = {}
-        asked = set(checks)
+        chosen_checks = set(checks)
         for key, check, text in self._rows_of(dict.fromkeys(name for name, _ in checks), query):
             entry = json.loads(text) if text else {}
             event = entry.get("dagster_event") or {}
             judged = event.get("event_type_value") == "ASSET_CHECK_EVALUATION"
-            if judged and (_name(key), check) in asked:
+            if judged and (_name(key), check) in chosen_checks:
                 verdicts[_name(key), check] = _stored_verdict(entry, event["event_specific_data"])
         return verdicts
 

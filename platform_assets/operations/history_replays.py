@@ -83,11 +83,11 @@ def replay_history(location: CodeLocation, name: str, request: HistoryRequest) -
             failure = error
         runs = instance.get_runs(dg.RunsFilter(tags={HISTORY_TAG: request.tag()[HISTORY_TAG]}))
         figures = [_figures(instance, run.run_id) for run in runs]
-    told = [each for each in figures if each is not None]
-    if failure is not None and (not told or all(each.holds for each in told)):
+    known_figures = [figure for figure in figures if figure is not None]
+    if failure is not None and (not known_figures or all(figure.holds for figure in known_figures)):
         raise failure
     rows, missing, extra, restored = (
-        sum(getattr(each, field) for each in told) for field in ("rows", "missing", "extra", "restored")
+        sum(getattr(figure, field) for figure in known_figures) for field in ("rows", "missing", "extra", "restored")
     )
     return ReplayedStream(
         dataset=name, rows=rows, missing=missing, extra=extra, restored=restored, backfill=backfill,
@@ -98,7 +98,7 @@ def replay_history(location: CodeLocation, name: str, request: HistoryRequest) -
 def _fold(location: CodeLocation, name: str) -> Dataset:
     dataset = find_dataset(location.catalog, name)
     if not isinstance(dataset.source, Fold):
-        folds = [each.name for each in location.catalog.datasets.values() if isinstance(each.source, Fold)]
+        folds = [fold.name for fold in location.catalog.datasets.values() if isinstance(fold.source, Fold)]
         raise RequestError(f"{name} folds no stream. Fix: name one of {', '.join(folds) or 'those with a fold'}.")
     return dataset
 

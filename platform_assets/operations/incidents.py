@@ -74,10 +74,10 @@ def incidents_of(location: CodeLocation, name: str | None, now: datetime, *, las
               if location.lake.exists(table_spec(dataset))}  # fmt: skip
     if name is not None:
         near = {name, *lineage.upstream(name), *lineage.downstream(name)}
-        tables = {each: dataset for each, dataset in tables.items() if each in near}
+        tables = {table_name: dataset for table_name, dataset in tables.items() if table_name in near}
     histories = [history_of(location.lake, dataset, now, last=last) for dataset in tables.values()]
-    found = find_incidents(histories, LineageGraph(lineage))
-    return [each for each in found if name is None or name == each.dataset or name in each.reaches]
+    incidents = find_incidents(histories, LineageGraph(lineage))
+    return [incident for incident in incidents if name is None or name == incident.dataset or name in incident.reaches]
 
 
 _PERIODS = 36

@@ -73,9 +73,9 @@ def try_deliveries(trial: Trial, *, deliveries: int = 5) -> Iterator[Finding]:
 
 def untried(catalog: Catalog) -> dict[str, str]:
     """Name the datasets of which no delivery is tried, with the reason."""
-    made = dict.fromkeys(catalog.transforms, "made by a transform from whole tables")
-    return made | {name: reason for name, each in catalog.datasets.items()
-                   if name not in made and (reason := reason_untried(each))}  # fmt: skip
+    reasons = dict.fromkeys(catalog.transforms, "made by a transform from whole tables")
+    return reasons | {name: reason for name, dataset in catalog.datasets.items()
+                      if name not in reasons and (reason := reason_untried(dataset))}  # fmt: skip
 
 
 def reason_untried(dataset: Dataset) -> str:
@@ -108,7 +108,7 @@ def draw_delivery(dataset: Dataset, rows: pl.DataFrame, rng: np.random.Generator
             runs.append([])
         runs[-1].append(name)
         if number and rng.random() < _AGAIN:
-            runs.append([str(each) for each in rng.choice(list(named)[: number + 1], _MOST_REPEATS)])
+            runs.append([str(file_name) for file_name in rng.choice(list(named)[: number + 1], _MOST_REPEATS)])
     return Delivery(named, [list(dict.fromkeys(run)) for run in runs], revised)
 
 
@@ -129,12 +129,14 @@ def compare_delivery(dataset: Dataset, delivery: Delivery, references: Mapping[s
         if not delivery.revised:
             whole = pl.concat(list(delivery.files.values()))
             rebuilds["one file with all rows"] = ({"rows": whole}, [["rows"]])
-        for number, (what, (files, runs)) in enumerate(rebuilds.items()):
+        for number, (variant, (files, runs)) in enumerate(rebuilds.items()):
             rebuilt = _table(folder / f"rebuild-{number}", dataset, files, runs, references)
             if not table.equals(rebuilt):
                 lacks = rebuilt.join(table, on=table.columns, how="anti", nulls_equal=True).height
                 more = table.join(rebuilt, on=table.columns, how="anti", nulls_equal=True).height
-                return f"beside {what}, {lacks} rows lack, {more} are others, {table.height} of {rebuilt.height} rows"
+                return (
+                    f"beside {variant}, {lacks} rows lack, {more} are others, {table.height} of {rebuilt.height} rows"
+                )
     return ""
 
 
@@ -150,7 +152,7 @@ def _table(
     for number, names in enumerate(runs):
         inputs = [Input(name, ingest_id=hashlib.blake2b(name.encode()).hexdigest(), raw=files[name]) for name in names]
         run = Run(run_id=f"run-{number}", at=_BEGUN + timedelta(minutes=number))
-        ingest(lake, dataset, lambda _, given=inputs: given, references, run=run, admits=lambda _: True)  # type: ignore[misc]
+        ingest(lake, dataset, lambda _, run_inputs=inputs: run_inputs, references, run=run, admits=lambda _: True)  # type: ignore[misc]
     columns = [column.name for column in dataset.columns]
     rows = lake.scan(table_spec(dataset)).select(columns).collect()
     return rows.sort([name for name, kind in rows.schema.items() if not kind.is_nested()])

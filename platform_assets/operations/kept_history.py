@@ -44,7 +44,7 @@ class KeptHistory:
         lines = None
         while lines is None or len(lines) == _EVENTS_AT_ONCE:
             lines, self._cursor = read_changes(instance, self._cursor, types, limit=_EVENTS_AT_ONCE)
-            changed |= {each.asset for each in lines if each.asset is not None}
+            changed |= {line.asset for line in lines if line.asset is not None}
         changed |= {name for name, at in wiped.items() if self._wiped.get(name) != at}
         self._wiped = wiped
         forgotten = changed | self._changed_before

@@ -98,8 +98,8 @@ def new_partitions(arrivals: Iterable[Arrival]) -> Iterator[dg.AddDynamicPartiti
     for arrival in arrivals:
         for name, keys in growing(arrival.dataset.partitions, arrival.partitions).items():
             values.setdefault(name, set()).update(keys)
-    for name, wanted in values.items():
-        yield dg.AddDynamicPartitionsRequest(name, sorted(wanted))
+    for name, value in values.items():
+        yield dg.AddDynamicPartitionsRequest(name, sorted(value))
 
 
 def downstream(landed: Iterable[dg.AssetKey], graph: BaseAssetGraph[Any]) -> list[dg.AssetKey]:
@@ -127,7 +127,7 @@ def run_config(arrivals: Iterable[Arrival]) -> dict[str, Any]:
 
 
 def _keys(group: Sequence[Arrival]) -> tuple[str, ...]:
-    """The partitions that the run of a group names, in their order."""
+    """Return the partitions that the run of a group names, in their order."""
     touched = sorted({key for arrival in group for key in arrival.partitions})
     return run_keys(group[0].dataset.partitions, touched) if group else ()
 

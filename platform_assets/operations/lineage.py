@@ -55,9 +55,9 @@ def last_durations(location: CodeLocation, lineage: Lineage) -> dict[str, float]
         for name, record in records.items():
             if record.run_id not in steps:
                 steps[record.run_id] = {
-                    each.step_key: each.end_time - each.start_time
-                    for each in instance.get_run_step_stats(record.run_id)
-                    if each.start_time is not None and each.end_time is not None
+                    step_stat.step_key: step_stat.end_time - step_stat.start_time
+                    for step_stat in instance.get_run_step_stats(record.run_id)
+                    if step_stat.start_time is not None and step_stat.end_time is not None
                 }
             own = steps[record.run_id].get(name.replace("/", "__"))
             if own is not None:
@@ -81,14 +81,14 @@ def _assets(location: CodeLocation) -> Lineage:
     graph = location.defs.resolve_asset_graph()
     nodes, edges = {}, set()
     for key in graph.materializable_asset_keys:
-        found = graph.get(key)
+        asset_node = graph.get(key)
         name = key.to_user_string()
-        if OPERATION in found.tags or name in location.catalog.datasets:
+        if OPERATION in asset_node.tags or name in location.catalog.datasets:
             continue
-        owner = next(iter(found.owners), "")
-        kind = "dbt" if "dbt" in found.kinds else "asset"
-        nodes[name] = Node(name=name, kind=kind, owner=owner, tags=tuple(found.tags))  # type: ignore[arg-type]  # one of two
-        edges |= {Edge(parent.to_user_string(), name) for parent in found.parent_keys}
+        owner = next(iter(asset_node.owners), "")
+        kind = "dbt" if "dbt" in asset_node.kinds else "asset"
+        nodes[name] = Node(name=name, kind=kind, owner=owner, tags=tuple(asset_node.tags))  # type: ignore[arg-type]  # one of two
+        edges |= {Edge(parent.to_user_string(), name) for parent in asset_node.parent_keys}
     return Lineage(nodes, frozenset(edges))
 
 

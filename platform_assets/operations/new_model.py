@@ -31,8 +31,8 @@ def create_model(location: CodeLocation, name: str, dataset: str) -> list[Path]:
     if dataset not in location.catalog.datasets:
         available = ", ".join(sorted(location.catalog.datasets))
         raise RequestError(f"{dataset!r} is no dataset. Fix: give --source one of {available}.")
-    if name in location.catalog.datasets or (there := list(location.dbt.glob(f"models/**/{title}.sql"))):
-        where = name if name in location.catalog.datasets else there[0]
+    if name in location.catalog.datasets or (existing := list(location.dbt.glob(f"models/**/{title}.sql"))):
+        where = name if name in location.catalog.datasets else existing[0]
         raise RequestError(f"{name}: is there already, as {where}. Fix: choose another name.")
     source = location.catalog[dataset]
     folder = location.dbt / "models" / domain

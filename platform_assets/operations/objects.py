@@ -47,7 +47,7 @@ def _in_utc(instant: datetime | None) -> datetime | None:
 def list_objects(location: CodeLocation, prefix: str, choice: ObjectChoice, *, versions: bool) -> list[S3Object]:
     """List the objects below a prefix, by key."""
     objects = ObjectStore(location.settings.s3).objects(address_of(location, prefix), versions=versions)
-    return [each for each in objects if choice.where(each)]
+    return [s3_object for s3_object in objects if choice.where(s3_object)]
 
 
 def select_objects(location: CodeLocation, prefix: str, choice: ObjectChoice) -> list[S3Object]:

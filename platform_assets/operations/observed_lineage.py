@@ -43,19 +43,19 @@ def observe_transforms(location: CodeLocation, names: Sequence[str]) -> Iterator
 
 def observed_lineage(location: CodeLocation, lineage: Lineage) -> Lineage:
     """Return the lineage with what was observed of transforms whose code is the same, where nothing better is known."""
-    unknown = {each.name: each for each in lineage.unknown}
+    unknown = {entry.name: entry for entry in lineage.unknown}
     edges: set[ColumnEdge] = set()
     for name, transform in location.catalog.transforms.items():
         if name not in unknown:
             continue
-        kept = kept_observation(location.settings, location.catalog, transform)
-        if kept is None:
+        observed_transform = kept_observation(location.settings, location.catalog, transform)
+        if observed_transform is None:
             reason = f"{unknown[name].reason}; `platform lineage observe {name}` finds them by experiment"
             unknown[name] = Unknown(name, reason)
-        elif kept.reason:
-            unknown[name] = Unknown(name, f"observed, but {kept.reason}")
+        elif observed_transform.reason:
+            unknown[name] = Unknown(name, f"observed, but {observed_transform.reason}")
         else:
-            edges |= set(kept.edges)
+            edges |= set(observed_transform.edges)
             del unknown[name]
     return replace(lineage, columns=lineage.columns | edges, unknown=frozenset(unknown.values()))
 
@@ -63,17 +63,17 @@ def observed_lineage(location: CodeLocation, lineage: Lineage) -> Lineage:
 def observe_transform(catalog: Catalog, transform: Transform[..., object]) -> ObservedTransform:
     """Experiment with one transform on generated rows of its inputs."""
     name, version = transform.dataset.name, transform_version(catalog, transform)
-    seen, reason = [], ""
+    observations, reason = [], ""
     for seed in _SEEDS:
         try:
             frames = _inputs(catalog, transform, seed)
-            seen.append(observe(_runner(transform), frames, name, constants=code_constants(transform.function)))
+            observations.append(observe(_runner(transform), frames, name, constants=code_constants(transform.function)))
         except (NotObservable, CannotGenerate) as error:
             reason = str(error)
-    edges = sorted(replace(edge, source=transform.input_name(edge.source)) for edge in agreed(seen))
+    edges = sorted(replace(edge, source=transform.input_name(edge.source)) for edge in agreed(observations))
     return ObservedTransform(
-        name=name, version=version, edges=tuple(edges), runs=sum(each.runs for each in seen),
-        reason="" if seen else reason,
+        name=name, version=version, edges=tuple(edges), runs=sum(observation.runs for observation in observations),
+        reason="" if observations else reason,
     )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def _inputs(catalog: Catalog, transform: Transform[..., object], seed: int) -> d
         NotObservable: An input is declared by no contract.
         CannotGenerate: For a contract no rows were found.
     """
-    sources = {each: transform.input_name(each) for each in transform.parameters}
+    sources = {parameter: transform.input_name(parameter) for parameter in transform.parameters}
     foreign = [name for name in sources.values() if name not in catalog.datasets]
     if foreign:
         raise NotObservable(f"its input {foreign[0]} has no contract to generate rows from")
@@ -96,8 +96,8 @@ def _inputs(catalog: Catalog, transform: Transform[..., object], seed: int) -> d
             waiting += [rule.dataset for rule in catalog.references_of(catalog[name])]
     part = Catalog({name: catalog[name] for name in needed}, {})
     tables = world(part, seed, rows=_ROWS)
-    frames = {each: tables[source] for each, source in sources.items()}
-    frames = {each: _repeated(frame, catalog[sources[each]].key) for each, frame in frames.items()}
+    frames = {parameter: tables[source] for parameter, source in sources.items()}
+    frames = {parameter: _repeated(frame, catalog[sources[parameter]].key) for parameter, frame in frames.items()}
     return _matched(frames)
 
 
@@ -134,10 +134,10 @@ def _runner(transform: Transform[..., object]) -> Any:
     kinds = {name: kind_of(hints.get(name, pl.LazyFrame)) or "polars.LazyFrame" for name in transform.parameters}
 
     def run(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-        made = to_polars(transform(**{name: from_polars(frames[name], kind) for name, kind in kinds.items()}))
-        if made is None:
+        transformed = to_polars(transform(**{name: from_polars(frames[name], kind) for name, kind in kinds.items()}))
+        if transformed is None:
             raise NotObservable("it returns no table")
-        return made.collect() if isinstance(made, pl.LazyFrame) else made
+        return transformed.collect() if isinstance(transformed, pl.LazyFrame) else transformed
 
     return run
 

@@ -51,7 +51,7 @@ def openlineage_sensor(location: CodeLocation) -> "dg.SensorDefinition":
         asset_selection="*",
     )
     def openlineage(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        """Sends OpenLineage events of runs and what they made."""
+        """Send OpenLineage events of runs and what they made."""
         delivery = send_events(location, context.instance)
         return dg.SkipReason(
             f"{delivery.sent} sent, {delivery.refused} refused, {delivery.left} waiting {delivery.error}"
@@ -71,7 +71,7 @@ def collect_events(location: CodeLocation, instance: "dg.DagsterInstance", outbo
     writer = EventWriter(
         location_lineage(location), location.catalog.datasets, namespace=f"dagster://{location.settings.environment}"
     )
-    types = [DagsterEventType(each) for each in (_MADE, _STARTED, *_ENDS)]
+    types = [DagsterEventType(kind) for kind in (_MADE, _STARTED, *_ENDS)]
     count = 0
     while True:
         last, recent = outbox.place(_READER) or (0, ())
@@ -99,7 +99,7 @@ def _events(
         yield from writer.started(reference, log.planned)
         return
     for name, events in log.made.items():
-        yield from writer.made(_made(location, reference, name, events, log.verdicts))
+        yield from writer.made(_made_dataset(location, reference, name, events, log.verdicts))
     state = _ENDS[line.event_type]
     missing = [name for name in log.planned if name not in log.made]
     unmade = {name: log.errors.get(name, "") if state == "FAIL" else "" for name in missing}
@@ -123,7 +123,7 @@ class _RunLog:
         types = (_MADE, "ASSET_MATERIALIZATION_PLANNED", "ASSET_CHECK_EVALUATION", "STEP_FAILURE", line.event_type)
         log = _RunLog(datetime.now(UTC))
         planned: dict[str, None] = {}
-        for entry in instance.all_logs(line.run_id, of_type={DagsterEventType(each) for each in types}):
+        for entry in instance.all_logs(line.run_id, of_type={DagsterEventType(type_) for type_ in types}):
             event = entry.dagster_event
             if event is None:
                 continue
@@ -159,11 +159,11 @@ def _reported(instance: "dg.DagsterInstance", writer: EventWriter, name: str, nu
         yield from writer.made(_of_entries(name, None, f"event {number}", [record.event_log_entry]))
 
 
-def _made(
+def _made_dataset(
     location: CodeLocation, run: RunReference, name: str, entries: Sequence["dg.EventLogEntry"], verdicts: Any
 ) -> MadeDataset:
-    made = _of_entries(name, run, run.run_id, entries)
-    return replace(made, assertions=tuple(_assertions(location, name, verdicts)))
+    made_dataset = _of_entries(name, run, run.run_id, entries)
+    return replace(made_dataset, assertions=tuple(_assertions(location, name, verdicts)))
 
 
 def _of_entries(
@@ -176,7 +176,9 @@ def _of_entries(
         run=run,
         occasion=occasion,
         at=datetime.fromtimestamp(entries[-1].timestamp, UTC),
-        partitions=sorted({each.partition for each in written if each.partition is not None}),
+        partitions=sorted(
+            {materialisation.partition for materialisation in written if materialisation.partition is not None}
+        ),
         rows=_number(metadata, "dagster/row_count"),
         size_bytes=_number(metadata, "size_bytes"),
     )

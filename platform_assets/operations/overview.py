@@ -92,7 +92,7 @@ def undeclared_assets(location: CodeLocation) -> Iterator[UndeclaredAsset]:
             continue  # it has a contract
         checks = [check.name for check in model.checks]
         if graph is not None:
-            node = next(each for each in graph.asset_nodes if each.key.path == list(model.key))
+            node = next(asset_node for asset_node in graph.asset_nodes if asset_node.key.path == list(model.key))
             checks = [check.name for check in node.check_keys]
         yield UndeclaredAsset(
             name=model.name,

@@ -93,15 +93,15 @@ def performance_of(
             if name in {None, dataset.name}:
                 makings = makings_of(instance, dataset.name, since=now - timedelta(hours=hours), prices=prices)
                 facts.append(_performance(dataset.name, dataset.owner, makings))
-    return sorted(facts, key=lambda each: (-each.cost, -(each.median_seconds or 0), each.name))
+    return sorted(facts, key=lambda fact: (-fact.cost, -(fact.median_seconds or 0), fact.name))
 
 
 def makings_of(instance: "dg.DagsterInstance", name: str, *, since: datetime, prices: Any) -> list[Making]:
     """Read the materialisations of a dataset since an instant, oldest first; a run or report counts once."""
     from dagster import AssetRecordsFilter  # noqa: PLC0415 - loaded by whoever opened the instance
 
-    asked = AssetRecordsFilter(asset_key=asset_key(name), after_timestamp=since.timestamp())
-    records = instance.fetch_materializations(asked, limit=_MOST_RUNS).records
+    asset_records_filter = AssetRecordsFilter(asset_key=asset_key(name), after_timestamp=since.timestamp())
+    records = instance.fetch_materializations(asset_records_filter, limit=_MOST_RUNS).records
     by_run = {_occasion(record): record for record in reversed(records)}
     return [_making(record, prices) for record in by_run.values()]
 
@@ -119,7 +119,7 @@ def _making(record: "dg.EventLogRecord", prices: Any) -> Making:
         for label, value in (materialisation.metadata if materialisation else {}).items()
         if isinstance(value.value, int | float) and not isinstance(value.value, bool)
     }
-    seconds, cpu, peak = (numbers.get(each) for each in ("duration_seconds", "cpu_seconds", "peak_memory_bytes"))
+    seconds, cpu, peak = (numbers.get(metric) for metric in ("duration_seconds", "cpu_seconds", "peak_memory_bytes"))
     cost = None
     if seconds:
         pace = Pace(file_seconds=0, cores=(cpu or seconds) / seconds, gigabytes=(peak or 0) / _GIGABYTE)
@@ -138,7 +138,7 @@ def _making(record: "dg.EventLogRecord", prices: Any) -> Making:
 
 
 def _performance(name: str, owner: str, makings: Sequence[Making]) -> Performance:
-    seconds = [each.seconds for each in makings if each.seconds is not None]
+    seconds = [making.seconds for making in makings if making.seconds is not None]
     return Performance(
         name=name,
         owner=owner,
@@ -146,8 +146,8 @@ def _performance(name: str, owner: str, makings: Sequence[Making]) -> Performanc
         median_seconds=median(seconds) if seconds else None,
         slowest_seconds=max(seconds, default=None),
         last=makings[-1] if makings else None,
-        cost=sum(each.cost or 0.0 for each in makings),
-        slowdown=find_slowdown([each.seconds for each in makings if each.seconds is not None and each.run_id]),
+        cost=sum(making.cost or 0.0 for making in makings),
+        slowdown=find_slowdown([making.seconds for making in makings if making.seconds is not None and making.run_id]),
         history=makings,
     )
 
@@ -164,11 +164,11 @@ def path_of_run(location: CodeLocation, run_id: str) -> RunPath:
         if run is None or record is None:
             raise RequestError(f"there is no run {run_id!r}. Fix: take the id from the UI, or platform performance.")
         stats = instance.get_run_step_stats(run_id)
-        start = record.start_time or min((each.start_time or 0 for each in stats), default=0)
+        start = record.start_time or min((stat.start_time or 0 for stat in stats), default=0)
         steps = {
-            each.step_key: (each.start_time - start, each.end_time - start)
-            for each in stats
-            if each.start_time is not None and each.end_time is not None
+            stat.step_key: (stat.start_time - start, stat.end_time - start)
+            for stat in stats
+            if stat.start_time is not None and stat.end_time is not None
         }
         if not steps:
             raise RequestError(f"no step of run {run_id} has ended. Fix: ask again when one has.")

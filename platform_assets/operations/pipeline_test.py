@@ -170,9 +170,9 @@ class _Observed:
         elif event.is_step_failure:
             self.errors[name] = why(event)
 
-    def _note_effort(self, made: dg.AssetMaterialization) -> None:
-        name = made.asset_key.to_user_string()
-        peak, seconds = (made.metadata.get(each) for each in (PEAK, "dbt_seconds"))
+    def _note_effort(self, materialisation: dg.AssetMaterialization) -> None:
+        name = materialisation.asset_key.to_user_string()
+        peak, seconds = (materialisation.metadata.get(metric) for metric in (PEAK, "dbt_seconds"))
         if isinstance(peak, dg.IntMetadataValue) and peak.value is not None:
             self.memory[name] = peak.value
         if isinstance(seconds, dg.FloatMetadataValue) and seconds.value is not None:
@@ -197,7 +197,7 @@ def open_mutation_trial(
     catalog = tested.catalog
     datasets = {step.name: catalog[step.name] for step in report.steps
                 if step.name in catalog.datasets and not _is_model(catalog[step.name])}  # fmt: skip
-    transforms = {name: each for name, each in catalog.transforms.items() if name in selected}
+    transforms = {name: transform for name, transform in catalog.transforms.items() if name in selected}
     project = CompiledProject(report.manifest) if report.manifest else None
     return MutationTrial(Catalog(datasets, transforms), rows=rows, seed=seed, expected=expected, project=project)
 
@@ -242,18 +242,20 @@ def run_pipeline_test(
         models = _models(tested, settings, patterns)
         scope = _scope(tested, patterns, models)
         models = [model for model in models if model.name in scope.needed]
-        made = {*scope.catalog.transforms, *(name for name, each in tested.catalog.datasets.items()
-                                             if models and _is_model(each))}  # fmt: skip
-        filled = Catalog({name: each for name, each in scope.catalog.datasets.items() if name not in made}, {})
+        made_names = {*scope.catalog.transforms, *(name for name, dataset in tested.catalog.datasets.items()
+                                             if models and _is_model(dataset))}  # fmt: skip
+        filled = Catalog(
+            {name: dataset for name, dataset in scope.catalog.datasets.items() if name not in made_names}, {}
+        )
         tables = world(filled, seed, rows=rows, counts=counts, given=world_tables(filled, rows=rows, seed=seed))
         if stored is not None:
             tables |= stored.tables(filled, tables)
         declared = tested.catalog if models else scope.catalog  # dbt wants every source that its project names
         datasets = dict(declared.datasets)
-        for name in declared.datasets.keys() - made:
+        for name in declared.datasets.keys() - made_names:
             if name in tables or declared[name].source is not None:
                 datasets[name] = _with_rows(declared[name], tables.get(name), folder)
-        transforms = {name: each for name, each in declared.transforms.items() if name not in tables}
+        transforms = {name: transform for name, transform in declared.transforms.items() if name not in tables}
         dbt = tested.dbt if models else None
         location = replace(tested, settings=settings, declared=Catalog(datasets, transforms), dbt=dbt)
         with dg.DagsterInstance.ephemeral(tempdir=str(folder)) as instance:
@@ -300,7 +302,7 @@ def _scope(tested: CodeLocation, patterns: Sequence[str], models: Sequence[Model
     above: dict[str, set[str]] = {model.name: {"/".join(key) for key in model.deps} for model in models}
     for asset in by_hand(tested.package):
         for key in asset.keys:
-            above[key.to_user_string()] = {each.to_user_string() for each in asset.asset_deps[key]}
+            above[key.to_user_string()] = {asset_dep.to_user_string() for asset_dep in asset.asset_deps[key]}
     catalog = tested.catalog
     selected = _matching({*catalog.datasets, *above}, patterns)
     needed, waiting = set[str](), sorted(selected)
@@ -310,13 +312,13 @@ def _scope(tested: CodeLocation, patterns: Sequence[str], models: Sequence[Model
             continue  # or an asset of another code location
         needed.add(name)
         waiting += above[name] if name in above else _needs(catalog, name, name in selected)
-    datasets = {name: each for name, each in catalog.datasets.items() if name in needed}
-    transforms = {name: each for name, each in catalog.transforms.items() if name in selected}
+    datasets = {name: dataset for name, dataset in catalog.datasets.items() if name in needed}
+    transforms = {name: transform for name, transform in catalog.transforms.items() if name in selected}
     return _Scope(frozenset(selected), frozenset(needed), Catalog(datasets, transforms))
 
 
 def _needs(catalog: Catalog, name: str, selected: bool) -> Iterator[str]:  # noqa: FBT001 - a word of two
-    """What a dataset refers to, and, where it is made, the inputs of its transform."""
+    """Yield what a dataset refers to, and, where it is made, the inputs of its transform."""
     yield from (rule.dataset for rule in catalog.references_of(catalog[name]))
     transform = catalog.transforms.get(name)
     if selected and transform is not None:
@@ -324,7 +326,7 @@ def _needs(catalog: Catalog, name: str, selected: bool) -> Iterator[str]:  # noq
 
 
 def _trial(catalog: Catalog, patterns: Sequence[str]) -> Catalog:
-    """The selected datasets with what they need: inputs of their transforms, and all that is referred to."""
+    """Return the selected datasets with what they need: inputs of their transforms, and all that is referred to."""
     selected = _matching(catalog.datasets, patterns)
     needed, waiting = set[str](), sorted(selected)
     while waiting:
@@ -332,8 +334,8 @@ def _trial(catalog: Catalog, patterns: Sequence[str]) -> Catalog:
         if name not in needed:
             needed.add(name)
             waiting += _needs(catalog, name, name in selected)
-    transforms = {name: each for name, each in catalog.transforms.items() if name in selected}
-    return Catalog({name: each for name, each in catalog.datasets.items() if name in needed}, transforms)
+    transforms = {name: transform for name, transform in catalog.transforms.items() if name in selected}
+    return Catalog({name: dataset for name, dataset in catalog.datasets.items() if name in needed}, transforms)
 
 
 def _with_rows(dataset: Dataset, rows: pl.DataFrame | None, folder: Path) -> Dataset:
@@ -390,9 +392,13 @@ def junit(report: PipelineReport, differences: Sequence[Difference], *, seconds:
         domain, _, title = step.name.partition("/")
         cases.append((domain, title, step.seconds or 0, message))
     cases += [("edges", f"{edge.source} to {edge.target}", 0, "; ".join(edge.problems)) for edge in report.edges]
-    for each in differences:
-        told = f"{len(each.missing)} rows lack, {len(each.added)} are others" if each.missing or each.added else ""
-        cases.append(("approved rows", each.asset, 0, told))
+    for difference in differences:
+        difference_text = (
+            f"{len(difference.missing)} rows lack, {len(difference.added)} are others"
+            if difference.missing or difference.added
+            else ""
+        )
+        cases.append(("approved rows", difference.asset, 0, difference_text))
     lines = [
         f'<testcase classname={quoteattr(group)} name={quoteattr(title)} time="{duration:.3f}">'
         f"{f'<failure message={quoteattr(message)}/>' if message else ''}</testcase>"

@@ -127,7 +127,7 @@ class Products:
         declared = self.location.catalog.datasets.get(name)
         lake = self.location.lake
         if declared is None or not lake.exists(table_spec(declared)):
-            raise UnknownName("table", name, [each for each in self.location.catalog.datasets if each != name])
+            raise UnknownName("table", name, [dataset for dataset in self.location.catalog.datasets if dataset != name])
         return asdict(compliance_of(self.location, contract, name))
 
     def odps(self, name: str) -> dict[str, Any]:

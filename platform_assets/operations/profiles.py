@@ -145,8 +145,10 @@ def suggestions_of(rows: Rows, measured: Profile, catalog: Catalog, lake: Lake) 
         catalog: What is declared, for references into other datasets.
         lake: Their tables.
     """
-    found = [*suggest(measured, rows.frame), *_references(rows, measured, catalog, lake)]
-    return tuple(each for each in found if rows.dataset is None or not _declared(each, rows.dataset))
+    suggestions = [*suggest(measured, rows.frame), *_references(rows, measured, catalog, lake)]
+    return tuple(
+        suggestion for suggestion in suggestions if rows.dataset is None or not _declared(suggestion, rows.dataset)
+    )
 
 
 def _declared(suggestion: Suggestion, dataset: Dataset) -> bool:

@@ -75,7 +75,7 @@ class Answer:
     is_repeated: bool = False
 
     def facts(self) -> dict[str, Any]:
-        """The answer as plain values."""
+        """Return the answer as plain values."""
         return {
             "accepted": self.accepted,
             "quarantined": self.quarantined,
@@ -142,13 +142,13 @@ class PushDesk:
 
     def _budget(self, holder: Token) -> float:
         """Say how many records a token may send now: what a second brings at most; below zero after too many."""
-        left, at = self._budgets.get(holder.name, (float(holder.rate), time.monotonic()))
-        return min(float(holder.rate), left + (time.monotonic() - at) * holder.rate)
+        remaining, at = self._budgets.get(holder.name, (float(holder.rate), time.monotonic()))
+        return min(float(holder.rate), remaining + (time.monotonic() - at) * holder.rate)
 
     def _refuse_overspent(self, holder: Token) -> None:
-        if holder.rate and (left := self._budget(holder)) <= 0:
+        if holder.rate and (remaining := self._budget(holder)) <= 0:
             detail = f"{holder.name} may push {holder.rate:,} records a second."
-            raise Refused(429, "Above the token's rate", detail, retry_after=ceil(-left / holder.rate) or 1)
+            raise Refused(429, "Above the token's rate", detail, retry_after=ceil(-remaining / holder.rate) or 1)
 
     def push(self, dataset: Dataset, records: Sequence[bytes], *, key: str = "", body: bytes = b"") -> Answer:
         """Judge records and keep the sound ones durably.
@@ -190,18 +190,20 @@ class PushDesk:
         if known is not None and known.answer is not None:
             facts = dict(known.answer)
             broken = tuple(BrokenRecord(**record) for record in facts.pop("records"))
-            kept = {int(partition): end for partition, end in facts.pop("ends").items()}
-            return Answer(**facts, records=broken, ends=kept, is_repeated=True)
+            known_ends = {int(partition): end for partition, end in facts.pop("ends").items()}
+            return Answer(**facts, records=broken, ends=known_ends, is_repeated=True)
         try:
-            answer = self._judge_and_keep(dataset, records, {} if known is None else self._found(topic, known.ends))
+            answer = self._judge_and_keep(
+                dataset, records, {} if known is None else self._messages_behind(topic, known.ends)
+            )
         except BaseException:
-            if known is None and not self._found(topic, ends):
+            if known is None and not self._messages_behind(topic, ends):
                 self.ledger.forget(dataset.name, key)
             raise
         self.ledger.end(dataset.name, key, answer.facts())
         return answer
 
-    def _judge_and_keep(self, dataset: Dataset, records: Sequence[bytes], there: Mapping[bytes, int]) -> Answer:
+    def _judge_and_keep(self, dataset: Dataset, records: Sequence[bytes], present: Mapping[bytes, int]) -> Answer:
         """Judge the records, and produce the sound ones but those that are there already, by their bytes."""
         topic = self._topic(dataset)
         at = self.clock()
@@ -210,30 +212,30 @@ class PushDesk:
         judged = judge_messages(
             dataset, Batch(topic, 0, rows, count), self._load_references(dataset), run_id="push", at=at
         )
-        told = sorted(judged.refused.select("position", "reason").iter_rows())
-        poison = {place for place, _ in told if _parsed(records[place]) is None}
+        reasons = sorted(judged.refused.select("position", "reason").iter_rows())
+        poison = {place for place, _ in reasons if _parsed(records[place]) is None}
         broken = tuple(
             BrokenRecord(place, "refused" if place in poison or dataset.quarantine is None else "quarantined", reason)
-            for place, reason in told
+            for place, reason in reasons
         )
         refused = {record.position for record in broken if record.state == "refused"}
-        kept: list[bytes] = []
+        new_records: list[bytes] = []
         keys: list[bytes | None] = []
-        left, column = Counter(there), topic_of(dataset).key
+        unmatched, column = Counter(present), topic_of(dataset).key
         for place, record in enumerate(records):
             if place in refused:
                 continue
-            if left[record]:
-                left[record] -= 1
+            if unmatched[record]:
+                unmatched[record] -= 1
             else:
-                kept.append(record)
+                new_records.append(record)
                 keys.append(None if column is None else _key(_parsed(record), column))
         with self._lock:
-            ends = self.broker.produce(topic, kept, keys=None if column is None else keys) if kept else {}
+            ends = self.broker.produce(topic, new_records, keys=None if column is None else keys) if new_records else {}
         quarantined = len(broken) - len(refused)
         return Answer(count - len(broken), quarantined, len(refused), broken, ends)
 
-    def _found(self, topic: str, ends: Mapping[int, int]) -> Counter[bytes]:
+    def _messages_behind(self, topic: str, ends: Mapping[int, int]) -> Counter[bytes]:
         """Count the messages behind the given ends, by their bytes."""
         counts: Counter[bytes] = Counter()
         for partition, end in ends.items():
@@ -279,6 +281,6 @@ def _parsed(record: bytes) -> Mapping[str, Any] | None:
 
 
 def _key(document: Mapping[str, Any] | None, column: str) -> bytes | None:
-    """The key of a record's message, by the column that the topic declares."""
+    """Return the key of a record's message, by the column that the topic declares."""
     value = None if document is None else document.get(column)
     return None if value is None else str(value).encode()

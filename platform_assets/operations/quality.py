@@ -74,14 +74,15 @@ def quality_history(
 ) -> QualityHistory:
     """Tell what was measured of a dataset, run after run."""
     measured = read_metrics(location.lake, dataset)
-    wanted = measured.filter(
+    chosen_metrics = measured.filter(
         pl.lit(value=True) if column is None else pl.col("column") == column,
         pl.lit(value=True) if metric is None else pl.col("metric") == metric,
     )
-    marks = marked_periods(location.lake, dataset, sorted({*wanted["partition"], *_days(wanted)}))
-    bands = with_expectations(wanted, marks)
+    marks = marked_periods(location.lake, dataset, sorted({*chosen_metrics["partition"], *_days(chosen_metrics)}))
+    bands = with_expectations(chosen_metrics, marks)
     rows = [
-        _measurement(dataset, row, band, marks) for row, band in zip(wanted.iter_rows(named=True), bands, strict=True)
+        _measurement(dataset, row, band, marks)
+        for row, band in zip(chosen_metrics.iter_rows(named=True), bands, strict=True)
     ]
     limit = dataset.freshness or FRESH_WITHIN
     with open_history(location.settings) as history:
@@ -131,15 +132,15 @@ def score_of(dataset: Dataset, measured: pl.DataFrame) -> Score:
     for name, _, value in latest.iter_rows():
         rule = rules.get(name.removeprefix(_RULE))
         if rule is not None:
-            worst[rule.id] = min(worst.get(rule.id, 1.0), _kept(rule, value))
+            worst[rule.id] = min(worst.get(rule.id, 1.0), _share_kept(rule, value))
     judged = [
-        JudgedRule(dimension=rules[rule_id].dimension, severity=rules[rule_id].severity, kept=kept)
-        for rule_id, kept in worst.items()
+        JudgedRule(dimension=rules[rule_id].dimension, severity=rules[rule_id].severity, kept=kept_share)
+        for rule_id, kept_share in worst.items()
     ]
     return score(judged)
 
 
-def _kept(rule: Rule, value: float) -> float:
+def _share_kept(rule: Rule, value: float) -> float:
     """Return the share of rows that keep a rule; of a rule on the whole, whether it holds."""
     least, most = getattr(rule, "at_least", None), getattr(rule, "at_most", None)
     coverage = getattr(rule, "coverage", None)

@@ -91,8 +91,11 @@ def reconcile(location: CodeLocation, name: str, *, sweep: bool, most_share: flo
         [_nothing(dataset), *(receipt_of(rows, key) for rows in _table_rows(location, dataset, columns))]
     )
     compared = compare_receipts(source, table)
-    there, here = _keys_in(compared.buckets, location, dataset, adapter)
-    lacking, gone = there.join(here, on=key, how="anti"), here.join(there, on=key, how="anti")
+    source_keys, table_keys = _keys_in(compared.buckets, location, dataset, adapter)
+    lacking, gone_keys = (
+        source_keys.join(table_keys, on=key, how="anti"),
+        table_keys.join(source_keys, on=key, how="anti"),
+    )
     waiting = lacking.join(_waiting_keys(state), on=key, how="semi").height
     result = Reconciliation(
         name,
@@ -100,18 +103,18 @@ def reconcile(location: CodeLocation, name: str, *, sweep: bool, most_share: flo
         compared.table_rows,
         lacking.height - waiting,
         waiting,
-        gone.height,
+        gone_keys.height,
         compared.columns,
     )
-    if not sweep or gone.is_empty():
+    if not sweep or gone_keys.is_empty():
         return result
-    if gone.height > most_share * compared.table_rows:
+    if gone_keys.height > most_share * compared.table_rows:
         raise RequestError(
-            f"{name}: {gone.height:,} of {compared.table_rows:,} rows are gone from the database, and more than "
+            f"{name}: {gone_keys.height:,} of {compared.table_rows:,} rows are gone from the database, and more than "
             f"{most_share:.0%} is not swept away. Fix: look at the database, or give --most-share 1."
         )
-    _delete(state, gone)
-    return Reconciliation(**{**vars(result), "swept": gone.height})
+    _delete(state, gone_keys)
+    return Reconciliation(**{**vars(result), "swept": gone_keys.height})
 
 
 def reload(location: CodeLocation, name: str) -> None:
@@ -130,8 +133,8 @@ def reload(location: CodeLocation, name: str) -> None:
         raise RequestError(f"{name}: it has not been loaded, so that the next load reads all rows anyway.")
     state = read_state(location.lake, dataset)
     unit = adapter.begin_anew(cursor_of(QuarantineStore(location.lake, dataset)))
-    given = Input(unit.source, unit.ingest_id, position=unit.position)
-    _commit(state, "reload", [given], TablePlan(written=_no_rows(state), given_way=_lost(state), is_changed=False))
+    input_ = Input(unit.source, unit.ingest_id, position=unit.position)
+    _commit(state, "reload", [input_], TablePlan(written=_no_rows(state), given_way=_lost(state), is_changed=False))
 
 
 def _lost(state: IngestState) -> pl.Series:
@@ -186,17 +189,19 @@ def _keys_in(
     empty = pl.DataFrame(schema={column.name: column.dtype for column in dataset.columns if column.name in key})
     if not buckets:
         return empty.select(key), empty.select(key)
-    wanted = pl.Series(list(buckets), dtype=pl.UInt16)
+    chosen_buckets = pl.Series(list(buckets), dtype=pl.UInt16)
 
     def within(frames: Iterator[pl.DataFrame]) -> pl.DataFrame:
         parts = (frame.select(key) for frame in frames)
-        return pl.concat([empty.select(key), *(part.filter(buckets_of(part, key).is_in(wanted)) for part in parts)])
+        return pl.concat(
+            [empty.select(key), *(part.filter(buckets_of(part, key).is_in(chosen_buckets)) for part in parts)]
+        )
 
     return within(_source_rows(dataset, adapter, key)), within(_table_rows(location, dataset, key))
 
 
 def _waiting_keys(state: IngestState) -> pl.DataFrame:
-    """The keys of the rows that wait in quarantine, as far as they can be typed."""
+    """Return the keys of the rows that wait in quarantine, as far as they can be typed."""
     envelopes = state.envelopes(decision="open").filter(pl.col("position").is_not_null())
     return envelope_keys(state.dataset, envelopes)
 

@@ -32,7 +32,7 @@ def read_document(path: Path) -> Any:
 
 
 def seed_of(document: Any) -> int:
-    """The seed that a recipe asks for; 0 where it says none."""
+    """Return the seed that a recipe asks for; 0 where it says none."""
     top = document.get("synthetic_data", document) if isinstance(document, Mapping) else {}
     seed = top.get("seed", 0) if isinstance(top, Mapping) else 0
     return seed if isinstance(seed, int) else 0

@@ -92,8 +92,8 @@ def replay_envelopes(location: CodeLocation, name: str, ids: Sequence[str], *, w
     requests = list(_partition_requests(location, store, open_, landed, everything=not ids))
     with open_instance(location.settings) as instance:
         if requests and daemon_is_alive(instance):
-            told = {"title": f"Replay of {name}", "description": _DESCRIPTION}
-            backfills = tuple(submit_backfill(each, location.defs, instance, **told) for each in requests)
+            tags = {"title": f"Replay of {name}", "description": _DESCRIPTION}
+            backfills = tuple(submit_backfill(request, location.defs, instance, **tags) for request in requests)
             if wait is not False:
                 await_backfills(instance, backfills, partial(_are_judged, store, open_))
             return Replay(
@@ -107,7 +107,7 @@ def replay_envelopes(location: CodeLocation, name: str, ids: Sequence[str], *, w
                 f"{name}: --no-wait: no Dagster daemon is alive to run a backfill. "
                 "Fix: start one with make dev, or leave --no-wait out to replay in this process."
             )
-        runs = tuple(run_id for each in requests for run_id in run_in_process(each, location.defs, instance))
+        runs = tuple(run_id for request in requests for run_id in run_in_process(request, location.defs, instance))
     return Replay(dataset=name, backfills=(), runs=runs, rows=_outcomes(store, selected, landed, pending=False))
 
 
@@ -161,13 +161,16 @@ def _are_all_open(store: QuarantineStore, ids: Sequence[str]) -> bool:
 
 def _reingest_request(location: CodeLocation, files: Sequence[Arrival]) -> PartitionRequest:
     reach, adapter = Reach(location.lake, files[0].dataset), adapter_for(files[0].dataset, location.settings)
-    arrivals = [replace(each, partitions=reach.touched(adapter.identify(each.unit), adapter)) for each in files]
-    partitions = sorted({key for each in arrivals for key in each.partitions})
+    arrivals = [replace(file, partitions=reach.touched(adapter.identify(file.unit), adapter)) for file in files]
+    partitions = sorted({key for arrival in arrivals for key in arrival.partitions})
     return PartitionRequest(dataset=arrivals[0].dataset, partitions=tuple(partitions), run_config=run_config(arrivals))
 
 
 def _partitions(store: QuarantineStore, rows: pl.DataFrame) -> tuple[str, ...]:
-    """The partitions that the rows lie in; the latest one known where they lie in none, for one must judge them."""
+    """Return the partitions that the rows lie in.
+
+    The latest one known where they lie in none, for one must judge them.
+    """
     declared = store.dataset.partitions
     if declared is None:
         return ()
@@ -194,7 +197,7 @@ def _outcomes(
 def _outcome(
     before: Mapping[str, Any], now: Mapping[str, Any] | None, landed: Mapping[str, Arrival], *, pending: bool
 ) -> Outcome:
-    """The outcome of one envelope; one that is gone gave way to rows of its file, which was read this time."""
+    """Return the outcome of one envelope; one that is gone gave way to rows of its file, which was read this time."""
     outcome = _word(before, now, landed, pending=pending)
     refused = outcome == "refused" and now
     return Outcome(

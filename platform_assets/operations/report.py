@@ -81,23 +81,23 @@ def _lead(dataset: Dataset) -> str:
 
 
 def _index(location: CodeLocation, scores: Mapping[str, Score], now: datetime) -> Iterator[str]:
-    lines = [each for each in list_datasets(location, None, now) if each.name in scores]
-    failed = sum(each.checks.failed for each in lines)
-    aside = sum(each.quarantine_open or 0 for each in lines)
+    lines = [dataset for dataset in list_datasets(location, None, now) if dataset.name in scores]
+    failed = sum(dataset.checks.failed for dataset in lines)
+    aside = sum(dataset.quarantine_open or 0 for dataset in lines)
     yield f"<p>{len(lines)} datasets, {failed} failed checks, {aside} rows set aside.</p>"
     yield '<div class="scroll"><table><thead><tr><th>dataset</th><th>owner</th><th class="n">rows</th>'
     yield '<th class="n">passed</th><th class="n">warned</th><th class="n">failed</th><th class="n">set aside</th>'
     yield '<th>fresh</th><th class="n">score</th></tr></thead><tbody>'
-    for each in lines:
-        total = scores[each.name].total
-        failed_mark = " bad" if each.checks.failed else ""
-        warned_mark = " warn" if each.checks.warned else ""
-        fresh = {"pass": "yes", "not_applicable": "-"}.get(each.freshness.state, each.freshness.state)
-        rows = "-" if each.rows is None else f"{each.rows:,}"
+    for dataset in lines:
+        total = scores[dataset.name].total
+        failed_mark = " bad" if dataset.checks.failed else ""
+        warned_mark = " warn" if dataset.checks.warned else ""
+        fresh = {"pass": "yes", "not_applicable": "-"}.get(dataset.freshness.state, dataset.freshness.state)
+        rows = "-" if dataset.rows is None else f"{dataset.rows:,}"
         yield (
-            f"<tr><td>{_link(each.name)}</td><td>{escape(each.owner)}</td><td class='n'>{rows}</td>"
-            f"<td class='n'>{each.checks.passed}</td><td class='n{warned_mark}'>{each.checks.warned}</td>"
-            f"<td class='n{failed_mark}'>{each.checks.failed}</td><td class='n'>{each.quarantine_open or 0}</td>"
+            f"<tr><td>{_link(dataset.name)}</td><td>{escape(dataset.owner)}</td><td class='n'>{rows}</td>"
+            f"<td class='n'>{dataset.checks.passed}</td><td class='n{warned_mark}'>{dataset.checks.warned}</td>"
+            f"<td class='n{failed_mark}'>{dataset.checks.failed}</td><td class='n'>{dataset.quarantine_open or 0}</td>"
             f"<td>{escape(fresh)}</td><td class='n'>{'-' if total is None else f'{total:.1f}'}</td></tr>"
         )
     yield "</tbody></table></div>"
@@ -128,13 +128,15 @@ def _sections(
 def _contract(page: Page) -> Iterator[str]:
     yield "<h2>Contract</h2>"
     yield grid(["column", "type", "null", "unit", "personal data", "meaning"], [
-        [each.name, type_name(each.type), "yes" if each.nullable else "no", each.unit, each.pii, each.description]
-        for each in page.columns
+        [column.name, type_name(column.type), "yes" if column.nullable else "no", column.unit, column.pii,
+         column.description]
+        for column in page.columns
     ])  # fmt: skip
     yield "<h2>Rules</h2>"
     yield grid(["rule", "severity", "dimension", "last verdict", "what it found"], [
-        [each.label, each.severity, each.dimension, each.status, "" if each.told == each.label else each.told]
-        for each in sorted(page.rules, key=lambda rule: rule.status == "passed")
+        [judged.label, judged.severity, judged.dimension, judged.status,
+         "" if judged.told == judged.label else judged.told]
+        for judged in sorted(page.rules, key=lambda rule: rule.status == "passed")
     ])  # fmt: skip
     if page.quarantine is not None:
         aside = page.quarantine

@@ -23,7 +23,7 @@ def trace_sensor(settings: Settings) -> dg.SensorDefinition:
 
     @dg.sensor(name="traces", minimum_interval_seconds=_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
     def send(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        """Sends a span of each run that ended."""
+        """Send a span of each run that ended."""
         if context.cursor is None:
             context.update_cursor(_cursor(datetime.now(UTC).timestamp(), ()))
             return dg.SkipReason("runs that end from now on are traced")
@@ -36,8 +36,8 @@ def trace_sensor(settings: Settings) -> dg.SensorDefinition:
 
 def send_runs(settings: Settings, instance: dg.DagsterInstance, cursor: str) -> tuple[int, str]:
     """Send the spans of runs that ended behind the cursor; return how many, and the cursor behind them."""
-    kept = json.loads(cursor)
-    last, known = float(kept["last"]), set(kept["known"])
+    position = json.loads(cursor)
+    last, known = float(position["last"]), set(position["known"])
     records = instance.get_run_records(
         dg.RunsFilter(statuses=list(_ENDS), updated_after=datetime.fromtimestamp(last - 1, UTC)),
         limit=_AT_ONCE + len(known), order_by="update_timestamp", ascending=True,

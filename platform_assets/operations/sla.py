@@ -28,17 +28,17 @@ class DatasetPromises:
 
 def sla_of(location: CodeLocation, now: datetime, *, days: float, name: str | None = None) -> list[DatasetPromises]:
     """Measure what was promised of the datasets over the last days; a dataset that promises nothing is left out."""
-    found = []
+    measured_promises = []
     with open_instance(location.settings) as instance:
         for dataset in location.catalog.datasets.values():
             if name is not None and dataset.name != name:
                 continue
             promises = tuple(promises_of(location, dataset, instance, now, timedelta(days=days)))
             if promises:
-                found.append(
+                measured_promises.append(
                     DatasetPromises(name=dataset.name, owner=dataset.owner, window_days=days, promises=promises)
                 )
-    return found
+    return measured_promises
 
 
 def promises_of(
@@ -76,10 +76,10 @@ def _latencies(
     if transform is not None:
         filled = _materialised(instance, dataset.name, since)
         for name in map(transform.input_name, transform.parameters):
-            for came in _materialised(instance, name, since):
-                following = min((at for at in filled if at >= came), default=None)
+            for instant in _materialised(instance, name, since):
+                following = min((at for at in filled if at >= instant), default=None)
                 if following is not None:
-                    yield following - came
+                    yield following - instant
 
 
 def _materialised(instance: dg.DagsterInstance, name: str, since: datetime) -> list[datetime]:

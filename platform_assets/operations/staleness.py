@@ -43,15 +43,15 @@ class Staleness:
         valid, own = set(definition.get_partition_keys()), self._by_partition(key)
         parents = self.graph.get(key).parent_keys
         divided = [parent for parent in parents if self.graph.get(parent).partitions_def is not None]
-        there = {parent: self._below(key, parent, self._by_partition(parent)) for parent in divided}
+        stale_by_parent = {parent: self._below(key, parent, self._by_partition(parent)) for parent in divided}
         planned = {parent: self._below(key, parent, dict.fromkeys(stale.get(parent, ()), 0)) for parent in divided}
         partitions_to_make = set[str]().union(*planned.values())
-        for partitions in there.values():
+        for partitions in stale_by_parent.values():
             partitions_to_make |= {
                 partition for partition, latest in partitions.items() if latest > own.get(partition, 0)
             }
         wholes = [parent for parent in parents if parent not in divided]
-        everywhere = set[str]().union(*there.values(), own) if divided else valid
+        everywhere = set[str]().union(*stale_by_parent.values(), own) if divided else valid
         for parent in wholes:
             latest = self._latest(parent) or 0
             is_planned = parent in stale
@@ -61,7 +61,7 @@ class Staleness:
         return partitions_to_make & valid
 
     def _below(self, key: dg.AssetKey, parent: dg.AssetKey, partitions: Mapping[str, int]) -> dict[str, int]:
-        """An input's partitions as those of the asset that they touch, each with the latest number there is."""
+        """Return an input's partitions as those of the asset that they touch, each with the latest number there is."""
         mine, theirs = self.graph.get(key).partitions_def, self.graph.get(parent).partitions_def
         if mine == theirs:
             return dict(partitions)
@@ -72,7 +72,7 @@ class Staleness:
         return numbers
 
     def _look_up_latest(self, key: dg.AssetKey) -> int | None:
-        """The number of the asset's latest materialisation in the event log, which counts up."""
+        """Return the number of the asset's latest materialisation in the event log, which counts up."""
         record = next(iter(self.instance.fetch_materializations(key, limit=1).records), None)
         return record.storage_id if record else None
 

@@ -88,12 +88,12 @@ class StoredRows:
         Raises:
             RequestError: A table cannot be taken from anywhere, and generated rows may not stand in.
         """
-        found: dict[str, pl.DataFrame] = {}
+        stored_tables: dict[str, pl.DataFrame] = {}
         for name, dataset in catalog.datasets.items():
-            rows = self._read(dataset, {**generated, **found})
+            rows = self._read(dataset, {**generated, **stored_tables})
             if rows is not None:
-                found[name] = rows
-        return found
+                stored_tables[name] = rows
+        return stored_tables
 
     def _read(self, dataset: Dataset, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame | None:
         """Return masked rows; None for generated ones."""
@@ -111,16 +111,16 @@ class StoredRows:
                 if place != CACHE:
                     self._keep(dataset, rows)
             except (ResourceError, CoreError) as error:
-                reasons.append(f"{_shown(place, settings)}: {str(error).partition('. Fix:')[0]}")
+                reasons.append(f"{_place_text(place, settings)}: {str(error).partition('. Fix:')[0]}")
                 continue
-            self._note(dataset, f"{rows.height:,} rows of {_shown(place, settings)}", reasons if number else [])
+            self._note(dataset, f"{rows.height:,} rows of {_place_text(place, settings)}", reasons if number else [])
             return rows
         raise RequestError(
             f"{dataset.name}: no rows. {'; '.join(reasons)}. Fix: correct --data, or allow --fallback synthetic."
         )
 
     def _attempts(self) -> Iterator[tuple[str, Settings]]:
-        """The places in order, then what stands in for them."""
+        """Yield the places in order, then what stands in for them."""
         settings = replace(self.settings, branch=None)
         yield from ((place, settings) for place in self.place)
         for fallback in self.management.fallback:
@@ -130,8 +130,8 @@ class StoredRows:
             other = replace(settings, s3=replace(settings.s3, endpoint_url=fallback, other_endpoints=()))
             yield from ((place, other) for place in self.place if place.startswith("s3://"))
 
-    def _note(self, dataset: Dataset, taken: str, reasons: Sequence[str]) -> None:
-        self.notes[dataset.name] = f"{taken}, because {'; '.join(reasons)}" if reasons else taken
+    def _note(self, dataset: Dataset, origin: str, reasons: Sequence[str]) -> None:
+        self.notes[dataset.name] = f"{origin}, because {'; '.join(reasons)}" if reasons else origin
         if reasons:
             self.fallen.add(dataset.name)
 
@@ -157,8 +157,8 @@ class StoredRows:
             raise UnfitRows(f"lacks {', '.join(sorted(lacking))}, and strict takes whole tables")
         others = [name for name, kind in rows.schema.items() if kind != declared[name]]
         if others and not self.management.convert:
-            told = ", ".join(f"{name} is {rows.schema[name]}, not {declared[name]}" for name in others)
-            raise UnfitRows(f"{told}, and nothing is converted")
+            mismatches = ", ".join(f"{name} is {rows.schema[name]}, not {declared[name]}" for name in others)
+            raise UnfitRows(f"{mismatches}, and nothing is converted")
         if self.management.quality_threshold <= 0 or rows.is_empty():
             return
         conformed, now = conform(rows, dataset), latest(tables[dataset.name], dataset)
@@ -198,7 +198,7 @@ class StoredRows:
         return None if folder is None else folder / f"{dataset.name}.parquet"
 
 
-def _shown(place: str, settings: Settings) -> str:
+def _place_text(place: str, settings: Settings) -> str:
     at = settings.s3.endpoint_url if place.startswith("s3://") else None
     return f"{place} at {at}" if at else "the cache" if place == CACHE else place
 

@@ -59,7 +59,7 @@ def read_test_data(path: Path, settings: Settings) -> StoredRows | None:
 
 
 def _management(path: Path, words: Mapping[str, Any]) -> DataManagement:
-    fallback = tuple(str(each) for each in words.get("fallback", (SYNTHETIC,)))
+    fallback = tuple(str(word) for word in words.get("fallback", (SYNTHETIC,)))
     refuse_unknown_fallbacks(fallback)
     threshold = float(words.get("quality_threshold", 0.0))
     if not 0 <= threshold <= 1:
@@ -76,10 +76,10 @@ def _management(path: Path, words: Mapping[str, Any]) -> DataManagement:
 
 def refuse_unknown_fallbacks(fallback: Collection[str]) -> None:
     """Raise RequestError for what is neither a word nor the address of an S3 endpoint."""
-    for each in fallback:
-        if each not in FALLBACKS and not each.startswith(("http://", "https://")):
+    for word in fallback:
+        if word not in FALLBACKS and not word.startswith(("http://", "https://")):
             raise RequestError(
-                f"fallback {each!r}: is not known. Fix: use {', '.join(FALLBACKS)} or the address of an S3 endpoint."
+                f"fallback {word!r}: is not known. Fix: use {', '.join(FALLBACKS)} or the address of an S3 endpoint."
             )
 
 
@@ -95,4 +95,6 @@ def _refuse_wrong(path: Path, where: str, words: object, types: Mapping[str, Any
 def _refuse_unknown(path: Path, where: str, words: Mapping[str, Any], known: Collection[str]) -> None:
     for name in words:
         if name not in known:
-            raise UnknownName("word", f"{where}{name}", [f"{where}{each}" for each in known], where=f"{path}: ")
+            raise UnknownName(
+                "word", f"{where}{name}", [f"{where}{known_name}" for known_name in known], where=f"{path}: "
+            )

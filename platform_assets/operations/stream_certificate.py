@@ -197,7 +197,7 @@ def _folds_of(catalog: Catalog, dataset: Dataset) -> list[Dataset]:
     """List what is folded of the dataset alone; a fold reads what only adds rows."""
     if dataset.store.mode != "append":
         return []
-    return [each for each in catalog.datasets.values() if each.source and tuple(each.source.inputs) == (dataset.name,)]
+    return [fold for fold in catalog.datasets.values() if fold.source and tuple(fold.source.inputs) == (dataset.name,)]
 
 
 def _points_of(catalog: Catalog, dataset: Dataset) -> list[DeathPoint]:
@@ -254,12 +254,12 @@ def _work(
     catalog = _catalog(package, dataset)
     started.send(name)
     pace = Pace(once=once, every=timedelta(0), report_every=timedelta(0))
-    told: list[str] = []
+    told_lines: list[str] = []
 
     def tell(line: str) -> None:
-        if not told:  # once: nobody reads the rest
+        if not told_lines:  # once: nobody reads the rest
             started.send(line)
-        told.append(line)
+        told_lines.append(line)
 
     datasets = [dataset, *_folds_of(catalog, dataset)]
     run_streams(lake, catalog, datasets, broker, None, pace=pace, is_stopped=lambda: False, tell=tell)
@@ -292,15 +292,16 @@ def _count(  # noqa: PLR0913 - what was found, part by part
     refused = pl.DataFrame(schema={"source": pl.String, "position": pl.String})
     if lake.exists(aside):
         refused = lake.read(aside).select("source", pl.col("position").cast(pl.String))
-    found = pl.concat([rows.rename({SOURCE: "source", INGEST: "position"}), refused])
-    wanted = pl.DataFrame(expected, schema={"source": pl.String, "position": pl.String}, orient="row")
+    stored_places = pl.concat([rows.rename({SOURCE: "source", INGEST: "position"}), refused])
+    expected_places = pl.DataFrame(expected, schema={"source": pl.String, "position": pl.String}, orient="row")
     return Certificate(
         kills=kills,
         sent=sent,
         rows=rows.height,
         quarantined=refused.height,
-        lost=wanted.join(found, on=["source", "position"], how="anti").height + max(0, sent - wanted.height),
-        duplicated=found.height - found.unique().height,
+        lost=expected_places.join(stored_places, on=["source", "position"], how="anti").height
+        + max(0, sent - expected_places.height),
+        duplicated=stored_places.height - stored_places.unique().height,
         versions=len(lake.operations(spec).history()) if lake.exists(spec) else 0,
         folded=folded[0],
         fold_differences=folded[1],

@@ -39,16 +39,16 @@ class Crew:
         Raises:
             ResourceError: A worker failed; the others ended their steps. One that is worth no other try comes first.
         """
-        taken = 0
+        messages_taken = 0
         for workers in self._rounds:
             steps = list(self._steps(workers))
             errors = [step.error for step in steps if step.error is not None]
             if errors:
                 raise min(errors, key=lambda error: isinstance(error, ResourceError) and error.transient)
-            taken += sum(step.taken for step in steps)
+            messages_taken += sum(step.taken for step in steps)
             if workers is self._rounds[0]:
                 self._adapt(steps)
-        return taken
+        return messages_taken
 
     def close(self) -> None:
         """Let the threads go."""

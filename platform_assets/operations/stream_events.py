@@ -68,8 +68,8 @@ def produce_generated(  # noqa: PLR0913 - what the messages are like
     rows = synthesize(dataset, count, seed)
     if until is not None:
         rows = _as_live(dataset, rows, until, rng)
-    for name, each in (odd or {}).items():
-        is_odd = pl.int_range(pl.len()) % each == each - 1
+    for name, interval in (odd or {}).items():
+        is_odd = pl.int_range(pl.len()) % interval == interval - 1
         rows = rows.with_columns(pl.when(is_odd).then(pl.col(name).max()).otherwise(pl.col(name) // 60))
     messages, keys = as_messages(dataset, rows)
     messages = list(spoil(messages, each=bad_each)) if bad_each else messages

@@ -34,16 +34,16 @@ def choose_streams(location: CodeLocation, names: Sequence[str], *, all_streams:
         UnknownName: There is no such dataset, or it is no stream.
         RequestError: None was named.
     """
-    streams = [each for each in location.catalog.datasets.values() if each.source and each.source.is_stream]
+    streams = [dataset for dataset in location.catalog.datasets.values() if dataset.source and dataset.source.is_stream]
     if all_streams:
         return streams
     if not names:
-        listed = ", ".join(each.name for each in streams) or "none is declared: source=Topic(...)"
+        listed = ", ".join(stream.name for stream in streams) or "none is declared: source=Topic(...)"
         raise RequestError(f"no stream was named. Fix: name one of {listed}; or use --all.")
     chosen = [find_dataset(location.catalog, name) for name in names]
     for dataset in chosen:
         if dataset not in streams:
-            raise UnknownName("stream", dataset.name, [each.name for each in streams])
+            raise UnknownName("stream", dataset.name, [stream.name for stream in streams])
     return chosen
 
 
@@ -53,7 +53,7 @@ def run_worker(location: CodeLocation, datasets: Sequence[Dataset], pace: Pace, 
         instance = None
         if pace.is_reported:
             instance = stack.enter_context(open_instance(location.settings))
-        tell(f"Reading {', '.join(each.name for each in datasets)}")
+        tell(f"Reading {', '.join(dataset.name for dataset in datasets)}")
         run_streams(
             location.lake,
             location.catalog,
@@ -148,8 +148,8 @@ def send_sample(location: CodeLocation, name: str) -> int:
         create_topic(broker, location.lake, dataset)
         if any(end for _, end in broker.bounds(topic_name(location.lake, dataset)).values()):
             return 0
-        odd = {name: 1_777 for each in location.catalog.datasets.values() if isinstance(each.source, Scored)
-               for name in each.source.reads_columns if each.source.of == dataset.name}  # fmt: skip
+        odd = {name: 1_777 for scored in location.catalog.datasets.values() if isinstance(scored.source, Scored)
+               for name in scored.source.reads_columns if scored.source.of == dataset.name}  # fmt: skip
         return produce_generated(
             location.lake, broker, dataset, count=5_000, seed=6, bad_each=500, until=_SAMPLE_ENDS, odd=odd
         )
@@ -186,7 +186,11 @@ def certify_stream(
 
 
 def _readers(location: CodeLocation, topic: str) -> list[Dataset]:
-    streams = [each for each in choose_streams(location, [], all_streams=True) if each.source and each.source.stream]
+    streams = [
+        choose_stream
+        for choose_stream in choose_streams(location, [], all_streams=True)
+        if choose_stream.source and choose_stream.source.stream
+    ]
     return [dataset for dataset in streams if topic_of(dataset).topic == topic]
 
 

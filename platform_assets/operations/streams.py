@@ -113,7 +113,7 @@ def run_streams(  # noqa: PLR0913 - the parts that a worker joins
         while not is_stopped():
             began = time.monotonic()
             try:
-                taken = crew.step()
+                message_count = crew.step()
                 pause = _FIRST_PAUSE
             except ResourceError as error:
                 if not error.transient or pace.once:
@@ -125,7 +125,7 @@ def run_streams(  # noqa: PLR0913 - the parts that a worker joins
             if time.monotonic() - reported >= pace.report_every.total_seconds():
                 _report_all(lake, catalog, workers, totals, instance, tell=tell)
                 reported = time.monotonic()
-            if not taken and pace.once and _are_drained(workers.values()):
+            if not message_count and pace.once and _are_drained(workers.values()):
                 break
             if not pace.once:
                 _wait(pace.every.total_seconds() - (time.monotonic() - began), is_stopped)
@@ -142,11 +142,15 @@ def open_workers(
 ) -> dict[str, StreamWorker | FoldWorker]:
     """Return a worker a dataset: those of topics first, which hand what they commit to the folds of this process."""
     topics = {
-        each.name: StreamWorker(lake, catalog, each, broker, run_id=run_id, log_pause_seconds=_LOG_PAUSE_SECONDS)
-        for each in datasets
-        if each.source is not None and each.source.stream is not None
+        dataset.name: StreamWorker(lake, catalog, dataset, broker, run_id=run_id, log_pause_seconds=_LOG_PAUSE_SECONDS)
+        for dataset in datasets
+        if dataset.source is not None and dataset.source.stream is not None
     }
-    folds = {each.name: FoldWorker(lake, catalog, each, run_id=run_id) for each in datasets if each.name not in topics}
+    folds = {
+        dataset.name: FoldWorker(lake, catalog, dataset, run_id=run_id)
+        for dataset in datasets
+        if dataset.name not in topics
+    }
     for fold in folds.values():
         for name in fold.inputs:
             if name in topics:

@@ -17,9 +17,9 @@ def supplier_csv(failures: Sequence[Failure]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["file", "row", "rule", "columns", "values"])
-    for each in failures:
-        values = "; ".join(f"{name}={_safe(value)}" for name, value in each.values.items())
-        writer.writerow([each.source, each.row, each.sentence, "; ".join(each.columns), values])
+    for failure in failures:
+        values = "; ".join(f"{name}={_safe(value)}" for name, value in failure.values.items())
+        writer.writerow([failure.source, failure.row, failure.sentence, "; ".join(failure.columns), values])
     return text.getvalue()
 
 
@@ -31,19 +31,19 @@ def _safe(value: object) -> str:
 
 def supplier_page(name: str, failures: Sequence[Failure]) -> str:
     """Return the report as a page."""
-    files = len({each.source for each in failures})
-    rows = len({(each.source, each.row) for each in failures})
+    files = len({failure.source for failure in failures})
+    rows = len({(failure.source, failure.row) for failure in failures})
     return document(f"Rows of {name} that were refused", f"{rows:,} rows in {files} files", _sections(failures))
 
 
 def _sections(failures: Sequence[Failure]) -> Iterator[str]:
-    counts = Counter(each.sentence for each in failures)
+    counts = Counter(failure.sentence for failure in failures)
     yield grid(["rule", "rows"], [[sentence, f"{count:,}"] for sentence, count in counts.most_common()], numbers=(1,))
     for sentence, count in counts.most_common():
-        found = [each for each in failures if each.sentence == sentence]
+        sentence_failures = [failure for failure in failures if failure.sentence == sentence]
         more = f", the first {_ROWS} here" if count > _ROWS else ""
         yield f"<h2>{escape(sentence)}</h2><p>{count:,} rows{more}</p>"
-        yield grid(["file", "row", *found[0].columns], [
-            [each.source, each.row, *(each.values.get(column) for column in found[0].columns)]
-            for each in found[:_ROWS]
+        yield grid(["file", "row", *sentence_failures[0].columns], [
+            [failure.source, failure.row, *(failure.values.get(column) for column in sentence_failures[0].columns)]
+            for failure in sentence_failures[:_ROWS]
         ], numbers=(1,))  # fmt: skip

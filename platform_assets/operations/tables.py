@@ -64,7 +64,9 @@ class RowsRead:
 
 
 def find_table(location: CodeLocation, name: str, which: Which = "table") -> NamedTable:
-    """The table of a dataset, or one of those beside it; or that of an asset that says in its metadata where it lies.
+    """Return the table of a dataset, or one of those beside it.
+
+    Or that of an asset that says in its metadata where it lies.
 
     Raises:
         UnknownName: There is no such dataset, and no asset of that name with a table.
@@ -79,24 +81,26 @@ def find_table(location: CodeLocation, name: str, which: Which = "table") -> Nam
     from dagster import AssetKey, TableSchema  # noqa: PLC0415 - only assets without a declaration need the graph
 
     graph = location.defs.resolve_asset_graph()
-    made = {
+    specs = {
         key.to_user_string(): TableSpec.from_metadata(graph.get(key).metadata) for key in graph.get_all_asset_keys()
     }
-    spec_there = made.get(name)
+    spec_there = specs.get(name)
     if spec_there is None or which != "table":
-        raise UnknownName("table", name, [*location.catalog.datasets, *(each for each, spec in made.items() if spec)])
+        raise UnknownName(
+            "table", name, [*location.catalog.datasets, *(asset_name for asset_name, spec in specs.items() if spec)]
+        )
     schema = graph.get(AssetKey.from_user_string(name)).metadata.get("dagster/column_schema")
     columns = schema.columns if isinstance(schema, TableSchema) else ()
-    return NamedTable(name, spec_there, frozenset(each.name for each in columns if each.tags.get("pii")))
+    return NamedTable(name, spec_there, frozenset(column.name for column in columns if column.tags.get("pii")))
 
 
 def table_operations(location: CodeLocation, name: str, which: Which) -> TableOperations:
-    """What can be done to the table of that name."""
+    """Return what can be done to the table of that name."""
     return location.lake.operations(find_table(location, name, which).spec)
 
 
 def read_rows(location: CodeLocation, name: str, which: Which, choice: RowChoice, *, unmask: bool) -> RowsRead:
-    """The first rows of a version of a table; personal data is masked.
+    """Return the first rows of a version of a table; personal data is masked.
 
     Raises:
         RequestError: Unmasking is asked for outside of development.
@@ -106,29 +110,31 @@ def read_rows(location: CodeLocation, name: str, which: Which, choice: RowChoice
             f"--unmask: personal data is shown in development only, and this is {location.settings.environment}. "
             "Fix: leave --unmask out."
         )
-    found, version, moment = find_table(location, name, which), choice.version, choice.at
+    named_table, version, moment = find_table(location, name, which), choice.version, choice.at
     if moment is not None:
-        version = location.lake.version_at(found.spec, moment)
+        version = location.lake.version_at(named_table.spec, moment)
     frame = location.lake.scan(
-        found.spec, version=version, columns=choice.columns or None, partitions=choice.partitions or None
+        named_table.spec, version=version, columns=choice.columns or None, partitions=choice.partitions or None
     )
-    with location.lake.telling(found.spec):
+    with location.lake.telling(named_table.spec):
         stored = frame.head(choice.limit).collect()
-    rows = converted(stored.lazy(), found.types).collect()
-    hidden = () if unmask else tuple(each for each in rows.columns if each in found.hidden)
-    shown = rows.with_columns(pl.when(pl.col(each).is_not_null()).then(pl.lit(MASK)).alias(each) for each in hidden)
+    rows = converted(stored.lazy(), named_table.types).collect()
+    hidden = () if unmask else tuple(column for column in rows.columns if column in named_table.hidden)
+    shown = rows.with_columns(
+        pl.when(pl.col(column).is_not_null()).then(pl.lit(MASK)).alias(column) for column in hidden
+    )
     return RowsRead(
-        table=found.spec.path,
-        version=version or location.lake.version(found.spec),
+        table=named_table.spec.path,
+        version=version or location.lake.version(named_table.spec),
         at=moment,
         rows=tuple(shown.to_dicts()),
         masked=hidden,
-        conversions=tuple(each.words for each in conversions_of(stored, rows)),
+        conversions=tuple(conversion.words for conversion in conversions_of(stored, rows)),
     )
 
 
 def register_table(location: CodeLocation, name: str) -> str:
-    """The version of an Iceberg table that its catalogue knows from now on."""
+    """Return the version of an Iceberg table that its catalogue knows from now on."""
     table = table_operations(location, name, "table")
     if not isinstance(table, IcebergFormat):
         raise UnsupportedOperation(
@@ -160,7 +166,7 @@ def parse_retention(location: CodeLocation, text: str) -> timedelta:
 
 
 def parse_instant(version: str | None, at: str | None) -> datetime | None:
-    """The instant that is meant, in UTC where it says no zone; None where there is none.
+    """Return the instant that is meant, in UTC where it says no zone; None where there is none.
 
     Raises:
         RequestError: Both are given, or the instant is none.

@@ -31,16 +31,16 @@ class TracedSql:
         if key not in self._kept:
             self._changed = True
             try:
-                found = column_origins(sql, tables)
+                traced = column_origins(sql, tables)
                 self._kept[key] = {
-                    name: [list(origin) for origin in sorted(origins)] for name, origins in found.items()
+                    name: [list(origin) for origin in sorted(origins)] for name, origins in traced.items()
                 }
             except UnreadableSql as error:
                 self._kept[key] = str(error)
-        kept = self._kept[key]
-        if isinstance(kept, str):
-            raise UnreadableSql(kept)
-        return {name: frozenset((table, column, how) for table, column, how in each) for name, each in kept.items()}  # type: ignore[misc]  # as they were written
+        stored = self._kept[key]
+        if isinstance(stored, str):
+            raise UnreadableSql(stored)
+        return {name: frozenset((table, column, how) for table, column, how in edges) for name, edges in stored.items()}  # type: ignore[misc]  # as they were written
 
     def save(self) -> None:
         """Write what is new."""

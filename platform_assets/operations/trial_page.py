@@ -24,8 +24,8 @@ def trial_page(
     errors = [[step.name, "step", "ERROR", step.error] for step in report.steps if step.error]
     if red or errors:
         sections += ["<h2>Does not hold</h2>", grid(["asset", "check", "severity", "says"], [*errors, *red])]
-    for title, found in findings.items():
-        sections += [f"<h2>{escape(title)}</h2>", _findings(found)]
+    for title, finding in findings.items():
+        sections += [f"<h2>{escape(title)}</h2>", _findings(finding)]
     if differences:
         sections += ["<h2>Approved rows</h2>", _differences(differences)]
     if mutants:
@@ -54,15 +54,16 @@ def _edges(edges: Sequence[EdgeReport]) -> str:
     return grid(["from", "", "to", "columns", ""], rows)
 
 
-def _findings(found: Sequence[Finding]) -> str:
-    rows = [[each.dataset, each.what, ", ".join(each.noticed) or None, ", ".join(each.slipped) or None,
-             "as it should" if each.stands else "NOT as it should"] for each in found]  # fmt: skip
+def _findings(findings: Sequence[Finding]) -> str:
+    rows = [[finding.dataset, finding.what, ", ".join(finding.noticed) or None, ", ".join(finding.slipped) or None,
+             "as it should" if finding.stands else "NOT as it should"] for finding in findings]  # fmt: skip
     return grid(["dataset", "tried", "noticed by", "made from it unseen", ""], rows)
 
 
 def _differences(differences: Sequence[Difference]) -> str:
-    rows = [[each.asset, len(each.missing), len(each.added), _first(each.missing), _first(each.added)]
-            for each in differences]  # fmt: skip
+    rows = [[difference.asset, len(difference.missing), len(difference.added), _first(difference.missing),
+             _first(difference.added)]
+            for difference in differences]  # fmt: skip
     return grid(["asset", "lacking", "others", "approved", "made"], rows, numbers=(1, 2))
 
 
@@ -90,6 +91,7 @@ def _scores(mutants: Sequence[Mutant]) -> str:
 def _mutants(mutants: Sequence[Mutant]) -> str:
     """List the changes, those that survived first."""
     order = ["survived", "noticed", "equivalent", "raised"]
-    rows = [[each.asset, each.place, each.kind, each.before, each.after, each.outcome, ", ".join(each.noticed) or None]
-            for each in sorted(mutants, key=lambda each: order.index(each.outcome))]  # fmt: skip
+    rows = [[mutant.asset, mutant.place, mutant.kind, mutant.before, mutant.after, mutant.outcome,
+             ", ".join(mutant.noticed) or None]
+            for mutant in sorted(mutants, key=lambda candidate: order.index(candidate.outcome))]  # fmt: skip
     return grid(["asset", "place", "kind", "before", "after", "", "noticed by"], rows)

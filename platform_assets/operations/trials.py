@@ -66,7 +66,7 @@ class Trial:
         self.catalog = catalog
         self.seed = seed
         self.filled = Catalog(
-            {name: each for name, each in catalog.datasets.items() if name not in catalog.transforms}, {}
+            {name: dataset for name, dataset in catalog.datasets.items() if name not in catalog.transforms}, {}
         )
         self.tables: dict[str, pl.DataFrame] = world(self.filled, seed, rows=rows) if tables is None else dict(tables)
         self.order = _ordered(catalog)
@@ -85,23 +85,27 @@ class Trial:
             below: Whether what is made from them is made anew; else it stays as it was.
         """
         places = {*(changed or {}), *(transforms or {})}
-        anew = places | {each for name in places for each in _below(self.catalog, name) if below}
-        found: dict[str, Verdicts] = {} if not places else dict(self.calm)
-        tables = {name: verdicts.rows for name, verdicts in found.items()}
+        anew = places | {derived for name in places for derived in _below(self.catalog, name) if below}
+        verdicts_by_name: dict[str, Verdicts] = {} if not places else dict(self.calm)
+        tables = {name: verdicts.rows for name, verdicts in verdicts_by_name.items()}
         now = max((latest(frame, self.catalog[name]) for name, frame in self.tables.items()), default=datetime.now(UTC))
-        for name in [each for each in self.order if not places or each in anew]:
+        for name in [candidate for candidate in self.order if not places or candidate in anew]:
             dataset = self.catalog[name]
             transform = self.catalog.transforms.get(name)
             try:
                 if transform is None:
                     raw = (changed or {}).get(name, self.tables[name])
                 else:
-                    raw = _made(transform, (transforms or {}).get(name, transform.function), tables, self.catalog)
-                found[name] = _judged(raw, dataset, tables, now)
+                    raw = _run_transform(
+                        transform, (transforms or {}).get(name, transform.function), tables, self.catalog
+                    )
+                verdicts_by_name[name] = _judged(raw, dataset, tables, now)
             except Exception as error:  # noqa: BLE001 - whatever a transform raises is the finding
-                found[name] = Verdicts(_empty(dataset), error=f"{type(error).__name__}: {_first_line(error)}")
-            tables[name] = found[name].rows
-        return found
+                verdicts_by_name[name] = Verdicts(
+                    _empty(dataset), error=f"{type(error).__name__}: {_first_line(error)}"
+                )
+            tables[name] = verdicts_by_name[name].rows
+        return verdicts_by_name
 
 
 def try_faults(trial: Trial) -> Iterator[Finding]:
@@ -123,10 +127,14 @@ def try_faults(trial: Trial) -> Iterator[Finding]:
                 verdicts = trial.run({name: fault.frame}, below=passed_on)
                 noticed = tuple(findings_of(verdicts, only=name))
                 below = _below(trial.catalog, name) if passed_on else set()
-                blind = [each for each in trial.order if each in below and not list(findings_of(verdicts, only=each))]
+                blind = [
+                    derived
+                    for derived in trial.order
+                    if derived in below and not list(findings_of(verdicts, only=derived))
+                ]
                 is_named = f"{name}: {rule.id}" in noticed or bool(verdicts[name].error)
-                what = f"{rule.id} broken{f' ({fault.what})' if fault.what else ''}"
-                yield Finding(name, what, noticed, tuple(blind), is_named)
+                fault_text = f"{rule.id} broken{f' ({fault.what})' if fault.what else ''}"
+                yield Finding(name, fault_text, noticed, tuple(blind), is_named)
 
 
 def try_edge_cases(trial: Trial) -> Iterator[Finding]:
@@ -136,14 +144,14 @@ def try_edge_cases(trial: Trial) -> Iterator[Finding]:
     """
     calm = trial.calm
     for name in trial.filled.datasets:
-        for what, frame, expects in _edge_cases(trial, name):
+        for edge_case, frame, expects in _edge_cases(trial, name):
             verdicts = trial.run({name: frame})
             concerned = {name, *_below(trial.catalog, name)}
             noticed = [line for line in findings_of(verdicts) if line.split(": ")[0] in concerned]
             usual = set(findings_of(calm))
-            raised = [each for each in concerned if verdicts[each].error and not calm[each].error]
+            raised = [derived for derived in concerned if verdicts[derived].error and not calm[derived].error]
             unseen = expects and not list(findings_of(verdicts, only=name))
-            yield Finding(name, what, tuple(line for line in noticed if line not in usual), (),
+            yield Finding(name, edge_case, tuple(line for line in noticed if line not in usual), (),
                           not raised and not unseen)  # fmt: skip
 
 
@@ -156,8 +164,8 @@ def _edge_cases(trial: Trial, name: str) -> Iterator[tuple[str, pl.DataFrame, bo
     yield "rows out of order", rows.sample(fraction=1, shuffle=True, seed=trial.seed), False
     nullable = [column.name for column in dataset.columns if column.nullable and column.name not in dataset.key]
     if nullable:
-        yield "null wherever it is allowed", rows.with_columns(pl.lit(None, rows.schema[each]).alias(each)
-                                                              for each in nullable), False  # fmt: skip
+        yield "null wherever it is allowed", rows.with_columns(pl.lit(None, rows.schema[column]).alias(column)
+                                                              for column in nullable), False  # fmt: skip
     if dataset.key and rows.height > 1:
         twice = pl.concat([rows, rows.head(1)])
         yield "a key twice", twice, dataset.source is not None
@@ -165,10 +173,10 @@ def _edge_cases(trial: Trial, name: str) -> Iterator[tuple[str, pl.DataFrame, bo
     texts = [name for name, kind in rows.schema.items() if kind == pl.String and name not in ruled]
     if texts:
         odd = pl.lit("\u0130\u200d\U0001f469\u0301 'quote' \"x\" \\ \u202e")
-        yield "unicode in free texts", rows.with_columns(odd.alias(each) for each in texts), False
+        yield "unicode in free texts", rows.with_columns(odd.alias(text) for text in texts), False
     numeric = [column.name for column in dataset.columns if rows.schema[column.name].is_numeric()]
     if numeric and rows.height:
-        ends = [rows.sort(each).head(1) for each in numeric] + [rows.sort(each).tail(1) for each in numeric]
+        ends = [rows.sort(column).head(1) for column in numeric] + [rows.sort(column).tail(1) for column in numeric]
         yield "the extremes alone", pl.concat(ends).unique(list(dataset.key) or None, keep="first"), False
 
 
@@ -183,7 +191,7 @@ def _judged(raw: pl.DataFrame, dataset: Dataset, tables: Tables, now: datetime) 
     return Verdicts(judgement.valid.clear() if stops else judgement.valid, red)
 
 
-def _made(transform: Transform[..., object], function: Any, tables: Tables, catalog: Catalog) -> pl.DataFrame:
+def _run_transform(transform: Transform[..., object], function: Any, tables: Tables, catalog: Catalog) -> pl.DataFrame:
     annotated = typing.get_type_hints(transform.function)
     inputs = {}
     for parameter in transform.parameters:
@@ -208,21 +216,23 @@ def _ordered(catalog: Catalog) -> list[str]:
 
 def _above(catalog: Catalog, name: str) -> set[str]:
     transform = catalog.transforms.get(name)
-    inputs = {transform.input_name(each) for each in transform.parameters} if transform else set()
+    inputs = {transform.input_name(parameter) for parameter in transform.parameters} if transform else set()
     return ({rule.dataset for rule in catalog.references_of(catalog[name])} | inputs) - {name}
 
 
 def _below(catalog: Catalog, name: str) -> set[str]:
     """Name everything that is made from a dataset by transforms."""
-    found: set[str] = set()
+    derived_names: set[str] = set()
     waiting = [name]
     while waiting:
         above = waiting.pop()
-        for made, transform in catalog.transforms.items():
-            if made not in found and above in {transform.input_name(each) for each in transform.parameters}:
-                found.add(made)
-                waiting.append(made)
-    return found
+        for derived, transform in catalog.transforms.items():
+            if derived not in derived_names and above in {
+                transform.input_name(parameter) for parameter in transform.parameters
+            }:
+                derived_names.add(derived)
+                waiting.append(derived)
+    return derived_names
 
 
 def findings_of(verdicts: Mapping[str, Verdicts], only: str | None = None) -> Iterable[str]:

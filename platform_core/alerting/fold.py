@@ -73,13 +73,16 @@ class AlertState:
 
     def to_document(self) -> dict[str, Any]:
         """Return the state as JSON can hold it."""
-        return {"number": self.number, "incidents": [_incident_document(each) for each in self.incidents.values()]}
+        return {
+            "number": self.number,
+            "incidents": [_incident_document(incident) for incident in self.incidents.values()],
+        }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "AlertState":
         """Read what `to_document` returned."""
-        incidents = [_incident_from(each) for each in document["incidents"]]
-        return cls(number=document["number"], incidents={each.id: each for each in incidents})
+        incidents = [_incident_from(entry) for entry in document["incidents"]]
+        return cls(number=document["number"], incidents={incident.id: incident for incident in incidents})
 
 
 def fold_signals(
@@ -120,7 +123,7 @@ class _Fold:
     def __init__(self, state: AlertState, now: datetime, policy: AlertPolicy, places: Places) -> None:
         self.number, self.incidents, self.messages = state.number, dict(state.incidents), list[Message]()
         self._now, self._policy, self._places = now, policy, places
-        self._home = {key: each.id for each in state.incidents.values() for key in each.open}
+        self._home = {key: incident.id for incident in state.incidents.values() for key in incident.open}
         self._by_root: dict[str, list[str]] = {}
         for incident in state.incidents.values():
             self._by_root.setdefault(incident.root, []).append(incident.id)
@@ -147,7 +150,7 @@ class _Fold:
         self._tell(home)  # what opened and ended in one fold is told all the same
         incident = self.incidents[home]
         signal = incident.open[key]
-        still = {each: alert for each, alert in incident.open.items() if each != key}
+        still = {open_key: alert for open_key, alert in incident.open.items() if open_key != key}
         self.incidents[home] = replace(incident, open=still, over={**incident.over, key: signal})
         del self._home[key]
         if not still:
@@ -161,11 +164,11 @@ class _Fold:
             self.incidents[home] = Incident(id=home, root=signal.subject, since=signal.at)
             self._by_root.setdefault(signal.subject, []).append(home)
         incident = self.incidents[home]
-        told = {
+        by_channel = {
             channel: replace(known, alerts=known.alerts - {signal.key})  # it ended before, and is news again
             for channel, known in incident.told.items()
         }
-        self.incidents[home] = replace(incident, open={**incident.open, signal.key: signal}, told=told)
+        self.incidents[home] = replace(incident, open={**incident.open, signal.key: signal}, told=by_channel)
         self._home[signal.key] = home
 
     def _incident_of(self, signal: Signal) -> str | None:
@@ -184,9 +187,9 @@ class _Fold:
     def _tell(self, home: str) -> None:
         """Tell each channel of an incident what it does not know, and again what it is to be told again."""
         incident = self.incidents[home]
-        told = dict(incident.told)
+        by_channel = dict(incident.told)
         for channel, (signals, quiet_until, repeat) in self._recipients(incident).items():
-            known = told.get(channel)
+            known = by_channel.get(channel)
             news = [signal for signal in signals if known is None or _is_news(signal, incident, known)]
             if news:
                 event: Event = "opened" if known is None else "grown"
@@ -196,13 +199,13 @@ class _Fold:
                 continue
             severity: Severity = "error" if any(signal.severity == "error" for signal in news) else "warn"
             self._send(incident, channel, event, news, severity, known, quiet_until)
-            told[channel] = Told(
+            by_channel[channel] = Told(
                 severity="error" if known and known.severity == "error" else severity,
                 alerts=(known.alerts if known else frozenset()) | {signal.key for signal in signals},
                 at=self._now,
                 count=(known.count if known else 0) + 1,
             )
-        self.incidents[home] = replace(incident, told=told)
+        self.incidents[home] = replace(incident, told=by_channel)
 
     def _recipients(self, incident: Incident) -> dict[str, tuple[list[Signal], datetime | None, Any]]:
         """Return the open alerts that each channel is to know, when it may be told, and how often."""
@@ -219,7 +222,7 @@ class _Fold:
                     if signal not in signals:
                         signals.append(signal)
                     soonest = None if quiet is None or until is None else min(quiet, until)
-                    often = min((each for each in (repeat, route.repeat) if each is not None), default=None)
+                    often = min((interval for interval in (repeat, route.repeat) if interval is not None), default=None)
                     recipients[channel] = signals, soonest, often
         return recipients
 
@@ -290,22 +293,22 @@ def _incident_document(incident: Incident) -> dict[str, Any]:
         "open": [signal.to_document() for signal in incident.open.values()],
         "over": [signal.to_document() for signal in incident.over.values()],
         "told": {
-            channel: {"severity": told.severity, "alerts": sorted(told.alerts), "at": told.at.isoformat(),
-                      "count": told.count}
-            for channel, told in incident.told.items()
+            channel: {"severity": known.severity, "alerts": sorted(known.alerts), "at": known.at.isoformat(),
+                      "count": known.count}
+            for channel, known in incident.told.items()
         },
     }  # fmt: skip
 
 
 def _incident_from(document: Mapping[str, Any]) -> Incident:
-    told = {
+    by_channel = {
         channel: Told(
-            severity=each["severity"],
-            alerts=frozenset(each["alerts"]),
-            at=datetime.fromisoformat(each["at"]),
-            count=each["count"],
+            severity=entry["severity"],
+            alerts=frozenset(entry["alerts"]),
+            at=datetime.fromisoformat(entry["at"]),
+            count=entry["count"],
         )
-        for channel, each in document["told"].items()
+        for channel, entry in document["told"].items()
     }
     return Incident(
         id=document["id"],
@@ -313,5 +316,5 @@ def _incident_from(document: Mapping[str, Any]) -> Incident:
         since=datetime.fromisoformat(document["since"]),
         open={signal.key: signal for signal in map(Signal.from_document, document["open"])},
         over={signal.key: signal for signal in map(Signal.from_document, document["over"])},
-        told=told,
+        told=by_channel,
     )

@@ -52,8 +52,8 @@ def render_title(message: Message) -> str:
     """Write the message as one line."""
     first = _worst_first(message)[0]
     more = f" and {len(message.alerts) - 1} more" if len(message.alerts) > 1 else ""
-    what = KINDS[first.kind].removeprefix("a ").removeprefix("an ")
-    return f"[{message.severity}] {_WORDS[message.event]}{message.root}: {what}{more}"
+    kind = KINDS[first.kind].removeprefix("a ").removeprefix("an ")
+    return f"[{message.severity}] {_WORDS[message.event]}{message.root}: {kind}{more}"
 
 
 def render_text(message: Message, *, link: str = "") -> str:

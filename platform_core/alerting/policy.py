@@ -87,7 +87,7 @@ def selects(pattern: str, subject: str, place: Place) -> bool:
     name = pattern.removesuffix("+")
     if fnmatchcase(subject, name):
         return True
-    return pattern.endswith("+") and any(fnmatchcase(each, name) for each in place.ancestors)
+    return pattern.endswith("+") and any(fnmatchcase(ancestor, name) for ancestor in place.ancestors)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,8 +80,8 @@ def learn_season(rows: pl.DataFrame, columns: tuple[str, ...], *, time: str, per
     places, profile = _slots(rows, time, period, slots), np.tile(usual, (slots, 1))
     for slot in np.unique(places):
         own = values[places == slot]
-        there = np.isfinite(own).any(axis=0)
-        profile[slot, there] = np.nanmedian(own[:, there], axis=0)
+        measured = np.isfinite(own).any(axis=0)
+        profile[slot, measured] = np.nanmedian(own[:, measured], axis=0)
     return Season(time, period, profile)
 
 
@@ -159,11 +159,11 @@ def _describe_season(season: Season) -> Mapping[str, Any]:
 
 def parse_detector(described: Mapping[str, Any]) -> Detector:
     """Return the detector that was described; bit for bit the same."""
-    kept = described["forest"]
-    threshold = np.where(np.array(kept["leaf"], bool), np.inf, np.array(kept["threshold"], np.float64))
+    nodes = described["forest"]
+    threshold = np.where(np.array(nodes["leaf"], bool), np.inf, np.array(nodes["threshold"], np.float64))
     forest = Forest(
-        np.array(kept["feature"], np.int64), threshold, np.array(kept["child"], np.int64),
-        np.array(kept["path"], np.float64), np.array(kept["roots"], np.int64), kept["depth"], kept["expected"],
+        np.array(nodes["feature"], np.int64), threshold, np.array(nodes["child"], np.int64),
+        np.array(nodes["path"], np.float64), np.array(nodes["roots"], np.int64), nodes["depth"], nodes["expected"],
     )  # fmt: skip
     median, scale, axes = (np.array(described[name], np.float64) for name in ("median", "scale", "axes"))
     limits = described["forest_limit"], described["z_limit"], described["rate"]

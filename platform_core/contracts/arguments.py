@@ -35,10 +35,13 @@ EXAMPLES: Mapping[str, str] = {
 
 
 def wrong_arguments(dataset: str, record: Any, where: str = "") -> Iterator[Problem]:
-    """A problem for each argument of a frozen record, and of those within it, whose type is not the annotated one."""
+    """Yield a problem for each argument of a frozen record, and of those within it.
+
+    Whose type is not the annotated one.
+    """
     for name, hint in _hints(record.__class__).items():
         value = getattr(record, name)
-        culprit = f"{where}{name}={_shown(value)}"
+        culprit = f"{where}{name}={_short_text(value)}"
         if not fits(value, hint):
             example = EXAMPLES.get(name)
             if name == "model":
@@ -84,7 +87,7 @@ def fits(value: Any, hint: Any) -> bool:  # noqa: C901, PLR0911 - one answer for
 
 
 def spoken(hint: Any) -> str:
-    """An annotation in words."""
+    """Return an annotation in words."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return " or ".join(spoken(one) for one in inner if one is not types.NoneType)
@@ -114,17 +117,17 @@ def _with_article(noun: str) -> str:
 
 
 def _misfit(value: object, hint: Any) -> str:
-    """What of a value is wrong: of a list or a mapping, the first part that does not fit."""
+    """Return what of a value is wrong: of a list or a mapping, the first part that does not fit."""
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     for option in options:
         inner = get_args(option)
         if get_origin(option) in (Sequence, tuple, list) and isinstance(value, list | tuple):
             wrong = next(item for item in value if not fits(item, inner[0]))
-            return f"holds {_shown(wrong)}, which is {_kind(wrong)}, and {spoken(inner[0])}"
+            return f"holds {_short_text(wrong)}, which is {_kind(wrong)}, and {spoken(inner[0])}"
         if get_origin(option) in (Mapping, dict) and isinstance(value, Mapping) and inner:
             parts = [(key, inner[0]) for key in value] + [(item, inner[1]) for item in value.values()]
             wrong, wanted = next((part, wanted) for part, wanted in parts if not fits(part, wanted))
-            return f"holds {_shown(wrong)}, which is {_kind(wrong)}, and {spoken(wanted)}"
+            return f"holds {_short_text(wrong)}, which is {_kind(wrong)}, and {spoken(wanted)}"
     return f"is {_kind(value)}, and {spoken(hint)}"
 
 
@@ -138,6 +141,6 @@ def _kind(value: object) -> str:
     )
 
 
-def _shown(value: object) -> str:
+def _short_text(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line

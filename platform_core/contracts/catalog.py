@@ -23,7 +23,7 @@ class Catalog:
     transforms: Mapping[str, Transform[..., object]]
 
     def __getitem__(self, name: str) -> Dataset:
-        """The dataset of that name.
+        """Return the dataset of that name.
 
         Raises:
             KeyError: No such dataset; the message lists those there are.
@@ -34,12 +34,12 @@ class Catalog:
             raise KeyError(f"no dataset {name!r}; there are {', '.join(sorted(self.datasets))}") from None
 
     def references_of(self, dataset: Dataset) -> tuple[ReferenceRule, ...]:
-        """The rules of a dataset that look into other datasets."""
+        """Return the rules of a dataset that look into other datasets."""
         return tuple(rule for rule in rules_of(dataset) if isinstance(rule, ReferenceRule))
 
 
 def catalog_of(datasets: Iterable[Dataset], transforms: Iterable[Transform[..., object]] = ()) -> Catalog:
-    """The catalog of the given declarations.
+    """Return the catalog of the given declarations.
 
     Raises:
         ContractError: With every problem found, in every dataset.
@@ -89,19 +89,19 @@ def _patterns(datasets: tuple[Dataset, ...]) -> Iterator[Problem]:
 
 
 def _makers(by_name: Mapping[str, Dataset], transforms: tuple[Transform[..., object], ...]) -> Iterator[Problem]:
-    made = Counter(transform.dataset.name for transform in transforms)
+    counter = Counter(transform.dataset.name for transform in transforms)
     for name, dataset in by_name.items():
-        if dataset.source is None and not made[name]:
+        if dataset.source is None and not counter[name]:
             yield Problem(name, "source", "is missing, and no transform makes the dataset.", "give source=..., or "
                           f"decorate a function with @{dataset.title}.transform.")  # fmt: skip
-        if made[name] + (dataset.source is not None) > 1:
+        if counter[name] + (dataset.source is not None) > 1:
             yield Problem(name, "transform", "is not the only maker of the dataset.", "keep one source or transform.")
     for transform in transforms:
         for parameter in transform.parameters:
-            wanted = transform.input_name(parameter)
-            if wanted not in by_name:
+            input_name = transform.input_name(parameter)
+            if input_name not in by_name:
                 yield Problem(
-                    transform.dataset.name, f"transform parameter {parameter!r}", f"stands for {wanted!r}, "
+                    transform.dataset.name, f"transform parameter {parameter!r}", f"stands for {input_name!r}, "
                     "which is not declared.", f"use one of {', '.join(sorted(by_name))}, or name the input: "
                     f"@{transform.dataset.title}.transform({parameter}=...).")  # fmt: skip
         for name in transform.inputs:
@@ -123,7 +123,7 @@ def _references(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Pr
         for name, into in zip(rule.columns, rule.to, strict=False):
             column, own = target.column(into), dataset.column(name)
             if column is None:
-                available = ", ".join(each.name for each in target.columns)
+                available = ", ".join(target_column.name for target_column in target.columns)
                 yield Problem(dataset.name, culprit, f"looks for column {into!r} of {target.name!r}, which is not "
                               "there.", f"use one of {available}.")  # fmt: skip
             elif own is not None and own.dtype != column.dtype:
@@ -132,14 +132,14 @@ def _references(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Pr
 
 
 def _folds(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Problem]:
-    """A fold reads streams that only add rows, and know when something happened."""
+    """Yield a fold reads streams that only add rows, and know when something happened."""
     if not isinstance(dataset.source, Fold):
         return
     for name in dataset.source.inputs:
         above = by_name.get(name)
         topic = above.source.stream if above is not None and above.source is not None else None
         if above is None or topic is None:
-            streams = [each.name for each in by_name.values() if each.source is not None and each.source.stream]
+            streams = [other.name for other in by_name.values() if other.source is not None and other.source.stream]
             yield Problem(dataset.name, f"source input {name!r}", "is no dataset that reads a topic.",
                           f"use one of {', '.join(sorted(streams)) or 'those with source=Topic(...)'}.")  # fmt: skip
             continue
@@ -163,7 +163,7 @@ def _folds(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Problem
 
 
 def _lookups(by_name: Mapping[str, Dataset], dataset: Dataset, source: Lookup) -> Iterator[Problem]:
-    """A lookup names a table, columns that it has, and a key that both have."""
+    """Yield a lookup names a table, columns that it has, and a key that both have."""
     table, stream = by_name.get(source.table), by_name.get(source.of)
     if table is None or table.name == dataset.name:
         yield Problem(dataset.name, f"source table {source.table!r}", "is no other dataset that is declared.",
@@ -213,7 +213,7 @@ def _out_of_reach(
 
 
 def _cycles(by_name: Mapping[str, Dataset], transforms: tuple[Transform[..., object], ...]) -> Iterator[Problem]:
-    """A problem for the first cycle among inputs and references; Dagster would refuse it with less to go on."""
+    """Yield a problem for the first cycle among inputs and references; Dagster would refuse it with less to go on."""
     upstream = {name: set[str]() for name in by_name}
     for transform in transforms:
         inputs = {transform.input_name(parameter) for parameter in transform.parameters}

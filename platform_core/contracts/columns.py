@@ -36,7 +36,7 @@ class Column:
 
 @cache
 def columns_of(model: type[DataFrameModel]) -> tuple[Column, ...]:
-    """The columns of a model, in the order declared.
+    """Return the columns of a model, in the order declared.
 
     They are the columns of `model.to_schema()`, which copies each of them deeply: half of what loading a declaration
     costs. Pandera has no public way to ask for the columns alone; the version is pinned, and a test compares the two.

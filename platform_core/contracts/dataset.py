@@ -117,13 +117,13 @@ class Dataset:
         return self.description or (self.model.__doc__ or "").strip()
 
     def column(self, name: str) -> Column | None:
-        """The column of that name, or None."""
+        """Return the column of that name, or None."""
         return next((column for column in self.columns if column.name == name), None)
 
     def transform(
         self, function: Callable[P, R] | None = None, /, **inputs: "Dataset | str"
     ) -> Any:  # Transform[P, R] or a decorator returning it; a checker sees the call through Transform.__call__
-        """A decorator that makes a pure function the maker of this dataset.
+        """Return a decorator that makes a pure function the maker of this dataset.
 
         Each parameter names an input: a dataset of the same domain, or the one given by keyword
         (`@marts.transform(flights=flights)`). Annotations choose the frame: `pl.LazyFrame`, `pl.DataFrame`,
@@ -143,7 +143,7 @@ class Transform(Generic[P, R]):
     inputs: Mapping[str, Dataset | str]
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """What the function returns: a transform is tested as the plain function it is."""
+        """Return what the function returns: a transform is tested as the plain function it is."""
         return self.function(*args, **kwargs)
 
     @property
@@ -153,6 +153,6 @@ class Transform(Generic[P, R]):
         return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
     def input_name(self, parameter: str) -> str:
-        """The name of the dataset that a parameter stands for."""
-        given = self.inputs.get(parameter, f"{self.dataset.domain}/{parameter}")
-        return given if isinstance(given, str) else given.name
+        """Return the name of the dataset that a parameter stands for."""
+        source = self.inputs.get(parameter, f"{self.dataset.domain}/{parameter}")
+        return source if isinstance(source, str) else source.name

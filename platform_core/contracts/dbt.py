@@ -34,18 +34,18 @@ _DTYPES: Mapping[type[pl.DataType], str] = {
 
 
 def dbt_sources(datasets: Iterable[Dataset]) -> dict[str, Any]:
-    """A dbt properties file (`version: 2`) that declares every dataset as a table of its domain's source.
+    """Return a dbt properties file (`version: 2`) that declares every dataset as a table of its domain's source.
 
     A dataset of another domain may be referenced, so give all datasets together.
     """
     by_domain: dict[str, list[Dataset]] = {}
-    for dataset in sorted(datasets, key=lambda each: each.name):
+    for dataset in sorted(datasets, key=lambda table: table.name):
         by_domain.setdefault(dataset.domain, []).append(dataset)
     return {"version": 2, "sources": [_source(domain, tables) for domain, tables in by_domain.items()]}
 
 
 def data_type(dtype: pl.DataType) -> str:
-    """The DuckDB type that a column of this polars type arrives as."""
+    """Return the DuckDB type that a column of this polars type arrives as."""
     if isinstance(dtype, pl.Datetime):
         return "TIMESTAMP" if dtype.time_zone is None else "TIMESTAMP WITH TIME ZONE"
     if isinstance(dtype, pl.Decimal):
@@ -59,9 +59,9 @@ def data_type(dtype: pl.DataType) -> str:
 
 
 def _instance(dtype: Any) -> pl.DataType:
-    """The data type itself where polars hands out its class."""
-    found: pl.DataType = dtype() if isinstance(dtype, type) else dtype
-    return found
+    """Return the data type itself where polars hands out its class."""
+    instance: pl.DataType = dtype() if isinstance(dtype, type) else dtype
+    return instance
 
 
 def _source(domain: str, datasets: Sequence[Dataset]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _period(age: timedelta) -> dict[str, Any]:
 
 def _column(column: Column, tests: list[Test]) -> dict[str, Any]:
     meta = {"unit": plain(column.unit) if column.unit else None, "pii": column.pii, "nullable": column.nullable}
-    said = {
+    properties = {
         "name": column.name,
         "quote": True,
         "description": plain(column.description),
@@ -125,7 +125,7 @@ def _column(column: Column, tests: list[Test]) -> dict[str, Any]:
         "config": {"meta": {name: value for name, value in meta.items() if value is not None}},
         "data_tests": tests,
     }
-    return {name: value for name, value in said.items() if value != []}
+    return {name: value for name, value in properties.items() if value != []}
 
 
 def _lone(rule: Rule) -> bool:
@@ -138,7 +138,7 @@ def _tests_of(rules: Sequence[Rule], tests: Mapping[str, Test | None], column: C
 
 
 def _test(dataset: Dataset, rule: Rule) -> Test | None:
-    """The dbt test of a rule, or None where SQL cannot judge it."""
+    """Return the dbt test of a rule, or None where SQL cannot judge it."""
     judged = rule.dbt_test(dataset.partitions.column if dataset.partitions else None)
     if judged is None:
         return None
@@ -152,5 +152,8 @@ def _test(dataset: Dataset, rule: Rule) -> Test | None:
 
 
 def plain(text: str) -> str:
-    """A text as it must stand in a properties file, whose values Jinja reads: `{{ 1 }}` is one, and not the number."""
+    """Return a text as it must stand in a properties file, whose values Jinja reads.
+
+    `{{ 1 }}` is one, and not the number.
+    """
     return text.replace("{", "{{ '{' }}")

@@ -27,8 +27,8 @@ class Term:
 
     def places(self) -> Iterator[tuple[str, str]]:
         """Yield the dataset and the column of each place."""
-        for each in self.columns:
-            dataset, _, column = each.rpartition(".")
+        for place in self.columns:
+            dataset, _, column = place.rpartition(".")
             yield dataset, column
 
 
@@ -46,7 +46,7 @@ def glossary_of(terms: Iterable[Term], datasets: Mapping[str, Dataset]) -> tuple
         if not term.meaning.strip():
             problems.append(Problem(term.name, "term", "has no meaning.", "say in a sentence what it means."))
         for dataset, column in term.places():
-            names = [each.name for each in datasets[dataset].columns] if dataset in datasets else []
+            names = [declared.name for declared in datasets[dataset].columns] if dataset in datasets else []
             if column not in names:
                 fix = f"use one of {', '.join(names)}." if names else "write it as domain/dataset.column."
                 problems.append(Problem(term.name, f"column {dataset}.{column}", "is not there.", fix))

@@ -51,7 +51,7 @@ def Field(  # noqa: N802, PLR0913 - Pandera's name, and one keyword per term a c
     metadata: dict[str, Any] | None = None,
     **rules: Any,
 ) -> Any:
-    """A column of a `DataFrameModel`: Pandera's `Field` with the terms a contract adds.
+    """Return a column of a `DataFrameModel`: Pandera's `Field` with the terms a contract adds.
 
     Args:
         nullable: Whether nulls may stand here. NaN counts as null.
@@ -142,12 +142,12 @@ def _refusal(name: str, value: Any) -> str:
 
 
 def allowed_rules() -> list[str]:
-    """The names of the rules a `Field` may carry, sorted."""
+    """Return the names of the rules a `Field` may carry, sorted."""
     return sorted(FIELD_WORDS)
 
 
 def _value(name: str, value: Any) -> Any:
-    """A rule's value as Pandera wants it: a set or generator of allowed values becomes a list."""
+    """Return a rule's value as Pandera wants it: a set or generator of allowed values becomes a list."""
     return list(value) if name in {"isin", "notin"} and isinstance(value, Iterable) else value
 
 

@@ -103,7 +103,7 @@ class Partitions:
         return not any(True for _ in self.faults())
 
     def faults(self) -> Iterator[_Fault]:
-        """What cannot be: culprit, what is wrong with it, fix."""
+        """Yield what cannot be: culprit, what is wrong with it, fix."""
         try:
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError):
@@ -124,7 +124,7 @@ class Partitions:
             yield f"partitions to {self.end!r}", "end before they begin.", "end is the first key that is no longer one."
 
     def _nearest(self, key: str) -> str | None:
-        """The key of the partition in which what is written begins; None where it cannot be read."""
+        """Return the key of the partition in which what is written begins; None where it cannot be read."""
         try:
             start = datetime.strptime(key, self.format)  # noqa: DTZ007 - a wall clock's time
         except ValueError:
@@ -132,7 +132,7 @@ class Partitions:
         return self._write(start)
 
     def _write(self, local: datetime) -> str:
-        """The key of the partition that holds a time of the zone's wall clock."""
+        """Return the key of the partition that holds a time of the zone's wall clock."""
         if self.grain == "weekly":
             local -= timedelta(days=local.weekday())
         elif self.grain == "quarterly":
@@ -157,7 +157,7 @@ class Partitions:
         return local.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
 
     def begins_at(self, key: str) -> datetime:
-        """The first instant of the partition of that key, in UTC.
+        """Return the first instant of the partition of that key, in UTC.
 
         Raises:
             ValueError: It is no key of the grain.
@@ -165,7 +165,7 @@ class Partitions:
         return self._instant(key)
 
     def begins_local(self, key: str) -> datetime:
-        """The partition's first instant on the wall clock of its zone, without a zone.
+        """Return the partition's first instant on the wall clock of its zone, without a zone.
 
         Raises:
             ValueError: It is no key of the grain.
@@ -173,7 +173,7 @@ class Partitions:
         return datetime.strptime(key, self.format)  # noqa: DTZ007 - a wall clock's time
 
     def ends_at(self, key: str) -> datetime:
-        """The first instant after the partition of that key, in UTC.
+        """Return the first instant after the partition of that key, in UTC.
 
         Raises:
             ValueError: It is no key of the grain.
@@ -181,7 +181,7 @@ class Partitions:
         return self._in_utc(self._later(self.begins_local(key), 1))
 
     def later(self, instant: datetime, count: int) -> datetime:
-        """The beginning of the partition so many after the one that begins at the instant; both in UTC."""
+        """Return the beginning of the partition so many after the one that begins at the instant; both in UTC."""
         local = instant.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
         return self._in_utc(self._later(local, count))
 
@@ -197,15 +197,15 @@ class Partitions:
         return _SPANS[self.grain]
 
     def key_at(self, instant: datetime) -> str:
-        """The key of the partition of an instant, whether there is such a partition or not."""
+        """Return the key of the partition of an instant, whether there is such a partition or not."""
         return self._write(instant.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None))
 
     def key(self) -> pl.Expr:
-        """The partition's key of each row; null where `on` is null."""
+        """Return the partition's key of each row; null where `on` is null."""
         return self.period().dt.strftime(self.format).alias(self.column)
 
     def period(self) -> pl.Expr:
-        """What rows of one partition share: the wall clock's time as their partition begins."""
+        """Return what rows of one partition share: the wall clock's time as their partition begins."""
         instant = pl.col(self.on)
         if self.zone != "UTC":
             instant = instant.dt.convert_time_zone(self.zone).dt.replace_time_zone(None)
@@ -270,7 +270,7 @@ class Categories:
         return not any(True for _ in self.faults())
 
     def faults(self) -> Iterator[_Fault]:
-        """What cannot be: culprit, what is wrong with it, fix."""
+        """Yield what cannot be: culprit, what is wrong with it, fix."""
         if self.values is None:
             return
         if not self.values:
@@ -284,15 +284,15 @@ class Categories:
             yield "partitions: values", "names one twice.", "name each once."
 
     def ends_at(self, key: str) -> datetime | None:  # noqa: ARG002 - as partitions by time are asked
-        """The first instant after the partition of that key: None, for a category has no age."""
+        """Return the first instant after the partition of that key: None, for a category has no age."""
         return None
 
     def key(self) -> pl.Expr:
-        """The partition's key of each row; null where `on` is null."""
+        """Return the partition's key of each row; null where `on` is null."""
         return pl.col(self.on).cast(pl.String).alias(self.column)
 
     def period(self) -> pl.Expr:
-        """What rows of one partition share."""
+        """Return what rows of one partition share."""
         return pl.col(self.on)
 
     def holds(self, now: datetime) -> pl.Expr:  # noqa: ARG002 - as partitions by time are asked
@@ -348,14 +348,14 @@ class Pairs:
         return not any(True for _ in self.faults())
 
     def faults(self) -> Iterator[_Fault]:
-        """What cannot be: culprit, what is wrong with it, fix."""
+        """Yield what cannot be: culprit, what is wrong with it, fix."""
         yield from self.first.faults()
         yield from self.second.faults()
         if self.first.on == self.second.on:
             yield "partitions", f"are twice by {self.first.on!r}.", "name another column in one of them."
 
     def ends_at(self, key: str) -> datetime | None:
-        """The first instant after the partition of that key, in UTC; None where it has no age.
+        """Return the first instant after the partition of that key, in UTC; None where it has no age.
 
         Raises:
             ValueError: It is no pair of keys.
@@ -364,11 +364,11 @@ class Pairs:
         return next((end for end in ends if end is not None), None)
 
     def key(self) -> pl.Expr:
-        """The partition's key of each row; null where one of both is null."""
+        """Return the partition's key of each row; null where one of both is null."""
         return pl.concat_str([part.key() for part in self.parts], separator=SEPARATOR).alias(self.column)
 
     def period(self) -> pl.Expr:
-        """What rows of one partition share."""
+        """Return what rows of one partition share."""
         return pl.struct(part.period().alias(part.on) for part in self.parts)
 
     def holds(self, now: datetime) -> pl.Expr:
@@ -381,37 +381,49 @@ Partitioning = Partitions | Categories | Pairs
 
 
 def yearly(start: str, *, on: str, end: str | None = None, zone: str = "UTC") -> Partitions:
-    """A partition a calendar year from `start` (`"2013"`) on, by column `on` read in the zone; before `end`."""
+    """Return a partition a calendar year from `start` (`"2013"`) on, by column `on` read in the zone; before `end`."""
     return Partitions("yearly", start, on, end=end, zone=zone)
 
 
 def quarterly(start: str, *, on: str, end: str | None = None, zone: str = "UTC") -> Partitions:
-    """A partition a quarter, named by its first month, from `start` (`"2013-04"`) on, by column `on`; before `end`."""
+    """Return a partition a quarter, named by its first month, from `start` (`"2013-04"`) on.
+
+    By column `on`; before `end`.
+    """
     return Partitions("quarterly", start, on, end=end, zone=zone)
 
 
 def monthly(start: str, *, on: str, end: str | None = None, zone: str = "UTC") -> Partitions:
-    """A partition a calendar month from `start` (`"2013-01"`) on, by column `on` read in the zone; before `end`."""
+    """Return a partition a calendar month from `start` (`"2013-01"`) on, by column `on` read in the zone.
+
+    Before `end`.
+    """
     return Partitions("monthly", start, on, end=end, zone=zone)
 
 
 def weekly(start: str, *, on: str, end: str | None = None, zone: str = "UTC") -> Partitions:
-    """A partition a week, named by its Monday, from `start` (`"2024-01-01"`) on, by column `on`; before `end`."""
+    """Return a partition a week, named by its Monday, from `start` (`"2024-01-01"`) on, by column `on`.
+
+    Before `end`.
+    """
     return Partitions("weekly", start, on, end=end, zone=zone)
 
 
 def daily(start: str, *, on: str, end: str | None = None, zone: str = "UTC") -> Partitions:
-    """A partition a calendar day from `start` (`"2013-01-31"`) on, by column `on` read in the zone; before `end`."""
+    """Return a partition a calendar day from `start` (`"2013-01-31"`) on, by column `on` read in the zone.
+
+    Before `end`.
+    """
     return Partitions("daily", start, on, end=end, zone=zone)
 
 
 def hourly(start: str, *, on: str, end: str | None = None) -> Partitions:
-    """A partition an hour from `start` (`"2013-01-31-00:00"`) on, by column `on` read in UTC; before `end`."""
+    """Return a partition an hour from `start` (`"2013-01-31-00:00"`) on, by column `on` read in UTC; before `end`."""
     return Partitions("hourly", start, on, end=end)
 
 
 def by(on: str, *, values: Sequence[str | int] | None = None, name: str = "") -> Categories:
-    """A partition for each value of a column of texts or whole numbers: those of `values`, or those that come.
+    """Return a partition for each value of a column of texts or whole numbers: those of `values`, or those that come.
 
     Datasets whose values come from data share them by `name`, which is the column's name where none is given.
     """
@@ -419,5 +431,5 @@ def by(on: str, *, values: Sequence[str | int] | None = None, name: str = "") ->
 
 
 def pairs(first: Partitions | Categories, second: Categories) -> Pairs:
-    """A partition for each pair of both, such as `pairs(daily("2024-01-31", on="day"), by("country"))`."""
+    """Return a partition for each pair of both, such as `pairs(daily("2024-01-31", on="day"), by("country"))`."""
     return Pairs(first, second)

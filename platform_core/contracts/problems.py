@@ -91,12 +91,12 @@ def _unreadable_model(dataset: Dataset) -> Iterator[Problem]:
 
 
 def _annotations(model: type[DataFrameModel]) -> dict[str, object]:
-    """The annotations of a model and its bases."""
-    found: dict[str, object] = {}
+    """Return the annotations of a model and its bases."""
+    annotations: dict[str, object] = {}
     for base in reversed(model.__mro__):
         if issubclass(base, DataFrameModel) and base is not DataFrameModel:
-            found |= vars(base).get("__annotations__", {})
-    return found
+            annotations |= vars(base).get("__annotations__", {})
+    return annotations
 
 
 def _wrong_columns(dataset: Dataset) -> Iterator[Problem]:
@@ -128,9 +128,9 @@ def _identity(dataset: Dataset) -> Iterator[Problem]:
         )  # fmt: skip
 
     lists = {"key": dataset.key, "tags": dataset.tags, "sort": _sort(dataset)}
-    for name, given in lists.items():
-        if isinstance(given, str):
-            yield _problem(dataset, f"{name} {given!r}", "is one text.", f"write {name}=({given!r},).")
+    for name, value in lists.items():
+        if isinstance(value, str):
+            yield _problem(dataset, f"{name} {value!r}", "is one text.", f"write {name}=({value!r},).")
 
 
 def _promises(dataset: Dataset) -> Iterator[Problem]:
@@ -145,12 +145,12 @@ def _promises(dataset: Dataset) -> Iterator[Problem]:
         for culprit, fix in threshold.broken_terms():
             yield _problem(dataset, culprit, "cannot be watched.", fix)
     if dataset.retention is not None:
-        for found in dataset.retention.contradictions(
+        for contradiction in dataset.retention.contradictions(
             partitioned=dataset.partitions is not None and dataset.partitions.time is not None,
             stored_as=dataset.store.format,
             freshness=dataset.freshness,
         ):
-            yield _problem(dataset, *found)
+            yield _problem(dataset, *contradiction)
 
 
 def _is_cron(line: str) -> bool:
@@ -226,9 +226,9 @@ def _contradictions(dataset: Dataset) -> Iterator[Problem]:
         except (TypeError, ValueError, OverflowError):
             continue  # a bound of another type: the rule is refused for that
         if not allowed:
-            said = " and ".join(rule.label.removeprefix(f"{column.name} ") for rule in rules)
+            demands = " and ".join(rule.label.removeprefix(f"{column.name} ") for rule in rules)
             yield _problem(
-                dataset, f"column {column.name!r}", f"must be {said}: no value can be.", "swap or widen the bounds."
+                dataset, f"column {column.name!r}", f"must be {demands}: no value can be.", "swap or widen the bounds."
             )
 
 
@@ -250,7 +250,7 @@ def _key(dataset: Dataset) -> Iterator[Problem]:
 
 
 def _newest(dataset: Dataset) -> Iterator[Problem]:
-    """A column that puts any two rows of a key in order, and a table that lets one take the other's place."""
+    """Yield a column that puts any two rows of a key in order, and a table that lets one take the other's place."""
     name, culprit = dataset.newest, f"newest {dataset.newest!r}"
     if name is None:
         return
@@ -317,7 +317,7 @@ _VERSION_TYPES = {
 
 
 def _history(dataset: Dataset) -> Iterator[Problem]:
-    """A history has the columns of a version, and a key that tells versions apart."""
+    """Yield a history has the columns of a version, and a key that tells versions apart."""
     if not isinstance(dataset.source, Changes) or not dataset.source.history:
         return
     if "valid_from" not in dataset.key or len(dataset.key) == 1:
@@ -326,8 +326,8 @@ def _history(dataset: Dataset) -> Iterator[Problem]:
                        f"write key={key if len(key) > 1 else ('id', 'valid_from')}.")  # fmt: skip
     for name, (kind, nullable) in _VERSION_TYPES.items():
         column = dataset.column(name)
-        wanted = pl.Boolean() if kind == "bool" else pl.Datetime("us", "UTC")
-        if column is None or column.dtype != wanted or column.nullable != nullable:
+        expected = pl.Boolean() if kind == "bool" else pl.Datetime("us", "UTC")
+        if column is None or column.dtype != expected or column.nullable != nullable:
             yield _problem(dataset, f"column {name!r}", "is missing, or is not what history=True fills.",
                            f"write {name}: {kind}{' = Field(nullable=True)' if nullable else ''}.")  # fmt: skip
 
@@ -379,7 +379,7 @@ def _publications(dataset: Dataset) -> Iterator[Problem]:
         for wrong in wrong_arguments(dataset.name, publication, f"publish={type(publication).__name__}: "):
             yield wrong
             return
-        yield from (_problem(dataset, f"publish to {where}", *told) for where, *told in publication.problems())
+        yield from (_problem(dataset, f"publish to {where}", *problem) for where, *problem in publication.problems())
         if targets[publication.target] > 1:
             yield _problem(dataset, culprit, "is declared twice.", "keep one of them.")
         if not dataset.key:
@@ -433,7 +433,7 @@ def _rule(dataset: Dataset, rule: Rule) -> Iterator[Problem]:
 
 
 def _past(dataset: Dataset, rule: Rule) -> Iterator[Problem]:
-    """A rule that compares with partitions which the dataset has not."""
+    """Yield a rule that compares with partitions which the dataset has not."""
     against = rule.compares_with if isinstance(rule, DatasetRule) else None
     if against is None or against.startswith("version"):
         return

@@ -10,7 +10,10 @@ from platform_core.rules import DatasetRule, ReferenceRule, RowRule
 def readers_of_all(
     dataset: Dataset, datasets: Mapping[str, Dataset], transforms: Iterable[Transform[..., object]]
 ) -> Iterator[str]:
-    """Declared readers of the whole table, in words: references, rules over the table, transforms not divided alike."""
+    """Yield declared readers of the whole table, in words.
+
+    References, rules over the table, transforms not divided alike.
+    """
     for other in datasets.values():
         for rule in rules_of(other):
             if isinstance(rule, ReferenceRule) and rule.dataset == dataset.name:

@@ -48,10 +48,10 @@ def implied_rules(dataset: Dataset) -> list[ImpliedRule]:
         if isinstance(rule, _DERIVED) or rule.id == "key_unique":
             continue
         others = [other for other in staying if other is not rule and _is_as_severe(other, rule)]
-        found = next(_reasons(rule, others, schema), None)
-        if found is not None:
+        implied_rule = next(_reasons(rule, others, schema), None)
+        if implied_rule is not None:
             staying.remove(rule)
-            implied.append(found)
+            implied.append(implied_rule)
     return list(reversed(implied))
 
 
@@ -67,16 +67,16 @@ def _reasons(rule: Rule, others: Sequence[Rule], schema: Schema) -> Iterator[Imp
         if type(other) is type(rule) and other.columns == rule.columns and _says_the_same(rule, other):
             yield ImpliedRule(rule=rule, by=(other,), is_repeated=True)
     if isinstance(rule, Complete):
-        yield from _by_one(rule, [each for each in others if isinstance(each, NotNull)])
+        yield from _by_one(rule, [other for other in others if isinstance(other, NotNull)])
     if isinstance(rule, Mostly):
-        yield from _by_one(rule, [each for each in others if _says_the_same(each, rule.rule)])
+        yield from _by_one(rule, [other for other in others if _says_the_same(other, rule.rule)])
     if isinstance(rule, Unique):
-        alike = [each for each in others if isinstance(each, Unique) and set(each.columns) <= set(rule.columns)]
-        yield from (ImpliedRule(rule=rule, by=(each,)) for each in alike)
+        alike = [other for other in others if isinstance(other, Unique) and set(other.columns) <= set(rule.columns)]
+        yield from (ImpliedRule(rule=rule, by=(other,)) for other in alike)
     if isinstance(rule, Compare):
-        yield from _by_steps(rule, [each for each in others if isinstance(each, Compare)], others)
+        yield from _by_steps(rule, [other for other in others if isinstance(other, Compare)], others)
     if isinstance(rule, ValueRule):
-        own = [each for each in others if isinstance(each, ValueRule) and each.columns == rule.columns]
+        own = [other for other in others if isinstance(other, ValueRule) and other.columns == rule.columns]
         yield from _by_values(rule, own, schema)
 
 
@@ -103,7 +103,7 @@ def _by_values(rule: ValueRule, others: Sequence[ValueRule], schema: Schema) -> 
         if other.listed is not None and all(rule.accepts(value) for value in other.listed if value is not None):
             yield ImpliedRule(rule=rule, by=(other,))
     line = line_of(schema[rule.column]) if rule.column in schema else None
-    if line is None or any(True for each in (rule, *others) for _ in each.flaws(schema)):
+    if line is None or any(True for value_rule in (rule, *others) for _ in value_rule.flaws(schema)):
         return
     beyond = ~rule.allowed(line)
     bounding = [other for other in others if ~other.allowed(line)]

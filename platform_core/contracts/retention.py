@@ -42,19 +42,19 @@ class Retention:
     def contradictions(
         self, *, partitioned: bool, stored_as: str, freshness: timedelta | None
     ) -> Iterator[tuple[str, str, str]]:
-        """What cannot hold together with the rest of the declaration: culprit, message, fix."""
-        for name, given in {"keep": self.keep, "versions": self.versions, "read_back": self.read_back}.items():
-            if given is not None and given <= timedelta(0):
-                yield f"retention {name}={given}", "is no time.", "use within(days=...) above zero."
-            elif given is not None and name != "versions" and not partitioned:
+        """Yield what cannot hold together with the rest of the declaration: culprit, message, fix."""
+        for name, period in {"keep": self.keep, "versions": self.versions, "read_back": self.read_back}.items():
+            if period is not None and period <= timedelta(0):
+                yield f"retention {name}={period}", "is no time.", "use within(days=...) above zero."
+            elif period is not None and name != "versions" and not partitioned:
                 yield f"retention {name}", "needs partitions, for rows age by partition.", "declare partitions=..."
         if self.keep is not None and self.read_back is not None and self.read_back > self.keep:
             yield (f"retention read_back={self.read_back}", f"looks further back than rows are kept ({self.keep}).",
                    "raise keep, or lower read_back.")  # fmt: skip
-        for name, given in {"keep": self.keep, "read_back": self.read_back}.items():
-            if given is not None and freshness is not None and given < freshness:
+        for name, period in {"keep": self.keep, "read_back": self.read_back}.items():
+            if period is not None and freshness is not None and period < freshness:
                 message = f"is shorter than freshness ({freshness}), so that a table may be fresh and gone."
-                yield f"retention {name}={given}", message, f"raise {name}, or lower freshness."
+                yield f"retention {name}={period}", message, f"raise {name}, or lower freshness."
         yield from self._versions(stored_as)
 
     def _versions(self, stored_as: str) -> Iterator[tuple[str, str, str]]:

@@ -34,7 +34,7 @@ _PANDERA = {kind.pandera: kind for kind in VALUE_KINDS if kind.pandera}
 
 
 def rules_of(dataset: Dataset) -> tuple[Rule, ...]:
-    """The rules of a dataset: schema, types, columns in order, key, partition, then those declared beside."""
+    """Return the rules of a dataset: schema, types, columns in order, key, partition, then those declared beside."""
     known = _KNOWN.get(dataset)
     if known is None:
         known = _KNOWN[dataset] = _rules(dataset)
@@ -46,7 +46,7 @@ _KNOWN: WeakKeyDictionary[Dataset, tuple[Rule, ...]] = WeakKeyDictionary()
 
 
 def schema_of(dataset: Dataset) -> dict[str, pl.DataType]:
-    """The types of the columns, by name, in the order declared."""
+    """Return the types of the columns, by name, in the order declared."""
     return {column.name: column.dtype for column in dataset.columns}
 
 
@@ -66,7 +66,7 @@ def _rules(dataset: Dataset) -> tuple[Rule, ...]:
 
 
 def _types_rules(dataset: Dataset) -> Iterator[Rule]:
-    """The rule on types: any record may be malformed; what is made of texts alone can all be read."""
+    """Yield the rule on types: any record may be malformed; what is made of texts alone can all be read."""
     may_be_malformed = dataset.source is not None and dataset.source.can_be_malformed
     if may_be_malformed or any(column.dtype != pl.String for column in dataset.columns):
         yield Types()
@@ -87,7 +87,7 @@ def _column_rules(column: Column) -> Iterator[Rule]:
 
 
 def _check_rule(check: Check, column: str) -> Rule:
-    """A built-in check as a row rule that one scan can judge; a user's own check as it is."""
+    """Return a built-in check as a row rule that one scan can judge; a user's own check as it is."""
     severity: Severity = "warn" if check.raise_warning else "error"
     kind = _PANDERA.get(str(check.name)) if check.statistics else None
     if kind is not None:
@@ -122,7 +122,7 @@ def _key_rules(dataset: Dataset) -> Iterator[Rule]:
 
 
 def _model_rules(dataset: Dataset) -> Iterator[Rule]:
-    """What Pandera's `Config.unique` says of several columns together."""
+    """Yield what Pandera's `Config.unique` says of several columns together."""
     named = getattr(dataset.model.Config, "unique", None) or ()
     columns = (named,) if isinstance(named, str) else tuple(named)
     if columns and columns != tuple(dataset.key):
@@ -130,7 +130,7 @@ def _model_rules(dataset: Dataset) -> Iterator[Rule]:
 
 
 def partition_rules(dataset: Dataset) -> Iterator[Rule]:
-    """The rules that a row lies in a partition, which follow from the declared partitions."""
+    """Yield the rules that a row lies in a partition, which follow from the declared partitions."""
     if dataset.partitions is None or not dataset.partitions.well_formed:
         return
     time = dataset.partitions.time

@@ -20,7 +20,7 @@ class Sla:
     throughput: float | None = None
 
     def broken_terms(self) -> Iterator[tuple[str, str]]:
-        """The terms that promise what cannot be, each with the fix."""
+        """Yield the terms that promise what cannot be, each with the fix."""
         if self.availability is not None and not 0 < self.availability <= 1:
             yield f"availability {self.availability}", "give a share in (0, 1], such as 0.999."
         if self.latency is not None and self.latency <= timedelta(0):

@@ -78,5 +78,5 @@ class Quarantine:
 
 
 def within(*, hours: float = 0, days: float = 0) -> timedelta:
-    """The longest time a dataset may go without a materialisation."""
+    """Return the longest time a dataset may go without a materialisation."""
     return timedelta(hours=hours, days=days)

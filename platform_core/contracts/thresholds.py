@@ -54,7 +54,7 @@ class Threshold:
         return None
 
     def broken_terms(self) -> Iterator[tuple[str, str]]:
-        """The terms that can never hold, or bound nothing, each with the fix."""
+        """Yield the terms that can never hold, or bound nothing, each with the fix."""
         bounds = (self.at_least, self.at_most, self.may_fall, self.may_rise)
         if all(bound is None for bound in bounds):
             yield f"threshold on {self.name}", "give at_least, at_most, may_fall or may_rise."

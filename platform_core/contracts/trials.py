@@ -17,7 +17,7 @@ _FIX_ROW = "give an expression that is true or false for each row, over values o
 
 
 def failed_trials(dataset: Dataset) -> Iterator[Problem]:
-    """A problem for each rule that cannot be judged on rows of the contract's types.
+    """Yield a problem for each rule that cannot be judged on rows of the contract's types.
 
     All rules are tried in one select; only where it fails is each tried by itself.
     """
@@ -65,9 +65,9 @@ def _expression(rule: Rule) -> pl.Expr | None:
 
 def _fault(rows: pl.DataFrame, *rules: Rule) -> str:
     """Why the rules, all on rows or all on tables, cannot be judged together; empty where they can."""
-    wanted = {rule.id: expression for rule in rules if (expression := _expression(rule)) is not None}
+    expressions = {rule.id: expression for rule in rules if (expression := _expression(rule)) is not None}
     try:
-        judged = rows.select(**wanted)
+        judged = rows.select(**expressions)
     except PolarsError as error:
         return str(error).strip().split("\n", maxsplit=1)[0]
     if isinstance(rules[0], DatasetRule):

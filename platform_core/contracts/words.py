@@ -260,7 +260,7 @@ _ELSEWHERE = frozenset({"DataFrameModel", "Dataset", "Field", "UtcTimestamp", "D
 
 
 def words_page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     return "\n".join([*_page(), ""])
 
 
@@ -300,18 +300,18 @@ def _options() -> Iterator[tuple[str, str]]:
 
 def _names() -> Iterator[tuple[str, str]]:
     for name in contracts.__all__:
-        thing = getattr(contracts, name)
-        if name not in _ELSEWHERE and callable(thing):
-            yield f"`{EXAMPLES.get(name, name)}`", _first(thing)
+        member = getattr(contracts, name)
+        if name not in _ELSEWHERE and callable(member):
+            yield f"`{EXAMPLES.get(name, name)}`", _first(member)
 
 
 def _records() -> Iterator[str]:
     for title, base in _SHARED.items():
         yield from _section(f"Arguments of {title}", "Example", "What it says", _arguments(base, base.__name__))
     for name in contracts.__all__:
-        thing = getattr(contracts, name)
-        if name not in _ELSEWHERE | _MACHINERY and is_dataclass(thing) and own_arguments(thing):
-            yield from _section(f"Arguments of `{name}`", "Example", "What it says", _arguments(thing, name))
+        member = getattr(contracts, name)
+        if name not in _ELSEWHERE | _MACHINERY and is_dataclass(member) and own_arguments(member):
+            yield from _section(f"Arguments of `{name}`", "Example", "What it says", _arguments(member, name))
 
 
 def own_arguments(record: Any) -> list[Field[Any]]:
@@ -358,16 +358,16 @@ def _spoken(length: timedelta) -> str:
     return str(length)
 
 
-def _first(thing: Any) -> str:
-    """The first paragraph of a docstring."""
-    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+def _first(documented: Any) -> str:
+    """Return the first paragraph of a docstring."""
+    return " ".join((inspect.getdoc(documented) or "").split("\n\n")[0].split())
 
 
-def _documented(thing: type | Callable[..., Any]) -> dict[str, str]:
-    """The texts of a docstring's `Args:` and `Attributes:`, those of the bases too."""
-    found: dict[str, str] = {}
-    for one in reversed(inspect.getmro(thing)) if isinstance(thing, type) else (thing,):
+def _documented(documented: type | Callable[..., Any]) -> dict[str, str]:
+    """Return the texts of a docstring's `Args:` and `Attributes:`, those of the bases too."""
+    texts: dict[str, str] = {}
+    for one in reversed(inspect.getmro(documented)) if isinstance(documented, type) else (documented,):
         listed = re.search(r"(?:Args|Attributes):\n(.*?)(?:\n\n|\Z)", inspect.getdoc(one) or "", re.DOTALL)
         for name, text in re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", listed.group(1) if listed else "", re.MULTILINE):
-            found[name] = " ".join(text.split())
-    return found
+            texts[name] = " ".join(text.split())
+    return texts

@@ -70,17 +70,17 @@ def fold_features(
     earliest = unanswered[instant].dt.timestamp("us").min()
     since = progress.reached if earliest is None else min(progress.reached, int(earliest))  # type: ignore[arg-type] # whole
     longest = max(feature.over for feature in features) // _MICROSECOND
-    kept = history.filter(at >= since - longest)
-    return FeatureState(kept, unanswered, progress), answers, events.filter(is_late)
+    kept_events = history.filter(at >= since - longest)
+    return FeatureState(kept_events, unanswered, progress), answers, events.filter(is_late)
 
 
 def _answer(feature: Feature, events: pl.DataFrame, questions: pl.DataFrame, *, time: str, instant: str) -> pl.Series:
     by = list(feature.by)
     ordered = events.sort(*by, maintain_order=True).with_row_index("_row").sort(time, "_row")
-    asked = questions.select(*by, pl.col(instant).alias("_until"), (pl.col(instant) - feature.over).alias("_since"))
-    asked = asked.with_row_index("_question").sort("_until")
+    windows = questions.select(*by, pl.col(instant).alias("_until"), (pl.col(instant) - feature.over).alias("_since"))
+    windows = windows.with_row_index("_question").sort("_until")
     edge = ordered.select(*by, time, "_row")
-    spans = asked.join_asof(
+    spans = windows.join_asof(
         edge.rename({"_row": "_last"}),
         left_on="_until",
         right_on=time,
@@ -103,7 +103,7 @@ def _answer(feature: Feature, events: pl.DataFrame, questions: pl.DataFrame, *, 
         _measure(feature, time).alias(feature.name), _parts(feature)
     )
     answers = (
-        asked.select("_question").sort("_question").join(measured, on="_question", how="left", maintain_order="left")
+        windows.select("_question").sort("_question").join(measured, on="_question", how="left", maintain_order="left")
     )
     values = answers[feature.name]
     if feature.measure.kind == "mean":  # divided here: Polars multiplies by the reciprocal where there is one row

@@ -24,11 +24,11 @@ class FeaturedFolding(Folding[Featured]):
         del name
         _, watermark = advance(self.clock, state.progress, rows, now)
         at = rows.select(pl.col(self.clock.time).dt.timestamp("us")).to_series()
-        kept, answers, late = fold_features(
+        state_kept, answers, late = fold_features(
             self.source.features, state, rows, rows.filter(at >= watermark), clock=self.clock, instant=self.clock.time,
             now=now,
         )  # fmt: skip
-        return Step(kept, answers, late)
+        return Step(state_kept, answers, late)
 
     def compute(self, inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         """Compute the features as of each row of a history."""
@@ -37,7 +37,7 @@ class FeaturedFolding(Folding[Featured]):
 
     def plan(self, *inputs: pl.LazyFrame) -> pl.LazyFrame:
         """Make each feature of what it measures and of the time, over its key."""
-        return inputs[0].with_columns(self._planned(each) for each in self.source.features)
+        return inputs[0].with_columns(self._planned(feature) for feature in self.source.features)
 
     def _planned(self, feature: Feature) -> pl.Expr:
         measured = [feature.measure.column] if feature.measure.column else []

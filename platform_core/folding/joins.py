@@ -28,8 +28,8 @@ class NearFolding(Folding[Near]):
             left=self.clocks[own.left], right=self.clocks[own.right], by=own.key, before=own.before, after=own.after,
             grace=own.grace,
         )  # fmt: skip
-        kept, joined = fold_interval_join(join, state, sides[own.left], sides[own.right], now=now)
-        return Step(kept, joined.pairs, joined.late_left if name == own.left else joined.late_right)
+        state_kept, joined = fold_interval_join(join, state, sides[own.left], sides[own.right], now=now)
+        return Step(state_kept, joined.pairs, joined.late_left if name == own.left else joined.late_right)
 
     def plan(self, *inputs: pl.LazyFrame) -> pl.LazyFrame:
         """Join by the key; which pairs are near depends on both times."""

@@ -25,8 +25,8 @@ class PatternFolding(Folding[Pattern]):
             clock=self.clock, by=own.key, first=own.first, then=own.then, without=own.without, within=own.within,
             first_times=own.first_times, times=own.times, follow=own.follow, grace=own.grace,
         )  # fmt: skip
-        kept, ends = fold_pattern(pattern, state, rows, now=now)
-        return Step(kept, ends.rows, ends.late)
+        state_kept, ends = fold_pattern(pattern, state, rows, now=now)
+        return Step(state_kept, ends.rows, ends.late)
 
     def plan(self, *inputs: pl.LazyFrame) -> pl.LazyFrame:
         """Give each A the outcome that rows of its key decide."""

@@ -35,8 +35,8 @@ class _WindowFolding(Folding[W]):
 
     def step(self, state: WindowState, name: str, rows: pl.DataFrame, now: datetime) -> Step:
         del name
-        kept, closed = fold_windows(self.window(self.clock), state, rows, now=now)
-        return Step(kept, self._given(closed.windows), closed.late)
+        state_kept, closed = fold_windows(self.window(self.clock), state, rows, now=now)
+        return Step(state_kept, self._given(closed.windows), closed.late)
 
     def compute(self, inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         """Compute the windows of rows none of which is late: all of them, closed."""

@@ -103,7 +103,7 @@ def _arrival(arrivals: Mapping[str, int]) -> pl.Expr:
 
 
 def _in_order(rows: pl.DataFrame, newest: str | None) -> pl.DataFrame:
-    """The rows, those that win their key last."""
+    """Return the rows, those that win their key last."""
     if newest is None and rows[_ARRIVAL].is_sorted():
         return rows
     return rows.sort([newest, _ARRIVAL] if newest else [_ARRIVAL], maintain_order=True)

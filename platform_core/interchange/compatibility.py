@@ -172,12 +172,12 @@ def compare(old: Dataset, new: Dataset, *, levels: Mapping[str, Level] | None = 
     if strange:
         raise ValueError(f"{strange[0]!r} is no kind of change and no level. Fix: use {', '.join(DEFAULTS)}; "
                          f"{', '.join(LEVELS)}.")  # fmt: skip
-    found = [
+    changes = [
         Change(kind=kind, column=column, before=before, after=after, level=known[kind])
         for kind, column, before, after in _changes(old, new)
     ]
-    found.sort(key=lambda change: -LEVELS.index(change.level))
-    return Comparison(name=new.name, old_version=old.version, new_version=new.version, changes=tuple(found))
+    changes.sort(key=lambda change: -LEVELS.index(change.level))
+    return Comparison(name=new.name, old_version=old.version, new_version=new.version, changes=tuple(changes))
 
 
 Found = tuple[str, str | None, str, str]
@@ -270,7 +270,7 @@ def is_wider(wide: pl.DataType, narrow: pl.DataType) -> bool:
     if isinstance(wide, pl.String):
         return isinstance(narrow, pl.Enum | pl.Categorical)
     if isinstance(wide, pl.Decimal) and isinstance(narrow, pl.Decimal):
-        whole = [(each.precision or _DECIMAL_DIGITS) - each.scale for each in (wide, narrow)]
+        whole = [(dtype.precision or _DECIMAL_DIGITS) - dtype.scale for dtype in (wide, narrow)]
         return wide.scale >= narrow.scale and whole[0] >= whole[1]
     if isinstance(wide, pl.Datetime) and isinstance(narrow, pl.Datetime):
         units = ("ms", "us", "ns")
@@ -279,7 +279,7 @@ def is_wider(wide: pl.DataType, narrow: pl.DataType) -> bool:
         return wide.time_zone == "UTC"  # a day is its midnight
     if isinstance(wide, pl.Enum) and isinstance(narrow, pl.Enum):
         return set(narrow.categories) <= set(wide.categories)
-    one, other = (_SIGNED.fullmatch(type(each).__name__) for each in (wide, narrow))
+    one, other = (_SIGNED.fullmatch(type(dtype).__name__) for dtype in (wide, narrow))
     if one is None or other is None:
         return False
     return _number_holds((one[1], int(one[2])), (other[1], int(other[2])))
@@ -397,10 +397,10 @@ def _promise_changes(old: Dataset, new: Dataset) -> Iterator[Found]:
 def _promises(dataset: Dataset) -> dict[str, float]:
     """Return what is promised, as numbers: seconds, shares, rows a second."""
     sla = dataset.sla
-    given = {
+    promised = {
         "freshness": dataset.freshness.total_seconds() if dataset.freshness else None,
         "availability": sla.availability if sla else None,
         "latency": sla.latency.total_seconds() if sla and sla.latency else None,
         "throughput": sla.throughput if sla else None,
     }
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in promised.items() if value is not None}

@@ -40,7 +40,7 @@ def from_suite(suite: Mapping[str, Any]) -> ImportedSuite:
         kind = str(expectation.get("type") or expectation.get("expectation_type"))
         terms = {name: value for name, value in expectation.get("kwargs", {}).items() if value is not None}
         build = _IMPORTED.get(kind)
-        built = build(_Given(kind, terms, _severity(expectation), place)) if build else None
+        built = build(_Expectation(kind, terms, _severity(expectation), place)) if build else None
         if built is None:
             reason = f": {_WITHOUT[kind]}" if kind in _WITHOUT else ""
             left_out.append(f"{kind} {terms.get('column', '')}".strip() + reason)
@@ -54,7 +54,7 @@ def _severity(expectation: Mapping[str, Any]) -> Severity:
 
 
 @dataclass(frozen=True)
-class _Given:
+class _Expectation:
     """An expectation as it came."""
 
     kind: str
@@ -78,78 +78,81 @@ class _Given:
         return {"severity": self.severity}
 
     def named(self, suffix: str) -> str:
-        """The id of a rule on its column."""
+        """Return the id of a rule on its column."""
         return id_of([self.column] if "column" in self.terms else [], suffix).strip("_")
 
     def share(self, holds: pl.Expr, suffix: str) -> Rule:
-        """A rule that so many of the rows with a value keep the condition."""
+        """Return a rule that so many of the rows with a value keep the condition."""
         mostly = float(self.terms["mostly"])
         return measure(
             self.named(f"{suffix}_mostly"), holds.mean(), at_least=mostly, severity=self.severity, over="table"
         )
 
 
-def _not_null(given: _Given) -> Rule:
-    mostly = float(given.terms.get("mostly", 1.0))
-    return complete(given.column, at_least=mostly, severity=given.severity, over="table")
+def _not_null(expectation: _Expectation) -> Rule:
+    mostly = float(expectation.terms.get("mostly", 1.0))
+    return complete(expectation.column, at_least=mostly, severity=expectation.severity, over="table")
 
 
-def _null(given: _Given) -> Rule:
-    condition = pl.col(given.column).is_null()
-    return expression(given.named("null"), condition, severity=given.severity)
+def _null(expectation: _Expectation) -> Rule:
+    condition = pl.col(expectation.column).is_null()
+    return expression(expectation.named("null"), condition, severity=expectation.severity)
 
 
-def _in_set(given: _Given) -> Rule:
-    values = tuple(given.terms["value_set"])
-    if not given.whole:
-        return given.share(pl.col(given.column).is_in(list(values)), "isin")
-    return IsIn(columns=(given.column,), allowed_values=values, **given.common)
+def _in_set(expectation: _Expectation) -> Rule:
+    values = tuple(expectation.terms["value_set"])
+    if not expectation.whole:
+        return expectation.share(pl.col(expectation.column).is_in(list(values)), "isin")
+    return IsIn(columns=(expectation.column,), allowed_values=values, **expectation.common)
 
 
-def _not_in_set(given: _Given) -> Rule:
-    values = tuple(given.terms["value_set"])
-    return NotIn(columns=(given.column,), forbidden_values=values, **given.common)
+def _not_in_set(expectation: _Expectation) -> Rule:
+    values = tuple(expectation.terms["value_set"])
+    return NotIn(columns=(expectation.column,), forbidden_values=values, **expectation.common)
 
 
-def _between(given: _Given) -> Rule | None:
-    low, high = given.terms.get("min_value"), given.terms.get("max_value")
-    value = pl.col(given.column)
+def _between(expectation: _Expectation) -> Rule | None:
+    low, high = expectation.terms.get("min_value"), expectation.terms.get("max_value")
+    value = pl.col(expectation.column)
     condition = pl.lit(value=True)
     if low is not None:
-        condition = condition & (value > low if given.terms.get("strict_min") else value >= low)
+        condition = condition & (value > low if expectation.terms.get("strict_min") else value >= low)
     if high is not None:
-        condition = condition & (value < high if given.terms.get("strict_max") else value <= high)
+        condition = condition & (value < high if expectation.terms.get("strict_max") else value <= high)
     if low is None and high is None:
         return None
-    if not given.whole:
-        return given.share(condition, "between")
-    return expression(given.named("between"), condition, severity=given.severity)
+    if not expectation.whole:
+        return expectation.share(condition, "between")
+    return expression(expectation.named("between"), condition, severity=expectation.severity)
 
 
-def _matches(given: _Given) -> Rule:
+def _matches(expectation: _Expectation) -> Rule:
     """Great Expectations searches anywhere in the text."""
-    condition = pl.col(given.column).str.contains(str(given.terms["regex"]))
-    if not given.whole:
-        return given.share(condition, "regex")
-    return expression(given.named("regex"), condition, severity=given.severity)
+    condition = pl.col(expectation.column).str.contains(str(expectation.terms["regex"]))
+    if not expectation.whole:
+        return expectation.share(condition, "regex")
+    return expression(expectation.named("regex"), condition, severity=expectation.severity)
 
 
-def _lengths(given: _Given) -> Rule:
-    terms: dict[str, Any] = {"min_value": given.terms.get("min_value"), "max_value": given.terms.get("max_value")}
-    exact = given.terms.get("value")
+def _lengths(expectation: _Expectation) -> Rule:
+    terms: dict[str, Any] = {
+        "min_value": expectation.terms.get("min_value"),
+        "max_value": expectation.terms.get("max_value"),
+    }
+    exact = expectation.terms.get("value")
     terms |= {"exact_value": exact} if exact is not None else {}
-    return Length(columns=(given.column,), **terms, **given.common)
+    return Length(columns=(expectation.column,), **terms, **expectation.common)
 
 
-def _unique(given: _Given) -> Rule:
-    return unique(given.column, severity=given.severity)
+def _unique(expectation: _Expectation) -> Rule:
+    return unique(expectation.column, severity=expectation.severity)
 
 
-def _compound(given: _Given) -> list[Rule]:
+def _compound(expectation: _Expectation) -> list[Rule]:
     """Great Expectations compares rows with some nulls too, unless it is told to leave them out; `unique` does not."""
-    columns = list(map(str, given.terms["column_list"]))
-    rule = unique(*columns, severity=given.severity)
-    ignored = given.terms.get("ignore_row_if", "all_values_are_missing")
+    columns = list(map(str, expectation.terms["column_list"]))
+    rule = unique(*columns, severity=expectation.severity)
+    ignored = expectation.terms.get("ignore_row_if", "all_values_are_missing")
     if ignored == _ANY_MISSING:
         return [rule]
     nulls = [pl.col(column).is_null() for column in columns]
@@ -158,33 +161,33 @@ def _compound(given: _Given) -> list[Rule]:
         compared &= ~pl.all_horizontal(nulls)
     repeated = (pl.struct(columns).is_duplicated() & compared).sum()
     name = id_of(columns, "repeated_with_nulls")
-    return [rule, measure(name, repeated, at_most=0, severity=given.severity, over="table")]
+    return [rule, measure(name, repeated, at_most=0, severity=expectation.severity, over="table")]
 
 
-def _rows(given: _Given) -> Rule:
-    exact = given.terms.get("value")
-    low, high = given.terms.get("min_value", exact), given.terms.get("max_value", exact)
-    return volume(at_least=low, at_most=high, severity=given.severity, over="table")
+def _rows(expectation: _Expectation) -> Rule:
+    exact = expectation.terms.get("value")
+    low, high = expectation.terms.get("min_value", exact), expectation.terms.get("max_value", exact)
+    return volume(at_least=low, at_most=high, severity=expectation.severity, over="table")
 
 
-def _pair(given: _Given) -> Rule:
-    one, other = (pl.col(str(given.terms[name])) for name in ("column_A", "column_B"))
-    condition = one >= other if given.terms.get("or_equal") else one > other
-    name = id_of([str(given.terms["column_A"])], f"above_{given.terms['column_B']}")
-    return expression(name, condition, severity=given.severity)
+def _pair(expectation: _Expectation) -> Rule:
+    one, other = (pl.col(str(expectation.terms[name])) for name in ("column_A", "column_B"))
+    condition = one >= other if expectation.terms.get("or_equal") else one > other
+    name = id_of([str(expectation.terms["column_A"])], f"above_{expectation.terms['column_B']}")
+    return expression(name, condition, severity=expectation.severity)
 
 
-def _equal_pair(given: _Given) -> Rule:
-    names = [str(given.terms[name]) for name in ("column_A", "column_B")]
+def _equal_pair(expectation: _Expectation) -> Rule:
+    names = [str(expectation.terms[name]) for name in ("column_A", "column_B")]
     condition = pl.col(names[0]) == pl.col(names[1])
-    return expression(id_of(names, "equal"), condition, severity=given.severity)
+    return expression(id_of(names, "equal"), condition, severity=expectation.severity)
 
 
-def _aggregate(suffix: str, of: Callable[[pl.Expr], pl.Expr]) -> Callable[[_Given], Rule]:
-    def build(given: _Given) -> Rule:
-        low, high = given.terms.get("min_value"), given.terms.get("max_value")
-        return measure(given.named(suffix), of(pl.col(given.column)), at_least=low, at_most=high,
-                       severity=given.severity, over="table")  # fmt: skip
+def _aggregate(suffix: str, of: Callable[[pl.Expr], pl.Expr]) -> Callable[[_Expectation], Rule]:
+    def build(expectation: _Expectation) -> Rule:
+        low, high = expectation.terms.get("min_value"), expectation.terms.get("max_value")
+        return measure(expectation.named(suffix), of(pl.col(expectation.column)), at_least=low, at_most=high,
+                       severity=expectation.severity, over="table")  # fmt: skip
 
     return build
 
@@ -193,61 +196,71 @@ def _distinct(value: pl.Expr) -> pl.Expr:
     return value.drop_nulls().n_unique()
 
 
-def _texts(suffix: str, of: Callable[[pl.Expr, _Given], pl.Expr]) -> Callable[[_Given], Rule]:
-    def build(given: _Given) -> Rule:
-        condition = of(pl.col(given.column), given)
-        if not given.whole:
-            return given.share(condition, suffix)
-        return expression(given.named(suffix), condition, severity=given.severity)
+def _texts(suffix: str, of: Callable[[pl.Expr, _Expectation], pl.Expr]) -> Callable[[_Expectation], Rule]:
+    def build(expectation: _Expectation) -> Rule:
+        condition = of(pl.col(expectation.column), expectation)
+        if not expectation.whole:
+            return expectation.share(condition, suffix)
+        return expression(expectation.named(suffix), condition, severity=expectation.severity)
 
     return build
 
 
-def _any_regex(value: pl.Expr, given: _Given) -> pl.Expr:
-    each = [value.str.contains(str(pattern)) for pattern in given.terms["regex_list"]]
-    return pl.all_horizontal(each) if given.terms.get("match_on") == "all" else pl.any_horizontal(each)
+def _any_regex(value: pl.Expr, expectation: _Expectation) -> pl.Expr:
+    conditions = [value.str.contains(str(pattern)) for pattern in expectation.terms["regex_list"]]
+    return (
+        pl.all_horizontal(conditions) if expectation.terms.get("match_on") == "all" else pl.any_horizontal(conditions)
+    )
 
 
-def _no_regex(value: pl.Expr, given: _Given) -> pl.Expr:
-    return ~pl.any_horizontal([value.str.contains(str(pattern)) for pattern in given.terms["regex_list"]])
+def _no_regex(value: pl.Expr, expectation: _Expectation) -> pl.Expr:
+    return ~pl.any_horizontal([value.str.contains(str(pattern)) for pattern in expectation.terms["regex_list"]])
 
 
 def _like(value: pl.Expr, patterns: Sequence[object]) -> pl.Expr:
     """SQL's LIKE: `%` stands for any text, `_` for any character."""
-    spelled = ["".join({"%": ".*", "_": "."}.get(each, re.escape(each)) for each in str(one)) for one in patterns]
+    spelled = ["".join({"%": ".*", "_": "."}.get(char, re.escape(char)) for char in str(one)) for one in patterns]
     return pl.any_horizontal([value.str.contains(f"(?s)^(?:{one})$") for one in spelled])
 
 
-def _contained(given: _Given) -> Rule:
-    wanted = list(dict.fromkeys(given.terms["value_set"]))
-    held = pl.col(given.column).drop_nulls().unique().is_in(wanted).sum()
-    return measure(given.named("contains_set"), held, at_least=len(wanted), severity=given.severity, over="table")
+def _contained(expectation: _Expectation) -> Rule:
+    required_values = list(dict.fromkeys(expectation.terms["value_set"]))
+    present_count = pl.col(expectation.column).drop_nulls().unique().is_in(required_values).sum()
+    return measure(
+        expectation.named("contains_set"),
+        present_count,
+        at_least=len(required_values),
+        severity=expectation.severity,
+        over="table",
+    )
 
 
-def _equal_set(given: _Given) -> list[Rule]:
-    return [_in_set(given), _contained(given)]
+def _equal_set(expectation: _Expectation) -> list[Rule]:
+    return [_in_set(expectation), _contained(expectation)]
 
 
-def _quantiles(given: _Given) -> list[Rule]:
+def _quantiles(expectation: _Expectation) -> list[Rule]:
     """One rule a quantile, interpolated linearly."""
-    ranges = given.terms["quantile_ranges"]
+    ranges = expectation.terms["quantile_ranges"]
     return [
-        quantile(given.column, float(at), at_least=low, at_most=high, severity=given.severity, over="table")
+        quantile(expectation.column, float(at), at_least=low, at_most=high, severity=expectation.severity, over="table")
         for at, (low, high) in zip(ranges["quantiles"], ranges["value_ranges"], strict=True)
         if low is not None or high is not None
     ]
 
 
-def _pair_in_set(given: _Given) -> Rule:
-    names = [str(given.terms[name]) for name in ("column_A", "column_B")]
-    pairs = [(pl.col(names[0]) == one) & (pl.col(names[1]) == other) for one, other in given.terms["value_pairs_set"]]
-    return expression(id_of(names, "pair_isin"), pl.any_horizontal(pairs), severity=given.severity)
+def _pair_in_set(expectation: _Expectation) -> Rule:
+    names = [str(expectation.terms[name]) for name in ("column_A", "column_B")]
+    pairs = [
+        (pl.col(names[0]) == one) & (pl.col(names[1]) == other) for one, other in expectation.terms["value_pairs_set"]
+    ]
+    return expression(id_of(names, "pair_isin"), pl.any_horizontal(pairs), severity=expectation.severity)
 
 
-def _row_sum(given: _Given) -> Rule:
-    names = list(map(str, given.terms["column_list"]))
+def _row_sum(expectation: _Expectation) -> Rule:
+    names = list(map(str, expectation.terms["column_list"]))
     total = pl.sum_horizontal(names, ignore_nulls=False)
-    return expression(id_of(names, "sum"), total == given.terms["sum_total"], severity=given.severity)
+    return expression(id_of(names, "sum"), total == expectation.terms["sum_total"], severity=expectation.severity)
 
 
 _WITHOUT: Mapping[str, str] = {
@@ -275,7 +288,7 @@ _WITHOUT: Mapping[str, str] = {
 }  # fmt: skip
 """Expectations without a counterpart, and why."""
 
-_IMPORTED: Mapping[str, Callable[[_Given], Rule | list[Rule] | None]] = {
+_IMPORTED: Mapping[str, Callable[[_Expectation], Rule | list[Rule] | None]] = {
     "expect_column_values_to_not_be_null": _not_null,
     "expect_column_values_to_be_null": _null,
     "expect_column_values_to_be_in_set": _in_set,
@@ -308,21 +321,21 @@ _IMPORTED: Mapping[str, Callable[[_Given], Rule | list[Rule] | None]] = {
     "expect_column_distinct_values_to_contain_set": _contained,
     "expect_column_distinct_values_to_equal_set": _equal_set,
     "expect_column_values_to_not_match_regex": _texts(
-        "no_regex", lambda value, given: ~value.str.contains(str(given.terms["regex"]))
+        "no_regex", lambda value, expectation: ~value.str.contains(str(expectation.terms["regex"]))
     ),
     "expect_column_values_to_match_regex_list": _texts("regex_list", _any_regex),
     "expect_column_values_to_not_match_regex_list": _texts("no_regex_list", _no_regex),
     "expect_column_values_to_match_like_pattern": _texts(
-        "like", lambda value, given: _like(value, [given.terms["like_pattern"]])
+        "like", lambda value, expectation: _like(value, [expectation.terms["like_pattern"]])
     ),
     "expect_column_values_to_not_match_like_pattern": _texts(
-        "not_like", lambda value, given: ~_like(value, [given.terms["like_pattern"]])
+        "not_like", lambda value, expectation: ~_like(value, [expectation.terms["like_pattern"]])
     ),
     "expect_column_values_to_match_like_pattern_list": _texts(
-        "like_list", lambda value, given: _like(value, given.terms["like_pattern_list"])
+        "like_list", lambda value, expectation: _like(value, expectation.terms["like_pattern_list"])
     ),
     "expect_column_values_to_not_match_like_pattern_list": _texts(
-        "not_like_list", lambda value, given: ~_like(value, given.terms["like_pattern_list"])
+        "not_like_list", lambda value, expectation: ~_like(value, expectation.terms["like_pattern_list"])
     ),
     "expect_column_pair_values_to_be_in_set": _pair_in_set,
     "expect_multicolumn_sum_to_equal": _row_sum,

@@ -81,8 +81,8 @@ def document_problems(document: Any, schema: Mapping[str, Any]) -> list[str]:
     version = document.get("apiVersion")
     if version not in READ:
         return [f"apiVersion {version!r} is not read. Fix: use one of {', '.join(READ)}."]
-    found = Draft201909Validator(schema).iter_errors(_with_metrics(plain_document(document)))
-    return [f"{'.'.join(map(str, error.absolute_path)) or 'contract'}: {error.message}" for error in found]
+    errors = Draft201909Validator(schema).iter_errors(_with_metrics(plain_document(document)))
+    return [f"{'.'.join(map(str, error.absolute_path)) or 'contract'}: {error.message}" for error in errors]
 
 
 _METRICS = {"nullCheck": "nullValues", "duplicateCount": "duplicateValues", "validValues": "invalidValues"}
@@ -97,10 +97,10 @@ def _metric_of(check: Mapping[str, Any]) -> str | None:
 def _with_metrics(value: Any) -> Any:
     """Return a plain document in which quality checks of 3.0 name their metric as later versions do."""
     if isinstance(value, list):
-        return [_with_metrics(each) for each in value]
+        return [_with_metrics(part) for part in value]
     if not isinstance(value, dict):
         return value
-    own = {name: _with_metrics(each) for name, each in value.items()}
+    own = {name: _with_metrics(part) for name, part in value.items()}
     if isinstance(own.get("rule"), str) and "metric" not in own:
         own["metric"] = _metric_of(own)
         del own["rule"]
@@ -110,9 +110,9 @@ def _with_metrics(value: Any) -> Any:
 def plain_document(value: Any) -> Any:
     """Return a document as JSON has it: instants as text, and without the types that keep comments."""
     if isinstance(value, Mapping):
-        return {str(name): plain_document(each) for name, each in value.items()}
+        return {str(name): plain_document(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [plain_document(each) for each in value]
+        return [plain_document(part) for part in value]
     if isinstance(value, bool) or value is None:
         return value
     for kind in (int, float, str):
@@ -177,7 +177,7 @@ def _of_column(rule: Rule) -> bool:
 def _travels(rule: Rule, dataset: Dataset) -> bool:
     """Return whether a rule is written as a rule: not what key, partitions and columns say already."""
     derived = ("columns", "schema", "types", "not_null", "partition")
-    follows = {each.id for each in partition_rules(dataset)}
+    follows = {partition_rule.id for partition_rule in partition_rules(dataset)}
     return rule.kind not in derived and rule.id not in follows and not (rule.id == "key_unique" and dataset.key)
 
 
@@ -260,7 +260,7 @@ def _relationship(rule: ReferenceRule) -> dict[str, Any]:
     targets = [f"{domain_less}.{column}" for column in rule.to]
     if _of_column(rule):
         return {"type": "foreignKey", "to": targets[0]}
-    return {"type": "foreignKey", "from": [f"{domain_less}.{each}" for each in rule.columns], "to": targets}
+    return {"type": "foreignKey", "from": [f"{domain_less}.{column}" for column in rule.columns], "to": targets}
 
 
 def _quality(rule: Rule) -> dict[str, Any]:
@@ -359,7 +359,7 @@ def from_odcs(document: Mapping[str, Any], *, table: str | None = None) -> Impor
         ContractFileError: The document has no such table, or a part of it that is ours cannot be read.
     """
     name = str(document.get("id") or document.get("name") or "contract")
-    tables = {str(each.get("name")): each for each in document.get("schema") or ()}
+    tables = {str(described.get("name")): described for described in document.get("schema") or ()}
     if not tables or (table is not None and table not in tables):
         raise ContractFileError(name, [f"has no table {table!r}. Fix: use one of {', '.join(tables) or 'none'}."])
     if table is None and len(tables) > 1:
@@ -374,11 +374,12 @@ def from_odcs(document: Mapping[str, Any], *, table: str | None = None) -> Impor
 
 def _dataset(document: Mapping[str, Any], table: Mapping[str, Any], left_out: list[str]) -> Dataset:
     own = _custom(document, _DATASET) or {}
-    properties = [each for each in table.get("properties") or () if each.get("name")]
+    properties = [property_ for property_ in table.get("properties") or () if property_.get("name")]
     keyed = sorted(
-        (each for each in properties if each.get("primaryKey")), key=lambda each: each.get("primaryKeyPosition", 0)
+        (property_ for property_ in properties if property_.get("primaryKey")),
+        key=lambda property_: property_.get("primaryKeyPosition", 0),
     )
-    promises = {str(each["property"]).lower(): each for each in document.get("slaProperties") or ()}
+    promises = {str(promise["property"]).lower(): promise for promise in document.get("slaProperties") or ()}
     about = (document.get("description") or {}).get("purpose") or table.get("description") or ""
     freshness, sla = _promised(promises, left_out)
     return Dataset(
@@ -388,7 +389,7 @@ def _dataset(document: Mapping[str, Any], table: Mapping[str, Any], left_out: li
         version=str(document["version"]),
         description=str(about),
         tags=tuple(map(str, document.get("tags") or ())),
-        key=tuple(str(each["name"]) for each in keyed),
+        key=tuple(str(property_["name"]) for property_ in keyed),
         source=real(own["source"]) if "source" in own else None,
         partitions=real(own["partitions"]) if "partitions" in own else None,
         store=real(own["store"]) if "store" in own else Delta(),
@@ -408,20 +409,23 @@ def _in_order(rules: Iterable[Rule], ids: Sequence[str]) -> tuple[Rule, ...]:
 
 
 def _custom(mapping: Mapping[str, Any], name: str) -> Any:
-    found = mapping.get("customProperties") or ()
-    return next((plain_document(each["value"]) for each in found if each.get("property") == name), None)
+    custom_properties = mapping.get("customProperties") or ()
+    return next(
+        (plain_document(property_["value"]) for property_ in custom_properties if property_.get("property") == name),
+        None,
+    )
 
 
 def _name(document: Mapping[str, Any], table: Mapping[str, Any]) -> str:
     """Return `domain/dataset`: the id where it is one, else words of domain and table."""
-    given = str(document.get("id", ""))
-    if given.count("/") == 1 and all(part.isidentifier() for part in given.split("/")):
-        return given
+    contract_id = str(document.get("id", ""))
+    if contract_id.count("/") == 1 and all(part.isidentifier() for part in contract_id.split("/")):
+        return contract_id
     return f"{_word(document.get('domain') or 'imported')}/{_word(table['name'])}"
 
 
 def _word(text: Any) -> str:
-    letters = "".join(each.lower() if each.isascii() and each.isalnum() else " " for each in str(text))
+    letters = "".join(char.lower() if char.isascii() and char.isalnum() else " " for char in str(text))
     word = "_".join(letters.split()) or "rows"
     return word if word[0].isalpha() else f"t{word}"
 
@@ -432,7 +436,7 @@ def _owner(document: Mapping[str, Any]) -> str:
     members = team if isinstance(team, list) else team.get("members") or ()
     if isinstance(team, Mapping) and team.get("name"):
         return f"team:{'-'.join(str(team['name']).split())}"
-    owners = sorted(members, key=lambda each: str(each.get("role", "")).lower() != "owner")
+    owners = sorted(members, key=lambda member: str(member.get("role", "")).lower() != "owner")
     name = str(owners[0]["username"]) if owners else ""
     return name if "@" in name else f"team:{'-'.join(name.split())}" if name else ""
 
@@ -467,11 +471,11 @@ def _time(promise: Mapping[str, Any]) -> timedelta | None:
 def _model(name: str, about: str, properties: Sequence[Mapping[str, Any]], left_out: list[str]) -> type[DataFrameModel]:
     annotations: dict[str, Any] = {}
     body: dict[str, Any] = {"__doc__": str(about), "__module__": __name__}
-    for place, each in enumerate(properties):
-        column = str(each["name"])
+    for place, property_ in enumerate(properties):
+        column = str(property_["name"])
         variable = column if column.isidentifier() and not column.startswith("_") else f"column_{place}"
-        annotations[variable] = _annotation(_type(each, left_out))
-        body[variable] = _field(each, alias=None if variable == column else column)
+        annotations[variable] = _annotation(_type(property_, left_out))
+        body[variable] = _field(property_, alias=None if variable == column else column)
     title = "".join(word.capitalize() for word in _word(name).split("_"))
     return type(title, (DataFrameModel,), {**body, "__annotations__": annotations})
 
@@ -501,46 +505,46 @@ _TYPES: Mapping[str, pl.DataType] = {
 }  # fmt: skip
 
 
-def _type(each: Mapping[str, Any], left_out: list[str]) -> pl.DataType:
+def _type(property_: Mapping[str, Any], left_out: list[str]) -> pl.DataType:
     """Return the type of a property: ours where it is said, else by the standard's logical type."""
-    own = _custom(each, _COLUMN) or {}
+    own = _custom(property_, _COLUMN) or {}
     if "type" in own:
         return real_type(own["type"])
-    logical = str(each.get("logicalType", "string"))
+    logical = str(property_.get("logicalType", "string"))
     if logical == "array":
-        return pl.List(_type(each.get("items") or {}, left_out))
-    below = each.get("properties") or ()
+        return pl.List(_type(property_.get("items") or {}, left_out))
+    below = property_.get("properties") or ()
     if logical == "object" and below:
         return pl.Struct({str(part["name"]): _type(part, left_out) for part in below})
     if logical not in _TYPES:
-        left_out.append(f"{each.get('name')}: type {logical}, read as text")
+        left_out.append(f"{property_.get('name')}: type {logical}, read as text")
     return _TYPES.get(logical, pl.String())
 
 
-def _field(each: Mapping[str, Any], *, alias: str | None) -> Any:
-    own = _custom(each, _COLUMN) or {}
+def _field(property_: Mapping[str, Any], *, alias: str | None) -> Any:
+    own = _custom(property_, _COLUMN) or {}
     severity = own.get("severity", "error")
-    rules = [rule for rule in _own_rules(each) if isinstance(rule, ValueRule) and rule.word]
-    words = {rule.word: field_value(rule) for rule in rules} if rules else _foreign_words(each)
-    reference = next((rule for rule in _own_rules(each) if isinstance(rule, ReferenceRule)), None)
+    rules = [rule for rule in _own_rules(property_) if isinstance(rule, ValueRule) and rule.word]
+    words = {rule.word: field_value(rule) for rule in rules} if rules else _foreign_words(property_)
+    reference = next((rule for rule in _own_rules(property_) if isinstance(rule, ReferenceRule)), None)
     return Field(
-        nullable=not each.get("required", False),
-        unique=bool(own.get("unique", each.get("unique", False))),
+        nullable=not property_.get("required", False),
+        unique=bool(own.get("unique", property_.get("unique", False))),
         references=f"{reference.dataset}.{reference.to[0]}" if reference else None,
         coverage=reference.coverage if reference else 1.0,
         unit=own.get("unit"),
         pii=own.get("pii"),
         severity=severity,
-        description=str(each["description"]) if each.get("description") else None,
+        description=str(property_["description"]) if property_.get("description") else None,
         alias=alias,
         **words,
     )
 
 
-def _foreign_words(each: Mapping[str, Any]) -> dict[str, Any]:
+def _foreign_words(property_: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keywords that another tool's contract says in the standard's own words."""
-    options, words = each.get("logicalTypeOptions") or {}, dict[str, Any]()
-    numeric = str(each.get("logicalType")) in ("integer", "number")
+    options, words = property_.get("logicalTypeOptions") or {}, dict[str, Any]()
+    numeric = str(property_.get("logicalType")) in ("integer", "number")
     bounds = {"minimum": "ge", "exclusiveMinimum": "gt", "maximum": "le", "exclusiveMaximum": "lt"}
     words |= {word: options[name] for name, word in bounds.items() if numeric and name in options}
     if "pattern" in options:
@@ -548,8 +552,8 @@ def _foreign_words(each: Mapping[str, Any]) -> dict[str, Any]:
     lengths = {"min_value": options.get("minLength"), "max_value": options.get("maxLength")}
     if any(length is not None for length in lengths.values()):
         words["str_length"] = {name: length for name, length in lengths.items() if length is not None}
-    if each.get("enum"):
-        words["isin"] = [value["value"] if isinstance(value, Mapping) else value for value in each["enum"]]
+    if property_.get("enum"):
+        words["isin"] = [value["value"] if isinstance(value, Mapping) else value for value in property_["enum"]]
     return words
 
 
@@ -572,14 +576,14 @@ def _rules_beside(
     table: Mapping[str, Any], properties: Sequence[Mapping[str, Any]], left_out: list[str]
 ) -> Iterator[Rule]:
     """Yield the rules that no column's declaration says, in the file's order: columns first."""
-    for each in properties:
-        is_unique = each.get("unique") or (_custom(each, _COLUMN) or {}).get("unique")
-        declared = {id_of([str(each["name"])], "unique")} if is_unique else set()
-        for rule in _own_rules(each):
+    for property_ in properties:
+        is_unique = property_.get("unique") or (_custom(property_, _COLUMN) or {}).get("unique")
+        declared = {id_of([str(property_["name"])], "unique")} if is_unique else set()
+        for rule in _own_rules(property_):
             field_rule = (isinstance(rule, ValueRule) and rule.word) or isinstance(rule, ReferenceRule)
             if not field_rule and rule.id not in declared:
                 yield rule
-        yield from _foreign_rules(each, str(each["name"]), left_out)
+        yield from _foreign_rules(property_, str(property_["name"]), left_out)
     yield from _own_rules(table)
     yield from _foreign_rules(table, None, left_out)
 
@@ -662,13 +666,13 @@ def _merge_lists(former: list[Any], newer: Sequence[Any]) -> None:
         if plain_document(former) != plain_document(newer):
             former[:] = list(newer)
         return
-    known = {each.get(by): each for each in former if isinstance(each, Mapping)}
-    for each in newer:
-        same = known.get(each[by])
+    known = {entry.get(by): entry for entry in former if isinstance(entry, Mapping)}
+    for entry in newer:
+        same = known.get(entry[by])
         if isinstance(same, MutableMapping):
-            merged(same, each)
+            merged(same, entry)
         else:
-            former.append(each)
+            former.append(entry)
 
 
 def updated(
@@ -689,7 +693,7 @@ def updated(
     """
     before, after = to_odcs(from_odcs(document, table=table).dataset), to_odcs(dataset)
     tables = document["schema"]
-    place = 0 if table is None else [str(each.get("name")) for each in tables].index(table)
+    place = 0 if table is None else [str(described.get("name")) for described in tables].index(table)
     rows_before, rows_after = before.pop("schema")[0], after.pop("schema")[0]
     _change(tables[place], _without(rows_before, "physicalName"), _without(rows_after, "physicalName"))
     # The name that the file has elsewhere, and the version of the standard that it follows, are not ours.
@@ -723,11 +727,11 @@ def _name_key(items: Sequence[Any]) -> str | None:
 
 def _change_list(own: list[Any], before: Sequence[Any], after: Sequence[Any]) -> None:
     key = _name_key(after) or ""
-    former, newer = ({each.get(key): each for each in items} for items in (before, after))
-    own[:] = [each for each in own if each.get(key) not in former or each.get(key) in newer]
-    there = {each.get(key): each for each in own}
+    former, newer = ({item.get(key): item for item in items} for items in (before, after))
+    own[:] = [entry for entry in own if entry.get(key) not in former or entry.get(key) in newer]
+    own_entries = {entry.get(key): entry for entry in own}
     for name, value in newer.items():
-        if name not in there:
+        if name not in own_entries:
             own.append(value)
         else:
-            _change(there[name], former.get(name, {}), value)
+            _change(own_entries[name], former.get(name, {}), value)

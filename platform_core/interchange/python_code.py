@@ -57,9 +57,9 @@ def _record(value: Any) -> str:
     if isinstance(value, pl.Expr):
         return _expression(value)
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{name!r}: {_record(each)}' for name, each in value.items())}}}"
+        return f"{{{', '.join(f'{name!r}: {_record(part)}' for name, part in value.items())}}}"
     if isinstance(value, tuple | list):
-        return f"({''.join(f'{_record(each)}, ' for each in value)})"
+        return f"({''.join(f'{_record(part)}, ' for part in value)})"
     if not is_dataclass(value) or isinstance(value, type):
         return repr(value)
     own = [item for item in fields(value) if item.init and getattr(value, item.name) != item.default]
@@ -104,7 +104,7 @@ def _field(dataset: Dataset, column: Column) -> str:
     ]
     variable = column.name
     if not variable.isidentifier() or variable.startswith("_"):
-        variable = f"column_{[each.name for each in dataset.columns].index(column.name)}"
+        variable = f"column_{[declared.name for declared in dataset.columns].index(column.name)}"
         terms.append(f"alias={_text(column.name)}")
     return f"    {variable}: {annotation(column.dtype)} = Field({', '.join(terms)})"
 

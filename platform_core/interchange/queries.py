@@ -152,10 +152,10 @@ def _unique(source: str, columns: Sequence[str]) -> str:
 def _found_in(source: str, arguments: Mapping[str, Any]) -> str:
     domain, title = re.findall(r"'([^']*)'", arguments["to"])
     target = f"{identifier(domain)}.{identifier(title)}"
-    found = f"EXISTS (SELECT 1 FROM {target} AS target WHERE {arguments['match']})"  # noqa: S608
+    exists = f"EXISTS (SELECT 1 FROM {target} AS target WHERE {arguments['match']})"  # noqa: S608
     return (
         (
-            f"SELECT coalesce(sum(CASE WHEN {found} THEN 0 ELSE 1 END), 0) AS failed FROM {source} AS row "  # noqa: S608
+            f"SELECT coalesce(sum(CASE WHEN {exists} THEN 0 ELSE 1 END), 0) AS failed FROM {source} AS row "  # noqa: S608
             f"WHERE {arguments['filled']}"
         )
         .replace("row.", '"row".')

@@ -68,9 +68,9 @@ def plain(value: Any) -> Any:  # noqa: C901, PLR0911 - a case for each kind of v
     if is_dataclass(value) and type(value).__name__ in records():
         return {"$record": type(value).__name__, **_plain_fields(value)}
     if isinstance(value, Mapping):
-        return {str(name): plain(each) for name, each in value.items()}
+        return {str(name): plain(part) for name, part in value.items()}
     if isinstance(value, Sequence | set | frozenset):
-        return [plain(each) for each in value]
+        return [plain(part) for part in value]
     raise NotPortable(f"a {type(value).__name__} cannot stand in a contract file: {value!r}.")
 
 
@@ -98,8 +98,8 @@ def _refuse_functions(tree: Any) -> None:
         for each in tree.values():
             _refuse_functions(each)
     elif isinstance(tree, list):
-        for each in tree:
-            _refuse_functions(each)
+        for branch in tree:
+            _refuse_functions(branch)
 
 
 def real(value: Any) -> Any:
@@ -109,22 +109,22 @@ def real(value: Any) -> Any:
         NotPortable: It names a record that is not known, or an expression that holds a function.
     """
     if isinstance(value, list):
-        return tuple(real(each) for each in value)
+        return tuple(real(part) for part in value)
     if not isinstance(value, Mapping):
         return value
     if "$record" in value:
         return _record(value)
     if len(value) == 1:
-        mark, held = next(iter(value.items()))
+        mark, content = next(iter(value.items()))
         if mark == _EXPRESSION:
-            return _expression(held)
+            return _expression(content)
         if mark == "$type":
-            return real_type(held)
+            return real_type(content)
         if mark in _TEXTS:
-            return _TEXTS[mark](held)
+            return _TEXTS[mark](content)
         if mark == "$seconds":
-            return timedelta(seconds=held)
-    return {name: real(each) for name, each in value.items()}
+            return timedelta(seconds=content)
+    return {name: real(part) for name, part in value.items()}
 
 
 _TEXTS: Mapping[str, Any] = {
@@ -140,7 +140,7 @@ def _record(value: Mapping[str, Any]) -> Any:
     known = records()
     if name not in known:
         raise NotPortable(f"there is no record {name!r}. Fix: use one of {', '.join(sorted(known))}.")
-    return known[name](**{field: real(each) for field, each in value.items() if field != "$record"})
+    return known[name](**{field: real(part) for field, part in value.items() if field != "$record"})
 
 
 def _expression(text: str) -> pl.Expr:
@@ -174,7 +174,7 @@ def real_rule(value: Mapping[str, Any], **common: Any) -> Rule:
     kind = kinds.get(value["kind"])
     if kind is None:
         raise NotPortable(f"there is no rule {value['kind']!r}. Fix: use one of {', '.join(sorted(kinds))}.")
-    parameters = {name: real(each) for name, each in value.get("parameters", {}).items()}
+    parameters = {name: real(parameter) for name, parameter in value.get("parameters", {}).items()}
     return kind(columns=tuple(value.get("columns", ())), label=value.get("label", ""), **common, **parameters)
 
 
@@ -227,10 +227,10 @@ def real_type(value: Any) -> pl.DataType:
         NotPortable: There is no such type.
     """
     if isinstance(value, str):
-        found = getattr(pl, value, None)
-        if not (isinstance(found, type) and issubclass(found, pl.DataType)):
+        dtype = getattr(pl, value, None)
+        if not (isinstance(dtype, type) and issubclass(dtype, pl.DataType)):
             raise NotPortable(f"there is no type {value!r}.")
-        return found()
+        return dtype()
     name, made_of = next(iter(value.items()))
     if name == "Enum":
         return pl.Enum(made_of)
@@ -239,7 +239,7 @@ def real_type(value: Any) -> pl.DataType:
     if name == "Array":
         return pl.Array(real_type(made_of[0]), made_of[1])
     if name == "Struct":
-        return pl.Struct({field: real_type(each) for field, each in made_of.items()})
+        return pl.Struct({field: real_type(field_type) for field, field_type in made_of.items()})
     if name in ("Datetime", "Duration", "Decimal"):
         return getattr(pl, name)(*made_of)  # type: ignore[no-any-return]  # one of three types
     raise NotPortable(f"there is no type {name!r}.")

@@ -34,18 +34,18 @@ class Coverage:
 
 def coverage_of(lineage: Lineage) -> Coverage:
     """Count what is known."""
-    made = [node for node in lineage.nodes.values() if node.kind in ("dataset", "dbt", "asset")]
+    built_nodes = [node for node in lineage.nodes.values() if node.kind in ("dataset", "dbt", "asset")]
     reached = {(edge.target, edge.target_column) for edge in lineage.columns if edge.target_column != WHOLE}
     origins, targets = ({edge.source for edge in lineage.edges}, {edge.target for edge in lineage.edges})
     return Coverage(
         kinds=dict(Counter(node.kind for node in lineage.nodes.values())),
         edges=len(lineage.edges),
         column_edges=len(lineage.columns),
-        columns=sum(len(node.columns) for node in made),
-        columns_known=sum((node.name, column) in reached for node in made for column in node.columns),
-        unknown={each.name: each.reason for each in sorted(lineage.unknown)},
-        orphans=sorted(node.name for node in made if node.name not in origins | targets),
-        unread=sorted(node.name for node in made if node.name not in origins and not node.is_mart),
+        columns=sum(len(node.columns) for node in built_nodes),
+        columns_known=sum((node.name, column) in reached for node in built_nodes for column in node.columns),
+        unknown={unknown.name: unknown.reason for unknown in sorted(lineage.unknown)},
+        orphans=sorted(node.name for node in built_nodes if node.name not in origins | targets),
+        unread=sorted(node.name for node in built_nodes if node.name not in origins and not node.is_mart),
     )
 
 
@@ -64,11 +64,11 @@ def critical_path(lineage: Lineage, name: str, seconds: Mapping[str, float]) -> 
     while waiting:
         at, is_ready = waiting.pop()
         if is_ready:
-            chains = [best[each] for each in sorted(above.get(at, ())) if each in best]
-            total, chain = max(chains, key=lambda found: found[0], default=(0.0, ()))
+            chains = [best[parent] for parent in sorted(above.get(at, ())) if parent in best]
+            total, chain = max(chains, key=lambda pair: pair[0], default=(0.0, ()))
             best[at] = (total + seconds.get(at, 0.0), (*chain, at))
         elif at not in entered:
             entered.add(at)
             waiting.append((at, True))
-            waiting += [(each, False) for each in above.get(at, ())]
-    return [(each, seconds.get(each, 0.0)) for each in best[name][1]]
+            waiting += [(parent, False) for parent in above.get(at, ())]
+    return [(step, seconds.get(step, 0.0)) for step in best[name][1]]

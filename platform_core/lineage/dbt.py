@@ -36,8 +36,8 @@ def dbt_lineage(manifest: Mapping[str, Any], *, beside: Sequence[str] = (), trac
         for source in node["depends_on"]["nodes"]
         if source in names
     )
-    found = Lineage(nodes, edges)
-    return found.merged(*(_dbt_columns(names[key], node, tables, relations, trace) for key, node in models.items()))
+    lineage = Lineage(nodes, edges)
+    return lineage.merged(*(_dbt_columns(names[key], node, tables, relations, trace) for key, node in models.items()))
 
 
 def _dbt_name(node: Mapping[str, Any]) -> str:
@@ -81,7 +81,7 @@ def _dbt_columns(
         {},
         columns=frozenset(
             ColumnEdge(relations[table], own, name, column, how)
-            for column, found in origins.items()
-            for table, own, how in found
+            for column, origin in origins.items()
+            for table, own, how in origin
         ),
     )

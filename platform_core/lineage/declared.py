@@ -18,12 +18,12 @@ from platform_core.lineage.plans import UnreadablePlan, plan_columns
 def lineage_of(catalog: Catalog) -> Lineage:
     """Return the lineage of what is declared: columns too, where a transform's lazy plan says for sure."""
     nodes = {dataset.name: _node(catalog, dataset) for dataset in catalog.datasets.values()}
-    found = Lineage(nodes, frozenset(_references(catalog)), frozenset(_reference_columns(catalog)))
-    loaded = [each for each in catalog.datasets.values() if not each.is_made]
+    lineage = Lineage(nodes, frozenset(_references(catalog)), frozenset(_reference_columns(catalog)))
+    loaded = [dataset for dataset in catalog.datasets.values() if not dataset.is_made]
     loads = [_load(catalog, dataset) for dataset in loaded]
-    made = [transform_lineage(catalog, transform) for transform in catalog.transforms.values()]
+    transformed = [transform_lineage(catalog, transform) for transform in catalog.transforms.values()]
     beside = [_beside(catalog, dataset) for dataset in catalog.datasets.values()]
-    return found.merged(*loads, *made, *beside)
+    return lineage.merged(*loads, *transformed, *beside)
 
 
 def _node(catalog: Catalog, dataset: Dataset) -> Node:
@@ -48,8 +48,10 @@ def _parameters(dataset: Dataset, transform: Transform[..., object] | None) -> d
         return {name: transform.input_name(name) for name in transform.parameters}
     if dataset.source is None:
         return {}
-    given = {each.name: (str(getattr(dataset.source, each.name)), str(each.default)) for each in fields(dataset.source)}
-    return {name: text for name, (text, usual) in given.items() if text not in ("", "None", "()", "{}", usual)}
+    options = {
+        field.name: (str(getattr(dataset.source, field.name)), str(field.default)) for field in fields(dataset.source)
+    }
+    return {name: text for name, (text, usual) in options.items() if text not in ("", "None", "()", "{}", usual)}
 
 
 def quarantine_name(name: str) -> str:
@@ -77,10 +79,10 @@ def _beside(catalog: Catalog, dataset: Dataset) -> Lineage:
         edges |= {Edge(name, aside) for name in above}
     for publication in dataset.publish:
         far = export_name(publication)
-        taken = tuple(dict.fromkeys([*(publication.by or dataset.key), *(publication.columns or names)]))
-        nodes[far] = Node(name=far, kind="export", owner=dataset.owner, columns=taken)
+        published = tuple(dict.fromkeys([*(publication.by or dataset.key), *(publication.columns or names)]))
+        nodes[far] = Node(name=far, kind="export", owner=dataset.owner, columns=published)
         edges.add(Edge(dataset.name, far))
-        columns |= {ColumnEdge(dataset.name, name, far, name, "load") for name in taken}
+        columns |= {ColumnEdge(dataset.name, name, far, name, "load") for name in published}
         edges |= {
             Edge(far, source_name(reader))
             for reader in catalog.datasets.values()
@@ -174,12 +176,12 @@ def _plan_edges(
         name: {column.name: column.dtype for column in catalog[source].columns} for name, source in sources.items()
     }
     try:
-        found = plan_columns(transform.function, schemas)  # type: ignore[arg-type]  # its annotations were read above
+        planned = plan_columns(transform.function, schemas)  # type: ignore[arg-type]  # its annotations were read above
     except UnreadablePlan:
         raise
     except Exception as error:  # what a user's function raises on frames of nulls is not ours to foresee
         raise UnreadablePlan(f"it cannot be called without rows: {type(error).__name__}") from error
-    for column, origins in found.origins.items():
+    for column, origins in planned.origins.items():
         for name, own, how in origins:
             yield ColumnEdge(sources[name], own, transform.dataset.name, column, how)
 

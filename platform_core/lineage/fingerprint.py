@@ -30,7 +30,7 @@ def code_version(function: Callable[..., object], *beside: object) -> str:
     reading = _Reading(_package(function))
     reading.read(function)
     digest = hashlib.sha256()
-    for part in (*reading.parts, *(repr(each) for each in beside)):
+    for part in (*reading.parts, *(repr(extra) for extra in beside)):
         digest.update(part.encode())
         digest.update(b"\0")
     return digest.hexdigest()[:16]
@@ -101,14 +101,14 @@ class _Reading:
 
     def _read_all(self, values: Any) -> None:
         self.parts.append(f"{len(values)} parts")
-        for each in values:
-            self.read(each)
+        for value in values:
+            self.read(value)
 
     def _read_function(self, function: FunctionType) -> None:
         cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
         if _package(function) != self._package:
             self.parts.append(f"{function.__module__}.{function.__qualname__}")
-            self._read_all([each for each in cells if _package(each) == self._package])
+            self._read_all([cell for cell in cells if _package(cell) == self._package])
             return
         self._read_all((function.__code__, function.__defaults__, function.__kwdefaults__, *cells))
         for name, value in self._named(function):
@@ -145,14 +145,14 @@ class _Reading:
     def _named(self, function: FunctionType) -> Iterator[tuple[str, Any]]:
         """Yield what the names in a function mean in its module, and in modules of its package that it names."""
         names = list(dict.fromkeys(name for code in _nested(function.__code__) for name in code.co_names))
-        found = [(name, function.__globals__[name]) for name in names if name in function.__globals__]
+        globals_used = [(name, function.__globals__[name]) for name in names if name in function.__globals__]
         entered: list[ModuleType] = []
-        while found:
-            name, value = found.pop(0)
+        while globals_used:
+            name, value = globals_used.pop(0)
             if isinstance(value, ModuleType) and value.__name__.split(".", maxsplit=1)[0] == self._package:
                 if value not in entered:
                     entered.append(value)
-                    found += [(other, vars(value)[other]) for other in names if other in vars(value)]
+                    globals_used += [(other, vars(value)[other]) for other in names if other in vars(value)]
             else:
                 yield name, value
 

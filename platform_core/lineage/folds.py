@@ -24,12 +24,12 @@ def fold_edges(catalog: Catalog, dataset: Dataset, fold: Fold) -> Iterator[Colum
     schemas = {place: {column.name: column.dtype for column in catalog[name].columns} for place, name in inputs.items()}
     try:
         folding = folding_of(catalog, dataset)
-        found = plan_columns(lambda **frames: folding.plan(*(frames[place] for place in inputs)), schemas)
+        planned = plan_columns(lambda **frames: folding.plan(*(frames[place] for place in inputs)), schemas)
     except TypeError as error:
         raise UnreadablePlan(str(error)) from error
     except pl.exceptions.PolarsError as error:
         raise UnreadablePlan(f"it cannot be written as a plan: {type(error).__name__}") from error
     declared = {column.name for column in dataset.columns} | {WHOLE}
-    for column, origins in found.origins.items():
+    for column, origins in planned.origins.items():
         for place, own, how in origins if column in declared else ():
             yield ColumnEdge(inputs[place], own, dataset.name, column, how)

@@ -93,13 +93,13 @@ class Lineage:
     def merged(self, *others: "Lineage") -> "Lineage":
         """Return this lineage with others; of two nodes of a name the first stands."""
         nodes: dict[str, Node] = {}
-        for each in (self, *others):
-            nodes = {**each.nodes, **nodes}
+        for lineage in (self, *others):
+            nodes = {**lineage.nodes, **nodes}
         return Lineage(
             nodes,
-            self.edges.union(*(each.edges for each in others)),
-            self.columns.union(*(each.columns for each in others)),
-            self.unknown.union(*(each.unknown for each in others)),
+            self.edges.union(*(other.edges for other in others)),
+            self.columns.union(*(other.columns for other in others)),
+            self.unknown.union(*(other.unknown for other in others)),
         )
 
     def upstream(self, name: str, *, depth: int | None = None) -> dict[str, int]:
@@ -123,7 +123,7 @@ class Lineage:
         def also(at: tuple[str, str]) -> list[tuple[str, str]]:
             if at[1] != WHOLE:
                 return [at]
-            return [(at[0], each) for each in self.nodes[at[0]].columns] if at[0] in self.nodes else []
+            return [(at[0], column) for column in self.nodes[at[0]].columns] if at[0] in self.nodes else []
 
         return _reached((name, column), self._columns_below, depth, also=also)
 
@@ -169,12 +169,12 @@ class Lineage:
 
     def part(self, names: Iterable[str]) -> "Lineage":
         """Return the lineage between the datasets of these names."""
-        wanted = set(names)
+        chosen_names = set(names)
         return Lineage(
-            {name: node for name, node in self.nodes.items() if name in wanted},
-            frozenset(edge for edge in self.edges if {edge.source, edge.target} <= wanted),
-            frozenset(edge for edge in self.columns if {edge.source, edge.target} <= wanted),
-            frozenset(each for each in self.unknown if each.name in wanted),
+            {name: node for name, node in self.nodes.items() if name in chosen_names},
+            frozenset(edge for edge in self.edges if {edge.source, edge.target} <= chosen_names),
+            frozenset(edge for edge in self.columns if {edge.source, edge.target} <= chosen_names),
+            frozenset(unknown for unknown in self.unknown if unknown.name in chosen_names),
         )
 
 

@@ -47,31 +47,33 @@ def impact_of(lineage: Lineage, name: str, column: str | None = None, *, depth: 
     A dataset whose columns' origin is unknown counts as touched when a dataset above it is.
     """
     reached_nodes = lineage.downstream(name, depth=depth)
-    below = {each: steps for each, steps in reached_nodes.items() if not _is_quarantine(lineage, each)}
+    below = {node_name: steps for node_name, steps in reached_nodes.items() if not _is_quarantine(lineage, node_name)}
     columns: dict[str, list[str]] = {}
     if column is not None:
         for dataset, reached in lineage.column_downstream(name, column, depth=depth):
             columns.setdefault(dataset, []).append("all rows" if reached == WHOLE else reached)
-        unsure = {each.name for each in lineage.unknown}
-        touched = set(columns) | {each for each in below if each in unsure}
-        for each in sorted(touched & unsure):
-            touched |= set(lineage.downstream(each, depth=None if depth is None else depth - below.get(each, 0)))
-        below = {each: distance for each, distance in below.items() if each in touched}
-    nodes = {each: lineage.nodes[each] for each in below if each in lineage.nodes}
-    marts = sorted(each for each, node in nodes.items() if node.is_mart)
-    exports = sorted(each for each, node in nodes.items() if node.kind == "export")
-    promises = {each: tuple(node.promises) for each, node in nodes.items() if node.promises}
+        unsure = {unknown.name for unknown in lineage.unknown}
+        touched = set(columns) | {dataset for dataset in below if dataset in unsure}
+        for unsure_name in sorted(touched & unsure):
+            touched |= set(
+                lineage.downstream(unsure_name, depth=None if depth is None else depth - below.get(unsure_name, 0))
+            )
+        below = {dataset: distance for dataset, distance in below.items() if dataset in touched}
+    nodes = {dataset: lineage.nodes[dataset] for dataset in below if dataset in lineage.nodes}
+    marts = sorted(dataset for dataset, node in nodes.items() if node.is_mart)
+    exports = sorted(node_name for node_name, node in nodes.items() if node.kind == "export")
+    promises = {dataset: tuple(node.promises) for dataset, node in nodes.items() if node.promises}
     return Impact(
         name=name,
         column=column,
         severity=_severity(len(below), bool(marts or promises or exports)),
-        datasets=dict(sorted(below.items(), key=lambda each: (each[1], each[0]))),
-        columns={each: sorted(found) for each, found in sorted(columns.items())},
+        datasets=dict(sorted(below.items(), key=lambda item: (item[1], item[0]))),
+        columns={dataset: sorted(own_columns) for dataset, own_columns in sorted(columns.items())},
         owners=dict(Counter(node.owner for node in nodes.values() if node.owner).most_common()),
         marts=marts,
         exports=exports,
         promises=promises,
-        unknown={each.name: each.reason for each in sorted(lineage.unknown) if each.name in below},
+        unknown={unknown.name: unknown.reason for unknown in sorted(lineage.unknown) if unknown.name in below},
     )
 
 

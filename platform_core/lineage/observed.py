@@ -82,28 +82,33 @@ def agreed(observations: Iterable[Observation]) -> frozenset[ColumnEdge]:
     A column that joins in one input is not taken for a filter in another, where the join did not show. One that is a
     filter in one input and a group in another, and never both in one, is what it is more surely.
     """
-    seen = list(observations)
-    joins = {(edge.source, edge.source_column) for each in seen for edge in each.columns if edge.how == "join"}
+    observed = list(observations)
+    joins = {
+        (edge.source, edge.source_column)
+        for observation in observed
+        for edge in observation.columns
+        if edge.how == "join"
+    }
     best: dict[tuple[str, ...], ColumnEdge] = {}
-    for each in seen:
-        own = {(edge.source, edge.source_column) for edge in each.columns if edge.how == "join"}
-        for edge in each.columns:
+    for observation in observed:
+        own = {(edge.source, edge.source_column) for edge in observation.columns if edge.how == "join"}
+        for edge in observation.columns:
             place = (edge.source, edge.source_column)
             key = (*place, edge.target_column, edge.how)
             if (place not in joins or place in own) and (key not in best or best[key].sure < edge.sure):
                 best[key] = edge
-    return frozenset(best.values()) - _weaker_twins(seen, best)
+    return frozenset(best.values()) - _weaker_twins(observed, best)
 
 
-def _weaker_twins(seen: Sequence[Observation], best: Mapping[tuple[str, ...], ColumnEdge]) -> set[ColumnEdge]:
+def _weaker_twins(observations: Sequence[Observation], best: Mapping[tuple[str, ...], ColumnEdge]) -> set[ColumnEdge]:
     """Return of a filter and a group of one column that no observation shows together the less sure edge."""
     weaker = set[ColumnEdge]()
     for source, column in {key[:2] for key in best}:
         one, other = (best.get((source, column, WHOLE, how)) for how in ("filter", "group"))
         if one is None or other is None:
             continue
-        kinds = ({edge.how for edge in each.columns if (edge.source, edge.source_column) == (source, column)}
-                 for each in seen)  # fmt: skip
+        kinds = ({edge.how for edge in observation.columns if (edge.source, edge.source_column) == (source, column)}
+                 for observation in observations)  # fmt: skip
         if not any({"filter", "group"} <= shown for shown in kinds):
             weaker.add(min(one, other, key=lambda edge: edge.sure))
     return weaker
@@ -161,7 +166,7 @@ class _Experiment:
                 effect = self.effect(_with_cell(self.inputs, place, row, value), row, value)
                 if effect is not None:
                     yield effect
-        for now in [each for each in series.unique(maintain_order=True).to_list() if each is not None][:_ROWS]:
+        for now in [value for value in series.unique(maintain_order=True).to_list() if value is not None][:_ROWS]:
             for value in _fresh(series, now)[:1]:
                 effect = self.effect(_with_value(self.inputs, [place], now, value), series.to_list().index(now), value)
                 if effect is not None and effect.growth:  # twins of a row can hide what one change would show
@@ -188,13 +193,19 @@ class _Experiment:
         """Return other values for a cell: new ones, those of other rows, constants of the code, null."""
         now = series[row]
         fresh = _fresh(series, now)
-        others = [each for each in series.unique(maintain_order=True).to_list() if each is not None and each != now]
-        fitting = [each for each in self.constants if _fits(series.dtype, each)]
+        others = [value for value in series.unique(maintain_order=True).to_list() if value is not None and value != now]
+        fitting = [constant for constant in self.constants if _fits(series.dtype, constant)]
         near = [
-            value for values in zip(*(_near(series.dtype, each) for each in fitting), strict=True) for value in values
+            value
+            for values in zip(*(_neighbours(series.dtype, constant) for constant in fitting), strict=True)
+            for value in values
         ]
         ordered = [*fresh[:2], *others[:2], *near[:4], None, *near[4:8], *fresh[2:], *others[2:3]]
-        return [each for place, each in enumerate(ordered) if each != now and each not in ordered[:place]]
+        return [
+            candidate
+            for place, candidate in enumerate(ordered)
+            if candidate != now and candidate not in ordered[:place]
+        ]
 
     # Joins
 
@@ -217,7 +228,9 @@ class _Experiment:
     def common(self, places: Sequence[Place]) -> list[object]:
         values = [set(self.inputs[name][column].drop_nulls().to_list()) for name, column in places]
         first = self.inputs[places[0][0]][places[0][1]].unique(maintain_order=True).to_list()
-        return [value for value in first if value is not None and all(value in each for each in values)]
+        return [
+            value for value in first if value is not None and all(value in column_values for column_values in values)
+        ]
 
     def is_join(self, places: Sequence[Place]) -> bool:
         """Whether another name for a value leaves the rest as it is in all these columns, but not in any one alone.
@@ -258,7 +271,7 @@ class _Experiment:
                 refuted += 1
                 continue
             alone = [self.renamed([place], value, new[0], before) for place in places]
-            if all(each is not None and (each[0] != 0 or each[1] - joint[1]) for each in alone):
+            if all(effect is not None and (effect[0] != 0 or effect[1] - joint[1]) for effect in alone):
                 if self.is_union(places, value, new[0]):
                     return False
                 proofs += 1
@@ -289,7 +302,7 @@ class _Experiment:
             return None
         removed, added = _difference(base, rows)
         old, fresh = _comparable(value), _comparable(new)
-        back = [tuple(old if each == fresh else each for each in row) for row in added]
+        back = [tuple(old if cell == fresh else cell for cell in row) for row in added]
         if len(places) > 1 and _difference(removed, back) != ((), ()):
             return len(added) - len(removed) or 1, set()
         return len(added) - len(removed), self.changed(removed, added)
@@ -311,9 +324,9 @@ class _Experiment:
         """Whether this side's rows look for the others': it repeats values, or stands first."""
         order = list(self.inputs)
 
-        def rank(each: Place) -> tuple[int, int]:
-            series = self.inputs[each[0]][each[1]]
-            return (series.n_unique() - series.len(), order.index(each[0]))
+        def rank(place: Place) -> tuple[int, int]:
+            series = self.inputs[place[0]][place[1]]
+            return (series.n_unique() - series.len(), order.index(place[0]))
 
         return all(rank(place) <= rank(mate) for mate in mates)
 
@@ -349,17 +362,17 @@ class _Experiment:
                 if collapsed:
                     yield from self.group(place, len(sized), self.least([columns for _, columns in renames], together))
                 return  # without a group rows unfold, and what decides cannot be told
-            if collapsed and not by_null and not dying and any(len(each.removed) > 1 for each in steady):
+            if collapsed and not by_null and not dying and any(len(effect.removed) > 1 for effect in steady):
                 yield self.edge(place, WHOLE, "group", len(sized))
                 return
             yield self.edge(place, WHOLE, "filter", len(sized))
-            names = {value for each in self.result for value in each if value is not None}
+            names = {value for row in self.result for value in row if value is not None}
             own = self.inputs[place[0]][place[1]]
             moving = [effect for effect in sized if effect not in dying and {effect.value, own[effect.row]} <= names]
             if collapsed and dying and moving and self.inputs[place[0]][place[1]].dtype in _NAMES:
                 yield from self.group(place, len(moving), [columns for _, columns in self.swaps(together)])
                 return
-        elif collapsed and len(self.result) > 1 and steady and all(len(each.removed) > 1 for each in steady):
+        elif collapsed and len(self.result) > 1 and steady and all(len(effect.removed) > 1 for effect in steady):
             return  # rows move between groups, or each group is a share of all: the same to see
         yield from self.judged_steady(place, steady, collapsed=collapsed, decides=bool(sized))
 
@@ -396,8 +409,8 @@ class _Experiment:
 
     def holding(self, rows: Sequence[tuple[object, ...]], *values: object) -> set[str]:
         """Return the columns in which one of some values stands as it is."""
-        wanted = {_comparable(value) for value in values}
-        return {name for row in rows for name, value in zip(self.names, row, strict=True) if value in wanted}
+        comparable_values = {_comparable(value) for value in values}
+        return {name for row in rows for name, value in zip(self.names, row, strict=True) if value in comparable_values}
 
     def counts(self, place: Place, effect: _Effect) -> bool:
         """Whether a change tells something about its row: null and zero add nothing, though the row is there."""
@@ -543,7 +556,7 @@ def _with_value(frames: Frames, places: Iterable[Place], value: object, new: obj
     renamed = dict(frames)
     for name, column in places:
         series = renamed[name][column]
-        values = [new if each == value else value if swap and each == new else each for each in series.to_list()]
+        values = [new if cell == value else value if swap and cell == new else cell for cell in series.to_list()]
         renamed[name] = renamed[name].with_columns(pl.Series(column, values, dtype=series.dtype))
     return renamed
 
@@ -559,10 +572,10 @@ def _fresh(series: pl.Series, now: object) -> list[object]:
         return [not now]
     if isinstance(dtype, pl.Enum):
         present = set(series.to_list())
-        return [each for each in dtype.categories.to_list() if each not in present]
+        return [category for category in dtype.categories.to_list() if category not in present]
     if dtype == pl.String:
         return [f"{now}~1", f"~{now}", f"{now}~2"]
-    numbers = [each for each in series.drop_nulls().to_list() if isinstance(each, int | float)]
+    numbers = [value for value in series.drop_nulls().to_list() if isinstance(value, int | float)]
     if dtype.is_integer():
         low, high = _bounds(dtype)
         top, bottom = max(numbers, default=0), min(numbers, default=0)
@@ -592,7 +605,7 @@ def _fits(dtype: pl.DataType, value: object) -> bool:
     return False
 
 
-def _near(dtype: pl.DataType, value: Any) -> list[object]:
+def _neighbours(dtype: pl.DataType, value: Any) -> list[object]:
     if dtype.is_integer():
         return [int(value), int(value) + 1, int(value) - 1]
     if dtype.is_float():
@@ -604,18 +617,18 @@ def _shifts(series: pl.Series) -> list[Callable[[pl.Series], pl.Series]]:
     """Return one-to-one changes of a column's values that keep what is equal equal."""
     dtype = series.dtype
     if dtype == pl.String:
-        return [lambda each: each + "~1", lambda each: each + "~2"]
+        return [lambda column: column + "~1", lambda column: column + "~2"]
     if dtype.is_numeric() and series.drop_nulls().len():
         shift = 1_000 * (1 + math.ceil((abs(series.max()) + abs(series.min())) / 1_000))  # type: ignore[arg-type, operator]  # of numbers
-        return [lambda each: (each + shift).cast(dtype), lambda each: (each - shift).cast(dtype)]
+        return [lambda column: (column + shift).cast(dtype), lambda column: (column - shift).cast(dtype)]
     if dtype in (pl.Date, pl.Datetime):
-        return [lambda each: each.dt.offset_by("28y"), lambda each: each.dt.offset_by("-28y")]
+        return [lambda column: column.dt.offset_by("28y"), lambda column: column.dt.offset_by("-28y")]
     if dtype == pl.Boolean:
-        return [lambda each: ~each]
+        return [lambda column: ~column]
     return []
 
 
 def _small_shifts(series: pl.Series) -> list[Callable[[pl.Series], pl.Series]]:
     if series.dtype in (pl.Date, pl.Datetime):
-        return [lambda each: each.dt.offset_by("7d"), lambda each: each.dt.offset_by("364d")]
+        return [lambda column: column.dt.offset_by("7d"), lambda column: column.dt.offset_by("364d")]
     return []

@@ -197,15 +197,16 @@ def _with_error(event: dict[str, Any], error: str) -> dict[str, Any]:
     return event
 
 
-def _quality_facets(made: MadeDataset) -> dict[str, Any]:
+def _quality_facets(dataset: MadeDataset) -> dict[str, Any]:
     assertions = [
-        {"assertion": each.rule, "success": each.passed, "severity": each.severity, "name": each.rule,
-         "description": each.description, **({"column": each.column} if each.column else {})}
-        for each in made.assertions
+        {"assertion": assertion.rule, "success": assertion.passed, "severity": assertion.severity,
+         "name": assertion.rule, "description": assertion.description,
+         **({"column": assertion.column} if assertion.column else {})}
+        for assertion in dataset.assertions
     ]  # fmt: skip
     facets = {"dataQualityAssertions": _facet("dataQualityAssertions", {"assertions": assertions})}
-    if made.rows is not None:
-        facets["dataQualityMetrics"] = _facet("dataQualityMetrics", {"rowCount": made.rows, "columnMetrics": {}})
+    if dataset.rows is not None:
+        facets["dataQualityMetrics"] = _facet("dataQualityMetrics", {"rowCount": dataset.rows, "columnMetrics": {}})
     return facets
 
 
@@ -222,21 +223,23 @@ def _column_lineage(name: str, lineage: Lineage, namespace: str) -> dict[str, An
         for edge in own:
             if edge.target_column in (column, WHOLE):
                 kind, subtype = _TRANSFORMATIONS[edge.how]
-                told = {"type": kind, "subtype": subtype, "description": f"sure: {edge.sure:.1%}"}
-                inputs.setdefault((edge.source, edge.source_column), []).append(told)
+                transformation = {"type": kind, "subtype": subtype, "description": f"sure: {edge.sure:.1%}"}
+                inputs.setdefault((edge.source, edge.source_column), []).append(transformation)
         if inputs:
             fields[column] = {
                 "inputFields": [
-                    {"namespace": namespace, "name": source, "field": field, "transformations": found}
-                    for (source, field), found in inputs.items()
+                    {"namespace": namespace, "name": source, "field": field, "transformations": input_}
+                    for (source, field), input_ in inputs.items()
                 ]
             }
     return fields
 
 
 def _subset(partitions: Sequence[str]) -> dict[str, Any]:
-    each = [{"identifier": partition, "dimensions": {"partition": partition}} for partition in partitions]
-    condition = {"type": "partition", "partitions": each}
+    described_partitions = [
+        {"identifier": partition, "dimensions": {"partition": partition}} for partition in partitions
+    ]
+    condition = {"type": "partition", "partitions": described_partitions}
     place = f"{_SPEC}/facets/1-0-0/BaseSubsetDatasetFacet.json#/$defs/OutputSubsetOutputDatasetFacet"
     return {"_producer": PRODUCER, "_schemaURL": place, "outputCondition": condition}
 

@@ -28,14 +28,14 @@ def picture(lineage: Lineage, states: States) -> dict[str, Any]:
                 "columns": list(node.columns), "promises": list(node.promises), "code": node.code,
                 **outside, **states.get(node.name, {}),
             }
-            for node in sorted(lineage.nodes.values(), key=lambda each: each.name)
+            for node in sorted(lineage.nodes.values(), key=lambda node: node.name)
         ],
         "edges": [[edge.source, edge.target, edge.how] for edge in sorted(lineage.edges)],
         "columns": [
             [edge.source, edge.source_column, edge.target, edge.target_column, edge.how, edge.sure]
             for edge in sorted(lineage.columns)
         ],
-        "unknown": {each.name: each.reason for each in sorted(lineage.unknown)},
+        "unknown": {unknown.name: unknown.reason for unknown in sorted(lineage.unknown)},
     }  # fmt: skip
 
 

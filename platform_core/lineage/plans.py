@@ -52,7 +52,7 @@ def plan_columns(function: Callable[..., pl.LazyFrame], inputs: Mapping[str, Map
     """
     frames = {
         name: pl.DataFrame(
-            {each: pl.repeat(None, place + 1, dtype=dtype, eager=True) for each, dtype in schema.items()}
+            {column: pl.repeat(None, place + 1, dtype=dtype, eager=True) for column, dtype in schema.items()}
         )
         for place, (name, schema) in enumerate(inputs.items())
     }  # each of another height, so that no two are written alike
@@ -126,7 +126,7 @@ class _Reader:
         return _Step(below.columns, below.rows | below.order, below.order)
 
     def _union(self, body: Mapping[str, Any]) -> _Step:
-        parts = [self.step(each) for each in body["inputs"]]
+        parts = [self.step(input_) for input_ in body["inputs"]]
         if any(list(part.columns) != list(parts[0].columns) for part in parts):
             raise UnreadablePlan("a union of different columns is not traced")
         names = list(parts[0].columns)
@@ -153,7 +153,7 @@ class _Reader:
             return _Step(left.columns, rows)
         if kind not in ("Inner", _LEFT):
             raise UnreadablePlan(f"a {kind} join is not traced")
-        keys = {_output_name(each) for each in equal["right_on"]}
+        keys = {_output_name(expression) for expression in equal["right_on"]}
         suffix = (options.get("args") or {}).get("suffix") or "_right"
         added = {
             (f"{name}{suffix}" if name in left.columns else name): origins
@@ -163,7 +163,7 @@ class _Reader:
         return _Step({**left.columns, **added}, rows)
 
     def _outputs(self, expressions: Iterable[Any], below: _Step) -> dict[str, frozenset[Origin]]:
-        return {_output_name(each): self._origins(each, below) for each in expressions}
+        return {_output_name(expression): self._origins(expression, below) for expression in expressions}
 
     def _origins(self, expression: Any, below: _Step) -> frozenset[Origin]:
         names = _columns_in(expression)
@@ -173,7 +173,7 @@ class _Reader:
         return frozenset(origin for name in names for origin in below.columns[name])
 
     def _deciding(self, expressions: Iterable[Any], below: _Step, how: How) -> frozenset[tuple[str, str, How]]:
-        return frozenset((*origin, how) for each in expressions for origin in self._origins(each, below))
+        return frozenset((*origin, how) for expression in expressions for origin in self._origins(expression, below))
 
 
 _UNTRACED = frozenset({"AnonymousFunction", "AnonymousAgg", "Selector", "Wildcard", "Nth", "Field", "SubPlan", "Eval",
@@ -187,7 +187,7 @@ def _columns_in(expression: Any) -> set[str]:
         UnreadablePlan: It has a part whose columns do not stand in it.
     """
     if isinstance(expression, list):
-        return {name for each in expression for name in _columns_in(each)}
+        return {name for part in expression for name in _columns_in(part)}
     if not isinstance(expression, dict):
         if isinstance(expression, str) and expression in _UNTRACED:
             raise UnreadablePlan(f"{expression} is not traced")
@@ -201,7 +201,7 @@ def _columns_in(expression: Any) -> set[str]:
         return set()
     if set(expression) == {"Alias"}:
         return _columns_in(expression["Alias"][0])
-    return {name for each in expression.values() for name in _columns_in(each)}
+    return {name for part in expression.values() for name in _columns_in(part)}
 
 
 _NAMED_BY: Mapping[str, Callable[[Any], Any]] = {

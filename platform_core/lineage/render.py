@@ -27,7 +27,7 @@ def node_link(lineage: Lineage) -> dict[str, Any]:
              "target_column": edge.target_column, "how": edge.how, "sure": edge.sure}
             for edge in sorted(lineage.columns)
         ],
-        "unknown": [{"name": each.name, "reason": each.reason} for each in sorted(lineage.unknown)],
+        "unknown": [{"name": unknown.name, "reason": unknown.reason} for unknown in sorted(lineage.unknown)],
     }  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def markdown(lineage: Lineage) -> str:
             f"| {edge.how} |"
             for edge in sorted(lineage.columns)
         ]
-    lines += [f"\nUnknown: {_cell(each.name)}: {_cell(each.reason)}" for each in sorted(lineage.unknown)]
+    lines += [f"\nUnknown: {_cell(unknown.name)}: {_cell(unknown.reason)}" for unknown in sorted(lineage.unknown)]
     return "\n".join([*lines, ""])
 
 

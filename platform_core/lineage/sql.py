@@ -49,8 +49,8 @@ def column_origins(sql: str, tables: Mapping[str, Sequence[str]], *, dialect: st
         walk = _Walk(names)
         outputs = _selects(scope)
         values: dict[str, frozenset[tuple[str, str, How]]] = {
-            each.alias_or_name: frozenset((*origin, "value") for origin in walk.output(scope, each.alias_or_name))
-            for each in outputs
+            output.alias_or_name: frozenset((*origin, "value") for origin in walk.output(scope, output.alias_or_name))
+            for output in outputs
         }
         return {**values, WHOLE: frozenset(walk.deciding(scope))}
     except (SqlglotError, ValueError, KeyError, IndexError, RecursionError) as error:
@@ -65,7 +65,7 @@ def _parsed(sql: str, dialect: str) -> exp.Query:
         UnreadableSql: It is something else, or has a part whose columns cannot be known from the text.
     """
     try:
-        statements = [each for each in sqlglot.parse(sql, dialect=dialect) if each is not None]
+        statements = [statement for statement in sqlglot.parse(sql, dialect=dialect) if statement is not None]
     except SqlglotError as error:
         raise UnreadableSql(f"a part that cannot be parsed: {str(error).splitlines()[0]}") from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
@@ -85,14 +85,14 @@ def _with_plain_names(query: exp.Query, tables: Mapping[str, Sequence[str]]) -> 
         UnreadableSql: A table is not given.
     """
     plain = {name: f"t{place}" for place, name in enumerate(tables)}
-    given = {name.lower(): name for name in tables}
-    common = {each.alias_or_name.lower() for each in query.find_all(exp.CTE)}
+    table_names = {name.lower(): name for name in tables}
+    common = {cte.alias_or_name.lower() for cte in query.find_all(exp.CTE)}
     used = {}
     for table in list(query.find_all(exp.Table)):
         written = ".".join(part.name for part in table.parts)
         if written.lower() in common:
             continue
-        name = given.get(written.lower())
+        name = table_names.get(written.lower())
         if name is None:
             raise UnreadableSql(f"reads {written}, whose columns are not known")
         used[plain[name]] = name
@@ -120,24 +120,28 @@ class _Walk:
 
     def _output(self, scope: Scope, column: str) -> Iterator[Origin]:
         if scope.set_operation_scopes:
-            first = [each.alias_or_name.lower() for each in _selects(scope)]
+            first = [projection.alias_or_name.lower() for projection in _selects(scope)]
             place = first.index(column.lower())
             for part in scope.set_operation_scopes:
                 yield from self.output(part, _selects(part)[place].alias_or_name)
             return
-        select = next(each for each in _selects(scope) if each.alias_or_name.lower() == column.lower())
+        select = next(
+            projection for projection in _selects(scope) if projection.alias_or_name.lower() == column.lower()
+        )
         yield from self.inside(scope, select)
 
     def inside(self, scope: Scope, part: exp.Expr) -> Iterator[Origin]:
         """Yield where the columns that stand in a part of a scope come from, those of scalar subqueries included."""
         for column in part.find_all(exp.Column):
-            owner = next((each for each in [scope, *self._within(scope)] if column in _own(each)), scope)
+            owner = next(
+                (candidate for candidate in [scope, *self._within(scope)] if column in _own_columns(candidate)), scope
+            )
             yield from self._column(owner, column)
 
     def _within(self, scope: Scope) -> Iterator[Scope]:
-        for each in scope.subquery_scopes:
-            yield each
-            yield from self._within(each)
+        for subquery_scope in scope.subquery_scopes:
+            yield subquery_scope
+            yield from self._within(subquery_scope)
 
     def _column(self, scope: Scope, column: exp.Column) -> Iterator[Origin]:
         source: Any = scope.sources.get(column.table)
@@ -152,20 +156,20 @@ class _Walk:
 
     def deciding(self, scope: Scope) -> Iterator[tuple[str, str, How]]:
         """Yield the columns that decide which rows a query has: filters, joins and groups at any depth."""
-        for each in scope.traverse():
-            if each.set_operation_scopes or not isinstance(each.expression, exp.Select):
+        for subscope in scope.traverse():
+            if subscope.set_operation_scopes or not isinstance(subscope.expression, exp.Select):
                 continue
             for clause, how in _DECIDING.items():
-                part = each.expression.args.get(clause)
+                part = subscope.expression.args.get(clause)
                 if part is not None:
-                    yield from ((*origin, how) for origin in self.inside(each, part))
-            for join in each.expression.args.get("joins") or ():
+                    yield from ((*origin, how) for origin in self.inside(subscope, part))
+            for join in subscope.expression.args.get("joins") or ():
                 condition = join.args.get("on")
                 if condition is not None:
-                    yield from ((*origin, "join") for origin in self.inside(each, condition))
-            order = each.expression.args.get("order")
-            if order is not None and each.expression.args.get("limit") is not None:
-                yield from ((*origin, "filter") for origin in self.inside(each, order))
+                    yield from ((*origin, "join") for origin in self.inside(subscope, condition))
+            order = subscope.expression.args.get("order")
+            if order is not None and subscope.expression.args.get("limit") is not None:
+                yield from ((*origin, "filter") for origin in self.inside(subscope, order))
 
 
 def _selects(scope: Scope) -> list[exp.Expr]:
@@ -175,5 +179,5 @@ def _selects(scope: Scope) -> list[exp.Expr]:
     return list(cast("exp.Select", scope.expression).selects)
 
 
-def _own(scope: Scope) -> list[exp.Column]:
+def _own_columns(scope: Scope) -> list[exp.Column]:
     return [column for column in scope.columns if column.parent_select is scope.expression]

@@ -39,15 +39,15 @@ def new_columns(raw: pl.DataFrame, dataset: Dataset, *, needed: Sequence[str]) -
         needed: The columns of the contract itself.
     """
     named = with_contract_names(raw, dataset)
-    taken = {column.name.lower() for column in dataset.columns}
+    taken_names = {column.name.lower() for column in dataset.columns}
     if not set(needed) <= set(named.columns):
         return {}
     types: dict[str, pl.DataType] = {}
     for name in named.columns:
-        dtype = None if name.lower() in taken or name.startswith("_") else _type_of(named[name])
+        dtype = None if name.lower() in taken_names or name.startswith("_") else _type_of(named[name])
         if dtype is not None:
             types[name] = dtype
-            taken.add(name.lower())
+            taken_names.add(name.lower())
     return types
 
 
@@ -86,7 +86,7 @@ def with_columns_added(dataset: Dataset, types: Mapping[str, pl.DataType]) -> Da
     return replace(dataset, model=model)
 
 
-def told(types: Mapping[str, pl.DataType]) -> str:
+def describe_added(types: Mapping[str, pl.DataType]) -> str:
     """Say which columns were added, and how each is declared."""
     if not types:
         return ""
@@ -95,7 +95,7 @@ def told(types: Mapping[str, pl.DataType]) -> str:
 
 
 def _type_of(values: pl.Series) -> pl.DataType | None:
-    """The type that reads every value; None where there is none, or where it is no plain value."""
+    """Return the type that reads every value; None where there is none, or where it is no plain value."""
     dtype = values.dtype
     if values.null_count() == values.len() or dtype.is_nested() or dtype in (pl.Object, pl.Null):
         return None
@@ -133,10 +133,10 @@ def _whole(texts: pl.Series) -> pl.DataType:
 
 def _loses_digits(texts: pl.Series) -> bool:
     """Whether a number has more digits than a float keeps: 20 of an account, say."""
-    there, here = _digits(texts), _digits(texts.str.strip_chars().cast(pl.Float64, strict=False).cast(pl.String))
-    return bool(((there.str.len_chars() > _SURE_DIGITS) & there.ne_missing(here)).any())
+    written, parsed = _digits(texts), _digits(texts.str.strip_chars().cast(pl.Float64, strict=False).cast(pl.String))
+    return bool(((written.str.len_chars() > _SURE_DIGITS) & written.ne_missing(parsed)).any())
 
 
 def _digits(numbers: pl.Series) -> pl.Series:
-    """The digits of each number from the first to the last that is not zero."""
+    """Return the digits of each number from the first to the last that is not zero."""
     return numbers.str.replace("[eE].*$", "").str.replace_all("[^0-9]", "").str.strip_chars("0")

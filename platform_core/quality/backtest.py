@@ -46,9 +46,9 @@ def backtest(
     """
     with_rule = dataset
     if rule not in rules_of(dataset):
-        with_rule = replace(dataset, rules=[*(each for each in dataset.rules if each.id != rule.id), rule])
+        with_rule = replace(dataset, rules=[*(other for other in dataset.rules if other.id != rule.id), rule])
     for label, frame in frames:
-        result = next(each for each in judge(frame, with_rule, references).results if each.rule.id == rule.id)
+        result = next(verdict for verdict in judge(frame, with_rule, references).results if verdict.rule.id == rule.id)
         yield Verdict(
             label=label,
             rows=frame.height,

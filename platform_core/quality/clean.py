@@ -73,7 +73,7 @@ class Cleaned:
         """
         before = self.frame[column]
         trimmed = before.str.strip_chars()
-        read = [trimmed.str.to_date(each, strict=False) for each in formats]
+        read = [trimmed.str.to_date(format_, strict=False) for format_ in formats]
         after = self.frame.select(pl.coalesce(read).alias(column)).to_series()
         lost = after.null_count() - before.null_count()
         return self._then(self.frame.with_columns(after), f"{column} dates unreadable", lost)

@@ -47,7 +47,7 @@ class Conformed:
 
 
 def conform(raw: pl.DataFrame, dataset: Dataset) -> Conformed:
-    """The raw frame in the contract's types.
+    """Return the raw frame in the contract's types.
 
     Raises:
         ShapeError: A column is missing, one too many is there, or a whole column has a type that cannot be read
@@ -80,12 +80,12 @@ def conform_column(raw: pl.DataFrame, dataset: Dataset, name: str) -> pl.Series:
 
 
 def read_as(name: str, raw: pl.DataType, wanted: pl.DataType) -> pl.Expr:
-    """A column in the type of the contract, null where a value cannot be read as one."""
+    """Return a column in the type of the contract, null where a value cannot be read as one."""
     return _within_calendar(_cast(pl.col(name), raw, wanted), wanted).alias(name)
 
 
 def _spelled(raw: pl.DataFrame, dataset: Dataset, columns: Sequence[Column]) -> pl.DataFrame:
-    """The columns as the source's declaration says that they are written, each of a type that can be read.
+    """Return the columns as the source's declaration says that they are written, each of a type that can be read.
 
     Raises:
         ShapeError: A column has a type that cannot be read at all.
@@ -104,11 +104,11 @@ def _judge_names(names: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
     missing = _missing_names(names, extra, dataset)
     if missing:
         likely = likely_names(extra, missing)
-        alike = "".join(f" {found!r} differs from {name!r} in case, blanks or underscores alone."
-                        for name, found in likely.items())  # fmt: skip
+        alike = "".join(f" {raw_name!r} differs from {name!r} in case, blanks or underscores alone."
+                        for name, raw_name in likely.items())  # fmt: skip
         alike += " Files(headers='loose') takes such names." if likely else ""
         raise ShapeError(
-            dataset.name, missing, f"missing; the input has {_told(names, declared)}.{alike}",
+            dataset.name, missing, f"missing; the input has {_told_names(names, declared)}.{alike}",
             "let names differ so with Files(headers='loose'), or name it with Field(source_name=...)." if likely else
             "add the columns to the input, or declare a new version of the contract without them.",
         )  # fmt: skip
@@ -132,22 +132,28 @@ def refuses_columns(dataset: Dataset) -> bool:
 
 
 def _missing_names(names: Sequence[str], extra: Sequence[str], dataset: Dataset) -> list[str]:
-    """The columns that an input lacks and may not; nullable ones may be missing unless there are any of other names."""
+    """Return the columns that an input lacks and may not.
+
+    Nullable ones may be missing unless there are any of other names.
+    """
     missing = [column for column in dataset.columns if column.name not in names]
     if spelling_of(dataset).missing_columns == "null" and not extra and len(missing) < len(dataset.columns):
         missing = [column for column in missing if not column.nullable]
     return [column.name for column in missing]
 
 
-def _told(names: Sequence[str], declared: set[str]) -> str:
-    """The names of an input's columns; where none is known they may be a row of personal data, and are not told."""
+def _told_names(names: Sequence[str], declared: set[str]) -> str:
+    """Return the names of an input's columns.
+
+    Where none is known they may be a row of personal data, and are not told.
+    """
     if declared.isdisjoint(names):
         return f"{len(names)} columns, none of them known: the header may be missing"
     return ", ".join(names)
 
 
 def _judge_type(raw: pl.DataType, column: Column, dataset: Dataset) -> None:
-    if any(_is_naive(mine, wanted) for mine, wanted in _leaves(raw, column.dtype)):
+    if any(_is_naive(mine, target) for mine, target in _leaves(raw, column.dtype)):
         raise ShapeError(
             dataset.name, [column.name], "is a timestamp without a zone, and the contract says UTC.",
             "write the zone into the input; the platform does not guess it.",
@@ -160,30 +166,33 @@ def _judge_type(raw: pl.DataType, column: Column, dataset: Dataset) -> None:
         )  # fmt: skip
 
 
-def _is_naive(raw: pl.DataType, wanted: pl.DataType) -> bool:
-    return isinstance(wanted, pl.Datetime) and isinstance(raw, pl.Datetime) and raw.time_zone is None
+def _is_naive(raw: pl.DataType, target: pl.DataType) -> bool:
+    return isinstance(target, pl.Datetime) and isinstance(raw, pl.Datetime) and raw.time_zone is None
 
 
-def _leaves(raw: pl.DataType, wanted: pl.DataType) -> Iterator[tuple[pl.DataType, pl.DataType]]:
-    """The types within two nested ones that stand at the same place; the two themselves where they are not nested."""
-    if isinstance(raw, pl.List | pl.Array) and isinstance(wanted, pl.List | pl.Array):
-        yield from _leaves(_instance(raw.inner), _instance(wanted.inner))
-    elif isinstance(raw, pl.Struct) and isinstance(wanted, pl.Struct):
+def _leaves(raw: pl.DataType, target: pl.DataType) -> Iterator[tuple[pl.DataType, pl.DataType]]:
+    """Yield the types within two nested ones that stand at the same place.
+
+    The two themselves where they are not nested.
+    """
+    if isinstance(raw, pl.List | pl.Array) and isinstance(target, pl.List | pl.Array):
+        yield from _leaves(_instance(raw.inner), _instance(target.inner))
+    elif isinstance(raw, pl.Struct) and isinstance(target, pl.Struct):
         mine = {field.name: _instance(field.dtype) for field in raw.fields}
-        for field in wanted.fields:
+        for field in target.fields:
             if field.name in mine:
                 yield from _leaves(mine[field.name], _instance(field.dtype))
     else:
-        yield raw, wanted
+        yield raw, target
 
 
 def _instance(dtype: Any) -> pl.DataType:
     return cast("pl.DataType", dtype() if isinstance(dtype, type) else dtype)
 
 
-def _is_day(raw: pl.DataType, wanted: pl.DataType) -> bool:
+def _is_day(raw: pl.DataType, target: pl.DataType) -> bool:
     """Whether days may come as midnights, which is how pandas holds them; another time of day cannot be read as one."""
-    return wanted == pl.Date and isinstance(raw, pl.Datetime) and raw.time_zone is None
+    return target == pl.Date and isinstance(raw, pl.Datetime) and raw.time_zone is None
 
 
 def is_midnight(raw: pl.DataType, wanted: pl.DataType) -> bool:
@@ -192,22 +201,24 @@ def is_midnight(raw: pl.DataType, wanted: pl.DataType) -> bool:
 
 
 def converted(rows: pl.LazyFrame, types: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-    """The rows with numbers, days and instants in the types that are wanted, null where these have no such value.
+    """Return the rows with numbers, days and instants in the types that are wanted.
+
+    Null where these have no such value.
 
     Texts, nested columns and types that are not cast into one another stay as they are, and so does what `types` does
     not name; `conversions_of` both frames says what was lost.
     """
-    there = rows.collect_schema()
+    schema = rows.collect_schema()
     return rows.with_columns(
-        read_as(name, there[name], wanted) for name, wanted in types.items()
-        if name in there and _is_convertible(there[name], wanted)
+        read_as(name, schema[name], type_) for name, type_ in types.items()
+        if name in schema and _is_convertible(schema[name], type_)
     )  # fmt: skip
 
 
-def _is_convertible(raw: pl.DataType, wanted: pl.DataType) -> bool:
-    if raw == wanted or raw.is_nested() or _is_naive(raw, wanted):
+def _is_convertible(raw: pl.DataType, target: pl.DataType) -> bool:
+    if raw == target or raw.is_nested() or _is_naive(raw, target):
         return False
-    return is_midnight(raw, wanted) or _family(raw) == _family(wanted) != "text"
+    return is_midnight(raw, target) or _family(raw) == _family(target) != "text"
 
 
 def _family(dtype: pl.DataType) -> str:
@@ -216,80 +227,83 @@ def _family(dtype: pl.DataType) -> str:
     return "text" if isinstance(dtype, _TEXT) else str(dtype.base_type())
 
 
-def _cast(value: pl.Expr, raw: pl.DataType, wanted: pl.DataType) -> pl.Expr:
-    """A value in the wanted type, null where it cannot be; nothing is cut or wrapped, and only floats are rounded."""
-    if raw in (wanted, pl.Null):
-        return value.cast(wanted)
+def _cast(value: pl.Expr, raw: pl.DataType, target: pl.DataType) -> pl.Expr:
+    """Return a value in the wanted type, null where it cannot be.
+
+    Nothing is cut or wrapped, and only floats are rounded.
+    """
+    if raw in (target, pl.Null):
+        return value.cast(target)
     if isinstance(raw, _TEXT):
-        return _parse(value.cast(pl.String), wanted)
-    if isinstance(raw, pl.Datetime) and isinstance(wanted, pl.Datetime):
-        instant = value.dt.convert_time_zone(str(wanted.time_zone)).cast(wanted)
+        return _parse(value.cast(pl.String), target)
+    if isinstance(raw, pl.Datetime) and isinstance(target, pl.Datetime):
+        instant = value.dt.convert_time_zone(str(target.time_zone)).cast(target)
         return pl.when(instant.cast(raw) == value).then(instant)
-    if any(isinstance(mine, _TEXT) and not isinstance(aim, _TEXT) for mine, aim in _leaves(raw, wanted)):
-        return _through_json(value, wanted)
-    typed = value.cast(wanted, strict=False)
-    if wanted.is_float():
+    if any(isinstance(mine, _TEXT) and not isinstance(aim, _TEXT) for mine, aim in _leaves(raw, target)):
+        return _through_json(value, target)
+    typed = value.cast(target, strict=False)
+    if target.is_float():
         return pl.when(typed.is_infinite() == value.cast(pl.Float64).is_infinite()).then(typed)
     return pl.when(typed.cast(raw, strict=False) == value).then(typed)
 
 
-def _within_calendar(value: pl.Expr, wanted: pl.DataType) -> pl.Expr:
-    """A day or instant of the years 1 to 9999, null outside of them: no other can be shown to a person."""
-    if not isinstance(wanted, pl.Datetime | pl.Date):
+def _within_calendar(value: pl.Expr, target: pl.DataType) -> pl.Expr:
+    """Return a day or instant of the years 1 to 9999, null outside of them: no other can be shown to a person."""
+    if not isinstance(target, pl.Datetime | pl.Date):
         return value
     return pl.when(value.dt.year().is_between(1, 9999)).then(value)
 
 
-def _through_json(value: pl.Expr, wanted: pl.DataType) -> pl.Expr:
-    """A nested value whose texts stand for something else, read as the same value is read from JSON."""
-    wrapped = pl.Struct({"value": wanted})
+def _through_json(value: pl.Expr, target: pl.DataType) -> pl.Expr:
+    """Return a nested value whose texts stand for something else, read as the same value is read from JSON."""
+    wrapped = pl.Struct({"value": target})
     texts = pl.struct(value.alias("value")).struct.json_encode()
     read = texts.map_batches(lambda series: decoded(series, wrapped), return_dtype=wrapped)
     return read.struct.field("value")
 
 
-def _parse(raw: pl.Expr, wanted: pl.DataType) -> pl.Expr:
-    """A text's value in the wanted type, null where it has none; spaces around it count in texts only."""
-    if isinstance(wanted, _TEXT):
-        return raw.cast(wanted, strict=False)
+def _parse(raw: pl.Expr, target: pl.DataType) -> pl.Expr:
+    """Return a text's value in the wanted type, null where it has none; spaces around it count in texts only."""
+    if isinstance(target, _TEXT):
+        return raw.cast(target, strict=False)
     text = raw.str.strip_chars()
-    if isinstance(wanted, pl.Datetime):
-        return _instant(text, wanted)
-    if wanted == pl.Date:
+    if isinstance(target, pl.Datetime):
+        return _instant(text, target)
+    if target == pl.Date:
         return pl.when(text.str.contains(_FOUR_DIGITS)).then(text.str.to_date("%Y-%m-%d", strict=False))
-    if wanted == pl.Time:
+    if target == pl.Time:
         return pl.when(~text.str.contains(LEAP_SECOND)).then(text.str.to_time("%H:%M:%S%.f", strict=False))
-    if wanted == pl.Boolean:
+    if target == pl.Boolean:
         lower = text.str.to_lowercase()
         return pl.when(lower.is_in(_TRUE)).then(statement=True).when(lower.is_in(_FALSE)).then(statement=False)
-    if wanted == pl.Binary:
+    if target == pl.Binary:
         return text.str.decode("base64", strict=False)
-    if wanted.is_nested():
-        return text.map_batches(lambda texts: decoded(texts, wanted), return_dtype=wanted)
-    return _number(text, wanted)
+    if target.is_nested():
+        return text.map_batches(lambda texts: decoded(texts, target), return_dtype=target)
+    return _number(text, target)
 
 
-def _instant(text: pl.Expr, wanted: pl.Datetime) -> pl.Expr:
-    """An instant written as ISO 8601; a text without a zone, or with the day before the year, is not guessed at.
+def _instant(text: pl.Expr, target: pl.Datetime) -> pl.Expr:
+    """Return an instant written as ISO 8601; a text without a zone, or with the day before the year, is not guessed at.
 
     Digits of a second that the type has no room for are not dropped, and a 60th second does not become the next minute.
     """
-    places = {"ms": 3, "us": 6, "ns": 9}[wanted.time_unit]
+    places = {"ms": 3, "us": 6, "ns": 9}[target.time_unit]
     is_exact = ~text.str.contains(rf"[.,][0-9]{{{places}}}[0-9]*[1-9]") & ~text.str.contains(LEAP_SECOND)
     instants = pl.when(text.str.contains(_ISO) & is_exact).then(text.str.replace(r"([+-][0-9]{2})$", "$1:00"))
-    read = instants.str.to_datetime(time_unit=wanted.time_unit, time_zone="UTC", strict=False)
-    return read.dt.convert_time_zone(str(wanted.time_zone))
+    read = instants.str.to_datetime(time_unit=target.time_unit, time_zone="UTC", strict=False)
+    return read.dt.convert_time_zone(str(target.time_zone))
 
 
-def _number(text: pl.Expr, wanted: pl.DataType) -> pl.Expr:
-    """A number (a duration is one, of its unit); digits that the type has no room for are not dropped."""
-    if wanted.is_float():
-        typed = text.cast(wanted, strict=False)
+def _number(text: pl.Expr, target: pl.DataType) -> pl.Expr:
+    """Return a number (a duration is one, of its unit); digits that the type has no room for are not dropped."""
+    if target.is_float():
+        typed = text.cast(target, strict=False)
         return pl.when(typed.is_finite() | ~text.str.contains("[0-9]")).then(typed)
-    places = wanted.scale if isinstance(wanted, pl.Decimal) else 0
+    places = target.scale if isinstance(target, pl.Decimal) else 0
     exact = text.str.contains(rf"^[+-]?[0-9]*(\.[0-9]{{0,{places}}}0*)?$")
     digits = text if places else text.str.replace(r"\.0*$", "")
-    return pl.when(exact).then(digits).cast(wanted, strict=False)
+    return pl.when(exact).then(digits).cast(target, strict=False)
 
 
 def _without_nan(frame: pl.DataFrame) -> list[pl.Expr]:

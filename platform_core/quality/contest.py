@@ -24,7 +24,7 @@ class Contest:
     had: dict[Key, dict[int, Value]] = field(default_factory=dict)
 
     def stand(self, key: Key, values: Mapping[int, Value]) -> None:
-        """Returns when the key has the values, and no others under these rules."""
+        """Give the key the values, and no others under these rules."""
         mine = self.had.setdefault(key, {})
         for at, value in values.items():
             if at in mine and self.owners.get((at, mine[at])) == key:
@@ -33,19 +33,19 @@ class Contest:
             self.owners.setdefault((at, value), key)
 
     def take(self, rows: Sequence[Contender]) -> Iterator[tuple[int, int]]:
-        """The places of rows that may not have a value, with the rule; the others have theirs from now on.
+        """Yield the places of rows that may not have a value, with the rule; the others have theirs from now on.
 
         A refused row leaves its key with what it had, which may cost another row its value; so it is asked again until
         nobody is refused any more.
         """
-        left = list(rows)
-        while refused := list(self._refused(left)):
+        remaining_rows = list(rows)
+        while refused := list(self._refused(remaining_rows)):
             yield from refused
-            gone = {place for place, _ in refused}
-            left = [row for row in left if row.place not in gone]
-        for row in left:
+            refused_places = {place for place, _ in refused}
+            remaining_rows = [row for row in remaining_rows if row.place not in refused_places]
+        for row in remaining_rows:
             self._give_up(row)
-        for row in left:
+        for row in remaining_rows:
             self.stand(row.key, row.values)
 
     def _give_up(self, row: Contender) -> None:
@@ -57,14 +57,14 @@ class Contest:
         coming = {row.key: row.values for row in rows}
         first: dict[tuple[int, Value], Key] = {}
         for row in rows:
-            found = [
+            refused_rules = [
                 at
                 for at, value in row.values.items()
                 if self._is_kept(at, value, row.key, coming) or first.get((at, value), row.key) != row.key
             ]
-            if not found:
+            if not refused_rules:
                 first |= dict.fromkeys(row.values.items(), row.key)
-            yield from ((row.place, at) for at in found)
+            yield from ((row.place, at) for at in refused_rules)
 
     def _is_kept(self, at: int, value: Value, key: Key, coming: Mapping[Key, Mapping[int, Value]]) -> bool:
         """Whether another key has the value and does not give it up."""

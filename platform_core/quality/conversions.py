@@ -69,21 +69,28 @@ def _reading(name: str, before: pl.Series, after: pl.Series, unreadable: pl.Seri
 
 
 def _conversion(name: str, before: pl.Series, after: pl.Series) -> Conversion:
-    came = before.fill_nan(None) if before.dtype.is_float() else before
-    back = after.cast(came.dtype, strict=False)
+    original = before.fill_nan(None) if before.dtype.is_float() else before
+    back = after.cast(original.dtype, strict=False)
     # Whole numbers beyond 2^53 come back from a float as their neighbours; compared as they came, they differ.
-    lost = int((came.is_not_null() & ~back.eq_missing(came)).sum())
+    lost = int((original.is_not_null() & ~back.eq_missing(original)).sum())
     return Conversion(
-        column=name, before=str(came.dtype), after=str(after.dtype), values=came.len() - came.null_count(), lost=lost
+        column=name,
+        before=str(original.dtype),
+        after=str(after.dtype),
+        values=original.len() - original.null_count(),
+        lost=lost,
     )
 
 
 def joined(conversions: Sequence[Conversion]) -> tuple[Conversion, ...]:
     """Add up conversions of the same column and types."""
     sums: dict[tuple[str, str, str], tuple[int, int]] = {}
-    for each in conversions:
-        values, lost = sums.get((each.column, each.before, each.after), (0, 0))
-        sums[each.column, each.before, each.after] = values + each.values, lost + each.lost
+    for conversion in conversions:
+        values, lost = sums.get((conversion.column, conversion.before, conversion.after), (0, 0))
+        sums[conversion.column, conversion.before, conversion.after] = (
+            values + conversion.values,
+            lost + conversion.lost,
+        )
     return tuple(
         Conversion(column=column, before=before, after=after, values=values, lost=lost)
         for (column, before, after), (values, lost) in sums.items()

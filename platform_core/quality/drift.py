@@ -15,7 +15,7 @@ _VERSION = "version "
 
 
 def version_compared(rule: DatasetRule) -> str | None:
-    """The version of the table that a rule compares with; None where it compares with partitions."""
+    """Return the version of the table that a rule compares with; None where it compares with partitions."""
     against = rule.compares_with or ""
     return against.removeprefix(_VERSION) if against.startswith(_VERSION) else None
 
@@ -23,7 +23,10 @@ def version_compared(rule: DatasetRule) -> str | None:
 def partitions_compared(
     rule: DatasetRule, key: str, known: Iterable[str], partitions: Partitions | None
 ) -> Sequence[str]:
-    """The earlier ones of the known partitions that a rule compares the partition of a key with; none without time."""
+    """Return the earlier ones of the known partitions that a rule compares the partition of a key with.
+
+    None without time.
+    """
     if partitions is None:
         return ()
     earlier = sorted(other for other in known if other < key)
@@ -63,8 +66,10 @@ def _distances(
     before = {} if past is None else past.partition_by(PLACE, as_dict=True)
     known = {str(place): rows.select(names) for (place,), rows in before.items()}
     known |= {place: rows.select(names) for place, rows in parts.items() if place}
-    found: dict[str, float | None] = {}
+    distance_by_place: dict[str, float | None] = {}
     for place, rows in parts.items():
         compared = partitions_compared(rule, place, known, time) if place else ()
-        found[place] = rule.distance(rows, pl.concat([known[each] for each in compared])) if compared else None
-    return found
+        distance_by_place[place] = (
+            rule.distance(rows, pl.concat([known[partition] for partition in compared])) if compared else None
+        )
+    return distance_by_place

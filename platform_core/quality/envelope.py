@@ -140,8 +140,8 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def payloads(quarantined: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """The raw rows in the envelopes as text columns, fixes applied, in the envelopes' order."""
-    wanted = pl.Struct(dict.fromkeys(columns, pl.String()))
+    """Return the raw rows in the envelopes as text columns, fixes applied, in the envelopes' order."""
+    row_type = pl.Struct(dict.fromkeys(columns, pl.String()))
     return quarantined.select(
-        pl.coalesce("fix", "payload").str.json_decode(wanted).alias("row")
+        pl.coalesce("fix", "payload").str.json_decode(row_type).alias("row")
     ).unnest("row")  # fmt: skip

@@ -123,17 +123,17 @@ def neighbours(above: Sequence[str], name: str, below: Sequence[str], *, label: 
     for column, names in enumerate((above, [name], below)):
         x = column * (_BOX + _ROAD)
         top = middle - (len(names) * (_BOX_HEIGHT + _BOX_GAP) - _BOX_GAP) / 2
-        for place, each in enumerate(names):
+        for place, dataset in enumerate(names):
             y = top + place * (_BOX_HEIGHT + _BOX_GAP)
             centre = y + _BOX_HEIGHT / 2
             if column == 0:
                 parts.append(f'<path class="line" d="M{_BOX},{centre:.0f} L{_BOX + _ROAD},{middle:.0f}"/>')
             if column == 2:  # noqa: PLR2004 - the last of three
                 parts.append(f'<path class="line" d="M{x - _ROAD},{middle:.0f} L{x},{centre:.0f}"/>')
-            shown = each if len(each) <= _BOX_TEXT else f"{each[: _BOX_TEXT - 1]}…"
+            shown = dataset if len(dataset) <= _BOX_TEXT else f"{dataset[: _BOX_TEXT - 1]}…"
             parts.append(
                 f'<rect class="box" x="{x}" y="{y:.0f}" width="{_BOX}" height="{_BOX_HEIGHT}" rx="4"/>'
-                f'<text x="{x + 8}" y="{centre + 4:.0f}">{escape(shown)}<title>{escape(each)}</title></text>'
+                f'<text x="{x + 8}" y="{centre + 4:.0f}">{escape(shown)}<title>{escape(dataset)}</title></text>'
             )
     width = 3 * _BOX + 2 * _ROAD
     size = f'viewBox="0 0 {width} {height}" width="{width}"'

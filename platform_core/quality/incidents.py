@@ -146,14 +146,14 @@ def find_incidents(histories: Sequence[History], graph: Graph) -> list[Incident]
     walk = _Walk(odd, whole, graph)
     roots: dict[str, list[Oddity]] = {}
     consequences: dict[str, list[Oddity]] = {}
-    for name, found in odd.items():
-        for oddity in found:
+    for name, own_oddities in odd.items():
+        for oddity in own_oddities:
             kind = consequences if walk.is_explained(oddity) else roots
             if not oddity.is_growth and not oddity.is_late:
                 kind.setdefault(name, []).append(oddity)
     by_name = {history.name: history for history in histories}
     incidents = [
-        incident for name, found in roots.items() for incident in _of_dataset(by_name[name], found, consequences, graph)
+        incident for name, root in roots.items() for incident in _of_dataset(by_name[name], root, consequences, graph)
     ]
     return sorted(incidents, key=lambda incident: -incident.evidence[0].score)
 
@@ -173,7 +173,7 @@ def _moves(history: History, period: str, *, least: float) -> Iterator[Oddity]:
     if len(earlier) < LEAST_POINTS:
         return
     series = _series(history.frame)
-    rows = {each: point.value for each, point in series.get(("", "row_count"), {}).items()}
+    rows = {other_period: point.value for other_period, point in series.get(("", "row_count"), {}).items()}
     for (column, metric), points in series.items():
         if rows.get(period, 0) < _FEW_ROWS and (metric in _OF_TEXTS or metric.startswith(SHARE)):
             continue
@@ -189,18 +189,18 @@ Series = Mapping[tuple[str, str], Mapping[str, Point]]
 
 def _series(frame: pl.DataFrame) -> Series:
     """Return the points by column, metric and period; a value that a column of few values lacks has the share 0."""
-    found: dict[tuple[str, str], dict[str, Point]] = {}
+    series: dict[tuple[str, str], dict[str, Point]] = {}
     listed: dict[str, set[str]] = {}
     for period, column, metric, value, noise in frame.iter_rows():
-        found.setdefault((column, metric), {})[period] = Point(period, value, noise)
+        series.setdefault((column, metric), {})[period] = Point(period, value, noise)
         if metric.startswith(SHARE):
             listed.setdefault(column, set()).add(period)
-    for (column, metric), points in found.items():
+    for (column, metric), points in series.items():
         if metric.startswith(SHARE):
             for period in listed[column]:
-                rows = found.get(("", "row_count"), {}).get(period)
+                rows = series.get(("", "row_count"), {}).get(period)
                 points.setdefault(period, Point(period, 0.0, 0.6 / rows.value if rows and rows.value else 0.0))
-    return found
+    return series
 
 
 def _oddity(
@@ -230,10 +230,10 @@ def _oddity(
     score = deviation(bands, value)
     if not bands:
         return None
-    moved = value - statistics.median(each.value for each in past)
+    moved = value - statistics.median(past_point.value for past_point in past)
     if (is_count and score <= 1 and moved < _GROWTH) or (metric == "last_day" and score <= 1 and moved > -_LATE):
         return None
-    band = min(bands, key=lambda each: each.deviation(value))
+    band = min(bands, key=lambda candidate: candidate.deviation(value))
     if is_count:
         band = Band(math.exp(band.low), math.exp(band.high), band.basis)
     return Oddity(dataset=dataset, column=column, metric=metric, period=period, value=point.value, band=band,
@@ -294,12 +294,12 @@ class _Walk:
 
 
 def _of_dataset(
-    history: History, found: Sequence[Oddity], consequences: Mapping[str, Sequence[Oddity]], graph: Graph
+    history: History, own_oddities: Sequence[Oddity], consequences: Mapping[str, Sequence[Oddity]], graph: Graph
 ) -> Iterator[Incident]:
     name = history.name
     by_column: dict[str, dict[str, list[Oddity]]] = {}
-    for period in dict.fromkeys(oddity.period for oddity in found):
-        odd = [oddity for oddity in found if oddity.period == period]
+    for period in dict.fromkeys(oddity.period for oddity in own_oddities):
+        odd = [oddity for oddity in own_oddities if oddity.period == period]
         by_column.setdefault(_cause(odd, history), {})[period] = odd
     for column, periods in by_column.items():
         odd = [oddity for listed in periods.values() for oddity in listed]

@@ -118,7 +118,7 @@ def judge(  # noqa: PLR0913 - one keyword per fact about the rows
     measures: Sequence[Rule] | None = None,
     sure: Collection[str] = (),
 ) -> Judgement:
-    """The verdict of every rule of the dataset on the frame.
+    """Return the verdict of every rule of the dataset on the frame.
 
     Args:
         frame: Rows in the contract's types (`conform` makes them so). A lazy frame is refused by type: Pandera passes
@@ -168,13 +168,13 @@ def judge(  # noqa: PLR0913 - one keyword per fact about the rows
     staying = [] if beside.rows is None else [beside.rows.select(frame.columns)]
     valid = judged_rows.valid if dataset.newest is None else dataset.newest_rows(judged_rows.valid)
     written = pl.concat([valid, *staying])
-    wanted = [rule for rule in rules if is_measured(rule)] if measures is None else measures
-    numbers = measured(written.with_columns(clock), dataset, wanted, references, past=beside.past)
+    measured_rules = [rule for rule in rules if is_measured(rule)] if measures is None else measures
+    numbers = measured(written.with_columns(clock), dataset, measured_rules, references, past=beside.past)
     return replace(judged_rows, measures=numbers)
 
 
 def _clock(dataset: Dataset, now: datetime | None) -> pl.Expr:
-    """The column of the clock.
+    """Return the column of the clock.
 
     Raises:
         RuleError: A rule reads the clock, and none was given: it would be green without having been judged.
@@ -190,15 +190,15 @@ def _judge_shape(frame: pl.DataFrame, dataset: Dataset) -> None:
     wrong = [column.name for column in dataset.columns if frame.schema.get(column.name) != column.dtype]
     extra = [name for name in frame.columns if dataset.column(name) is None]
     if wrong or extra:
-        told = ", ".join(f"{name} is {frame.schema.get(name, 'missing')}" for name in [*wrong, *extra])
+        shown_types = ", ".join(f"{name} is {frame.schema.get(name, 'missing')}" for name in [*wrong, *extra])
         raise ShapeError(
-            dataset.name, [*wrong, *extra], f"do not have the columns and types of the contract ({told}).",
+            dataset.name, [*wrong, *extra], f"do not have the columns and types of the contract ({shown_types}).",
             f"return exactly {', '.join(f'{column.name}: {column.dtype}' for column in dataset.columns)}.",
         )  # fmt: skip
 
 
 def _not_begun(frame: pl.DataFrame, fails: pl.DataFrame, dataset: Dataset, arrived: datetime) -> list[pl.Series]:
-    """The mask of the partition rule with the rows whose partition has not begun; of other columns nothing."""
+    """Return the mask of the partition rule with the rows whose partition has not begun; of other columns nothing."""
     time = dataset.partitions.time if dataset.partitions else None
     if time is None or InPartition.kind not in fails.columns:
         return []
@@ -210,29 +210,32 @@ def _not_begun(frame: pl.DataFrame, fails: pl.DataFrame, dataset: Dataset, arriv
 def _own_values(
     frame: pl.DataFrame, dataset: Dataset, references: Mapping[str, pl.DataFrame]
 ) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The values of rules that look into the dataset itself: rows may refer to others that come with them."""
+    """Yield the values of rules that look into the dataset itself: rows may refer to others that come with them."""
     for rule in rules_of(dataset):
         if isinstance(rule, ReferenceRule) and rule.dataset == dataset.name:
-            came = frame.select(pl.col(to).alias(own) for own, to in zip(rule.columns, rule.to, strict=True))
-            yield rule.id, pl.concat([references[rule.id], came])
+            own_rows = frame.select(pl.col(to).alias(own) for own, to in zip(rule.columns, rule.to, strict=True))
+            yield rule.id, pl.concat([references[rule.id], own_rows])
 
 
-def _found(rule: Rule) -> str:
+def _found_column(rule: Rule) -> str:
     return f"_found_{rule.id}"
 
 
 def _with_references(
     frame: pl.LazyFrame, rules: Sequence[Rule], references: Mapping[str, pl.DataFrame]
 ) -> pl.LazyFrame:
-    """The frame with a boolean column for each reference rule: true where found, null where a value is null."""
+    """Return the frame with a boolean column for each reference rule: true where found, null where a value is null."""
     for rule in rules:
         if isinstance(rule, ReferenceRule):
             keys = (
-                references[rule.id].select(rule.columns).unique().with_columns(pl.lit(value=True).alias(_found(rule)))
+                references[rule.id]
+                .select(rule.columns)
+                .unique()
+                .with_columns(pl.lit(value=True).alias(_found_column(rule)))
             )
             known = pl.all_horizontal(pl.col(name).is_not_null() for name in rule.columns)
             frame = frame.join(keys.lazy(), on=list(rule.columns), how="left", maintain_order="left").with_columns(
-                pl.when(known).then(pl.col(_found(rule)).fill_null(value=False)).alias(_found(rule))
+                pl.when(known).then(pl.col(_found_column(rule)).fill_null(value=False)).alias(_found_column(rule))
             )
     return frame
 
@@ -251,7 +254,7 @@ def _fails(frame: pl.DataFrame, dataset: Dataset, types: pl.Series, known: Colle
         if isinstance(rule, RowRule) and not rule.on_input
     }
     masks |= {
-        rule.id: ~pl.col(_found(rule)).fill_null(value=True)
+        rule.id: ~pl.col(_found_column(rule)).fill_null(value=True)
         for rule in rules
         if isinstance(rule, ReferenceRule) and rule.judges_rows
     }
@@ -262,7 +265,7 @@ def _fails(frame: pl.DataFrame, dataset: Dataset, types: pl.Series, known: Colle
 
 
 def _blamed(frame: pl.DataFrame, dataset: Dataset, expressions: Mapping[str, pl.Expr]) -> RuleError:
-    """The error that names the first of the expressions that cannot be computed on the frame."""
+    """Return the error that names the first of the expressions that cannot be computed on the frame."""
     for rule_id, expression in expressions.items():
         try:
             frame.select(expression)
@@ -285,7 +288,7 @@ def _types(frame: pl.DataFrame, unreadable: pl.DataFrame | None) -> pl.Series:
 
 
 def _custom(frame: pl.DataFrame, rule: CheckRule, dataset: str) -> pl.Series:
-    """A user's Pandera check, judged by Pandera; one verdict for the whole frame counts for every row.
+    """Return a user's Pandera check, judged by Pandera; one verdict for the whole frame counts for every row.
 
     Raises:
         RuleError: The check raised, or its verdicts are not one a row.
@@ -334,17 +337,19 @@ def measured(
         return {rule.id: by_rule[rule.id] for rule in wanted}
     if not wanted:
         return {}
-    found = _with_references(frame.lazy(), [rule for rule in wanted if isinstance(rule, ReferenceRule)], references)
+    joined_rows = _with_references(
+        frame.lazy(), [rule for rule in wanted if isinstance(rule, ReferenceRule)], references
+    )
     key = dataset.partitions.key() if dataset.partitions else pl.lit(_WHOLE)
     numbers = {rule.id: _measure(rule) for rule in wanted}
     try:
-        table = found.with_columns(key.alias("_key")).group_by("_key").agg(**numbers).collect(engine="streaming")
+        table = joined_rows.with_columns(key.alias("_key")).group_by("_key").agg(**numbers).collect(engine="streaming")
         empty = sorted({*partitions} - {*table["_key"]}) or ([_WHOLE] if table.is_empty() else [])
         if empty:
-            of_none = found.limit(0).select(**numbers).collect()
+            of_none = joined_rows.limit(0).select(**numbers).collect()
             table = pl.concat([table, *(of_none.select(pl.lit(name).alias("_key"), pl.all()) for name in empty)])
     except PolarsError:
-        raise _blamed(found.collect(), dataset, numbers) from None  # as in `_fails`
+        raise _blamed(joined_rows.collect(), dataset, numbers) from None  # as in `_fails`
     table = table.sort("_key")
     return {rule.id: dict(zip(table["_key"], table[rule.id].cast(pl.Float64), strict=True)) for rule in wanted}
 
@@ -362,13 +367,16 @@ def is_measured(rule: Rule) -> bool:
 
 def _measure(rule: Rule) -> pl.Expr:
     if isinstance(rule, ReferenceRule):
-        return pl.col(_found(rule)).mean()
+        return pl.col(_found_column(rule)).mean()
     assert isinstance(rule, DatasetRule)  # noqa: S101 - for the type checker: `is_measured` admits no other
     return rule.measure
 
 
 def verdict(rule: Rule, by_partition: Mapping[str, float | None], total: int) -> RuleResult:
-    """A dataset rule's result: it holds where every partition's number lies within its bounds; no rows, no verdict."""
+    """Return a dataset rule's result: it holds where every partition's number lies within its bounds.
+
+    No rows, no verdict.
+    """
     known = {key: value for key, value in by_partition.items() if value is not None and not math.isnan(value)}
     outside = beyond_bounds(rule, known)
     worst = _worst(known, outside, _bounds(rule)[0])
@@ -379,7 +387,7 @@ def verdict(rule: Rule, by_partition: Mapping[str, float | None], total: int) ->
 
 
 def beyond_bounds(rule: Rule, by_partition: Mapping[str, float]) -> dict[str, float]:
-    """The partitions whose number lies beyond the bounds of a dataset rule, which are both closed."""
+    """Return the partitions whose number lies beyond the bounds of a dataset rule, which are both closed."""
     low, high = _bounds(rule)
     return {
         key: value

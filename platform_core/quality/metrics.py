@@ -151,7 +151,7 @@ def _outliers(name: str) -> pl.Expr:
 
 
 def _of_plugins(dataset: Dataset, rows: pl.DataFrame) -> Iterator[tuple[str, str, str, float]]:
-    """What metrics of other packages say of the rows of each partition."""
+    """Yield what metrics of other packages say of the rows of each partition."""
     metrics = load_plugins(QUALITY_METRICS)
     if not metrics:
         return
@@ -216,8 +216,8 @@ def score(rules: Sequence[JudgedRule]) -> Score:
     sums: dict[str, tuple[float, float]] = {}
     for rule in rules:
         weight = 0.5 if rule.severity == "warn" else 1.0
-        kept, weights = sums.get(rule.dimension, (0.0, 0.0))
-        sums[rule.dimension] = kept + weight * rule.kept, weights + weight
-    dimensions = {name: 100 * kept / weights for name, (kept, weights) in sorted(sums.items())}
+        kept_weight, weights = sums.get(rule.dimension, (0.0, 0.0))
+        sums[rule.dimension] = kept_weight + weight * rule.kept, weights + weight
+    dimensions = {name: 100 * kept_total / weights for name, (kept_total, weights) in sorted(sums.items())}
     total = sum(dimensions.values()) / len(dimensions) if dimensions else None
     return Score(total=total, dimensions=dimensions)

@@ -34,42 +34,42 @@ def decoded(texts: pl.Series, wanted: pl.DataType) -> pl.Series:
     return pl.concat([decoded(texts[:half], wanted), decoded(texts[half:], wanted)])
 
 
-def _on_one_line(texts: pl.Series, wanted: pl.DataType) -> pl.Series:
+def _on_one_line(texts: pl.Series, dtype: pl.DataType) -> pl.Series:
     """Texts that hold one JSON value each, null for the others: Polars reads an empty line as none, and two as two."""
-    return pl.Series(texts.name, [None if text is None else _compact(text, wanted) for text in texts], dtype=pl.String)
+    return pl.Series(texts.name, [None if text is None else _compact(text, dtype) for text in texts], dtype=pl.String)
 
 
-def _compact(text: str, wanted: pl.DataType) -> str | None:
+def _compact(text: str, dtype: pl.DataType) -> str | None:
     try:
         value = json.loads(text, parse_float=Decimal, object_pairs_hook=_without_repetition)
-        return text.replace("\r", " ").replace("\n", " ") if _keeps(value, wanted) else None
+        return text.replace("\r", " ").replace("\n", " ") if _keeps(value, dtype) else None
     except (ValueError, ArithmeticError, RecursionError):
         return None
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
         raise ValueError("a key is there twice")
-    return made
+    return mapping
 
 
-def _keeps(value: Any, wanted: Any) -> bool:
+def _keeps(value: Any, dtype: Any) -> bool:
     """Whether Polars will give the value as it stands in the text."""
     if value is None:
         return True
-    if isinstance(wanted, pl.List | pl.Array):
-        return isinstance(value, list) and all(_keeps(each, wanted.inner) for each in value)
-    if isinstance(wanted, pl.Struct):
-        kinds = {field.name: field.dtype for field in wanted.fields}
+    if isinstance(dtype, pl.List | pl.Array):
+        return isinstance(value, list) and all(_keeps(part, dtype.inner) for part in value)
+    if isinstance(dtype, pl.Struct):
+        kinds = {field.name: field.dtype for field in dtype.fields}
         return isinstance(value, dict) and all(
-            name in kinds and _keeps(each, kinds[name]) for name, each in value.items()
+            name in kinds and _keeps(part, kinds[name]) for name, part in value.items()
         )
-    if wanted.is_numeric():
-        return isinstance(value, int | Decimal) and not isinstance(value, bool) and _has_room(Decimal(value), wanted)
-    if wanted == pl.Boolean:
+    if dtype.is_numeric():
+        return isinstance(value, int | Decimal) and not isinstance(value, bool) and _has_room(Decimal(value), dtype)
+    if dtype == pl.Boolean:
         return isinstance(value, bool)
-    return isinstance(value, str) and _is_written_so(value, wanted)
+    return isinstance(value, str) and _is_written_so(value, dtype)
 
 
 def first_misfit(value: object, wanted: pl.DataType) -> str | None:
@@ -89,39 +89,39 @@ def _plain(value: object) -> Any:
     return value.to_list() if isinstance(value, pl.Series) else value
 
 
-def _misfits(value: Any, wanted: Any, path: str) -> Iterator[str]:
+def _misfits(value: Any, dtype: Any, path: str) -> Iterator[str]:
     if value is None:
         return
-    if isinstance(wanted, pl.List | pl.Array) and isinstance(value, list | pl.Series):
-        for place, each in enumerate(value):
-            yield from _misfits(each, wanted.inner, f"{path}[{place}]")
-    elif isinstance(wanted, pl.Struct) and isinstance(value, dict):
-        kinds = {field.name: field.dtype for field in wanted.fields}
-        for name, each in value.items():
+    if isinstance(dtype, pl.List | pl.Array) and isinstance(value, list | pl.Series):
+        for place, part in enumerate(value):
+            yield from _misfits(part, dtype.inner, f"{path}[{place}]")
+    elif isinstance(dtype, pl.Struct) and isinstance(value, dict):
+        kinds = {field.name: field.dtype for field in dtype.fields}
+        for name, part in value.items():
             if name not in kinds:
                 yield f"{path}.{name}: is a key that the contract lacks; it has {', '.join(map(repr, kinds))}."
             else:
-                yield from _misfits(each, kinds[name], f"{path}.{name}")
-    elif isinstance(wanted, pl.List | pl.Array | pl.Struct) or not _fits(value, wanted):
-        yield f"{path}: {str(value)[:_SHOWN]!r} is no {wanted}."
+                yield from _misfits(part, kinds[name], f"{path}.{name}")
+    elif isinstance(dtype, pl.List | pl.Array | pl.Struct) or not _fits(value, dtype):
+        yield f"{path}: {str(value)[:_SHOWN]!r} is no {dtype}."
 
 
-def _fits(value: Any, wanted: Any) -> bool:
+def _fits(value: Any, dtype: Any) -> bool:
     try:
-        return _keeps(Decimal(repr(value)) if isinstance(value, float) else value, wanted)
+        return _keeps(Decimal(repr(value)) if isinstance(value, float) else value, dtype)
     except (ValueError, ArithmeticError):
         return False
 
 
-def _is_written_so(value: str, wanted: pl.DataType) -> bool:
+def _is_written_so(value: str, dtype: pl.DataType) -> bool:
     """Whether a text is one of the type; half a character is none, and an instant without a zone is not guessed at."""
     value.encode()
-    pattern = _PATTERNS.get(wanted.base_type())
+    pattern = _PATTERNS.get(dtype.base_type())
     if pattern is None:
         return True
     if not pattern.fullmatch(value):
         return False
-    _FROM_ISO[wanted.base_type()](value)
+    _FROM_ISO[dtype.base_type()](value)
     return True
 
 
@@ -136,22 +136,22 @@ _FROM_ISO: Mapping[Any, Callable[[str], object]] = {
 }  # fmt: skip
 
 
-def _has_room(value: Decimal, wanted: pl.DataType) -> bool:
+def _has_room(value: Decimal, dtype: pl.DataType) -> bool:
     """Whether the number fits without a digit or its size lost; a float may be rounded.
 
     Polars reads a number that is not written as a whole one as a 64-bit float, whatever it is to become.
     """
     whole = value.as_tuple().exponent == 0
     as_read = value if whole else Decimal(repr(float(value)))
-    if isinstance(wanted, pl.Decimal):
-        return as_read == value and round(value, wanted.scale) == value
-    if wanted.is_float():
-        return bool(pl.Series([float(value)]).cast(wanted).is_finite().all())
-    low, high = _bounds(wanted)
+    if isinstance(dtype, pl.Decimal):
+        return as_read == value and round(value, dtype.scale) == value
+    if dtype.is_float():
+        return bool(pl.Series([float(value)]).cast(dtype).is_finite().all())
+    low, high = _bounds(dtype)
     return as_read == value == int(value) and low <= value <= high
 
 
 @cache
-def _bounds(wanted: Any) -> tuple[int, int]:
-    low, high = pl.select(low=wanted.min(), high=wanted.max()).row(0)
+def _bounds(dtype: Any) -> tuple[int, int]:
+    low, high = pl.select(low=dtype.min(), high=dtype.max()).row(0)
     return low, high

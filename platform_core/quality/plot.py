@@ -17,7 +17,7 @@ def bars(
     percent: bool = False,
     was: Mapping[str, float] | None = None,
 ) -> str:
-    """A horizontal bar for each value, in their order, as an SVG document.
+    """Return a horizontal bar for each value, in their order, as an SVG document.
 
     Args:
         values: Numbers from 0 up, by label.
@@ -36,7 +36,7 @@ def bars(
     ]
     for place, (label, value) in enumerate(values.items()):
         y = 28 + place * (_BAR + _GAP)
-        length, before = (_length(each, full) for each in (value, former.get(label, 0)))
+        length, before = (_length(number, full) for number in (value, former.get(label, 0)))
         shown = f"{value:.1%}" if percent else f"{value:,.0f}"
         if label in former and former[label] != value:
             shown = f"{former[label]:,.0f} → {shown}"
@@ -51,7 +51,7 @@ def bars(
 
 
 def lines(values: Mapping[str, Sequence[float]], *, title: str, goals: Mapping[str, float] | None = None) -> str:
-    """A line for each label, each below the last with a scale of its own from zero up, as an SVG document.
+    """Return a line for each label, each below the last with a scale of its own from zero up, as an SVG document.
 
     Args:
         values: Numbers from 0 up in the order of time, by label; as many for each.
@@ -83,7 +83,9 @@ def lines(values: Mapping[str, Sequence[float]], *, title: str, goals: Mapping[s
 
 
 def stacked_bars(values: Mapping[str, Sequence[float]], names: Sequence[str], *, title: str) -> str:
-    """A horizontal bar for each label, cut into its parts, as an SVG document; the whole is written behind each bar.
+    """Return a horizontal bar for each label, cut into its parts, as an SVG document.
+
+    The whole is written behind each bar.
 
     Args:
         values: By label, a number from 0 up for each name.
@@ -131,7 +133,7 @@ def histograms(
     title: str,
     bounds: Mapping[str, Sequence[tuple[str, float]]] | None = None,
 ) -> str:
-    """A small histogram for each column, three beside one another, as an SVG document.
+    """Return a small histogram for each column, three beside one another, as an SVG document.
 
     Args:
         counts: The least and the greatest value and the counts of equally wide bins between them, by column.
@@ -174,7 +176,7 @@ _STRIP, _CELL = 64, 26
 
 
 def strip(values: Mapping[str, tuple[float, float]], *, title: str, names: tuple[str, str]) -> str:
-    """A column for each label, in their order: how much is good, and on its top in red how much is not, as SVG.
+    """Return a column for each label, in their order: how much is good, and on its top in red how much is not, as SVG.
 
     A label without either is an empty column, so that a hole is seen. Red is at least two pixels high.
 

@@ -189,7 +189,7 @@ def profile(
             for expression in _measures(column, schema[column], personal=column in classes, approximate=approximate)
         ]
 
-    pairs = list(combinations([each for each in schema if schema[each].is_numeric()][:CORRELATED_COLUMNS], 2))
+    pairs = list(combinations([column for column in schema if schema[column].is_numeric()][:CORRELATED_COLUMNS], 2))
     correlations = [
         pl.corr(pl.col(one).cast(pl.Float64), pl.col(other).cast(pl.Float64)).alias(f"{place}:corr")
         for place, (one, other) in enumerate(pairs)
@@ -203,7 +203,7 @@ def profile(
         values |= _without_nan(frame.lazy().select(block)).select(measures(block)).collect().row(0, named=True)
     rows = values[":rows"]
     columns = tuple(
-        _column(each, schema[each], values, rows, classes.get(each), exact=not approximate) for each in schema
+        _column(column, schema[column], values, rows, classes.get(column), exact=not approximate) for column in schema
     )
     keys = () if approximate else _keys(lazy, columns, schema, rows)
     return Profile(
@@ -223,11 +223,13 @@ def _repeated(lazy: pl.LazyFrame, columns: Sequence[ColumnProfile], schema: pl.S
     There are none where a key is known, or where no two rows are alike in the columns with the most values; nor where
     their hashes differ. Only else whole rows are compared, which costs as much as all the rest.
     """
-    hashable = [each for each in schema if schema[each] != pl.Object]
+    hashable = [name for name in schema if schema[name] != pl.Object]
     if not hashable or not rows:
         return 0
-    by_values = sorted((each for each in columns if each.distinct), key=lambda each: -(each.distinct or 0))
-    for names in ([each.name for each in by_values[:KEY_COLUMNS]], hashable):
+    by_values = sorted(
+        (column for column in columns if column.distinct), key=lambda profiled: -(profiled.distinct or 0)
+    )
+    for names in ([by_value.name for by_value in by_values[:KEY_COLUMNS]], hashable):
         if names and lazy.select(pl.struct(names).hash().n_unique()).collect().item() == rows:
             return 0
     return rows - int(lazy.select(pl.struct(hashable).n_unique()).collect().item())
@@ -352,23 +354,23 @@ def _column(
     )
 
 
-def _bins(found: Sequence[Mapping[str, Any]], minimum: Any, maximum: Any, dtype: pl.DataType) -> tuple[Bin, ...]:
+def _bins(histogram: Sequence[Mapping[str, Any]], minimum: Any, maximum: Any, dtype: pl.DataType) -> tuple[Bin, ...]:
     """Give the bars of a histogram, from Polars' upper breakpoints."""
-    if not found or minimum is None:
+    if not histogram or minimum is None:
         return ()
     low = float(pl.select(_scaled(pl.lit(minimum, dtype=dtype), dtype)).item())
     if minimum == maximum:
-        return (Bin(low=low, high=low, count=sum(int(row["count"]) for row in found)),)
+        return (Bin(low=low, high=low, count=sum(int(row["count"]) for row in histogram)),)
     bars = []
-    for row in found:
+    for row in histogram:
         bars.append(Bin(low=low, high=float(row["breakpoint"]), count=int(row["count"])))
         low = float(row["breakpoint"])
     return tuple(bars)
 
 
-def _counts(found: Sequence[Mapping[str, Any]]) -> tuple[tuple[Any, int], ...]:
+def _counts(counted_values: Sequence[Mapping[str, Any]]) -> tuple[tuple[Any, int], ...]:
     """Give values with their counts, the most frequent first and equal counts by value."""
-    pairs = [(row[":value"], int(row[":rows"])) for row in found]
+    pairs = [(row[":value"], int(row[":rows"])) for row in counted_values]
     return tuple(sorted(pairs, key=lambda pair: (-pair[1], str(pair[0]))))
 
 
@@ -376,7 +378,7 @@ def _strongest(pairs: Sequence[tuple[str, str]], values: Mapping[str, Any]) -> t
     """Give the correlations that are numbers, the strongest first; a constant column correlates with nothing."""
     known = [(*pair, values[f"{place}:corr"]) for place, pair in enumerate(pairs)]
     numbers = [(one, other, float(value)) for one, other, value in known if value is not None and value == value]  # noqa: PLR0124 - NaN
-    return tuple(sorted(numbers, key=lambda each: -abs(each[2])))
+    return tuple(sorted(numbers, key=lambda number: -abs(number[2])))
 
 
 def _keys(
@@ -396,9 +398,9 @@ def _keys(
     first = lazy.select(*distinct).head(_FIRST_ROWS).collect().lazy()
     for size in (2, 3, 4):
         sets = [names for names in combinations(distinct, size) if _product(distinct[name] for name in names) >= rows]
-        found = _identifying(lazy, _identifying(first, sets, min(rows, _FIRST_ROWS)), rows)
-        if found:
-            return tuple(found)
+        keys = _identifying(lazy, _identifying(first, sets, min(rows, _FIRST_ROWS)), rows)
+        if keys:
+            return tuple(keys)
     return ()
 
 

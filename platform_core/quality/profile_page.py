@@ -34,9 +34,11 @@ def profile_sections(profile: Profile) -> Iterator[str]:
     yield grid(
         ["column", "type", "nulls", "distinct", "least", "median", "greatest", "mean", "length"],
         [
-            [each.name, each.type, f"{each.null_share:.1%}", distinct_text(each), shown(each, each.minimum),
-             shown(each, each.quantiles.get("p50")), shown(each, each.maximum), text_of(each.mean), lengths_text(each)]
-            for each in profile.columns
+            [column.name, column.type, f"{column.null_share:.1%}", distinct_text(column),
+             masked_text(column, column.minimum), masked_text(column, column.quantiles.get("p50")),
+             masked_text(column, column.maximum), text_of(column.mean),
+             lengths_text(column)]
+            for column in profile.columns
         ],
         numbers=(2, 3),
     )  # fmt: skip
@@ -108,7 +110,7 @@ def lengths_text(column: ColumnProfile) -> str:
     return "-" if column.shortest is None else f"{column.shortest}-{column.longest}"
 
 
-def shown(column: ColumnProfile, value: Any) -> str:
+def masked_text(column: ColumnProfile, value: Any) -> str:
     """Return a value as text, masked where the column holds personal data."""
     return MASK if column.pii and column.filled else text_of(value)
 

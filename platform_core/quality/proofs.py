@@ -22,14 +22,14 @@ def proven_rules(dataset: Dataset, files: Sequence[FileFacts], stored: Mapping[s
         return ()
     schema = schema_of(dataset)
     same = {name for name, dtype in schema.items() if stored.get(name) == dtype}
-    found: list[Rule] = []
+    rules: list[Rule] = []
     for rule in rules_of(dataset):
         if isinstance(rule, Columns | Types):
             if len(same) == len(schema) and (isinstance(rule, Columns) or _in_calendar(schema, files)):
-                found.append(rule)
+                rules.append(rule)
         elif same.issuperset(rule.columns) and rule.proven(files, schema):
-            found.append(rule)
-    return tuple(found)
+            rules.append(rule)
+    return tuple(rules)
 
 
 def _in_calendar(schema: Mapping[str, pl.DataType], files: Sequence[FileFacts]) -> bool:

@@ -47,8 +47,8 @@ def with_contract_names(raw: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
         if len(folded) == len(names):
             loose = {name: folded[_folded(name)] for name in raw.columns if _folded(name) in folded}
             renamed |= {name: contract for name, contract in loose.items() if contract not in renamed.values()}
-    made = [renamed.get(name, name) for name in raw.columns]
-    return raw.rename(dict(zip(raw.columns, made, strict=True))) if len(set(made)) == len(made) else raw
+    new_names = [renamed.get(name, name) for name in raw.columns]
+    return raw.rename(dict(zip(raw.columns, new_names, strict=True))) if len(set(new_names)) == len(new_names) else raw
 
 
 def stray_values(raw: pl.DataFrame, dataset: Dataset) -> dict[int, str]:

@@ -66,7 +66,7 @@ def suggest(profile: Profile, frame: pl.LazyFrame | pl.DataFrame) -> tuple[Sugge
     """
     if profile.rows < FEWEST_ROWS:
         return ()
-    single = [each for column in profile.columns for each in _column_rules(profile, column, frame.lazy())]
+    single = [column_rule for column in profile.columns for column_rule in _column_rules(profile, column, frame.lazy())]
     return (*single, *_orders(profile, frame.lazy()), *_products(profile, frame.lazy()), *_volume(profile))
 
 
@@ -100,12 +100,12 @@ def _completeness(profile: Profile, column: ColumnProfile) -> Iterator[Suggestio
     least = _least_filled(profile, column)
     if least <= 0:
         return
-    seen = f"in the emptiest of {len(profile.partitions)} partitions" if len(profile.partitions) > 1 else "of rows"
+    scope = f"in the emptiest of {len(profile.partitions)} partitions" if len(profile.partitions) > 1 else "of rows"
     yield Suggestion(
         id=rule_id(column.name, "complete"),
         columns=(column.name,),
         code=f"complete({literal(column.name)}, at_least={least:g})",
-        evidence=f"{column.nulls:,} null of {column.rows:,}; filled in {_emptiest(profile, column):.1%} {seen}",
+        evidence=f"{column.nulls:,} null of {column.rows:,}; filled in {_emptiest(profile, column):.1%} {scope}",
     )
 
 
@@ -168,7 +168,7 @@ def _moves(profile: Profile, column: ColumnProfile) -> bool:
 def _text_rules(column: ColumnProfile, frame: pl.LazyFrame) -> Iterator[Suggestion]:
     """Suggest a pattern where all shapes are known, and a length in any case."""
     covered = sum(count for _, count in column.patterns)
-    shapes = [each for each, _ in column.patterns]
+    shapes = [shape for shape, _ in column.patterns]
     pattern = pattern_of(shapes) if covered == column.filled else None
     if pattern is not None and not _holds(frame, column.name, pattern):
         pattern = pattern_of(shapes, ascii_only=False)
@@ -177,7 +177,7 @@ def _text_rules(column: ColumnProfile, frame: pl.LazyFrame) -> Iterator[Suggesti
             id=rule_id(column.name, "shape"),
             columns=(column.name,),
             code=expression_code(column.name, "shape", f"{reference(column.name)}.str.contains({literal(pattern)})"),
-            evidence=f"all {column.filled:,} texts have the shape {' or '.join(each for each, _ in column.patterns)}",
+            evidence=f"all {column.filled:,} texts have the shape {' or '.join(shape for shape, _ in column.patterns)}",
         )
         return
     shortest, longest = column.shortest or 0, column.longest or 0
@@ -205,23 +205,23 @@ def pattern_of(shapes: Sequence[str], *, ascii_only: bool = True) -> str | None:
     >>> pattern_of(["A999", "A99"])
     '^[A-Z][0-9]{2,3}$'
     """
-    runs = [[(each, len(list(same))) for each, same in groupby(shape)] for shape in shapes]
-    if not runs or any([each for each, _ in run] != [each for each, _ in runs[0]] for run in runs) or not runs[0]:
+    runs = [[(char, len(list(same))) for char, same in groupby(shape)] for shape in shapes]
+    if not runs or any([char for char, _ in run] != [char for char, _ in runs[0]] for run in runs) or not runs[0]:
         return None
-    if not any(each in "9A" or not each.isalnum() for each, _ in runs[0]):
+    if not any(char in "9A" or not char.isalnum() for char, _ in runs[0]):
         return None
     pieces = []
-    for place, (each, _) in enumerate(runs[0]):
+    for place, (char, _) in enumerate(runs[0]):
         lengths = [run[place][1] for run in runs]
         pieces.append(
-            (_CLASSES if ascii_only else _WIDE_CLASSES).get(each, re.escape(each)) + _times(min(lengths), max(lengths))
+            (_CLASSES if ascii_only else _WIDE_CLASSES).get(char, re.escape(char)) + _times(min(lengths), max(lengths))
         )
     return f"^{''.join(pieces)}$" if _is_code(runs) else None
 
 
 def _is_code(runs: Sequence[Sequence[tuple[str, int]]]) -> bool:
     """Return whether the shapes are those of a code rather than of words: digits, or capitals of one length alone."""
-    characters = {each for run in runs for each, _ in run}
+    characters = {char for run in runs for char, _ in run}
     return "9" in characters or (len(runs) == 1 and "a" not in characters and "A" in characters)
 
 
@@ -309,9 +309,9 @@ def _whole_partitions(profile: Profile) -> list[PartitionProfile]:
 def _orders(profile: Profile, frame: pl.LazyFrame) -> Iterator[Suggestion]:
     """Suggest which of two dates or instants is never after the other, where some rows tell them apart."""
     columns = [
-        each.name
-        for each in profile.columns
-        if each.type.startswith(("Datetime", "Date")) and each.filled >= FEWEST_ROWS
+        column.name
+        for column in profile.columns
+        if column.type.startswith(("Datetime", "Date")) and column.filled >= FEWEST_ROWS
     ][:_COMPARED_COLUMNS]
     pairs = [pair for pair in combinations(columns, 2) if profile.column(pair[0]).type == profile.column(pair[1]).type]
     if not pairs:
@@ -325,29 +325,29 @@ def _orders(profile: Profile, frame: pl.LazyFrame) -> Iterator[Suggestion]:
         for place, (one, other) in enumerate(pairs)
     ).collect()
     for place, (one, other) in enumerate(pairs):
-        found: Mapping[str, int] = counts[str(place)][0]
-        if found["rows"] < FEWEST_ROWS or (found["less"] > 0) == (found["greater"] > 0):
+        order_counts: Mapping[str, int] = counts[str(place)][0]
+        if order_counts["rows"] < FEWEST_ROWS or (order_counts["less"] > 0) == (order_counts["greater"] > 0):
             continue
-        first, second = (one, other) if found["greater"] == 0 else (other, one)
+        first, second = (one, other) if order_counts["greater"] == 0 else (other, one)
         yield Suggestion(
             id=rule_id(first, f"until_{second}"),
             columns=(first, second),
             code=expression_code(first, f"until_{second}", f"{reference(first)} <= {reference(second)}"),
-            evidence=f"{found['rows']:,} rows have both, none with {first} after {second}",
+            evidence=f"{order_counts['rows']:,} rows have both, none with {first} after {second}",
         )
 
 
 def _products(profile: Profile, frame: pl.LazyFrame) -> Iterator[Suggestion]:
     """Suggest that a whole number is the product, or the sum, of two others, where that holds in every row."""
     columns = [
-        each.name
-        for each in profile.columns
-        if each.type.startswith(("Int", "UInt")) and (each.distinct or 0) > 1 and each.pii is None
+        column.name
+        for column in profile.columns
+        if column.type.startswith(("Int", "UInt")) and (column.distinct or 0) > 1 and column.pii is None
     ][:_COMPARED_COLUMNS]
     triples = [
         (whole, sign, one, other)
         for whole in columns
-        for one, other in combinations([each for each in columns if each != whole], 2)
+        for one, other in combinations([column for column in columns if column != whole], 2)
         for sign in "*+"
     ]
     if not triples:
@@ -371,7 +371,7 @@ def _products(profile: Profile, frame: pl.LazyFrame) -> Iterator[Suggestion]:
 
 def _holding(frame: pl.DataFrame, triples: Sequence[tuple[str, str, str, str]]) -> list[tuple[str, str, str, str]]:
     """Return the equations that hold in every row in which they can be judged, of which there must be enough."""
-    made = [
+    values = [
         pl.col(one) * pl.col(other) if sign == "*" else pl.col(one) + pl.col(other) for _, sign, one, other in triples
     ]
     checks = [
@@ -379,13 +379,13 @@ def _holding(frame: pl.DataFrame, triples: Sequence[tuple[str, str, str, str]]) 
             (pl.col(triple[0]) == value).all().alias("holds"),
             ((pl.col(triple[0]) == value) & (pl.col(triple[0]) != 0)).sum().alias("rows"),
         ).alias(str(place))
-        for place, (triple, value) in enumerate(zip(triples, made, strict=True))
+        for place, (triple, value) in enumerate(zip(triples, values, strict=True))
     ]
-    found = frame.select(checks).row(0)
+    verdicts = frame.select(checks).row(0)
     return [
         triple
-        for triple, each in zip(triples, found, strict=True)
-        if each["holds"] and each["rows"] >= min(FEWEST_ROWS, frame.height)
+        for triple, verdict in zip(triples, verdicts, strict=True)
+        if verdict["holds"] and verdict["rows"] >= min(FEWEST_ROWS, frame.height)
     ]
 
 

@@ -53,7 +53,7 @@ def contract_code(
     """
     key = tuple(key) or likely_key(profile)
     is_whole = not key and not source.startswith("Files")
-    beside = [each for each in suggestions if not _said_by_column(each, profile, key)]
+    beside = [suggestion for suggestion in suggestions if not _said_by_column(suggestion, profile, key)]
     fields = list(_fields(profile, schema, key))
     words = ["DataFrameModel", "Dataset", "Delta", "Field", source.partition("(")[0]]
     words += [] if is_whole else ["Quarantine"]
@@ -147,7 +147,7 @@ def _fields(profile: Profile, schema: pl.Schema, key: Sequence[str]) -> Iterator
         variable = column.name
         is_word = variable.isidentifier() and not keyword.iskeyword(variable) and not hasattr(DataFrameModel, variable)
         if not is_word or variable.startswith("_"):
-            variable = "column_" + "".join(each if f"a{each}".isidentifier() else "_" for each in variable).strip("_")
+            variable = "column_" + "".join(char if f"a{char}".isidentifier() else "_" for char in variable).strip("_")
         while variable in variables:
             variable += "_"
         variables.add(variable)
@@ -164,8 +164,8 @@ def _field(column: ColumnProfile, dtype: pl.DataType, variable: str, *, is_key: 
     if variable != column.name:
         terms.append(f"alias={literal(column.name)}")
     nulls = f"{column.nulls:,} null of {column.rows:,}"
-    told = nulls if column.distinct is None else f"{nulls}, {column.distinct:,} different"
-    return f"    {variable}: {annotation(dtype)} = Field({', '.join(terms)})  # {told}"
+    comment = nulls if column.distinct is None else f"{nulls}, {column.distinct:,} different"
+    return f"    {variable}: {annotation(dtype)} = Field({', '.join(terms)})  # {comment}"
 
 
 def annotation(dtype: pl.DataType) -> str:
@@ -182,7 +182,7 @@ def annotation(dtype: pl.DataType) -> str:
     if isinstance(dtype, pl.List):
         return f"Annotated[pl.List, {_code(dtype.inner)}]"
     if isinstance(dtype, pl.Struct):
-        fields = ", ".join(f"{literal(each.name)}: {_code(each.dtype)}" for each in dtype.fields)
+        fields = ", ".join(f"{literal(field.name)}: {_code(field.dtype)}" for field in dtype.fields)
         return f"Annotated[pl.Struct, {{{fields}}}]"
     return f"pl.{dtype}" if not dtype.is_nested() else f"Annotated[pl.{type(dtype).__name__}, {_code(dtype)}]"
 
@@ -198,7 +198,7 @@ def _code(dtype: object) -> str:
 def _imports(suggestions: Sequence[Suggestion], words: Sequence[str]) -> str:
     """Return the import of what the code uses."""
     functions = ("col", "complete", "expression", "measure", "references", "unique", "volume")
-    code = " ".join(each.code for each in suggestions)
+    code = " ".join(suggestion.code for suggestion in suggestions)
     used = sorted({*words, *(name for name in functions if re.search(rf"\b{name}\(", code))}, key=_import_order)
     line = f"from platform_core.contracts import {', '.join(used)}"
     if len(line) <= _WIDTH:
@@ -211,6 +211,6 @@ def _import_order(word: str) -> tuple[bool, str]:
 
 
 def _listed(suggestions: Sequence[Suggestion], indent: str) -> Iterator[str]:
-    for each in suggestions:
-        yield f"{indent}# {each.evidence}"
-        yield f"{indent}{each.code},"
+    for suggestion in suggestions:
+        yield f"{indent}# {suggestion.evidence}"
+        yield f"{indent}{suggestion.code},"

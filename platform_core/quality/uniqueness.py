@@ -21,23 +21,25 @@ _ROW = "_row"
 
 
 def beyond_key(dataset: Dataset) -> tuple[RowRule, ...]:
-    """The uniqueness rules that the key does not imply."""
+    """Return the uniqueness rules that the key does not imply."""
     named = [rule for rule in rules_of(dataset) if _is_unique(rule) and rule.id != KEY_RULE]
     return tuple(rule for rule in named if not dataset.key or not set(dataset.key) <= set(rule.columns))
 
 
 def proven(frame: pl.DataFrame, rules: Sequence[Rule]) -> set[str]:
-    """The ids of uniqueness rules that no two rows of the frame break: as many hashes as rows leave no two alike.
+    """Return the ids of uniqueness rules that no two rows of the frame break.
+
+    As many hashes as rows leave no two alike.
 
     Counting 64-bit hashes costs a third of finding the first of each; where they are fewer, the exact way follows.
     """
     counts = {rule.id: pl.struct(rule.columns).hash().n_unique() for rule in rules if _is_unique(rule)}
-    found = frame.lazy().select(**counts).collect().to_dicts() if counts else []
-    return {rule_id for counted in found for rule_id, count in counted.items() if count == frame.height}
+    counted_rows = frame.lazy().select(**counts).collect().to_dicts() if counts else []
+    return {rule_id for counted in counted_rows for rule_id, count in counted.items() if count == frame.height}
 
 
 def with_taken(frame: pl.DataFrame, fails: pl.DataFrame, taken: pl.DataFrame) -> pl.Series:
-    """The key rule's verdicts, false as well for rows whose key another row of the table has."""
+    """Return the key rule's verdicts, false as well for rows whose key another row of the table has."""
     used = taken.unique().with_columns(pl.lit(value=True).alias("_used"))
     joined = frame.select(taken.columns).join(used, on=taken.columns, how="left", maintain_order="left")
     return (fails[KEY_RULE] | joined["_used"].fill_null(value=False)).alias(KEY_RULE)
@@ -50,7 +52,7 @@ def with_held(
     within: pl.Series | None,
     held: Mapping[str, pl.DataFrame],
 ) -> Iterator[pl.Series]:
-    """The verdicts of the uniqueness rules beyond the key: true where another key has the row's value.
+    """Yield the verdicts of the uniqueness rules beyond the key: true where another key has the row's value.
 
     Args:
         frame: The run's rows, of all inputs, in their order.
@@ -85,10 +87,10 @@ def _refused_by_others(fails: pl.DataFrame, dataset: Dataset, rules: Sequence[Ro
 
 
 def _broken(
-    free: pl.DataFrame, rules: Sequence[RowRule], key: Sequence[str], held: Mapping[str, pl.DataFrame]
+    free: pl.DataFrame, rules: Sequence[RowRule], key: Sequence[str], stored: Mapping[str, pl.DataFrame]
 ) -> list[tuple[int, int]]:
     """Rows, and which of the rules they break. Only rows are looked at that share a value, and others of their keys."""
-    theirs = [_owners(held.get(rule.id), free, rule, key) for rule in rules]
+    theirs = [_owners(stored.get(rule.id), free, rule, key) for rule in rules]
     fought = [_fought(free, rule, key, others) for rule, others in zip(rules, theirs, strict=True)]
     if all(values.is_empty() for values in fought):
         return []
@@ -103,36 +105,37 @@ def _broken(
             mine.select(pl.col(by).name.replace("^_by_", "")),
             free.join(values, on=list(rule.columns), how="semi"),
         ]
-    involved = pl.concat([each.select(key) for each in keys]).unique()
+    involved = pl.concat([key_rows.select(key) for key_rows in keys]).unique()
     rows = free.join(involved, on=list(key), how="semi", maintain_order="left", nulls_equal=True)
     inputs = zip(rows[WITHIN].to_list(), _contenders(rows, rules, key), strict=True)
-    groups = [[row for _, row in group] for _, group in groupby(inputs, key=lambda given: given[0])]
+    groups = [[row for _, row in group] for _, group in groupby(inputs, key=lambda input_: input_[0])]
     return [pair for group in groups for pair in contest.take(group)]
 
 
 def _contenders(rows: pl.DataFrame, rules: Sequence[RowRule], key: Sequence[str]) -> Iterator[Contender]:
     values = [_tuples(rows, rule.columns) for rule in rules]
-    for place, owner, *said in zip(rows[_ROW].to_list(), _tuples(rows, key), *values, strict=True):
-        yield Contender(place, owner, {at: value for at, value in enumerate(said) if None not in value})
+    for place, owner, *row_values in zip(rows[_ROW].to_list(), _tuples(rows, key), *values, strict=True):
+        yield Contender(place, owner, {at: value for at, value in enumerate(row_values) if None not in value})
 
 
 def _fought(free: pl.DataFrame, rule: RowRule, key: Sequence[str], others: pl.DataFrame) -> pl.DataFrame:
-    """The values that more than one key says; a null among the columns is no value."""
+    """Return the values that more than one key says; a null among the columns is no value."""
     ours = free.select(*rule.columns, *(pl.col(name).alias(f"_by_{name}") for name in key))
     known = pl.concat([ours, others]).drop_nulls(list(rule.columns))
     by = pl.struct(f"_by_{name}" for name in key)
     return known.group_by(rule.columns).agg(by.n_unique().alias("_keys")).filter(pl.col("_keys") > 1).drop("_keys")
 
 
-def _owners(held: pl.DataFrame | None, free: pl.DataFrame, rule: RowRule, key: Sequence[str]) -> pl.DataFrame:
-    """The table's values and keys; rows without a key are numbered below those of the run."""
-    there = free.clear() if held is None else held.with_columns((-1 - pl.int_range(pl.len())).alias(_ROW))
-    return there.select(*rule.columns, *(pl.col(name).alias(f"_by_{name}") for name in key))
+def _owners(stored: pl.DataFrame | None, free: pl.DataFrame, rule: RowRule, key: Sequence[str]) -> pl.DataFrame:
+    """Return the table's values and keys; rows without a key are numbered below those of the run."""
+    owners = free.clear() if stored is None else stored.with_columns((-1 - pl.int_range(pl.len())).alias(_ROW))
+    return owners.select(*rule.columns, *(pl.col(name).alias(f"_by_{name}") for name in key))
 
 
 def _tuples(frame: pl.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, ...]]:
     return [
-        tuple(each if isinstance(each, Hashable) else repr(each) for each in row) for row in frame.select(names).rows()
+        tuple(value if isinstance(value, Hashable) else repr(value) for value in row)
+        for row in frame.select(names).rows()
     ]
 
 

@@ -20,7 +20,7 @@ _DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 
 
 def why_unreadable(column: Column, value: object, spelling: Spelling = AS_IS) -> str:
-    """The reason in one sentence; a value of personal data is masked, and a long one cut.
+    """Return the reason in one sentence; a value of personal data is masked, and a long one cut.
 
     Args:
         column: Which cannot hold the value.
@@ -37,7 +37,7 @@ def why_unreadable(column: Column, value: object, spelling: Spelling = AS_IS) ->
 
 
 def _declared_reason(column: Column, spelling: Spelling) -> str:
-    """The reason where the source declares how such values are written; empty where it does not."""
+    """Return the reason where the source declares how such values are written; empty where it does not."""
     if column.name in spelling.formats:
         return f"is not written as the source declares, {spelling.formats[column.name]!r}."
     if column.dtype.is_numeric() and (spelling.decimal != "." or spelling.thousands):
@@ -47,7 +47,7 @@ def _declared_reason(column: Column, spelling: Spelling) -> str:
 
 
 def unreadable_values(raw: pl.DataFrame, unreadable: pl.DataFrame, dataset: Dataset) -> Iterator[str]:
-    """The first value of each column that could not be read, with the reason.
+    """Yield the first value of each column that could not be read, with the reason.
 
     Args:
         raw: The rows as they came.

@@ -118,12 +118,15 @@ class Rule:
         return self.id.replace("_", " ")
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """What is wrong with the rule's parameters on columns of these types; those of unknown columns are skipped."""
+        """Yield what is wrong with the rule's parameters on columns of these types.
+
+        Those of unknown columns are skipped.
+        """
         yield from ()
 
     @classmethod
     def of_item(cls, columns: Sequence[str], item: Mapping[str, Any], common: Mapping[str, Any]) -> "Rule":
-        """The rule that an entry of a list says: `value` is the parameter `takes`, or a mapping of parameters.
+        """Return the rule that an entry of a list says: `value` is the parameter `takes`, or a mapping of parameters.
 
         Raises:
             TypeError: A parameter is missing or unknown.
@@ -142,15 +145,21 @@ class Rule:
         return cls(columns=tuple(columns), **parameters, **common)
 
     def restricted(self, where: str) -> "Rule | None":
-        """The rule on rows for which the SQL is true, where it restricts itself; None where others must do it."""
+        """Return the rule on rows for which the SQL is true, where it restricts itself.
+
+        None where others must do it.
+        """
         return None
 
     def fitted(self, schema: Schema) -> Self:
-        """The rule with its values in the types of the columns, so that every engine compares the same two values."""
+        """Return the rule with its values in the types of the columns.
+
+        So that every engine compares the same two values.
+        """
         return self
 
     def dbt_test(self, partition: str | None) -> DbtTest | None:
-        """The generic dbt test that says the same, or None where SQL cannot judge it.
+        """Return the generic dbt test that says the same, or None where SQL cannot judge it.
 
         Args:
             partition: The column that holds the partition's key, where the table has partitions.
@@ -201,30 +210,33 @@ class RowRule(Rule):
         return True
 
     def expression(self) -> pl.Expr:
-        """The polars expression that is true where a row is good; null counts as true."""
+        """Return the polars expression that is true where a row is good; null counts as true."""
         raise TypeError(f"{type(self).__name__} has no expression")
 
     def holds(self) -> pl.Expr:
-        """The expression that is true where a row is good; never null."""
+        """Return the expression that is true where a row is good; never null."""
         return self.expression().fill_null(value=True)
 
     def predicate(self, schema: Schema) -> Predicate:
-        """A function that is true of a good record: a mapping of column names to Python values."""
-        wanted = {name: schema[name] for name in self.columns}
+        """Return a function that is true of a good record: a mapping of column names to Python values."""
+        types = {name: schema[name] for name in self.columns}
         holds = self.holds().alias("holds")
 
         def predicate(record: Record) -> bool:
-            row = pl.DataFrame({name: [record[name]] for name in wanted}, schema=wanted)
+            row = pl.DataFrame({name: [record[name]] for name in types}, schema=types)
             return bool(row.select(holds).item())
 
         return predicate
 
     def sql(self) -> str | None:
-        """The condition in DuckDB's SQL that is true or null where a row is good; None where SQL cannot say it."""
+        """Return the condition in DuckDB's SQL that is true or null where a row is good.
+
+        None where SQL cannot say it.
+        """
         return None
 
     def dbt_test(self, partition: str | None) -> DbtTest | None:
-        """The rows for which the condition is false."""
+        """Return the rows for which the condition is false."""
         condition = self.sql()
         return None if condition is None else ("rows_hold", {"condition": condition})
 
@@ -262,15 +274,15 @@ class ValueRule(RowRule):
         return f"{self.column} {self.words()}"
 
     def words(self) -> str:
-        """What is said of the column, in words."""
+        """Return what is said of the column, in words."""
         return self.kind.replace("_", " ")
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True where the value satisfies the rule; null where it is null."""
+        """Return whether the value satisfies the rule; null where it is null."""
         raise TypeError(f"{type(self).__name__} judges no value")
 
     def expression(self) -> pl.Expr:
-        """The verdict on the column."""
+        """Return the verdict on the column."""
         return self.good(pl.col(self.column))
 
     def accepts(self, value: Any) -> bool:
@@ -283,7 +295,7 @@ class ValueRule(RowRule):
         return self.accepts
 
     def predicate(self, schema: Schema) -> Predicate:
-        """The verdict on the record's value; None and NaN are nulls."""
+        """Return the verdict on the record's value; None and NaN are nulls."""
         column, accepts = self.column, self.acceptance
 
         def predicate(record: Record) -> bool:
@@ -293,20 +305,20 @@ class ValueRule(RowRule):
         return predicate
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """A column of parts, of which no single value can be judged."""
+        """Yield a column of parts, of which no single value can be judged."""
         dtype = schema.get(self.column)
         if dtype is not None and dtype.is_nested():
             yield Flaw(f"judges one value, and {self.column} is {dtype}.", "judge its parts by expression(...).")
 
     def fitted(self, schema: Schema) -> Self:
-        """The rule with its values in the column's type."""
+        """Return the rule with its values in the column's type."""
         dtype = schema.get(self.column)
         if dtype is None or not self.values:
             return self
         return replace(self, **{name: fitted(getattr(self, name), dtype) for name in self.values})
 
     def allowed(self, line: Line) -> Intervals:
-        """The ordinals of an ordered type that satisfy the rule."""
+        """Return the ordinals of an ordered type that satisfy the rule."""
         return everything(line)
 
     def proven(self, files: Sequence[FileFacts], schema: Schema) -> bool:
@@ -370,7 +382,7 @@ class DatasetRule(Rule):
         return None
 
     def distance(self, rows: pl.DataFrame, past: pl.DataFrame) -> float | None:
-        """The number that is judged where rows are compared with past ones."""
+        """Return the number that is judged where rows are compared with past ones."""
         raise TypeError(f"{type(self).__name__} compares nothing")
 
     @property
@@ -405,7 +417,7 @@ class ShareRule(DatasetRule):
     fault: ClassVar[FaultKind] = "rows"
 
     def good(self) -> pl.Expr:
-        """True where a row is good; never null."""
+        """Return whether a row is good; never null."""
         raise TypeError(f"{type(self).__name__} judges no row")
 
     @property
@@ -414,7 +426,7 @@ class ShareRule(DatasetRule):
         return self.good().sum() / pl.len()
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """A share outside of (0, 1]."""
+        """Yield a share outside of (0, 1]."""
         flaws = list(DatasetRule.flaws(self, schema))
         yield from flaws
         if not flaws and self.at_least is not None and not 0 < self.at_least <= 1:
@@ -422,21 +434,21 @@ class ShareRule(DatasetRule):
 
 
 def id_of(columns: Sequence[str], suffix: str) -> str:
-    """The id of a rule named after columns; a character that no check's name may have becomes an underscore."""
+    """Return the id of a rule named after columns; a character that no check's name may have becomes an underscore."""
     return re.sub(r"[^A-Za-z0-9_]", "_", "_".join(map(str, [*columns, suffix])))
 
 
 def parameters_of(rule: Rule) -> dict[str, Any]:
-    """The parameters of a rule's own kind, without what every rule has."""
+    """Return the parameters of a rule's own kind, without what every rule has."""
     common = {item.name for item in fields(Rule)}
     return {item.name: getattr(rule, item.name) for item in fields(rule) if item.name not in common}
 
 
-def shown(value: Any) -> str:
-    """A parameter as a label shows it."""
+def label_of(value: Any) -> str:
+    """Return a parameter as a label shows it."""
     return ", ".join(map(str, value)) if isinstance(value, list | tuple | set | frozenset) else str(value)
 
 
-def given(**arguments: Any) -> dict[str, Any]:
-    """The arguments that are not None."""
+def without_nones(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments that are not None."""
     return {name: value for name, value in arguments.items() if value is not None}

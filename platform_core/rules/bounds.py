@@ -34,11 +34,11 @@ class Equal(ValueRule):
     value: Any = None
 
     def words(self) -> str:
-        """The value."""
+        """Return the value."""
         return f"= {self.value}"
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True where the value is equal."""
+        """Return whether the value is equal."""
         return value.eq(self.value)
 
     def accepts(self, value: Any) -> bool:
@@ -51,7 +51,7 @@ class Equal(ValueRule):
         return partial(operator.eq, self.value)
 
     def sql(self) -> str:
-        """The comparison."""
+        """Return the comparison."""
         return f"{identifier(self.column)} = {literal(self.value)}"
 
     def allowed(self, line: Line) -> Intervals:
@@ -79,11 +79,11 @@ class NotEqual(ValueRule):
     value: Any = None
 
     def words(self) -> str:
-        """The value."""
+        """Return the value."""
         return f"≠ {self.value}"
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True where the value differs."""
+        """Return whether the value differs."""
         return value.ne(self.value)
 
     def accepts(self, value: Any) -> bool:
@@ -91,7 +91,7 @@ class NotEqual(ValueRule):
         return bool(value != self.value)
 
     def sql(self) -> str:
-        """The comparison."""
+        """Return the comparison."""
         return f"{identifier(self.column)} <> {literal(self.value)}"
 
     def allowed(self, line: Line) -> Intervals:
@@ -118,11 +118,11 @@ class _Bound(ValueRule):
         return getattr(self, self.values[0])
 
     def words(self) -> str:
-        """The sign and the bound."""
+        """Return the sign and the bound."""
         return f"{self.sign} {self.bound}"
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True where the comparison holds."""
+        """Return whether the comparison holds."""
         verdict: pl.Expr = type(self).compare(value, pl.lit(self.bound))
         return verdict
 
@@ -136,11 +136,14 @@ class _Bound(ValueRule):
         return partial(_TURNED[type(self).compare], self.bound)
 
     def sql(self) -> str:
-        """The comparison."""
+        """Return the comparison."""
         return f"{identifier(self.column)} {self.sql_sign} {literal(self.bound)}"
 
     def fitted(self, schema: Schema) -> Self:
-        """The rule with its bound in the column's type; between two whole numbers it is the one that says the same."""
+        """Return the rule with its bound in the column's type.
+
+        Between two whole numbers it is the one that says the same.
+        """
         rule = super().fitted(schema)
         dtype, bound = schema.get(self.column), rule.bound
         if dtype is not None and dtype.is_integer() and isinstance(bound, float) and math.isfinite(bound):
@@ -191,7 +194,7 @@ class Above(_Bound):
     min_value: Any = None
 
     def allowed(self, line: Line) -> Intervals:
-        """What lies above the bound."""
+        """Return what lies above the bound."""
         return between(line, line.after(line.down(self.min_value)), line.greatest)
 
 
@@ -235,7 +238,7 @@ class Below(_Bound):
     max_value: Any = None
 
     def allowed(self, line: Line) -> Intervals:
-        """What lies below the bound."""
+        """Return what lies below the bound."""
         return between(line, line.least, line.before(line.up(self.max_value)))
 
 
@@ -260,7 +263,7 @@ class InRange(ValueRule):
         return f"between {self.min_value} and {self.max_value}"
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True between the bounds."""
+        """Return True between the bounds."""
         low, high = pl.lit(self.min_value), pl.lit(self.max_value)
         above = value.ge(low) if self.include_min else value.gt(low)
         return above & (value.le(high) if self.include_max else value.lt(high))
@@ -277,7 +280,7 @@ class InRange(ValueRule):
         return f"{name} {signs[0]} {low} AND {name} {signs[1]} {high}"
 
     def allowed(self, line: Line) -> Intervals:
-        """The ordinals between the bounds."""
+        """Return the ordinals between the bounds."""
         return between(line, self._low(line), self._high(line))
 
     def _low(self, line: Line) -> Ordinal:

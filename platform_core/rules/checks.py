@@ -24,5 +24,5 @@ class CheckRule(Rule):
 
 
 def words_of(check: Check, name: str) -> dict[str, Any]:
-    """The label of a check: what its author wrote, else its name in words."""
+    """Return the label of a check: what its author wrote, else its name in words."""
     return {"label": check.description or check.title or name.replace("_", " ")}

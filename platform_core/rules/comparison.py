@@ -35,12 +35,12 @@ class Compare(RowRule):
         return f" {self.operator} ".join(self.columns)
 
     def expression(self) -> pl.Expr:
-        """The comparison."""
+        """Return the comparison."""
         verdict: pl.Expr = _OPERATORS[self.operator][0](*map(pl.col, self.columns))
         return verdict
 
     def predicate(self, schema: Schema) -> Predicate:
-        """The comparison of the record's values; None and NaN are nulls."""
+        """Return the comparison of the record's values; None and NaN are nulls."""
         (left, right), compare = self.columns, _OPERATORS[self.operator][0]
 
         def predicate(record: Record) -> bool:
@@ -50,7 +50,7 @@ class Compare(RowRule):
         return predicate
 
     def sql(self) -> str:
-        """The comparison."""
+        """Return the comparison."""
         return f" {_OPERATORS[self.operator][1]} ".join(map(identifier, self.columns))
 
     @property
@@ -59,7 +59,7 @@ class Compare(RowRule):
         return self.expression()
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """An unknown operator, other than two columns, or types that do not compare alike in all engines."""
+        """Yield an unknown operator, other than two columns, or types that do not compare alike in all engines."""
         if self.operator not in _OPERATORS:
             yield Flaw(f"has no operator {self.operator!r}.", f"use one of {', '.join(_OPERATORS)}.")
         if len(self.columns) != 2 or len(set(self.columns)) != 2:  # noqa: PLR2004 - two sides
@@ -75,5 +75,5 @@ def _both(left: pl.DataType, right: pl.DataType) -> bool:
 
 
 def compare(left: str, sign: str, right: str, *, label: str | None = None, severity: Severity = "error") -> Compare:
-    """A row rule that `left` compares with `right` as the sign says: `compare("ends_at", ">", "starts_at")`."""
+    """Return a row rule that `left` compares with `right` as the sign says: `compare("ends_at", ">", "starts_at")`."""
     return Compare(columns=(left, right), operator=sign, label=label or "", severity=severity)

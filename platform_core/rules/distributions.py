@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import polars as pl
 
-from platform_core.rules.base import DatasetRule, DbtTest, Flaw, Over, Schema, Severity, given, id_of
+from platform_core.rules.base import DatasetRule, DbtTest, Flaw, Over, Schema, Severity, id_of, without_nones
 from platform_core.rules.literals import fitted
 from platform_core.rules.sql import identifier, literal
 
@@ -28,16 +28,16 @@ class _OfColumn(DatasetRule):
         return None
 
     def dbt_test(self, partition: str | None) -> DbtTest | None:
-        """The same aggregate, in each partition."""
+        """Return the same aggregate, in each partition."""
         aggregate = self._sql(identifier(self.columns[0]))
         if aggregate is None:
             return None
         per = partition if self.over == "partition" else None
-        bounds = given(at_least=self.at_least, at_most=self.at_most, per=per)
+        bounds = without_nones(at_least=self.at_least, at_most=self.at_most, per=per)
         return "measure_holds", {"aggregate": aggregate, **bounds}
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """A column of another type than numbers."""
+        """Yield a column of another type than numbers."""
         yield from DatasetRule.flaws(self, schema)
         dtype = schema.get(self.columns[0])
         if self.numeric and dtype is not None and not dtype.is_numeric():
@@ -103,7 +103,7 @@ class Quantile(_OfColumn):
         return f"quantile_cont({name}, {self.at})"
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """A quantile that is none."""
+        """Yield a quantile that is none."""
         yield from super().flaws(schema)
         if isinstance(self.at, bool) or not isinstance(self.at, int | float) or not 0 <= self.at <= 1:
             yield Flaw(f"has no quantile {self.at!r}.", "give a share between 0 and 1.")
@@ -156,7 +156,7 @@ class ShareOf(_OfColumn):
         return f"count(*) FILTER ({name} = {literal(self.value)}) / count({name})"
 
     def fitted(self, schema: Schema) -> Self:
-        """The rule with its value in the column's type."""
+        """Return the rule with its value in the column's type."""
         dtype = schema.get(self.columns[0])
         return self if dtype is None else replace(self, value=fitted(self.value, dtype))
 
@@ -169,7 +169,7 @@ def mean(
     severity: Severity = "warn",
     over: Over = "partition",
 ) -> Mean:
-    """A rule that the mean of a column lies in [at_least, at_most], both closed."""
+    """Return a rule that the mean of a column lies in [at_least, at_most], both closed."""
     return Mean(columns=(column,), at_least=at_least, at_most=at_most, severity=severity, over=over)
 
 
@@ -181,7 +181,7 @@ def deviation(
     severity: Severity = "warn",
     over: Over = "partition",
 ) -> Deviation:
-    """A rule that the standard deviation of a column lies in [at_least, at_most], both closed."""
+    """Return a rule that the standard deviation of a column lies in [at_least, at_most], both closed."""
     return Deviation(columns=(column,), at_least=at_least, at_most=at_most, severity=severity, over=over)
 
 
@@ -194,7 +194,7 @@ def quantile(
     severity: Severity = "warn",
     over: Over = "partition",
 ) -> Quantile:
-    """A rule that a quantile (0 to 1) of a column lies in [at_least, at_most], both closed."""
+    """Return a rule that a quantile (0 to 1) of a column lies in [at_least, at_most], both closed."""
     return Quantile(columns=(column,), at=at, at_least=at_least, at_most=at_most, severity=severity, over=over)
 
 
@@ -206,7 +206,7 @@ def distinct(
     severity: Severity = "warn",
     over: Over = "partition",
 ) -> Distinct:
-    """A rule that the number of different values of a column lies in [at_least, at_most], both closed."""
+    """Return a rule that the number of different values of a column lies in [at_least, at_most], both closed."""
     return Distinct(columns=(column,), at_least=at_least, at_most=at_most, severity=severity, over=over)
 
 
@@ -219,5 +219,5 @@ def share_of(
     severity: Severity = "warn",
     over: Over = "partition",
 ) -> ShareOf:
-    """A rule that the share of one value among a column's values lies in [at_least, at_most], both closed."""
+    """Return a rule that the share of one value among a column's values lies in [at_least, at_most], both closed."""
     return ShareOf(columns=(column,), value=value, at_least=at_least, at_most=at_most, severity=severity, over=over)

@@ -56,13 +56,13 @@ class DriftRule(DatasetRule):
     def __post_init__(self) -> None:
         if not self.id:
             against = "" if self.against == "previous" else f"_{self.against}"
-            object.__setattr__(self, "id", id_of(self.columns[:1], f"{self._named()}{against}"))
+            object.__setattr__(self, "id", id_of(self.columns[:1], f"{self._measure_name()}{against}"))
         if self.where is not None and isinstance(self.where, str):
             try:
-                asked = pl.sql_expr(self.where).meta.root_names()
+                condition_columns = pl.sql_expr(self.where).meta.root_names()
             except pl.exceptions.PolarsError:
-                asked = []  # `flaws` names it
-            object.__setattr__(self, "columns", tuple(dict.fromkeys([*self.columns, *asked])))
+                condition_columns = []  # `flaws` names it
+            object.__setattr__(self, "columns", tuple(dict.fromkeys([*self.columns, *condition_columns])))
         super().__post_init__()
 
     @property
@@ -75,14 +75,14 @@ class DriftRule(DatasetRule):
         """What of the table's past it is compared with."""
         return self.against
 
-    def _named(self) -> str:
+    def _measure_name(self) -> str:
         return self.kind
 
     def _words(self) -> str:
         return self.kind.replace("_", " ")
 
     def restricted(self, where: str) -> Self:
-        """The rule on rows for which the condition is true, on both sides."""
+        """Return the rule on rows for which the condition is true, on both sides."""
         return replace(self, where=where, label="")
 
     def _label(self) -> str:
@@ -115,7 +115,10 @@ class DriftRule(DatasetRule):
         raise TypeError(f"{type(self).__name__} compares nothing")
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """A bound that cannot be broken, an unknown past, a condition that is no SQL, a column of another type."""
+        """Yield a bound that cannot be broken, an unknown past, a condition that is no SQL.
+
+        A column of another type.
+        """
         if self.at_most is None or self.at_least is not None:
             yield Flaw("has no at_most, so it cannot fail." if self.at_most is None else "has an at_least.",
                        "give at_most alone: the greatest distance.")  # fmt: skip
@@ -138,12 +141,12 @@ class DriftRule(DatasetRule):
                 yield Flaw(f"has where={self.where!r}, which is no SQL.", 'write a condition such as "fare > 0".')
         dtype = schema.get(self.column)
         if dtype is not None and (dtype.is_nested() or (self.numeric and not dtype.is_numeric())):
-            what = "numbers" if self.numeric else "single values"
-            yield Flaw(f"compares {what}, and {self.column} is {dtype}.", f"name a column of {what}.")
+            comparable = "numbers" if self.numeric else "single values"
+            yield Flaw(f"compares {comparable}, and {self.column} is {dtype}.", f"name a column of {comparable}.")
 
 
 def _relative(now: float, before: float) -> float:
-    """The change as a share of what was before; of what is now where that was 0."""
+    """Return the change as a share of what was before; of what is now where that was 0."""
     if now == before:
         return 0.0
     change = abs(now - before) / abs(before or now)
@@ -175,7 +178,7 @@ class QuantileDrift(DriftRule):
 
     at: float = 0.5
 
-    def _named(self) -> str:
+    def _measure_name(self) -> str:
         return f"{self.kind}_{self.at}"
 
     def _words(self) -> str:
@@ -185,7 +188,7 @@ class QuantileDrift(DriftRule):
         return _relative(*(float(values.cast(pl.Float64).quantile(self.at, "linear") or 0) for values in (now, before)))
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """A quantile that is none."""
+        """Yield a quantile that is none."""
         yield from super().flaws(schema)
         if isinstance(self.at, bool) or not isinstance(self.at, int | float) or not 0 <= self.at <= 1:
             yield Flaw(f"has no quantile {self.at!r}.", "give a share between 0 and 1.")
@@ -200,7 +203,7 @@ class ShareDrift(DriftRule):
 
     value: Any = None
 
-    def _named(self) -> str:
+    def _measure_name(self) -> str:
         return f"{self.kind}_{'null' if self.value is None else self.value}"
 
     def _words(self) -> str:
@@ -223,7 +226,7 @@ class ShareDrift(DriftRule):
         return float(abs(now.to_frame().select(one).item() - before.to_frame().select(one).item()))
 
     def fitted(self, schema: Schema) -> Self:
-        """The rule with its value in the column's type."""
+        """Return the rule with its value in the column's type."""
         dtype = schema.get(self.column)
         return self if dtype is None or self.value is None else replace(self, value=fitted(self.value, dtype))
 
@@ -266,7 +269,7 @@ class Ks(DriftRule):
         return max(0.0, float((ours - theirs).abs().max()) - chance)  # type: ignore[arg-type]  # a maximum of numbers
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """A column whose values have no order of their own."""
+        """Yield a column whose values have no order of their own."""
         yield from super().flaws(schema)
         dtype = schema.get(self.column)
         if dtype is not None and not (dtype.is_numeric() or dtype.is_temporal()):
@@ -288,7 +291,7 @@ class NewValues(DriftRule):
 
 
 def _chi_square(degrees: int) -> float:
-    """The 0.999 quantile of the chi-square distribution, by Wilson and Hilferty; 0 for no degree of freedom."""
+    """Return the 0.999 quantile of the chi-square distribution, by Wilson and Hilferty; 0 for no degree of freedom."""
     if degrees < 1:
         return 0.0
     part = 2 / (9 * degrees)
@@ -304,7 +307,9 @@ def _counted(now: pl.Series, before: pl.Series) -> pl.DataFrame:
 
 
 def _binned(now: pl.Series, before: pl.Series) -> pl.DataFrame:
-    """The share of each bin now and before: the tenths of the past, or the values themselves where they have no order.
+    """Return the share of each bin now and before.
+
+    The tenths of the past, or the values themselves where they have no order.
 
     Rare values are one bin together, so that no index is made of single rows.
     """
@@ -338,7 +343,9 @@ def drift(
     fewest: int = FEWEST,
     **terms: Any,
 ) -> DriftRule:
-    """A rule that a column is distributed as before: `against` the `previous` partition, `last 7`, `version 12`, ...
+    """Return a rule that a column is distributed as before.
+
+    `against` the `previous` partition, `last 7`, `version 12`, ...
 
     Args:
         column: The column.

@@ -26,22 +26,25 @@ class Expression(RowRule):
     text: str | None = None
 
     def expression(self) -> pl.Expr:
-        """The expression itself."""
+        """Return the expression itself."""
         return self.condition
 
     def truth(self, schema: Schema) -> Predicate:
-        """A function that is true of a record for which the expression is true, not null."""
-        wanted = {name: schema[name] for name in self.columns}
+        """Return a function that is true of a record for which the expression is true, not null."""
+        types = {name: schema[name] for name in self.columns}
         condition = self.condition.fill_null(value=False).alias("holds")
 
         def truth(record: Record) -> bool:
-            row = pl.DataFrame({name: [record[name]] for name in wanted}, schema=wanted)
-            return bool(row.select(condition).item()) if wanted else bool(pl.select(condition).item())
+            row = pl.DataFrame({name: [record[name]] for name in types}, schema=types)
+            return bool(row.select(condition).item()) if types else bool(pl.select(condition).item())
 
         return truth
 
     def sql(self) -> str | None:
-        """The SQL, where DuckDB reads it as Polars does: comparisons, connectives, sums and products of columns."""
+        """Return the SQL, where DuckDB reads it as Polars does.
+
+        Comparisons, connectives, sums and products of columns.
+        """
         return None if self.text is None else portable_condition(self.text)
 
     @property
@@ -51,7 +54,7 @@ class Expression(RowRule):
 
     @classmethod
     def of_item(cls, columns: Sequence[str], item: Mapping[str, Any], common: Mapping[str, Any]) -> Rule:
-        """The rule whose `condition` is SQL.
+        """Return the rule whose `condition` is SQL.
 
         Raises:
             TypeError: There is no condition, or it is no SQL.
@@ -60,16 +63,19 @@ class Expression(RowRule):
         if not isinstance(condition, str):
             raise TypeError("has no condition")
         try:
-            made = expression(common.get("id") or "expression", condition)
+            parsed_rule = expression(common.get("id") or "expression", condition)
         except (pl.exceptions.PolarsError, ValueError) as error:
             raise TypeError(f"has the condition {condition!r}, which is no SQL ({error})") from error
-        return cls(columns=made.columns, condition=made.condition, text=condition, **common)
+        return cls(columns=parsed_rule.columns, condition=parsed_rule.condition, text=condition, **common)
 
 
 def expression(
     rule_id: str, holds: pl.Expr | str, *, label: str | None = None, severity: Severity = "error"
 ) -> Expression:
-    """A row rule from a polars expression, or SQL text, that is true where the row is good. A null result is good."""
+    """Return a row rule from a polars expression, or SQL text.
+
+    That is true where the row is good. A null result is good.
+    """
     text = holds if isinstance(holds, str) else None
     condition = pl.sql_expr(holds) if isinstance(holds, str) else holds
     columns = tuple(dict.fromkeys(condition.meta.root_names()))

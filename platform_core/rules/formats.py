@@ -74,11 +74,11 @@ class Format(ValueRule):
     format: str = ""
 
     def words(self) -> str:
-        """The format."""
+        """Return the format."""
         return f"is {_SPOKEN.get(self.format, self.format)}"
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True where the text has the format."""
+        """Return whether the text has the format."""
         if self.format in _LISTS:
             return value.is_in(list(_LISTS[self.format]))
         shaped = value.str.contains(_PATTERNS[self.format])
@@ -93,7 +93,7 @@ class Format(ValueRule):
         return _search(self.format)(value) and (checked is None or checked[1](value))
 
     def sql(self) -> str:
-        """The list, or the pattern and the check digits."""
+        """Return the list, or the pattern and the check digits."""
         name = identifier(self.column)
         if self.format in _LISTS:
             return f"{name} IN {literals(_LISTS[self.format])}"
@@ -121,7 +121,7 @@ class Format(ValueRule):
         return _NEARLY.get(self.format, ("nearly",))
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """A format that nobody knows."""
+        """Yield a format that nobody knows."""
         yield from ValueRule.flaws(self, schema)
         if self.format not in FORMATS:
             yield Flaw(f"has no format {self.format!r}.", f"use one of {', '.join(FORMATS)}.")
@@ -146,7 +146,7 @@ def _is_iban(text: str) -> bool:
 
 
 def _iban_sql(name: str) -> str:
-    """The same without lists, which not every engine has."""
+    """Return the same without lists, which not every engine has."""
     turned = f"substr({name}, 5) || substr({name}, 1, 4)"
     for letter, digits in _LETTERS.items():
         turned = f"replace({turned}, '{letter}', '{digits}')"
@@ -158,7 +158,7 @@ def _iban_sql(name: str) -> str:
 
 
 def _card_holds(value: pl.Expr) -> pl.Expr:
-    """A sum of digits divisible by ten, every second from the right doubled and its own digits added (Luhn)."""
+    """Return a sum of digits divisible by ten, every second from the right doubled and its own digits added (Luhn)."""
     padded = value.str.zfill(_CARD_DIGITS)
     digits = [padded.str.slice(at, 1).cast(pl.Int64, strict=False) for at in range(_CARD_DIGITS)]
     doubled = [digit * 2 - pl.when(digit > 4).then(9).otherwise(0) for digit in digits[::2]]  # noqa: PLR2004 - Luhn's

@@ -16,7 +16,7 @@ def installed_kinds(known: Sequence[type[Rule]]) -> tuple[type[Rule], ...]:
     Raises:
         PluginError: One is no kind of rule, or has the word of another.
     """
-    taken = {kind.kind: kind for kind in known}
+    by_kind = {kind.kind: kind for kind in known}
     kinds = []
     for name, offered in load_plugins(VALIDATORS).items():
         kind: Any = offered
@@ -25,10 +25,10 @@ def installed_kinds(known: Sequence[type[Rule]]) -> tuple[type[Rule], ...]:
                 VALIDATORS, name, f"{kind!r} is no kind of rule.",
                 "derive a class from ValueRule, RowRule or DatasetRule of platform_core.rules.",
             )  # fmt: skip
-        if kind.kind != name or kind.kind in taken:
-            reason = f"its kind {kind.kind!r} is taken." if kind.kind in taken else f"its kind is {kind.kind!r}."
+        if kind.kind != name or kind.kind in by_kind:
+            reason = f"its kind {kind.kind!r} is taken." if kind.kind in by_kind else f"its kind is {kind.kind!r}."
             fix = "give the class a kind of its own, and name the entry point so."
             raise PluginError(VALIDATORS, name, reason, fix)
-        taken[name] = kind
+        by_kind[name] = kind
         kinds.append(kind)
     return tuple(kinds)

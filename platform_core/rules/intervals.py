@@ -45,11 +45,11 @@ class Line:
         return not self.dtype.is_float()
 
     def after(self, ordinal: Ordinal) -> Ordinal:
-        """The next greater ordinal."""
+        """Return the next greater ordinal."""
         return int(ordinal) + 1 if self.whole else self._next(ordinal, math.inf)
 
     def before(self, ordinal: Ordinal) -> Ordinal:
-        """The next smaller ordinal."""
+        """Return the next smaller ordinal."""
         return int(ordinal) - 1 if self.whole else self._next(ordinal, -math.inf)
 
     def _next(self, ordinal: Ordinal, towards: float) -> float:
@@ -57,12 +57,12 @@ class Line:
         return float(np.nextafter(kind(ordinal), kind(towards)))
 
     def up(self, value: Any) -> Ordinal:
-        """The smallest ordinal that is at least `value`."""
+        """Return the smallest ordinal that is at least `value`."""
         place = self._place(value)
         return math.ceil(place) if self.whole else float(place)
 
     def down(self, value: Any) -> Ordinal:
-        """The greatest ordinal that is at most `value`."""
+        """Return the greatest ordinal that is at most `value`."""
         place = self._place(value)
         return math.floor(place) if self.whole else float(place)
 
@@ -89,7 +89,7 @@ class Line:
         return microseconds * _PER_MICROSECOND[unit or "us"]
 
     def series(self, ordinals: Array) -> pl.Series:
-        """The values at the given ordinals."""
+        """Return the values at the given ordinals."""
         if isinstance(self.dtype, pl.Decimal):
             whole = pl.Series(ordinals).cast(pl.Decimal(38, self.dtype.scale))
             return (whole * Decimal(1).scaleb(-self.dtype.scale)).cast(self.dtype)
@@ -103,7 +103,7 @@ def _instant(value: date) -> datetime:
 
 
 def line_of(dtype: pl.DataType) -> Line | None:
-    """The line of a type, or None where values have no order that bounds could use."""
+    """Return the line of a type, or None where values have no order that bounds could use."""
     if dtype.is_float():
         limit = float(np.finfo(np.float32 if dtype == pl.Float32 else np.float64).max)
         return Line(dtype, -limit, limit)
@@ -154,11 +154,11 @@ class Intervals:
         return len(self.pieces) if all(low == high for low, high in self.pieces) else None
 
     def near(self, low: Ordinal, high: Ordinal) -> "Intervals":
-        """The part within [low, high]; all of it where no part lies there."""
+        """Return the part within [low, high]; all of it where no part lies there."""
         return (self & Intervals(self.line, ((low, high),))) or self
 
     def plausible(self, low: Ordinal, width: Ordinal) -> "Intervals":
-        """A stretch of about `width`: beside the declared bound where there is one, else from `low`."""
+        """Return a stretch of about `width`: beside the declared bound where there is one, else from `low`."""
         first, last = self.pieces[0][0], self.pieces[-1][1]
         if first > self.line.least and last < self.line.greatest:
             return self.near(first, min(last, first + 2**62))
@@ -169,7 +169,7 @@ class Intervals:
         return (self & Intervals(self.line, ((low, low + width),))) or self._beside(width)
 
     def _beside(self, width: Ordinal) -> "Intervals":
-        """What lies closest to the middle, where the ends of the line are allowed and its middle is not."""
+        """Return what lies closest to the middle, where the ends of the line are allowed and its middle is not."""
         ends = (self.pieces[0][1] - width, self.pieces[-1][0] + width)
         return self.near(*ends)
 
@@ -184,7 +184,7 @@ class Intervals:
         return self.line.series(np.clip(low * (1 - share) + high * share, low, high))
 
     def _chosen(self, rng: np.random.Generator, rows: int, lows: Array, highs: Array) -> Array:
-        """The piece of each row, wide ones oftener."""
+        """Return the piece of each row, wide ones oftener."""
         halves = highs / 2 - lows / 2 + (0.5 if self.line.whole else 0)
         weights = halves / halves.max() if halves.any() else np.ones(len(halves))
         return np.searchsorted(np.cumsum(weights / weights.sum())[:-1], rng.random(rows), side="right")
@@ -198,16 +198,16 @@ class Intervals:
 
 
 def everything(line: Line) -> Intervals:
-    """The whole line."""
+    """Return the whole line."""
     return Intervals(line, ((line.least, line.greatest),))
 
 
 def points(line: Line, values: Iterable[Any]) -> Intervals:
-    """The ordinals that are exactly one of the values."""
+    """Return the ordinals that are exactly one of the values."""
     exact = {line.up(value) for value in values if value is not None and line.up(value) == line.down(value)}
     return Intervals(line, tuple((point, point) for point in sorted(exact) if line.least <= point <= line.greatest))
 
 
 def between(line: Line, low: Ordinal, high: Ordinal) -> Intervals:
-    """The ordinals in [low, high] that the type has; empty where low is above high."""
+    """Return the ordinals in [low, high] that the type has; empty where low is above high."""
     return Intervals(line, ((low, high),)) & everything(line)

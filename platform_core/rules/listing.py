@@ -15,7 +15,7 @@ _WORDS = frozenset({
 
 
 def listed_rules(items: object, kinds: Sequence[type[Rule]], source: str) -> list[Rule]:
-    """The rules that a list of `{name, type, field, condition, value, threshold, ...}` says.
+    """Return the rules that a list of `{name, type, field, condition, value, threshold, ...}` says.
 
     Args:
         items: The list, as `yaml.safe_load` or `json.loads` gives it.
@@ -33,9 +33,9 @@ def listed_rules(items: object, kinds: Sequence[type[Rule]], source: str) -> lis
     rules: list[Rule] = []
     problems: list[Problem] = []
     for place, item in enumerate(items, start=1):
-        found = list(_problems(source, place, item, known))
-        problems += found
-        if not found:
+        item_problems = list(_problems(source, place, item, known))
+        problems += item_problems
+        if not item_problems:
             try:
                 rules.append(_rule(item, known[item["type"]]))
             except (TypeError, ValueError) as error:

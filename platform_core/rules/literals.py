@@ -10,7 +10,7 @@ import polars as pl
 
 
 def fitted(value: Any, dtype: pl.DataType) -> Any:
-    """A value, or each of several, as the column's type holds it; one that does not fit is left as it is.
+    """Return a value, or each of several, as the column's type holds it; one that does not fit is left as it is.
 
     A float beside a decimal becomes the decimal that is written alike, beside 32-bit floats the nearest of them; a
     whole number beside floats a float; a day beside instants its first instant in UTC.

@@ -35,7 +35,7 @@ def measure(
     severity: Severity = "warn",
     over: Over = "partition",
 ) -> Measure:
-    """A rule that an aggregate of the rows (`pl.col("x").mean()`) lies in [at_least, at_most], both closed."""
+    """Return a rule that an aggregate of the rows (`pl.col("x").mean()`) lies in [at_least, at_most], both closed."""
     return Measure(
         id=rule_id,
         label=label or "",

@@ -23,11 +23,11 @@ class NotNull(RowRule):
         return f"{self.columns[0]} is never null"
 
     def expression(self) -> pl.Expr:
-        """True where there is a value."""
+        """Return whether there is a value."""
         return pl.col(self.columns[0]).is_not_null()
 
     def predicate(self, schema: Schema) -> Predicate:
-        """True of a record with a value; NaN is none."""
+        """Return True for a record with a value; NaN is none."""
         column = self.columns[0]
 
         def predicate(record: Record) -> bool:
@@ -42,11 +42,11 @@ class NotNull(RowRule):
         return not schema[name].is_float() and all(file.rows == 0 or file.nulls.get(name) == 0 for file in files)
 
     def sql(self) -> str:
-        """True where there is a value."""
+        """Return whether there is a value."""
         return f"{identifier(self.columns[0])} IS NOT NULL"
 
     def dbt_test(self, partition: str | None) -> DbtTest:
-        """The test that dbt brings."""
+        """Return the test that dbt brings."""
         return "not_null", {}
 
     @property

@@ -33,7 +33,7 @@ class InPartition(ValueRule):
     nullable: bool = False
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True from the first partition to the last."""
+        """Return True from the first partition to the last."""
         instant = value.cast(pl.Datetime("us"))
         within = instant >= self.starts_at.replace(tzinfo=None)
         if self.stops_at is not None:
@@ -49,7 +49,7 @@ class InPartition(ValueRule):
         return at >= start and (stop is None or at < stop)
 
     def predicate(self, schema: Schema) -> Predicate:
-        """The verdict on the record's instant; a null is bad where it is not another rule's to say so."""
+        """Return the verdict on the record's instant; a null is bad where it is not another rule's to say so."""
         column, accepts, null_is_good = self.column, self.accepts, not self.nullable
 
         def predicate(record: Record) -> bool:
@@ -59,7 +59,7 @@ class InPartition(ValueRule):
         return predicate
 
     def sql(self) -> str:
-        """The comparison; where a null is bad, false of one."""
+        """Return the comparison; where a null is bad, false of one."""
         name, start = identifier(self.column), literal(self.starts_at)
         within = f"{name} >= {start}"
         if self.stops_at is not None:

@@ -38,13 +38,18 @@ class ReferenceRule(Rule):
             yield Flaw(f"has coverage {self.coverage}.", "give a share between 0 and 1.")
 
     def dbt_test(self, partition: str | None) -> DbtTest:
-        """The share of rows, those with a null among the columns left out, that are found in the other source."""
+        """Return the share of rows, those with a null among the columns left out.
+
+        That are found in the other source.
+        """
         domain, _, title = self.dataset.partition("/")
         own, target = ([identifier(name) for name in names] for names in (self.columns, self.to))
         return "found_in", {
             "to": f"source('{domain}', '{title}')",
             "filled": " AND ".join(f"row.{name} IS NOT NULL" for name in own),
-            "match": " AND ".join(f"target.{there} = row.{here}" for here, there in zip(own, target, strict=True)),
+            "match": " AND ".join(
+                f"target.{target_name} = row.{own_name}" for own_name, target_name in zip(own, target, strict=True)
+            ),
             "at_least": self.coverage,
         }
 
@@ -57,7 +62,7 @@ def references(
     coverage: float = 1.0,
     severity: Severity = "error",
 ) -> ReferenceRule:
-    """A rule that the values of several columns together are found in columns `to` of another dataset."""
+    """Return a rule that the values of several columns together are found in columns `to` of another dataset."""
     return ReferenceRule(
         label=f"{', '.join(columns)} found in {dataset}",
         columns=tuple(columns),

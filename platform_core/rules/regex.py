@@ -39,7 +39,7 @@ Flaw = tuple[str, str]
 
 
 def source_of(pattern: str | re.Pattern[str]) -> str:
-    """A pattern as a text; the flags of a compiled one stand in front."""
+    """Return a pattern as a text; the flags of a compiled one stand in front."""
     if isinstance(pattern, str):
         return pattern
     flags = "".join(letter for flag, letter in _FLAGS.items() if pattern.flags & flag)
@@ -47,7 +47,7 @@ def source_of(pattern: str | re.Pattern[str]) -> str:
 
 
 def anchored(source: str) -> str:
-    """The pattern at the start of a text: every alternative of it, and with its flags still in front."""
+    """Return the pattern at the start of a text: every alternative of it, and with its flags still in front."""
     flags = re.match(r"\(\?[a-z]+\)", source)
     front = flags.group() if flags else ""
     rest = source[len(front) :]
@@ -55,7 +55,7 @@ def anchored(source: str) -> str:
 
 
 def for_re2(source: str) -> str:
-    """The pattern as RE2 must read it to mean what Polars takes it for."""
+    """Return the pattern as RE2 must read it to mean what Polars takes it for."""
     parts, in_class = [], False
     for part in _tokens(source):
         if part in ("[", "]"):
@@ -95,7 +95,7 @@ def is_read_alike(source: str) -> bool:
 
 
 def search_by(source: str) -> Callable[[str], bool]:
-    """A function that is true of a text in which the pattern is found.
+    """Return a function that is true of a text in which the pattern is found.
 
     Python's own engine reads ASCII texts, where it agrees; Polars reads the others, at a tenth of the speed.
     """
@@ -111,7 +111,7 @@ def search_by(source: str) -> Callable[[str], bool]:
 
 @cache
 def _python(source: str) -> re.Pattern[str] | None:
-    """The pattern in Python's syntax for ASCII texts; None where Python cannot say it."""
+    """Return the pattern in Python's syntax for ASCII texts; None where Python cannot say it."""
     parts, in_class = [], False
     for part in _tokens(source):
         if part in ("[", "]"):
@@ -131,11 +131,11 @@ def _python(source: str) -> re.Pattern[str] | None:
 
 
 def _tokens(source: str) -> Iterator[str]:
-    """The parts of a pattern; within brackets every character is one, but for escapes and set operators."""
+    """Yield the parts of a pattern; within brackets every character is one, but for escapes and set operators."""
     place, in_class, first = 0, False, False
     while place < len(source):
-        found = _TOKEN.match(source, place)
-        part = found.group() if found else source[place]
+        token = _TOKEN.match(source, place)
+        part = token.group() if token else source[place]
         if in_class:
             if not part.startswith("\\") and part not in ("&&", "--", "~~"):
                 part = part[0]
@@ -157,7 +157,7 @@ def _tokens(source: str) -> Iterator[str]:
 
 
 def flaws_of(pattern: object) -> Iterator[Flaw]:
-    """What of a pattern is refused: message and fix."""
+    """Yield what of a pattern is refused: message and fix."""
     if not isinstance(pattern, str | re.Pattern) or isinstance(getattr(pattern, "pattern", ""), bytes):
         yield f"has the pattern {pattern!r}, which is no text.", "write the pattern as a text."
         return

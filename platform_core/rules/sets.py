@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from platform_core.rules.base import Flaw, Schema, ValueRule, shown
+from platform_core.rules.base import Flaw, Schema, ValueRule, label_of
 from platform_core.rules.intervals import Intervals, Line, points
 from platform_core.rules.sql import identifier, literals
 
@@ -30,11 +30,11 @@ class IsIn(ValueRule):
         super().__post_init__()
 
     def words(self) -> str:
-        """The list."""
-        return f"is one of {shown(self.allowed_values)}"
+        """Return the list."""
+        return f"is one of {label_of(self.allowed_values)}"
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True where the list has the value."""
+        """Return whether the list has the value."""
         return value.is_in(list(self.allowed_values))
 
     def accepts(self, value: Any) -> bool:
@@ -47,11 +47,11 @@ class IsIn(ValueRule):
         return frozenset(self.allowed_values).__contains__
 
     def sql(self) -> str:
-        """The list."""
+        """Return the list."""
         return f"{identifier(self.column)} IN {literals(self.allowed_values)}"
 
     def allowed(self, line: Line) -> Intervals:
-        """A point for each value."""
+        """Return a point for each value."""
         return points(line, self.allowed_values)
 
     @property
@@ -60,7 +60,7 @@ class IsIn(ValueRule):
         return tuple(self.allowed_values)
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """A list of nothing."""
+        """Yield a list of nothing."""
         yield from ValueRule.flaws(self, schema)
         if not self.allowed_values:
             yield Flaw("allows no value.", "list the values that may stand here.")
@@ -85,11 +85,11 @@ class NotIn(ValueRule):
         super().__post_init__()
 
     def words(self) -> str:
-        """The list."""
-        return f"is none of {shown(self.forbidden_values)}"
+        """Return the list."""
+        return f"is none of {label_of(self.forbidden_values)}"
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True where the list has not the value."""
+        """Return whether the list has not the value."""
         return ~value.is_in(list(self.forbidden_values))
 
     def accepts(self, value: Any) -> bool:
@@ -97,7 +97,7 @@ class NotIn(ValueRule):
         return value not in self.forbidden_values
 
     def sql(self) -> str:
-        """The list."""
+        """Return the list."""
         return f"{identifier(self.column)} NOT IN {literals(self.forbidden_values)}"
 
     def allowed(self, line: Line) -> Intervals:
@@ -110,7 +110,7 @@ class NotIn(ValueRule):
         return tuple(self.forbidden_values)
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """A list of nothing."""
+        """Yield a list of nothing."""
         yield from ValueRule.flaws(self, schema)
         if not self.forbidden_values:
             yield Flaw("forbids no value, so it cannot fail.", "list the values that may not stand here.")

@@ -32,5 +32,5 @@ class Types(RowRule):
     label: str = "every value can be read as its type"
 
     def expression(self) -> pl.Expr:
-        """True: a row that has types could be read."""
+        """Return True: a row that has types could be read."""
         return pl.lit(value=True)

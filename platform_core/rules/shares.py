@@ -17,7 +17,7 @@ from platform_core.rules.base import (
     Schema,
     Severity,
     ShareRule,
-    given,
+    without_nones,
 )
 from platform_core.rules.expressions import Expression, expression
 from platform_core.rules.nulls import NotNull
@@ -35,7 +35,7 @@ class Mostly(ShareRule):
         return f"{self.rule.label}, in at least {self.at_least or 0:.6g} of the rows"
 
     def good(self) -> pl.Expr:
-        """True where the row keeps the rule."""
+        """Return whether the row keeps the rule."""
         return self.rule.holds()
 
     def fitted(self, schema: Schema) -> Self:
@@ -58,12 +58,12 @@ class Mostly(ShareRule):
         return self.rule.broken_by
 
     def dbt_test(self, partition: str | None) -> DbtTest | None:
-        """The same share, in each partition."""
+        """Return the same share, in each partition."""
         condition = self.rule.sql()
         if condition is None:
             return None
         per = partition if self.over == "partition" else None
-        return "share_holds", given(condition=condition, at_least=self.at_least, per=per)
+        return "share_holds", without_nones(condition=condition, at_least=self.at_least, per=per)
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
         """Those of the inner rule, and a share that is none."""
@@ -86,11 +86,11 @@ class OnlyWhere(RowRule):
         return f"{self.rule.label}, where {self.condition.label}"
 
     def expression(self) -> pl.Expr:
-        """True where the condition is not true, or the rule holds."""
+        """Return whether the condition is not true, or the rule holds."""
         return ~self.condition.expression().fill_null(value=False) | self.rule.holds()
 
     def predicate(self, schema: Schema) -> Predicate:
-        """The inner rule on records for which the condition is true."""
+        """Return the inner rule on records for which the condition is true."""
         asks, holds = self.condition.truth(schema), self.rule.predicate(schema)
 
         def predicate(record: Record) -> bool:
@@ -130,14 +130,17 @@ class OnlyWhere(RowRule):
 def mostly(
     rule: RowRule, *, at_least: float, severity: Severity = "warn", over: Over = "partition", label: str | None = None
 ) -> Mostly:
-    """A rule that at least this share (0 to 1, closed) of the rows keeps a row rule; its id is the row rule's."""
+    """Return a rule that at least this share (0 to 1, closed) of the rows keeps a row rule.
+
+    Its id is the row rule's.
+    """
     return Mostly(id=rule.id, label=label or "", columns=rule.columns, severity=severity, dimension=rule.dimension,
                   at_least=at_least, over=over, rule=rule)  # fmt: skip
 
 
 def only_where(rule: RowRule, condition: pl.Expr | str, *, label: str | None = None) -> OnlyWhere:
-    """A row rule asked only of rows for which the condition is true; id and severity are the row rule's."""
-    asked = expression(f"{rule.id}_where", condition)
-    columns = tuple(dict.fromkeys([*rule.columns, *asked.columns]))
+    """Return a row rule asked only of rows for which the condition is true; id and severity are the row rule's."""
+    condition_rule = expression(f"{rule.id}_where", condition)
+    columns = tuple(dict.fromkeys([*rule.columns, *condition_rule.columns]))
     return OnlyWhere(id=rule.id, label=label or "", columns=columns, severity=rule.severity, dimension=rule.dimension,
-                     rule=rule, condition=asked)  # fmt: skip
+                     rule=rule, condition=condition_rule)  # fmt: skip

@@ -9,12 +9,12 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def identifier(name: str) -> str:
-    """A name between quotation marks, those inside doubled."""
+    """Return a name between quotation marks, those inside doubled."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(value: Any) -> str:  # noqa: C901, PLR0911 - one way to write each type
-    """A Python value as a literal of the same value.
+    """Return a Python value as a literal of the same value.
 
     Raises:
         TypeError: SQL has no literal of the value's type.
@@ -53,7 +53,7 @@ def literals(values: Any) -> str:
 
 
 def portable_condition(text: str) -> str | None:
-    """A condition in DuckDB's SQL with every name quoted, or None where Polars may read it otherwise.
+    """Return a condition in DuckDB's SQL with every name quoted, or None where Polars may read it otherwise.
 
     Comparisons, connectives, sums, differences, products, `IS NULL`, `IN` and `BETWEEN` of columns and literals
     mean the same in both; division and functions need not.

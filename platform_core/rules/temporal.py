@@ -45,13 +45,13 @@ class NotFuture(RowRule):
         return f"{self.columns[0]} is not in the future"
 
     def expression(self) -> pl.Expr:
-        """True up to the clock; a missing clock is no verdict, and false."""
+        """Return True up to the clock; a missing clock is no verdict, and false."""
         value = pl.col(self.columns[0]).cast(pl.Datetime("us"))
         latest = pl.col(NOW).cast(pl.Datetime("us")) + self.skew
         return value.is_null() | (value <= latest).fill_null(value=False)
 
     def predicate(self, schema: Schema) -> Predicate:
-        """True up to the record's clock."""
+        """Return True up to the record's clock."""
         column, skew = self.columns[0], self.skew
 
         def predicate(record: Record) -> bool:
@@ -65,11 +65,11 @@ class NotFuture(RowRule):
         return predicate
 
     def sql(self) -> str:
-        """True up to the clock of the query."""
+        """Return True up to the clock of the query."""
         return f"{identifier(self.columns[0])} <= now() + {literal(self.skew)}"
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """A column that is no time."""
+        """Yield a column that is no time."""
         yield from _flaws_of_time(self.columns, schema)
         if not isinstance(self.skew, timedelta):
             yield Flaw(f"has skew={self.skew!r}.", "give a timedelta.")
@@ -101,7 +101,7 @@ class Fresh(DatasetRule):
         return age.dt.total_microseconds() / (3600 * 10**6)
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """A column that is no time."""
+        """Yield a column that is no time."""
         yield from DatasetRule.flaws(self, schema)
         yield from _flaws_of_time(self.columns, schema)
 
@@ -125,7 +125,7 @@ class NoGaps(DatasetRule):
         return values.diff().max().dt.total_microseconds() / (3600 * 10**6)
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """A column that is no time."""
+        """Yield a column that is no time."""
         yield from DatasetRule.flaws(self, schema)
         yield from _flaws_of_time(self.columns, schema)
 
@@ -138,15 +138,15 @@ def _flaws_of_time(columns: tuple[str, ...], schema: Schema) -> Iterator[Flaw]:
 
 
 def not_future(column: str, *, skew: timedelta = _SKEW, severity: Severity = "error") -> NotFuture:
-    """A row rule that an instant or day is not in the future, by the clock that the judge is given."""
+    """Return a row rule that an instant or day is not in the future, by the clock that the judge is given."""
     return NotFuture(columns=(column,), skew=skew, severity=severity)
 
 
 def fresh(column: str, *, within: timedelta, severity: Severity = "warn") -> Fresh:
-    """A rule that the latest value of a column is at most `within` old."""
+    """Return a rule that the latest value of a column is at most `within` old."""
     return Fresh(columns=(column,), at_most=within / timedelta(hours=1), severity=severity)
 
 
 def no_gaps(column: str, *, longest: timedelta, severity: Severity = "warn", over: Over = "partition") -> NoGaps:
-    """A rule that between two consecutive values of a column lies at most `longest`."""
+    """Return a rule that between two consecutive values of a column lies at most `longest`."""
     return NoGaps(columns=(column,), at_most=longest / timedelta(hours=1), severity=severity, over=over)

@@ -30,7 +30,7 @@ class _Pattern(ValueRule):
         return self.source
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True where the pattern is found."""
+        """Return whether the pattern is found."""
         return value.str.contains(self.searched)
 
     def accepts(self, value: Any) -> bool:
@@ -42,11 +42,11 @@ class _Pattern(ValueRule):
         return regex.search_by(self.searched)
 
     def sql(self) -> str:
-        """The pattern in RE2's spelling."""
+        """Return the pattern in RE2's spelling."""
         return f"regexp_matches({identifier(self.column)}, {literal(regex.for_re2(self.searched))})"
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
-        """What does not mean the same in all engines, or does not compile."""
+        """Yield what does not mean the same in all engines, or does not compile."""
         yield from ValueRule.flaws(self, schema)
         yield from (Flaw(message, fix) for message, fix in regex.flaws_of(self.pattern))
 
@@ -62,7 +62,7 @@ class Matches(_Pattern):
     example: ClassVar[str] = 'str_matches=r"^[A-Z]{2}[0-9]+$"'
 
     def words(self) -> str:
-        """The pattern."""
+        """Return the pattern."""
         return f"matches {self.pattern}"
 
     @property
@@ -87,7 +87,7 @@ class Contains(_Pattern):
     example: ClassVar[str] = 'str_contains="[0-9]"'
 
     def words(self) -> str:
-        """The pattern."""
+        """Return the pattern."""
         return f"contains {self.pattern}"
 
     @property
@@ -109,11 +109,11 @@ class StartsWith(ValueRule):
     string: str = ""
 
     def words(self) -> str:
-        """The text."""
+        """Return the text."""
         return f"starts with {self.string}"
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True where the text starts so."""
+        """Return whether the text starts so."""
         return value.str.starts_with(self.string)
 
     def accepts(self, value: Any) -> bool:
@@ -121,7 +121,7 @@ class StartsWith(ValueRule):
         return str(value).startswith(self.string)
 
     def sql(self) -> str:
-        """The comparison."""
+        """Return the comparison."""
         return f"starts_with({identifier(self.column)}, {literal(self.string)})"
 
     @property
@@ -143,11 +143,11 @@ class EndsWith(ValueRule):
     string: str = ""
 
     def words(self) -> str:
-        """The text."""
+        """Return the text."""
         return f"ends with {self.string}"
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True where the text ends so."""
+        """Return whether the text ends so."""
         return value.str.ends_with(self.string)
 
     def accepts(self, value: Any) -> bool:
@@ -155,7 +155,7 @@ class EndsWith(ValueRule):
         return str(value).endswith(self.string)
 
     def sql(self) -> str:
-        """The comparison."""
+        """Return the comparison."""
         return f"ends_with({identifier(self.column)}, {literal(self.string)})"
 
     @property
@@ -189,7 +189,7 @@ class Length(ValueRule):
         return self.exact_value if self.exact_value is not None else self.max_value
 
     def words(self) -> str:
-        """The bounds."""
+        """Return the bounds."""
         if self.exact_value is not None:
             return f"has {self.exact_value} characters"
         if self.max_value is None:
@@ -199,7 +199,7 @@ class Length(ValueRule):
         return f"has {self.min_value} to {self.max_value} characters"
 
     def good(self, value: pl.Expr) -> pl.Expr:
-        """True between the bounds."""
+        """Return True between the bounds."""
         length = value.str.len_chars()
         return length.ge(self.least) if self.most is None else length.is_between(self.least, self.most)
 
@@ -209,7 +209,7 @@ class Length(ValueRule):
         return self.least <= length and (self.most is None or length <= self.most)
 
     def sql(self) -> str:
-        """The bounds; DuckDB's `length` counts code points."""
+        """Return the bounds; DuckDB's `length` counts code points."""
         length = f"length({identifier(self.column)})"
         return f"{length} >= {self.least}" + ("" if self.most is None else f" AND {length} <= {self.most}")
 

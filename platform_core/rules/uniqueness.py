@@ -28,13 +28,13 @@ class Unique(RowRule):
         return f"{', '.join(self.columns)}: no two rows alike"
 
     def expression(self) -> pl.Expr:
-        """True of the first of equal rows `WITHIN` one input, and where a null is among the columns."""
+        """Return True for the first of equal rows `WITHIN` one input, and where a null is among the columns."""
         columns = [pl.col(name) for name in self.columns]
         alone = pl.struct(WITHIN, *columns).is_first_distinct()
         return alone | pl.any_horizontal(column.is_null() for column in columns)
 
     def dbt_test(self, partition: str | None) -> DbtTest:
-        """The test that dbt brings for one column, and one of ours for several."""
+        """Return the test that dbt brings for one column, and one of ours for several."""
         if len(self.columns) == 1:
             return "unique", {}
         names = [identifier(name) for name in self.columns]
@@ -48,5 +48,5 @@ class Unique(RowRule):
 
 
 def unique(*columns: str, severity: Severity = "error") -> Unique:
-    """A row rule that no two rows share the values of `columns`; the first row stays, later ones fail."""
+    """Return a row rule that no two rows share the values of `columns`; the first row stays, later ones fail."""
     return Unique(columns=columns, severity=severity)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from platform_core.rules.base import DatasetRule, DbtTest, Dimension, FaultKind, Over, Severity, given
+from platform_core.rules.base import DatasetRule, DbtTest, Dimension, FaultKind, Over, Severity, without_nones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,11 @@ class Volume(DatasetRule):
         return self.at_least, self.at_most
 
     def dbt_test(self, partition: str | None) -> DbtTest:
-        """The same count, in each partition."""
+        """Return the same count, in each partition."""
         per = partition if self.over == "partition" else None
-        return "measure_holds", given(aggregate="count(*)", at_least=self.at_least, at_most=self.at_most, per=per)
+        return "measure_holds", without_nones(
+            aggregate="count(*)", at_least=self.at_least, at_most=self.at_most, per=per
+        )
 
 
 def volume(
@@ -46,5 +48,5 @@ def volume(
     severity: Severity = "warn",
     over: Over = "partition",
 ) -> Volume:
-    """A rule that the number of rows lies in [at_least, at_most], both closed."""
+    """Return a rule that the number of rows lies in [at_least, at_most], both closed."""
     return Volume(at_least=at_least, at_most=at_most, severity=severity, over=over)

@@ -93,8 +93,8 @@ def fold_interval_join(
     useful_left = left_at + join.after // _MICROSECOND >= right_progress.reached - grace
     useful_right = right_at + join.before // _MICROSECOND >= left_progress.reached - grace
     all_right = pl.concat([old_right, right_rows])
-    kept = JoinState(all_left.filter(useful_left), all_right.filter(useful_right), left_progress, right_progress)
-    return kept, Joined(pairs, late_left, late_right)
+    join_state = JoinState(all_left.filter(useful_left), all_right.filter(useful_right), left_progress, right_progress)
+    return join_state, Joined(pairs, late_left, late_right)
 
 
 def _admit(

@@ -90,20 +90,20 @@ def fold_pattern(
     is_late = batch.select(at).to_series() < watermark - grace
     kinds = {"first": pattern.first, "then": pattern.then, "without": pattern.breaks}
     marks = [kind.fill_null(value=False).alias(f"_{name}") for name, kind in kinds.items()]
-    taken = batch.filter(~is_late).with_columns(*marks, pl.lit(value=False).alias("_ended"))
+    timely_rows = batch.filter(~is_late).with_columns(*marks, pl.lit(value=False).alias("_ended"))
     relevant = reduce(or_, [pl.col(f"_{name}") for name in _KINDS])
-    rows = pl.concat([frame for frame in (state.rows, taken.filter(relevant)) if frame is not None])
+    rows = pl.concat([frame for frame in (state.rows, timely_rows.filter(relevant)) if frame is not None])
     ends = _find_ends(pattern, rows.with_row_index("_row"))
     horizon = progress.reached - grace
     certain = ends.filter(pl.col("_certain_at").dt.timestamp("us") < horizon)
     rows = rows.with_row_index("_row").with_columns(pl.col("_ended") | pl.col("_row").is_in(certain["_row"].implode()))
     waiting = rows.filter(pl.col("_first") & ~pl.col("_ended")).select(*pattern.by, at.alias("_since"))
     since = waiting.group_by(list(pattern.by)).agg(pl.col("_since").min()) if pattern.by else None
-    kept = _drop_useless(pattern, rows.drop("_row"), since, waiting, horizon)
+    useful_rows = _drop_useless(pattern, rows.drop("_row"), since, waiting, horizon)
     columns = [*batch.columns, "outcome", "ended_at"]
     order = ["_certain_at", "ended_at", pattern.clock.time, *pattern.by]
-    given = certain.sort(order, maintain_order=True).select(columns)
-    return PatternState(kept, progress), Ends(given, batch.filter(is_late))
+    certain_ends = certain.sort(order, maintain_order=True).select(columns)
+    return PatternState(useful_rows, progress), Ends(certain_ends, batch.filter(is_late))
 
 
 def _find_ends(pattern: Pattern, rows: pl.DataFrame) -> pl.DataFrame:

@@ -67,18 +67,18 @@ def advance(clock: Clock, progress: Progress, batch: pl.DataFrame, now: datetime
     for name, at in arrived:
         latest[name] = max(at, latest.get(name, BEGINNING))
     names = {name for name, _ in arrived}
-    seen = {name: present if name in names else progress.seen.get(name, present) for name in latest}
+    seen_at = {name: present if name in names else progress.seen.get(name, present) for name in latest}
     lateness = clock.lateness // _MICROSECOND
     awake = [latest[name] for name, idle, _ in running if not idle or name in names]
     reached = max(progress.reached, min(awake) - lateness) if awake else progress.reached
     if not batch.height:
-        return Progress(reached, latest, seen), pl.Series("watermark", [], pl.Int64)
+        return Progress(reached, latest, seen_at), pl.Series("watermark", [], pl.Int64)
     before = rows.select(
         (pl.min_horizontal(own for _, _, own in running) - lateness).cum_max().shift(1).alias("watermark")
     )
     watermark = before["watermark"].fill_null(BEGINNING).clip(progress.reached)
     highest = before["watermark"].max()
-    return Progress(max(reached, BEGINNING if highest is None else int(highest)), latest, seen), watermark  # type: ignore[arg-type] # whole
+    return Progress(max(reached, BEGINNING if highest is None else int(highest)), latest, seen_at), watermark  # type: ignore[arg-type] # whole
 
 
 def _micros(instant: datetime) -> int:

@@ -94,15 +94,19 @@ def _block(seed: int, start: int, customers: int) -> dict[str, pl.DataFrame]:
     orders = orders.join(totals, on="order_id", how="left", maintain_order="left")
     payments = _payments(chance("payments"), orders, times)
     events = _events(chance("events"), table, signed_up, orders, times, owners, lines)
-    wanted = table.head(customers)
-    kept = orders.join(wanted.select("customer_id"), on="customer_id", how="semi", maintain_order="left")
-    of_orders = kept.select("order_id")
+    chosen_customers = table.head(customers)
+    chosen_orders = orders.join(
+        chosen_customers.select("customer_id"), on="customer_id", how="semi", maintain_order="left"
+    )
+    of_orders = chosen_orders.select("order_id")
     return {
-        "customers": wanted,
-        "orders": kept,
+        "customers": chosen_customers,
+        "orders": chosen_orders,
         "order_lines": lines.join(of_orders, on="order_id", how="semi", maintain_order="left"),
         "payments": payments.join(of_orders, on="order_id", how="semi", maintain_order="left"),
-        "events": events.join(wanted.select("customer_id"), on="customer_id", how="semi", maintain_order="left"),
+        "events": events.join(
+            chosen_customers.select("customer_id"), on="customer_id", how="semi", maintain_order="left"
+        ),
     }
 
 
@@ -162,7 +166,7 @@ def _lines(rng: np.random.Generator, order_ids: pl.Series, seed: int) -> pl.Data
 
 
 def _payments(rng: np.random.Generator, orders: pl.DataFrame, times: Numbers) -> pl.DataFrame:
-    """A charge for each order, sometimes after one that failed, and a refund where it was returned."""
+    """Return a charge for each order, sometimes after one that failed, and a refund where it was returned."""
     base = orders.select("order_id", "total_cents", "status")
     method = pl.Series(("card", "wallet", "transfer")).gather(
         np.searchsorted([0.6, 0.85], rng.random(orders.height)).astype(np.int64)
@@ -190,7 +194,7 @@ def _events(
     rng: np.random.Generator, customers: pl.DataFrame, signed_up: Numbers, orders: pl.DataFrame, times: Numbers,
     owners: Places, lines: pl.DataFrame,
 ) -> pl.DataFrame:  # fmt: skip
-    """What customers did, by sessions: one signs up, one for each order, others that only look."""
+    """Return what customers did, by sessions: one signs up, one for each order, others that only look."""
     looks = rng.poisson(2.0 + 2.0 * np.bincount(owners, minlength=signed_up.size))
     look_owners = np.repeat(np.arange(signed_up.size), looks)
     look_times = _seasonal(rng, signed_up[look_owners] + 600, _DAYS * _DAY)
@@ -210,12 +214,12 @@ def _events(
             "seconds": seconds,
         }))  # fmt: skip
 
-    seen = np.repeat(np.arange(ends.size), views)
-    product_ids = _ids("P", 1 + (rng.random(seen.size) ** 2.5 * _PRODUCTS).astype(np.int64), 4)
-    before = np.floor(rng.exponential(120, seen.size)) + 10
-    add(seen, "page_view", ends[seen] - np.minimum(before, 590), product_ids)
-    clicked = rng.random(seen.size) < 0.4  # noqa: PLR2004 - of ten pages four lead on
-    add(seen[clicked], "click", ends[seen[clicked]] - np.minimum(before[clicked], 590) + 5,
+    view_sessions = np.repeat(np.arange(ends.size), views)
+    product_ids = _ids("P", 1 + (rng.random(view_sessions.size) ** 2.5 * _PRODUCTS).astype(np.int64), 4)
+    before = np.floor(rng.exponential(120, view_sessions.size)) + 10
+    add(view_sessions, "page_view", ends[view_sessions] - np.minimum(before, 590), product_ids)
+    clicked = rng.random(view_sessions.size) < 0.4  # noqa: PLR2004 - of ten pages four lead on
+    add(view_sessions[clicked], "click", ends[view_sessions[clicked]] - np.minimum(before[clicked], 590) + 5,
         product_ids.filter(pl.Series(clicked)))  # fmt: skip
     all_sessions = np.arange(ends.size)
     nothing = pl.Series([None] * ends.size, dtype=pl.String)

@@ -16,7 +16,7 @@ from platform_core.quality import judge
 from platform_core.rules import CheckRule, ReferenceRule, RowRule, Rule, ShareRule
 from platform_core.synthetic.errors import CannotGenerate
 from platform_core.synthetic.plan import Plan, Streams, Wish, plan_of, room
-from platform_core.synthetic.pools import found
+from platform_core.synthetic.pools import is_found
 
 _ROUNDS = 48
 _BUDGET = (30_000, 1000)
@@ -77,13 +77,13 @@ def rows_of(wish: Wish, rng: np.random.Generator, *, beside: pl.DataFrame | None
         CannotGenerate: With the rule that most draws broke.
     """
     plan = plan_of(wish, lambda _: rng)
-    there = _typed(plan) if beside is None else beside
-    progress = _Progress(0, {unique: _Prints() for unique in wish.uniques}, there)
-    progress.add(there)
-    kept, refusal = _filled(plan, wish.rows, lambda _: lambda __: rng, progress, reach=None)
+    present_rows = _typed(plan) if beside is None else beside
+    progress = _Progress(0, {unique: _Prints() for unique in wish.uniques}, present_rows)
+    progress.add(present_rows)
+    drawn_rows, refusal = _filled(plan, wish.rows, lambda _: lambda __: rng, progress, reach=None)
     if refusal is not None:
         raise refusal
-    return kept
+    return drawn_rows
 
 
 def blocks_of(wish: Wish, streams: Callable[..., Streams], *, largest: int) -> Iterator[pl.DataFrame]:
@@ -125,10 +125,10 @@ def _filled(
     plan: Plan, rows: int, chance: Callable[[int], Streams], progress: _Progress, *, reach: int | None
 ) -> tuple[pl.DataFrame, CannotGenerate | None]:
     """Draw so many rows by rounds, or as many as can be found, and why there are no more."""
-    kept = _typed(plan)
+    drawn_rows = _typed(plan)
     rejected, yield_rate, budget = _Rejected(), 1.0, _BUDGET[0] + _BUDGET[1] * rows
     for number in range(_ROUNDS):
-        missing = rows - kept.height
+        missing = rows - drawn_rows.height
         if missing <= 0 or budget <= 0:
             break
         size = missing if number == 0 and plan.certain else min(
@@ -136,26 +136,26 @@ def _filled(
         )  # fmt: skip
         batch, budget = plan.draw(chance(number), size, progress.cursor, reach), budget - size
         progress.cursor += size
-        passed = _passing(plan, batch, kept, progress, rejected)
+        passed = _passing(plan, batch, drawn_rows, progress, rejected)
         yield_rate = max(passed.height / max(batch.height, 1), yield_rate / 8, 1e-4)
-        kept = pl.concat([kept, passed.head(missing)]) if kept.height else passed.head(missing)
-    return kept, _spent(plan.wish, kept, rows, rejected) if kept.height < rows else None
+        drawn_rows = pl.concat([drawn_rows, passed.head(missing)]) if drawn_rows.height else passed.head(missing)
+    return drawn_rows, _spent(plan.wish, drawn_rows, rows, rejected) if drawn_rows.height < rows else None
 
 
 def _typed(plan: Plan) -> pl.DataFrame:
     return pl.DataFrame(schema={column.name: column.dtype for column in plan.wish.dataset.columns})
 
 
-def _spent(wish: Wish, kept: pl.DataFrame, rows: int, rejected: _Rejected) -> CannotGenerate:
+def _spent(wish: Wish, drawn_rows: pl.DataFrame, rows: int, rejected: _Rejected) -> CannotGenerate:
     return CannotGenerate(
         wish.dataset.name, f"rule {rejected.worst!r}",
-        f"only {kept.height} of {rows} rows were found that satisfy it together with the other rules.",
+        f"only {drawn_rows.height} of {rows} rows were found that satisfy it together with the other rules.",
         "write it as an equality of a column (it is then computed), tighten the columns' own rules, or ask for fewer.",
     )  # fmt: skip
 
 
 def _passing(
-    plan: Plan, batch: pl.DataFrame, kept: pl.DataFrame, progress: _Progress, rejected: _Rejected
+    plan: Plan, batch: pl.DataFrame, drawn_rows: pl.DataFrame, progress: _Progress, rejected: _Rejected
 ) -> pl.DataFrame:
     verdicts = tuple(_verdicts(plan, batch))
     for rule, good in verdicts:
@@ -164,11 +164,11 @@ def _passing(
         batch = batch.filter(reduce(pl.Series.__and__, [good for _, good in verdicts]))
     for unique, prints in progress.prints.items():
         before = batch.height
-        batch = batch.filter(_new(batch, unique, kept))
+        batch = batch.filter(_new(batch, unique, drawn_rows))
         batch = batch.filter(prints.lack(batch.select(_print(unique)).to_series().to_numpy())
                              | _partly_null(batch, unique))  # fmt: skip
         rejected.note("_".join(unique) + "_unique", before - batch.height)
-    return _within_quotas(plan.wish, batch, progress.counted, kept)
+    return _within_quotas(plan.wish, batch, progress.counted, drawn_rows)
 
 
 def _verdicts(plan: Plan, batch: pl.DataFrame) -> Iterator[tuple[Rule, pl.Series]]:
@@ -183,14 +183,14 @@ def _verdicts(plan: Plan, batch: pl.DataFrame) -> Iterator[tuple[Rule, pl.Series
 def _good(batch: pl.DataFrame, rule: Rule, wish: Wish) -> pl.Series:
     if isinstance(rule, ReferenceRule):
         known = batch.select(pl.all_horizontal(pl.col(name).is_not_null() for name in rule.columns)).to_series()
-        return found(batch, rule, wish.references) | ~known
+        return is_found(batch, rule, wish.references) | ~known
     assert isinstance(rule, RowRule)  # noqa: S101 - for the type checker: a plan tests no other kind
     return batch.select(rule.holds().alias(rule.id)).to_series()
 
 
-def _new(batch: pl.DataFrame, unique: tuple[str, ...], kept: pl.DataFrame) -> pl.Series:
-    """True where the row repeats none before it. By hash: 10 times faster, and a collision is only drawn again."""
-    prints = [frame.select(_print(unique)).to_series() for frame in (kept, batch)]
+def _new(batch: pl.DataFrame, unique: tuple[str, ...], drawn_rows: pl.DataFrame) -> pl.Series:
+    """Return whether the row repeats none before it. By hash: 10 times faster, and a collision is only drawn again."""
+    prints = [frame.select(_print(unique)).to_series() for frame in (drawn_rows, batch)]
     first = reduce(pl.Series.append, prints, pl.Series([], dtype=pl.UInt64)).is_first_distinct()
     return first.tail(batch.height) | _partly_null(batch, unique)
 
@@ -214,38 +214,38 @@ class _Prints:
         self._runs.append(run)
 
     def lack(self, prints: "npt.NDArray[np.uint64]") -> pl.Series:
-        """True where a print was not there."""
-        there = np.zeros(prints.size, dtype=bool)
+        """Return whether a print was not there."""
+        is_known = np.zeros(prints.size, dtype=bool)
         for run in self._runs:
             places = np.searchsorted(run, prints)
-            there |= run[np.minimum(places, run.size - 1)] == prints
-        return pl.Series(~there)
+            is_known |= run[np.minimum(places, run.size - 1)] == prints
+        return pl.Series(~is_known)
 
 
 def _print(names: tuple[str, ...]) -> pl.Expr:
     return reduce(lambda left, right: left * 0x9E3779B1 + right, [pl.col(name).hash() for name in names]).alias("print")
 
 
-def _within_quotas(wish: Wish, batch: pl.DataFrame, counted: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a batch, without those whose null or miss would exceed what the rows so far allow."""
+def _within_quotas(wish: Wish, batch: pl.DataFrame, counted: pl.DataFrame, drawn_rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of a batch, without those whose null or miss would exceed what the rows so far allow."""
     if not _shares(wish):
         return batch
-    there = pl.concat([counted, kept])
+    rows_so_far = pl.concat([counted, drawn_rows])
     while True:
-        excess = _excess(wish, pl.concat([there, batch])).tail(batch.height)
+        excess = _excess(wish, pl.concat([rows_so_far, batch])).tail(batch.height)
         if not excess.any():
             return batch
         batch = batch.filter(~excess)
 
 
 def _shares(wish: Wish) -> list[Rule]:
-    """The rules that allow a share of rows to be bad."""
+    """Return the rules that allow a share of rows to be bad."""
     return [rule for rule in wish.rules if isinstance(rule, ShareRule)
             or (isinstance(rule, ReferenceRule) and not rule.judges_rows)]  # fmt: skip
 
 
 def _excess(wish: Wish, frame: pl.DataFrame) -> pl.Series:
-    """True where a share of nulls or misses, counted from the first row of its partition on, is above its quota."""
+    """Return whether a share of nulls or misses, counted from the first row of its partition on, is above its quota."""
     keys = frame.with_columns(_period(wish.dataset).alias("key")).select("key")
     excess = pl.repeat(value=False, n=frame.height, dtype=pl.Boolean, eager=True)
     for rule in _shares(wish):
@@ -260,18 +260,18 @@ def _excess(wish: Wish, frame: pl.DataFrame) -> pl.Series:
 
 
 def _period(dataset: Dataset) -> pl.Expr:
-    """What rows of one partition share: the start of its period, 5 times faster to group by than its key."""
+    """Return what rows of one partition share: the start of its period, 5 times faster to group by than its key."""
     if dataset.partitions is None:
         return pl.lit(0)
     return dataset.partitions.period()
 
 
 def _counted(rule: Rule, frame: pl.DataFrame, wish: Wish) -> tuple[pl.Series, pl.Series, float] | None:
-    """The rows that count against a dataset rule, the rows that count at all, and the share allowed."""
+    """Return the rows that count against a dataset rule, the rows that count at all, and the share allowed."""
     if isinstance(rule, ShareRule):
         good = frame.select(rule.good().alias("good")).to_series()
         return ~good, good | ~good, 1 - (rule.at_least or 0)
     if isinstance(rule, ReferenceRule) and not rule.judges_rows:
         known = frame.select(pl.all_horizontal(pl.col(name).is_not_null() for name in rule.columns)).to_series()
-        return known & ~found(frame, rule, wish.references), known, 1 - rule.coverage
+        return known & ~is_found(frame, rule, wish.references), known, 1 - rule.coverage
     return None

@@ -17,7 +17,7 @@ class Equation:
     value: pl.Expr
 
     def solved(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The frame with the column computed; what does not fit its type is null."""
+        """Return the frame with the column computed; what does not fit its type is null."""
         dtype = frame.schema[self.column]
         return frame.with_columns(self.value.cast(dtype, strict=False).alias(self.column))
 
@@ -28,8 +28,8 @@ def equations(holds: pl.Expr, dataset: Dataset, *, broken: bool) -> tuple[tuple[
     `a == b` and `... & (a == b)` are read; where the expression is to be broken, `a != b` and `... | (a != b)`.
     """
     splits, equal = (operator.or_, operator.ne) if broken else (operator.and_, operator.eq)
-    found = (_ways(side, dataset, equal) for side in _sides(holds, splits))
-    return tuple(ways for ways in found if ways)
+    sides = (_ways(side, dataset, equal) for side in _sides(holds, splits))
+    return tuple(ways for ways in sides if ways)
 
 
 def _pair(holds: pl.Expr, connect: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> tuple[pl.Expr, pl.Expr] | None:

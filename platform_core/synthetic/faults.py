@@ -103,18 +103,18 @@ class _Case:
     @cached_property
     def _rows(self) -> int:
         """Enough rows that one more bad one changes no share beyond its quota, and a unique column can spare one."""
-        wanted = max([_ROWS, *(_needed(rule) for rule in rules_of(self.dataset))])
+        needed_rows = max([_ROWS, *(_needed(rule) for rule in rules_of(self.dataset))])
         most = room(self.wish(rows=0), lambda _: self.rng)
-        return wanted if most is None else max(1, min(wanted, most - 1))
+        return needed_rows if most is None else max(1, min(needed_rows, most - 1))
 
     def wish(self, *, rows: int, without: Collection[str] = (), broken: Rule | None = None) -> Wish:
-        held = tuple(
+        kept_rules = tuple(
             rule for rule in rules_of(self.dataset)
             if rule.id not in without and (broken is None or rule.id != broken.id)
         )  # fmt: skip
         at_fault, beside = (None, ()) if broken is None else broken.broken_by
-        held = (*(rule.stronger for rule in held), *beside)
-        return Wish(self.dataset, held, self.references, first_partition(self.dataset), rows, at_fault)
+        kept_rules = (*(rule.stronger for rule in kept_rules), *beside)
+        return Wish(self.dataset, kept_rules, self.references, first_partition(self.dataset), rows, at_fault)
 
     def red(self, frame: pl.DataFrame, now: datetime | None = None) -> frozenset[str]:
         return frozenset(red_rules(frame, self.dataset, self.references, now=now))
@@ -131,7 +131,7 @@ def _needed(rule: Rule) -> int:
 
 
 def _share(rule: Rule) -> float | None:
-    """The share of rows that must be good, where the rule speaks of one."""
+    """Return the share of rows that must be good, where the rule speaks of one."""
     if isinstance(rule, ReferenceRule):
         return rule.coverage
     return rule.at_least if isinstance(rule, ShareRule) else None
@@ -182,12 +182,12 @@ def _rows(case: _Case, rule: Rule) -> Iterator[Fault]:
     why = "no draw broke it"
     for without in _give_ways(case.dataset, rule):
         try:
-            found = _best(case, rule, count, stay, without)
+            fault = _best(case, rule, count, stay, without)
         except CannotGenerate as error:
             why = f"{error.culprit}: {error.reason}"
             continue
-        if found is not None:
-            yield found
+        if fault is not None:
+            yield fault
             return
     raise case.cannot(rule, why)
 
@@ -198,7 +198,7 @@ def _too_many(rule: Rule, rows: int) -> int:
 
 
 def _best(case: _Case, rule: Rule, count: int, stay: pl.DataFrame, without: tuple[str, ...]) -> Fault | None:
-    """The fault with the fewest other rules broken in a few tries; None if the rule itself stayed whole."""
+    """Return the fault with the fewest other rules broken in a few tries; None if the rule itself stayed whole."""
     wish = case.wish(rows=count, without=without, broken=rule)
     best: tuple[pl.DataFrame, frozenset[str]] | None = None
     for _ in range(_TRIES):
@@ -244,7 +244,7 @@ def _speaks_of(rule: Rule, columns: tuple[str, ...]) -> bool:
 
 
 def _alike(case: _Case, rule: Rule) -> Iterator[Fault]:
-    """A row that repeats another: all of it where it may, else as little as must be."""
+    """Yield a row that repeats another: all of it where it may, else as little as must be."""
     others = case.wish(rows=0).uniques
     apart = {name for columns in others if not set(columns) <= set(rule.columns) for name in columns}
     fresh = rows_of(case.wish(rows=1), case.rng, beside=case.good)
@@ -258,7 +258,7 @@ def _alike(case: _Case, rule: Rule) -> Iterator[Fault]:
     judged = [(frame, red) for frame, red in ((frame, case.red(frame)) for frame in frames) if rule.id in red]
     if not judged:
         raise case.cannot(rule, "a row that repeats another was accepted.")
-    yield _fault(case, rule, *min(judged, key=lambda each: len(each[1])))
+    yield _fault(case, rule, *min(judged, key=lambda pair: len(pair[1])))
 
 
 def _volume(case: _Case, rule: Rule) -> Iterator[Fault]:

@@ -104,7 +104,7 @@ class Sequence(Part):
         return joined([part.draw(rng, rows) for part in self._bundled()])
 
     def _bundled(self) -> Iterator[Part]:
-        """The parts, neighbours put together while their texts still fit a table."""
+        """Yield the parts, neighbours put together while their texts still fit a table."""
         bundle: tuple[Part, ...] = ()
         for part in self.parts:
             if bundle and Sequence((*bundle, part)).size > _TABLE:
@@ -127,7 +127,7 @@ class Either(Part):
         return sum(part.size for part in self.parts)
 
     def every(self) -> Iterator[str]:
-        """The texts of each part."""
+        """Return the texts of each part."""
         return itertools.chain.from_iterable(part.every() for part in self.parts)
 
     def _draw(self, rng: np.random.Generator, rows: int) -> pl.Series:
@@ -139,7 +139,7 @@ class Either(Part):
 
 
 def repeated(part: Part, least: int, most: int) -> Part:
-    """A part from `least` to `most` times, both closed."""
+    """Return a part from `least` to `most` times, both closed."""
     always = (part,) * least
     if most == least:
         return Sequence(always)
@@ -148,7 +148,7 @@ def repeated(part: Part, least: int, most: int) -> Part:
 
 
 def joined(parts: list[pl.Series]) -> pl.Series:
-    """The texts of several series, row by row, as one."""
+    """Return the texts of several series, row by row, as one."""
     return parts[0] if len(parts) == 1 else pl.select(pl.concat_str(parts)).to_series()
 
 
@@ -168,7 +168,7 @@ class Pattern:
 
 
 def pattern_of(regex: str) -> Pattern:
-    """A drawable pattern.
+    """Return a drawable pattern.
 
     Raises:
         UnreadablePatternError: With the part that cannot be drawn.

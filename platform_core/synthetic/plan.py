@@ -54,7 +54,7 @@ class Wish:
     broken: Rule | None = None
 
     def rules_on(self, column: str) -> list[ValueRule]:
-        """The rules on the values of one column, and that no text of it means null where it comes from."""
+        """Return the rules on the values of one column, and that no text of it means null where it comes from."""
         own = [rule for rule in self.value_rules if rule.columns[0] == column]
         source, declared = self.dataset.source, self.dataset.column(column)
         words = source.null_words(column) if source is not None else None
@@ -80,8 +80,8 @@ class Wish:
     @property
     def uniques(self) -> list[tuple[str, ...]]:
         """The sets of columns in which no two rows are alike, the smallest first."""
-        found = {rule.columns for rule in self.rules if isinstance(rule, RowRule) and rule.compares_rows}
-        return sorted(found, key=lambda names: (len(names), names))
+        column_sets = {rule.columns for rule in self.rules if isinstance(rule, RowRule) and rule.compares_rows}
+        return sorted(column_sets, key=lambda names: (len(names), names))
 
     @property
     def emptied(self) -> str | None:
@@ -160,7 +160,7 @@ class Plan:
 
 
 def plan_of(wish: Wish, streams: Streams) -> Plan:
-    """The plan for a wish.
+    """Return the plan for a wish.
 
     Raises:
         CannotGenerate: A column has no value, a reference leads nowhere, or fewer rows can differ than are wanted.
@@ -195,7 +195,10 @@ def _sources(wish: Wish, streams: Streams) -> list[Source]:
 
 
 def _refined_sources(wish: Wish, streams: Streams, drawn: Collection[str]) -> list[Source]:
-    """The columns of which the dataset's section says how they are spread; not one whose rule every row breaks."""
+    """Return the columns of which the dataset's section says how they are spread.
+
+    Not one whose rule every row breaks.
+    """
     refinement = refinement_of(wish.dataset)
     broken = wish.broken.columns if wish.broken is not None else ()
     columns = {name: recipe for name, recipe in refinement.columns.items() if name not in {*drawn, *broken}}
@@ -220,9 +223,14 @@ def _correlations(wish: Wish, sources: Sequence[Source]) -> dict[tuple[str, str]
 def _guarded(
     wish: Wish, products: Sequence[Product], choices: tuple[tuple[Equation, ...], ...]
 ) -> tuple[tuple[str, ...], ...]:
-    """The unique sets in which rows may be alike: small products begin again, equations write over what was drawn."""
+    """Return the unique sets in which rows may be alike.
+
+    Small products begin again, equations write over what was drawn.
+    """
     computed = {way.column for ways in choices for way in ways}
-    apart = [set(each.unique) for each in products if each.count > SMALL and not set(each.unique) & computed]
+    apart = [
+        set(product.unique) for product in products if product.count > SMALL and not set(product.unique) & computed
+    ]
     return tuple(unique for unique in wish.uniques if not any(names <= set(unique) for names in apart))
 
 
@@ -237,7 +245,7 @@ def _judge_references(wish: Wish) -> None:
 
 
 def _empty(wish: Wish, pools: Sequence[pl.DataFrame]) -> list[str]:
-    """The columns that can only be null because nothing is there to refer to."""
+    """Return the columns that can only be null because nothing is there to refer to."""
     names = [name for pool in pools for name in pool.columns]
     for name in names:
         column = wish.dataset.column(name)
@@ -292,27 +300,29 @@ def _judge_room(wish: Wish, sources: Sequence[Source]) -> None:
 
 def _choices(wish: Wish) -> tuple[tuple[Equation, ...], ...]:
     """For each equality, the ways to compute a side; a side that refers elsewhere only where there is no other."""
-    found = [
+    equalities = [
         ways for rule in (*wish.rules, wish.broken) if isinstance(rule, RowRule) and rule.equality is not None
         for ways in equations(rule.equality, wish.dataset, broken=rule is wish.broken)
     ]  # fmt: skip
     strict = {name for rule in wish.reference_rules if rule.judges_rows for name in rule.columns}
     strict |= {name for unique in wish.uniques for name in unique}
-    return tuple(tuple(way for way in ways if way.column not in strict) or ways for ways in found)
+    return tuple(tuple(way for way in ways if way.column not in strict) or ways for ways in equalities)
 
 
 def _nulls(wish: Wish) -> dict[str, float]:
-    kept = {name for unique in wish.uniques for name in unique}
-    kept |= set(wish.dataset.partitions.columns) if wish.dataset.partitions else set()
-    held = {rule.empties for rule in wish.rules if isinstance(rule, RowRule) and rule.empties is not None}
+    full_columns = {name for unique in wish.uniques for name in unique}
+    full_columns |= set(wish.dataset.partitions.columns) if wish.dataset.partitions else set()
+    emptied_columns = {rule.empties for rule in wish.rules if isinstance(rule, RowRule) and rule.empties is not None}
     about = {wish.broken.columns} if isinstance(wish.broken, RowRule | ReferenceRule) else set()
-    kept |= held | {name for names in about for name in names}
-    shares = {column.name: _NULLS for column in wish.dataset.columns if column.nullable and column.name not in kept}
-    asked = refinement_of(wish.dataset).nulls
+    full_columns |= emptied_columns | {name for names in about for name in names}
+    shares = {
+        column.name: _NULLS for column in wish.dataset.columns if column.nullable and column.name not in full_columns
+    }
+    null_shares = refinement_of(wish.dataset).nulls
     for rule in wish.rules:
         if isinstance(rule, DatasetRule) and rule.empties in shares:
             shares[rule.empties] = (1 - (rule.at_least or 0)) / 2
-    shares |= {name: share for name, share in asked.items() if name in shares}
+    shares |= {name: share for name, share in null_shares.items() if name in shares}
     return shares if wish.emptied is None else {**shares, wish.emptied: 1.0}
 
 
@@ -327,7 +337,7 @@ def _misses(wish: Wish, streams: Streams) -> dict[str, tuple[float, Values]]:
 
 
 def _tests(wish: Wish, choices: tuple[tuple[Equation, ...], ...]) -> tuple[Rule, ...]:
-    """The rules that draws do not satisfy by themselves, the broken one last."""
+    """Return the rules that draws do not satisfy by themselves, the broken one last."""
     computed = {way.column for ways in choices for way in ways}
     tried: list[Rule] = [rule for rule in wish.rules if isinstance(rule, CheckRule)]
     tried += [rule for rule in wish.rules if isinstance(rule, RowRule) and _is_left_to_trial(rule)]

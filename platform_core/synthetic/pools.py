@@ -29,26 +29,26 @@ def pools_of(
     return tuple(pools)
 
 
-def _each_once(there: pl.DataFrame, rule: ReferenceRule) -> pl.DataFrame:
-    return there.select(rule.columns).drop_nulls().unique(maintain_order=True)
+def _each_once(target_rows: pl.DataFrame, rule: ReferenceRule) -> pl.DataFrame:
+    return target_rows.select(rule.columns).drop_nulls().unique(maintain_order=True)
 
 
 def _allowed(pool: pl.DataFrame, rules: Sequence[ValueRule], broken: ValueRule | None) -> pl.DataFrame:
-    wanted = [rule.holds() for rule in rules if rule.columns[0] in pool.columns]
+    conditions = [rule.holds() for rule in rules if rule.columns[0] in pool.columns]
     if broken is not None and broken.columns[0] in pool.columns:
-        wanted.append(~broken.holds())
-    return pool.filter(wanted) if wanted else pool
+        conditions.append(~broken.holds())
+    return pool.filter(conditions) if conditions else pool
 
 
-def found(frame: pl.DataFrame, rule: ReferenceRule, references: Mapping[str, pl.DataFrame]) -> pl.Series:
-    """True where the row's values are all there and are found in the other dataset."""
+def is_found(frame: pl.DataFrame, rule: ReferenceRule, references: Mapping[str, pl.DataFrame]) -> pl.Series:
+    """Return whether the row's values are all there and are found in the other dataset."""
     names = list(rule.columns)
     keys = references[rule.id].select(names).drop_nulls().unique().with_columns(pl.lit(value=True).alias("_found"))
     joined = frame.select(names).join(keys, on=names, how="left", maintain_order="left")
     return joined["_found"].fill_null(value=False)
 
 
-def drawn(pool: pl.DataFrame, rng: np.random.Generator, rows: int, reach: int | None) -> pl.DataFrame:
+def draw_rows(pool: pl.DataFrame, rng: np.random.Generator, rows: int, reach: int | None) -> pl.DataFrame:
     """Rows of a frame drawn with repetition, of the first `reach` rows only where that is named.
 
     Of keys of one column the first ones are drawn oftener, since a few have many followers: the first hundredth ten

@@ -61,12 +61,12 @@ def refinement_of(dataset: Dataset) -> Refinement:
     generators = load_plugins(GENERATORS) if "generator" in str(dataset.synthetic) else {}
     table, problems = refined_table(dataset.synthetic, dataset.name, kinds, generators)
     columns = {recipe.name: recipe for recipe in table.columns}
-    said = _said(dataset.synthetic)
-    problems += _problems(dataset, columns, said, [name for pair in table.correlations for name in pair[:2]])
+    said_by_column = _said(dataset.synthetic)
+    problems += _problems(dataset, columns, said_by_column, [name for pair in table.correlations for name in pair[:2]])
     if problems:
         raise ContractError(problems)
-    nulls = {name: recipe.null_rate for name, recipe in columns.items() if "null_rate" in said[name]}
-    drawn = {name: replace(recipe, null_rate=0.0) for name, recipe in columns.items() if said[name] - _BESIDE}
+    nulls = {name: recipe.null_rate for name, recipe in columns.items() if "null_rate" in said_by_column[name]}
+    drawn = {name: replace(recipe, null_rate=0.0) for name, recipe in columns.items() if said_by_column[name] - _BESIDE}
     return Refinement(drawn, nulls, {(first, second): value for first, second, value in table.correlations})
 
 
@@ -87,7 +87,10 @@ def _said(section: Mapping[str, Any]) -> dict[str, set[str]]:
 
 
 def _problems(
-    dataset: Dataset, columns: Mapping[str, ColumnRecipe], said: Mapping[str, set[str]], correlated: Sequence[str]
+    dataset: Dataset,
+    columns: Mapping[str, ColumnRecipe],
+    said_by_column: Mapping[str, set[str]],
+    correlated: Sequence[str],
 ) -> Iterator[Problem]:
     rules = rules_of(dataset)
     references = {name: rule for rule in rules if isinstance(rule, ReferenceRule) for name in rule.columns}
@@ -98,7 +101,7 @@ def _problems(
         if recipe.null_rate and not column.nullable:
             yield Problem(dataset.name, culprit, f"has a null_rate of {recipe.null_rate:g}, and may not be null.",
                           "leave null_rate out, or declare nullable=True.")  # fmt: skip
-        if name in references and said[name] - _BESIDE:
+        if name in references and said_by_column[name] - _BESIDE:
             yield Problem(dataset.name, culprit, f"takes its values from {references[name].dataset}.",
                           "say null_rate alone, or refine the column that it refers to.")  # fmt: skip
     kept_apart = {*references, *dataset.key, *(column.name for column in dataset.columns if column.unique)}
@@ -109,7 +112,7 @@ def _problems(
 
 
 def _kind(dtype: pl.DataType) -> str | None:
-    """The type of a recipe's column for a contract's; None where a recipe has no such values."""
+    """Return the type of a recipe's column for a contract's; None where a recipe has no such values."""
     if dtype.is_integer():
         return "integer"
     if dtype.is_float() or isinstance(dtype, pl.Decimal):
@@ -128,7 +131,7 @@ def refined_sources(
     window: tuple[datetime, datetime],
     chance: np.random.Generator,
 ) -> list[Source]:
-    """The sources of the refined columns; all columns of a person are one.
+    """Return the sources of the refined columns; all columns of a person are one.
 
     Args:
         dataset: The contract.
@@ -147,17 +150,17 @@ def refined_sources(
     sources = []
     for recipes in groups.values():
         columns = [column for recipe in recipes if (column := dataset.column(recipe.name)) is not None]
-        held = [rule for recipe in recipes for rule in rules.get(recipe.name, ())]
+        rules_held = [rule for recipe in recipes for rule in rules.get(recipe.name, ())]
         bounded = [_bounded(recipe, column, rules.get(recipe.name, ()), window)
                    for recipe, column in zip(recipes, columns, strict=True)]  # fmt: skip
-        sources.append(_source(bounded, columns, held, chance))
+        sources.append(_source(bounded, columns, rules_held, chance))
     return sources
 
 
 def _bounded(
     recipe: ColumnRecipe, column: Column, rules: Sequence[ValueRule], window: tuple[datetime, datetime]
 ) -> ColumnRecipe:
-    """The recipe with the contract's bounds, where it needs some and says none."""
+    """Return the recipe with the contract's bounds, where it needs some and says none."""
     line = line_of(column.dtype)
     if recipe.low is not None or recipe.high is not None or line is None:
         return recipe
@@ -165,7 +168,7 @@ def _bounded(
         return replace(recipe, low=window[0], high=window[1] - MICROSECONDS)
     if recipe.distribution not in _BOUNDED or recipe.values or recipe.generator or recipe.mixture:
         return recipe
-    allowed = reduce(lambda held, rule: held & rule.allowed(line), rules, everything(line))
+    allowed = reduce(lambda together, rule: together & rule.allowed(line), rules, everything(line))
     if not allowed or not rules:
         return recipe
     low, high = (float(end) / 10 ** getattr(column.dtype, "scale", 0)
@@ -185,17 +188,19 @@ def _source(
     share = probe.height / _PROBE
 
     def draw(rng: np.random.Generator, rows: int, start: int, _: int | None) -> pl.DataFrame:
-        found = probe.clear()
+        passing = probe.clear()
         for _try in range(_TRIES):
-            wanted = rows - found.height
-            if wanted <= 0:
+            missing_rows = rows - passing.height
+            if missing_rows <= 0:
                 break
-            size = wanted if share == 1 and not found.height else int(wanted / share * 1.1) + 8
-            more = _passing(_drawn(recipes, columns, rng, start + found.height, size), rules)
-            found = more if found.is_empty() else pl.concat([found, more])
-        if found.height < rows:
-            raise NoValueError(f"{rows} values were wanted, {found.height} found that the rules and the section allow.")
-        return found.head(rows)
+            size = missing_rows if share == 1 and not passing.height else int(missing_rows / share * 1.1) + 8
+            more = _passing(_drawn(recipes, columns, rng, start + passing.height, size), rules)
+            passing = more if passing.is_empty() else pl.concat([passing, more])
+        if passing.height < rows:
+            raise NoValueError(
+                f"{rows} values were wanted, {passing.height} found that the rules and the section allow."
+            )
+        return passing.head(rows)
 
     return Source(names, draw, lambda _: None)
 
@@ -204,21 +209,21 @@ def _drawn(
     recipes: Sequence[ColumnRecipe], columns: Sequence[Column], rng: np.random.Generator, start: int, rows: int
 ) -> pl.DataFrame:
     if recipes[0].person is None:
-        made = [recipes[0].draw(rng, start, rows)]
+        drawn = [recipes[0].draw(rng, start, rows)]
     else:
         folk = people(rng, start + 1, rows, dict(recipes[0].countries))
-        made = [folk[recipe.person] for recipe in recipes if recipe.person is not None]
-    return pl.DataFrame([_typed(values, column) for values, column in zip(made, columns, strict=True)])
+        drawn = [folk[recipe.person] for recipe in recipes if recipe.person is not None]
+    return pl.DataFrame([_typed(values, column) for values, column in zip(drawn, columns, strict=True)])
 
 
 def _typed(values: pl.Series, column: Column) -> pl.Series:
-    """The values in the column's type; null where it has no such value."""
+    """Return the values in the column's type; null where it has no such value."""
     if isinstance(values.dtype, pl.Datetime) and isinstance(column.dtype, pl.Datetime) and not column.dtype.time_zone:
         values = values.dt.replace_time_zone(None)
     return values.cast(column.dtype, strict=False).alias(column.name)
 
 
 def _passing(rows: pl.DataFrame, rules: Sequence[ValueRule]) -> pl.DataFrame:
-    wanted = [rule.holds() for rule in rules]
+    conditions = [rule.holds() for rule in rules]
     filled = rows.drop_nulls()
-    return filled.filter(wanted) if wanted else filled
+    return filled.filter(conditions) if conditions else filled

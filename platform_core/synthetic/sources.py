@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from platform_core.synthetic.numbering import Places, numbered, permuted
-from platform_core.synthetic.pools import drawn
+from platform_core.synthetic.pools import draw_rows
 from platform_core.synthetic.values import Values
 
 COUNTABLE = 1 << 62
@@ -53,7 +53,7 @@ def pool_source(pool: pl.DataFrame) -> Source:
         differing = pool.unique(subset=names, maintain_order=True, keep="first")
         return differing.height, lambda places: differing[places]
 
-    return Source(tuple(pool.columns), lambda rng, rows, _, reach: drawn(pool, rng, rows, reach), counted)
+    return Source(tuple(pool.columns), lambda rng, rows, _, reach: draw_rows(pool, rng, rows, reach), counted)
 
 
 def size(sources: Sequence[Source], unique: tuple[str, ...]) -> int | None:
@@ -107,14 +107,14 @@ class Product:
 def with_products(
     sources: Sequence[Source], uniques: Sequence[tuple[str, ...]], key: Callable[[str], int]
 ) -> tuple[tuple[Source, ...], tuple[Product, ...]]:
-    """The sources, and the products that replace those of them whose rows must differ and can be numbered."""
-    left, products = list(sources), []
+    """Return the sources, and the products that replace those of them whose rows must differ and can be numbered."""
+    remaining, products = list(sources), []
     for unique in uniques:
-        touched = [source for source in left if set(source.columns) & set(unique)]
+        touched = [source for source in remaining if set(source.columns) & set(unique)]
         covered = {name for source in touched for name in source.columns}
         count = size(touched, unique)
         if count is None or not touched or not set(unique) <= covered:
             continue
         products.append(Product(unique, tuple(touched), count, key(",".join(unique))))
-        left = [source for source in left if source not in touched]
-    return tuple(left), tuple(products)
+        remaining = [source for source in remaining if source not in touched]
+    return tuple(remaining), tuple(products)

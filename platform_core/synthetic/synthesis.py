@@ -108,7 +108,7 @@ def most_rows(dataset: Dataset, references: Mapping[str, pl.DataFrame], rows: in
 
 
 def passing(wish: Wish, rng: np.random.Generator) -> pl.DataFrame:
-    """The wished rows by one source of chance, such that the rules on the whole hold too."""
+    """Return the wished rows by one source of chance, such that the rules on the whole hold too."""
     return _chosen(wish, rows_of(wish, rng), lambda: many_rows(wish, rng))
 
 
@@ -130,9 +130,9 @@ def slices(many: pl.DataFrame, rows: int, rules: Sequence[DatasetRule]) -> Itera
 
 
 def broken_by(frame: pl.DataFrame, rules: Sequence[DatasetRule], wish: Wish) -> list[str]:
-    """The ids of those of the rules that the frame breaks."""
-    asked = {rule.id for rule in rules}
-    return [rule_id for rule_id in red_rules(frame, wish.dataset, wish.references) if rule_id in asked]
+    """Return the ids of those of the rules that the frame breaks."""
+    rule_ids = {rule.id for rule in rules}
+    return [rule_id for rule_id in red_rules(frame, wish.dataset, wish.references) if rule_id in rule_ids]
 
 
 def _wish(
@@ -176,7 +176,7 @@ def _measured(wish: Wish) -> list[DatasetRule]:
 
 
 def _chosen(wish: Wish, frame: pl.DataFrame, more: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-    """The frame, or other rows out of more, such that the rules on the whole hold."""
+    """Return the frame, or other rows out of more, such that the rules on the whole hold."""
     measured = _measured(wish)
     if not measured or not broken_by(frame, measured, wish):
         return frame
@@ -214,13 +214,13 @@ def _judge_volume(wish: Wish, rules: list[DatasetRule]) -> None:
 
 def _cut(blocks: Iterator[pl.DataFrame], rows: int | None, size: int) -> Iterator[pl.DataFrame]:
     """Cut blocks into batches of so many rows, up to a number of rows."""
-    left, parts = rows, list[pl.DataFrame]()
-    while left is None or left > 0:
+    remaining, parts = rows, list[pl.DataFrame]()
+    while remaining is None or remaining > 0:
         block = next(blocks, None)
         if block is None:
             break
-        block = block if left is None else block.head(left)
-        left = None if left is None else left - block.height
+        block = block if remaining is None else block.head(remaining)
+        remaining = None if remaining is None else remaining - block.height
         parts.append(block)
         while sum(part.height for part in parts) >= size:
             joined = pl.concat(parts)

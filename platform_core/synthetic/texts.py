@@ -39,14 +39,14 @@ class Shape:
     sized: bool
 
     def fitted(self, rng: np.random.Generator, core: pl.Series) -> pl.Series:
-        """The core between prefix and suffix, filled up to an allowed length where the pattern leaves room."""
+        """Return the core between prefix and suffix, filled up to an allowed length where the pattern leaves room."""
         body = joined([pl.Series([self.prefix]), core])
         if not self.sized or not (self.pattern is None or self.pattern.open_end or self.pattern.open_start):
             return joined([body, pl.Series([self.suffix])])
-        wanted = self.lengths.draw(rng, core.len()) - len(self.suffix)
+        lengths = self.lengths.draw(rng, core.len()) - len(self.suffix)
         if self.pattern is None:
-            body = pl.select(pl.lit(body).str.slice(0, wanted.clip(lower_bound=len(self.prefix)))).to_series()
-        missing = (wanted - body.str.len_chars().cast(pl.Int64)).clip(lower_bound=0)
+            body = pl.select(pl.lit(body).str.slice(0, lengths.clip(lower_bound=len(self.prefix)))).to_series()
+        missing = (lengths - body.str.len_chars().cast(pl.Int64)).clip(lower_bound=0)
         filling = _filling(rng, core.len(), missing)
         in_front = self.pattern is not None and not self.pattern.open_end
         return joined([*([filling, body] if in_front else [body, filling]), pl.Series([self.suffix])])
@@ -63,7 +63,7 @@ def _filling(rng: np.random.Generator, rows: int, lengths: pl.Series) -> pl.Seri
 
 
 def shape_of(rules: Sequence[ValueRule], broken: ValueRule | None) -> Shape:
-    """The shape that `rules` ask for, with the lengths of a broken length rule turned round.
+    """Return the shape that `rules` ask for, with the lengths of a broken length rule turned round.
 
     Raises:
         UnreadablePatternError: A pattern cannot be drawn.
@@ -72,9 +72,9 @@ def shape_of(rules: Sequence[ValueRule], broken: ValueRule | None) -> Shape:
     sized = [rule for rule in (*rules, broken) if rule is not None and rule.text.lengths]
     for rule in sized:
         lengths &= ~_lengths(rule) if rule is broken else _lengths(rule)
-    asked = sorted((rule.text for rule in rules if rule.text.pattern), key=lambda text: not text.anchored)
-    pattern = pattern_of(str(asked[0].pattern)) if asked else None
-    if pattern is not None and asked[0].anchored:
+    texts = sorted((rule.text for rule in rules if rule.text.pattern), key=lambda text: not text.anchored)
+    pattern = pattern_of(str(texts[0].pattern)) if texts else None
+    if pattern is not None and texts[0].anchored:
         pattern = replace(pattern, open_start=False)
     return Shape(
         pattern, _first(rule.text.prefix for rule in rules), _first(rule.text.suffix for rule in rules),
@@ -119,7 +119,7 @@ def _odd(rng: np.random.Generator, rows: int) -> pl.Series:
 
 
 def listed(rules: Sequence[ValueRule], broken: ValueRule | None) -> tuple[object, ...] | None:
-    """The values that rules name, where they must be taken from a list; None where nothing is listed."""
+    """Return the values that rules name, where they must be taken from a list; None where nothing is listed."""
     named = next((rule.listed for rule in rules if rule.listed is not None), None)
     return named if named is not None or broken is None else broken.unlisted
 

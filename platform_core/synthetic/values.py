@@ -61,7 +61,7 @@ def values_of(
     window: tuple[datetime, datetime],
     key: Literal["alone", "part"] | None,
 ) -> Values:
-    """The values of a column by the rules on it, and against the broken one.
+    """Return the values of a column by the rules on it, and against the broken one.
 
     Args:
         column: The column.
@@ -86,8 +86,8 @@ def values_of(
 
 
 def _allowed(line: Line, rules: Sequence[ValueRule], broken: ValueRule | None) -> Intervals:
-    held = reduce(Intervals.__and__, (rule.allowed(line) for rule in rules), everything(line))
-    return held if broken is None else held & ~broken.allowed(line)
+    allowed = reduce(Intervals.__and__, (rule.allowed(line) for rule in rules), everything(line))
+    return allowed if broken is None else allowed & ~broken.allowed(line)
 
 
 def _ordered(
@@ -96,12 +96,12 @@ def _ordered(
     if not allowed:
         raise NoValueError(f"no {column.dtype} satisfies the rules together.")
     if key == "alone" and not column.dtype.is_temporal():
-        wide = _near(column, allowed, window, 10**15)
+        wide = _plausible_part(column, allowed, window, 10**15)
         if (wide.size or 0) >= _WIDE:
             return Values(wide.draw, (wide.size or 0) // GAP, lambda places: _at(wide, places), serial=True)
         if wide.size is not None:
             return Values(wide.draw, wide.size, lambda places: _at(wide, places))
-    near = _near(column, allowed, window, 1000 if key is None else 100_000)
+    near = _plausible_part(column, allowed, window, 1000 if key is None else 100_000)
     if near.size is None:
         return Values(near.draw)
     count = near.size
@@ -112,7 +112,7 @@ def _ordered(
 
 
 def _at(values: Intervals, places: Places) -> pl.Series:
-    """The values at places, counted from 0 upwards over all pieces."""
+    """Return the values at places, counted from 0 upwards over all pieces."""
     lows = [int(low) for low, _ in values.pieces]
     ends = [0]
     for low, high in values.pieces:
@@ -134,8 +134,8 @@ def _at_either(near: Intervals, rest: Intervals, places: Places) -> pl.Series:
     ).to_series()
 
 
-def _near(column: Column, allowed: Intervals, window: tuple[datetime, datetime], width: int) -> Intervals:
-    """The plausible part of what is allowed."""
+def _plausible_part(column: Column, allowed: Intervals, window: tuple[datetime, datetime], width: int) -> Intervals:
+    """Return the plausible part of what is allowed."""
     line = allowed.line
     if isinstance(column.dtype, pl.Datetime) or column.dtype == pl.Date:
         low, high = line.up(window[0]), line.before(line.up(window[1]))
@@ -162,8 +162,10 @@ def _few(column: Column, rules: Sequence[ValueRule], broken: ValueRule | None) -
 
 def _chosen(column: Column, few: tuple[object, ...], rules: Sequence[ValueRule], broken: ValueRule | None) -> Values:
     known = set(column.dtype.categories) if isinstance(column.dtype, pl.Enum) else set(few)
-    options = pl.Series([each for each in dict.fromkeys(few) if each in known and each is not None], dtype=column.dtype)
-    options = kept(options, rules, broken)
+    options = pl.Series(
+        [option for option in dict.fromkeys(few) if option in known and option is not None], dtype=column.dtype
+    )
+    options = values_keeping(options, rules, broken)
     if options.is_empty():
         raise NoValueError(f"none of {len(few)} possible values satisfies the rules together.")
     return Values(
@@ -172,13 +174,13 @@ def _chosen(column: Column, few: tuple[object, ...], rules: Sequence[ValueRule],
     )  # fmt: skip
 
 
-def kept(values: pl.Series, rules: Sequence[ValueRule], broken: ValueRule | None) -> pl.Series:
-    """The values that satisfy every rule and break the broken one."""
-    wanted = [*(rule.holds() for rule in rules), *([] if broken is None else [~broken.holds()])]
-    if not wanted:
+def values_keeping(values: pl.Series, rules: Sequence[ValueRule], broken: ValueRule | None) -> pl.Series:
+    """Return the values that satisfy every rule and break the broken one."""
+    conditions = [*(rule.holds() for rule in rules), *([] if broken is None else [~broken.holds()])]
+    if not conditions:
         return values
     name = (*rules, *([] if broken is None else [broken]))[0].columns[0]
-    return values.alias(name).to_frame().filter(wanted).to_series()
+    return values.alias(name).to_frame().filter(conditions).to_series()
 
 
 def _texts(
@@ -187,7 +189,7 @@ def _texts(
     best, best_share = None, 0.0
     try:
         for draw in candidates(column, rules, broken, differing=differing):
-            share = kept(draw(rng, _PROBE).cast(column.dtype), rules, broken).len() / _PROBE
+            share = values_keeping(draw(rng, _PROBE).cast(column.dtype), rules, broken).len() / _PROBE
             if share > best_share:
                 best, best_share = draw, share
             if best_share >= _GOOD_ENOUGH:
@@ -202,20 +204,22 @@ def _texts(
 def _sieved(
     column: Column, draw: Texts, rules: Sequence[ValueRule], *, broken: ValueRule | None, share: float
 ) -> Callable[[np.random.Generator, int], pl.Series]:
-    """A draw that goes on until enough texts have passed the rules."""
+    """Return a draw that goes on until enough texts have passed the rules."""
     if not rules and broken is None:
         return lambda rng, rows: draw(rng, rows).cast(column.dtype)
 
     def sieved(rng: np.random.Generator, rows: int) -> pl.Series:
-        found = pl.Series([], dtype=column.dtype)
+        passed_values = pl.Series([], dtype=column.dtype)
         for _ in range(_TRIES):
-            if found.len() >= rows:
+            if passed_values.len() >= rows:
                 break
-            more = draw(rng, int((rows - found.len()) / share * 1.1) + 8).cast(column.dtype)
-            found = found.append(kept(more, rules, broken).alias(""))
-        if found.len() < rows:
-            raise NoValueError(f"{rows} texts were wanted, {found.len()} found that satisfy the rules together.")
-        return found.head(rows)
+            more = draw(rng, int((rows - passed_values.len()) / share * 1.1) + 8).cast(column.dtype)
+            passed_values = passed_values.append(values_keeping(more, rules, broken).alias(""))
+        if passed_values.len() < rows:
+            raise NoValueError(
+                f"{rows} texts were wanted, {passed_values.len()} found that satisfy the rules together."
+            )
+        return passed_values.head(rows)
 
     return sieved
 
@@ -236,14 +240,14 @@ def _nested(column: Column, rng: np.random.Generator, window: tuple[datetime, da
 
 
 def _inner(column: Column, rng: np.random.Generator, window: tuple[datetime, datetime]) -> list[Values]:
-    """The values of what a nested type holds; its rules are on the whole, so the parts are free."""
+    """Return the values of what a nested type holds; its rules are on the whole, so the parts are free."""
     if isinstance(column.dtype, pl.Struct):
         dtypes = [field.dtype for field in column.dtype.fields]
     else:
         dtypes = [column.dtype.inner] if isinstance(column.dtype, pl.List | pl.Array) else []
     free = [Column(column.name, dtype() if isinstance(dtype, type) else dtype, nullable=False, unique=False,
                    description="", terms=column.terms, checks=()) for dtype in dtypes]  # fmt: skip
-    return [values_of(each, (), rng, broken=None, window=window, key=None) for each in free]
+    return [values_of(inner_column, (), rng, broken=None, window=window, key=None) for inner_column in free]
 
 
 def _lists(rng: np.random.Generator, rows: int, inner: Values) -> pl.Series:

@@ -15,7 +15,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def latest(frame: pl.DataFrame, dataset: Dataset) -> datetime:
-    """The latest instant in the columns whose rules read the clock: at it rows are fresh, and none is in the future."""
+    """Return the latest instant in the columns whose rules read the clock.
+
+    At it rows are fresh, and none is in the future.
+    """
     names = {name for rule in rules_of(dataset) if rule.reads_clock for name in rule.columns}
     instants = [frame[name].cast(pl.Datetime("us")).max() for name in sorted(names)]
     known = [instant for instant in instants if isinstance(instant, datetime)]
@@ -25,7 +28,10 @@ def latest(frame: pl.DataFrame, dataset: Dataset) -> datetime:
 def red_rules(
     frame: pl.DataFrame, dataset: Dataset, references: Mapping[str, pl.DataFrame], *, now: datetime | None = None
 ) -> tuple[str, ...]:
-    """The ids of all rules that a frame breaks, taken as the only rows of its table; `now` is its latest instant."""
+    """Return the ids of all rules that a frame breaks, taken as the only rows of its table.
+
+    `now` is its latest instant.
+    """
     now = now or latest(frame, dataset)
     red = [result.rule.id for result in judge(frame, dataset, references, now=now).results if not result.passed]
     whole = [replace(rule, over="partition") for rule in dataset.rules

@@ -16,7 +16,7 @@ _SPREAD: dict[Grain, int] = {
 
 
 def window_of(dataset: Dataset, rows: int, now: datetime | None) -> Window:
-    """The window in which `rows` rows lie: closed, open; never past `now`.
+    """Return the window in which `rows` rows lie: closed, open; never past `now`.
 
     Partitions are as many as the volume rules of the dataset allow for that number of rows.
     """
@@ -30,7 +30,7 @@ def window_of(dataset: Dataset, rows: int, now: datetime | None) -> Window:
 
 
 def first_partition(dataset: Dataset) -> Window:
-    """The window of the first partition; a year where there are none."""
+    """Return the window of the first partition; a year where there are none."""
     time = dataset.partitions.time if dataset.partitions else None
     return (time.starts_at, time.later(time.starts_at, 1)) if time else _YEAR
 

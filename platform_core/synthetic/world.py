@@ -23,7 +23,7 @@ def world(
     counts: Mapping[str, int] = NO_COUNTS,
     given: Mapping[str, pl.DataFrame] = NO_TABLES,
 ) -> dict[str, pl.DataFrame]:
-    """A table of `rows` rows by the name of each dataset, fewer where its unique columns leave room for fewer.
+    """Return a table of `rows` rows by the name of each dataset, fewer where its unique columns leave room for fewer.
 
     Args:
         catalog: The datasets.
@@ -48,7 +48,10 @@ def world(
 
 
 def _next(missing: Sequence[Dataset], tables: Mapping[str, pl.DataFrame]) -> tuple[Dataset, dict[str, pl.DataFrame]]:
-    """A dataset all of whose references are there; else one whose others may be null, with empty tables for these."""
+    """Return a dataset all of whose references are there.
+
+    Else one whose others may be null, with empty tables for these.
+    """
     for dataset in missing:
         if not _absent(dataset, tables):
             return dataset, {}
@@ -57,9 +60,14 @@ def _next(missing: Sequence[Dataset], tables: Mapping[str, pl.DataFrame]) -> tup
         if all(_may_be_null(dataset, rule) for rule in absent):
             return dataset, {rule.id: _no_rows(dataset, rule) for rule in absent}
     dataset = missing[0]
-    needed = [(each, rule) for each in missing for rule in _absent(each, tables) if not _may_be_null(each, rule)]
-    circle = " → ".join([dataset.name, *(rule.dataset for each, rule in needed if each is dataset)])
-    rules = ", ".join(f"{each.name}: {rule.id}" for each, rule in needed)
+    needed = [
+        (candidate, rule)
+        for candidate in missing
+        for rule in _absent(candidate, tables)
+        if not _may_be_null(candidate, rule)
+    ]
+    circle = " → ".join([dataset.name, *(rule.dataset for candidate, rule in needed if candidate is dataset)])
+    rules = ", ".join(f"{candidate.name}: {rule.id}" for candidate, rule in needed)
     raise CannotGenerate(
         dataset.name, f"references {circle}", f"each row needs a row that needs another one ({rules}).",
         "let one of these columns be null, or leave one of the references out.",

@@ -54,7 +54,7 @@ def kept_for(retention: Retention, longest_read: timedelta = timedelta(0)) -> ti
 
 
 def clearing(facts: TableFacts, prices: PriceList, now: datetime) -> Clearing:
-    """What is to be cleared at that instant."""
+    """Return what is to be cleared at that instant."""
     dead, keep = facts.dead, facts.retention.keep
     return Clearing(
         partitions=ended_before(facts, now - keep) if keep is not None else (),
@@ -69,8 +69,11 @@ def clearing(facts: TableFacts, prices: PriceList, now: datetime) -> Clearing:
 
 
 def ended_before(facts: TableFacts, instant: datetime) -> tuple[str, ...]:
-    """The keys of the table's partitions that ended before the instant, oldest first; one that is no key stays."""
-    keys = sorted({each.partition for each in facts.files if each.partition is not None})
+    """Return the keys of the table's partitions that ended before the instant, oldest first.
+
+    One that is no key stays.
+    """
+    keys = sorted({file.partition for file in facts.files if file.partition is not None})
     partitions = facts.partitions
     return tuple(key for key in keys if partitions is not None and has_ended(partitions, key, instant))
 

@@ -73,9 +73,9 @@ def bins(
 
 
 def compacted(sizes: Sequence[int], target_bytes: int = TARGET_BYTES) -> list[int]:
-    """The sizes after a compaction."""
+    """Return the sizes after a compaction."""
     large = [size for size in sizes if 2 * size >= target_bytes]
-    return [*large, *(sum(each) for each in bins(sizes, target_bytes))]
+    return [*large, *(sum(group) for group in bins(sizes, target_bytes))]
 
 
 def compactions(
@@ -87,7 +87,7 @@ def compactions(
     out_of_reach: frozenset[str],
     pack: Packing = pack_smallest_first,
 ) -> list[Compaction]:
-    """The partitions that are worth it, those that gain most requests first.
+    """Return the partitions that are worth it, those that gain most requests first.
 
     Args:
         facts: The table.
@@ -97,13 +97,13 @@ def compactions(
         out_of_reach: Partitions whose files may be archived, so that they cannot be read; they are left alone.
         pack: How files are put together by whoever carries the plan out.
     """
-    found = [
-        each
+    worthwhile = [
+        compaction
         for partition, files in facts.by_partition().items()
         if partition not in out_of_reach
-        for each in _worth(partition, files, facts, prices, pace, target_bytes, pack)
+        for compaction in _worth(partition, files, facts, prices, pace, target_bytes, pack)
     ]
-    return sorted(found, key=lambda each: (-each.requests_a_scan, each.partition or ""))
+    return sorted(worthwhile, key=lambda compaction: (-compaction.requests_a_scan, compaction.partition or ""))
 
 
 def _worth(
@@ -116,9 +116,9 @@ def _worth(
     pack: Packing,
 ) -> Iterator[Compaction]:
     planned = _compaction(partition, files, facts, prices, pace, target_bytes, pack)
-    gone = planned.files_before - planned.files_after
+    files_saved = planned.files_before - planned.files_after
     pays = planned.saves_a_month.total > planned.costs_once.total
-    if gone > 0 and (gone + 1 >= LEAST_FILES or pays):
+    if files_saved > 0 and (files_saved + 1 >= LEAST_FILES or pays):
         yield planned
 
 
@@ -131,20 +131,20 @@ def _compaction(
     target_bytes: int,
     pack: Packing,
 ) -> Compaction:
-    sizes = [each.size_bytes for each in files]
-    taken = [group for group in bins(sizes, target_bytes, pack) if len(group) > 1]
-    old, new = [size for each in taken for size in each], [sum(each) for each in taken]
-    gone = len(old) - len(new)
-    seconds = gone * pace.file_seconds
+    sizes = [file.size_bytes for file in files]
+    groups = [group for group in bins(sizes, target_bytes, pack) if len(group) > 1]
+    old, new = [size for group in groups for size in group], [sum(group) for group in groups]
+    files_saved = len(old) - len(new)
+    seconds = files_saved * pace.file_seconds
     readings = _readings_a_month(facts, partition)
     saved = scan(old, prices) - scan(new, prices) + working(seconds, prices, pace)
     rewriting = sum(old) / pace.bytes_a_second + len(old) * pace.file_seconds
     return Compaction(
         partition=partition,
         files_before=len(sizes),
-        files_after=len(sizes) - gone,
+        files_after=len(sizes) - files_saved,
         rewritten_bytes=sum(old),
-        requests_a_scan=gone * REQUESTS_A_FILE,
+        requests_a_scan=files_saved * REQUESTS_A_FILE,
         seconds_a_scan=seconds,
         costs_once=scan(old, prices) + writing(len(new), prices) + working(rewriting, prices, pace),
         saves_a_month=saved * readings,
@@ -152,7 +152,7 @@ def _compaction(
 
 
 def _readings_a_month(facts: TableFacts, partition: str | None) -> float:
-    """Readings of this partition a month, those of the whole table included."""
+    """Return readings of this partition a month, those of the whole table included."""
     reads = facts.history.reads
-    touching = sum(each.partitions is None or partition in each.partitions for each in reads)
+    touching = sum(read.partitions is None or partition in read.partitions for read in reads)
     return facts.history.a_month * touching / len(reads) if reads else 0.0

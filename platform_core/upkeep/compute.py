@@ -51,24 +51,27 @@ class Machine:
 
 
 def compute_advice(steps: Sequence[StepFacts], machine: Machine) -> list[Advice]:
-    """What the steps speak for, asset by asset, then for the machine; an asset of fewer than three runs is silent."""
+    """Return what the steps speak for, asset by asset, then for the machine.
+
+    An asset of fewer than three runs is silent.
+    """
     by_asset: dict[str, list[StepFacts]] = defaultdict(list)
-    for each in steps:
-        by_asset[each.asset].append(each)
+    for step in steps:
+        by_asset[step.asset].append(step)
     known = {asset: runs for asset, runs in sorted(by_asset.items()) if len(runs) >= LEAST_RUNS}
-    found = [advice for asset, runs in known.items() for advice in _of_asset(asset, runs, machine)]
-    return [*found, *_of_machine([each for runs in known.values() for each in runs], machine)]
+    asset_advice = [advice for asset, runs in known.items() for advice in _of_asset(asset, runs, machine)]
+    return [*asset_advice, *_of_machine([run for runs in known.values() for run in runs], machine)]
 
 
 def _of_asset(asset: str, runs: Sequence[StepFacts], machine: Machine) -> Iterator[Advice]:
-    seconds = median(each.seconds for each in runs)
-    waited = median(each.waited_seconds for each in runs)
+    seconds = median(run.seconds for run in runs)
+    waited = median(run.waited_seconds for run in runs)
     if waited > WAITED * (seconds + waited) and waited > 1:
         yield Advice(
             subject=asset, do="raise the limit of its pool, or write to a table of its own",
             evidence=f"waited {waited:.1f} s for its pool and worked {seconds:.1f} s, median of {len(runs)} runs",
         )  # fmt: skip
-    memory = max((each.peak_memory_bytes or 0 for each in runs), default=0)
+    memory = max((run.peak_memory_bytes or 0 for run in runs), default=0)
     if memory > TIGHT * machine.memory_bytes:
         yield Advice(
             subject=asset, do="take a machine with twice the memory, or fewer partitions a run",
@@ -87,12 +90,12 @@ def _of_machine(runs: Sequence[StepFacts], machine: Machine) -> Iterator[Advice]
         return
     yield _process_or_not(runs, machine)
     busy = _cores_kept_busy(runs)
-    peak = max((each.peak_memory_bytes or 0 for each in runs), default=0)
+    peak = max((run.peak_memory_bytes or 0 for run in runs), default=0)
     room = int(machine.memory_bytes * TIGHT // peak) if peak else machine.runs_at_once
     if busy is not None and busy < IDLE * machine.cores and room > machine.runs_at_once:
-        wanted = min(room, max(machine.runs_at_once + 1, int(machine.cores / max(busy, 0.1))))
+        runs_at_once = min(room, max(machine.runs_at_once + 1, int(machine.cores / max(busy, 0.1))))
         yield Advice(
-            subject="runs", do=f"set max_concurrent_runs to {wanted} in dagster.yaml",
+            subject="runs", do=f"set max_concurrent_runs to {runs_at_once} in dagster.yaml",
             evidence=f"a run keeps {busy:.1f} of {machine.cores} cores busy and {_gigabytes(peak)} of "
             f"{_gigabytes(machine.memory_bytes)} at its peak; {machine.runs_at_once} work at once",
         )  # fmt: skip
@@ -103,7 +106,7 @@ def _of_machine(runs: Sequence[StepFacts], machine: Machine) -> Iterator[Advice]
 
 def _process_or_not(runs: Sequence[StepFacts], machine: Machine) -> Advice:
     """In the process of its run a step starts at once; a process of its own pays when steps are long and cores idle."""
-    seconds = median(each.seconds for each in runs)
+    seconds = median(run.seconds for run in runs)
     busy = _cores_kept_busy(runs)
     idle = busy is not None and busy < machine.cores * IDLE
     if seconds > LONG_SECONDS and machine.cores > 1 and idle:
@@ -118,9 +121,7 @@ def _process_or_not(runs: Sequence[StepFacts], machine: Machine) -> Advice:
 
 def _cores_kept_busy(runs: Sequence[StepFacts]) -> float | None:
     """Processor seconds a second, over all runs that were measured; None where none was."""
-    measured = [
-        (each.cpu_seconds, each.measured_seconds) for each in runs if each.cpu_seconds and each.measured_seconds
-    ]
+    measured = [(run.cpu_seconds, run.measured_seconds) for run in runs if run.cpu_seconds and run.measured_seconds]
     if not measured:
         return None
     return sum(cpu for cpu, _ in measured) / sum(seconds for _, seconds in measured)

@@ -35,17 +35,17 @@ class Cost:
         return self.storage + self.requests + self.retrieval + self.compute
 
     def __add__(self, other: "Cost") -> "Cost":
-        return Cost(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(Cost)})
+        return Cost(**{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(Cost)})
 
     def __sub__(self, other: "Cost") -> "Cost":
         return self + other * -1
 
     def __mul__(self, times: float) -> "Cost":
-        return Cost(**{each.name: getattr(self, each.name) * times for each in fields(Cost)})
+        return Cost(**{field.name: getattr(self, field.name) * times for field in fields(Cost)})
 
 
 def total(costs: Iterable[Cost]) -> Cost:
-    """The sum; zero of none."""
+    """Return the sum; zero of none."""
     return sum(costs, Cost())
 
 
@@ -74,14 +74,14 @@ S3 = Pace(file_seconds=0.004)
 
 
 def storage(sizes: Sequence[int], prices: PriceList, name: ClassName = "STANDARD") -> Cost:
-    """What files of these sizes, in bytes, cost in a month."""
-    kept = prices[name]
-    billed = sum(max(size, kept.least_bytes) + kept.overhead_bytes for size in sizes)
-    return Cost(storage=billed / GIGABYTE * kept.gigabyte_month)
+    """Return what files of these sizes, in bytes, cost in a month."""
+    class_prices = prices[name]
+    billed = sum(max(size, class_prices.least_bytes) + class_prices.overhead_bytes for size in sizes)
+    return Cost(storage=billed / GIGABYTE * class_prices.gigabyte_month)
 
 
 def scan(sizes: Sequence[int], prices: PriceList, name: ClassName = "STANDARD") -> Cost:
-    """What it costs to read files of these sizes once."""
+    """Return what it costs to read files of these sizes once."""
     read = prices[name]
     return Cost(
         requests=len(sizes) * REQUESTS_A_FILE / 1000 * read.thousand_reads,
@@ -90,17 +90,17 @@ def scan(sizes: Sequence[int], prices: PriceList, name: ClassName = "STANDARD") 
 
 
 def writing(files: int, prices: PriceList, name: ClassName = "STANDARD") -> Cost:
-    """What it costs to write as many files."""
+    """Return what it costs to write as many files."""
     return Cost(requests=files / 1000 * prices[name].thousand_writes)
 
 
 def transition(files: int, prices: PriceList, name: ClassName) -> Cost:
-    """What it costs that a lifecycle rule moves as many files into the class."""
+    """Return what it costs that a lifecycle rule moves as many files into the class."""
     return Cost(requests=files / 1000 * prices[name].thousand_transitions)
 
 
 def working(seconds: float, prices: PriceList, pace: Pace) -> Cost:
-    """What as many seconds of a rewrite cost."""
+    """Return what as many seconds of a rewrite cost."""
     rate = pace.cores * prices.core_hour + pace.gigabytes * prices.gigabyte_hour
     return Cost(compute=seconds / 3600 * rate)
 

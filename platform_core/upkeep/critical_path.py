@@ -26,16 +26,16 @@ def critical_path(steps: Mapping[str, tuple[float, float]], needs: Mapping[str, 
     ['a', 'c']
     """
     path: list[PathStep] = []
-    name = max(steps, key=lambda each: steps[each][1], default=None)
+    name = max(steps, key=lambda step: steps[step][1], default=None)
     while name is not None:
         start, end = steps[name]
         path.append(PathStep(name=name, start=start, end=end))
-        needed = [each for each in needs.get(name, ()) if each in steps]
-        before = [each for each in steps if steps[each][1] <= start and each != name]
+        needed = [step for step in needs.get(name, ()) if step in steps]
+        before = [step for step in steps if steps[step][1] <= start and step != name]
         candidates = {*needed, *before} - {step.name for step in path}
         name = max(
-            (each for each in candidates if steps[each][1] <= start),
-            key=lambda each: (steps[each][1], each in needed),
+            (candidate for candidate in candidates if steps[candidate][1] <= start),
+            key=lambda step: (steps[step][1], step in needed),
             default=None,
         )
     return path[::-1]

@@ -110,7 +110,7 @@ class TableFacts:
     @property
     def sizes(self) -> list[int]:
         """The sizes of the files, in bytes."""
-        return [each.size_bytes for each in self.files]
+        return [file.size_bytes for file in self.files]
 
     @property
     def size_bytes(self) -> int:
@@ -118,8 +118,8 @@ class TableFacts:
         return sum(self.sizes)
 
     def by_partition(self) -> Mapping[str | None, list[DataFile]]:
-        """The files of each partition, in the order of keys."""
-        found: dict[str | None, list[DataFile]] = defaultdict(list)
-        for each in sorted(self.files, key=lambda file: (file.partition or "", file.path)):
-            found[each.partition].append(each)
-        return found
+        """Return the files of each partition, in the order of keys."""
+        files_by_partition: dict[str | None, list[DataFile]] = defaultdict(list)
+        for data_file in sorted(self.files, key=lambda file: (file.partition or "", file.path)):
+            files_by_partition[data_file.partition].append(data_file)
+        return files_by_partition

@@ -85,8 +85,8 @@ class Lifecycle:
 
 
 def lake_rule(prefix: str, tables: Iterable[TableFacts]) -> Rule:
-    """The rule for all that lies below the lake: uploads never completed, and earlier versions of objects."""
-    longest = max([EARLIER, *(each.retention.versions_kept for each in tables)])
+    """Return the rule for all that lies below the lake: uploads never completed, and earlier versions of objects."""
+    longest = max([EARLIER, *(table.retention.versions_kept for table in tables)])
     return Rule(
         name="lake",
         prefix=f"{prefix}/" if prefix else "",
@@ -96,22 +96,27 @@ def lake_rule(prefix: str, tables: Iterable[TableFacts]) -> Rule:
 
 
 def lifecycle(facts: TableFacts, prices: PriceList, *, freshness: timedelta | None = None) -> Lifecycle:
-    """The rules of one table that lies on S3."""
+    """Return the rules of one table that lies on S3."""
     why: list[str] = []
     hot = _hot(facts, freshness, why)
     moves = tuple(_moves(facts, prices, hot, why)) if hot is not None else ()
     expire = _expire_days(facts, why)
-    kept = tuple(each for each in moves if expire is None or each.days < expire)
+    kept_moves = tuple(move for move in moves if expire is None or move.days < expire)
     rules = tuple(
-        Rule(name=f"{facts.name}:{each}", prefix=f"{facts.prefix}/{each}", moves=kept, expire_days=expire)
-        for each in facts.data_prefixes
-        if kept or expire is not None
+        Rule(
+            name=f"{facts.name}:{data_prefix}",
+            prefix=f"{facts.prefix}/{data_prefix}",
+            moves=kept_moves,
+            expire_days=expire,
+        )
+        for data_prefix in facts.data_prefixes
+        if kept_moves or expire is not None
     )
-    return Lifecycle(dataset=facts.name, rules=rules, why=tuple(why), saves_a_year=_savings(facts, prices, kept))
+    return Lifecycle(dataset=facts.name, rules=rules, why=tuple(why), saves_a_year=_savings(facts, prices, kept_moves))
 
 
 def _hot(facts: TableFacts, freshness: timedelta | None, why: list[str]) -> timedelta | None:
-    """The age up to which files stay in STANDARD; None where nothing speaks for an end of it."""
+    """Return the age up to which files stay in STANDARD; None where nothing speaks for an end of it."""
     if facts.partitions is None or facts.partitions.time is None:
         why.append("stays in STANDARD: without partitions its rows have no age")
         return None
@@ -134,20 +139,20 @@ def _hot(facts: TableFacts, freshness: timedelta | None, why: list[str]) -> time
 def _reached(facts: TableFacts) -> timedelta:
     """How far back readings of named partitions went; what those of the whole table cost is counted elsewhere."""
     partitions = facts.partitions
-    found = [timedelta(0)]
-    for each in facts.history.reads:
-        for key in each.partitions or ():
+    reaches = [timedelta(0)]
+    for read in facts.history.reads:
+        for key in read.partitions or ():
             try:
                 end = partitions.ends_at(key) if partitions else None
             except (ValueError, OverflowError):
                 continue
             if end is not None:
-                found.append(each.at - end)
-    return max(found)
+                reaches.append(read.at - end)
+    return max(reaches)
 
 
 def _moves(facts: TableFacts, prices: PriceList, hot: timedelta, why: list[str]) -> Iterator[Move]:
-    """The classes that pay, each after the one before by as much as that one is billed at least."""
+    """Yield the classes that pay, each after the one before by as much as that one is billed at least."""
     after, last = max(hot, APART), prices["STANDARD"].gigabyte_month
     for name in list(prices.classes)[1:]:
         if prices[name].waits and not _may_wait(facts, why):
@@ -180,18 +185,18 @@ def _may_wait(facts: TableFacts, why: list[str]) -> bool:
 
 
 def _saved(facts: TableFacts, prices: PriceList, name: ClassName, life: timedelta) -> Cost:
-    """What a class saves against STANDARD while the table's files live in it, its transitions paid."""
+    """Return what a class saves against STANDARD while the table's files live in it, its transitions paid."""
     sizes = [size for size in facts.sizes if size >= SMALLEST]
     months = life / MONTH
-    kept = storage(sizes, prices) - storage(sizes, prices, name)
+    storage_saved = storage(sizes, prices) - storage(sizes, prices, name)
     read = (scan(sizes, prices) - scan(sizes, prices, name)) * _whole_reads(facts)
-    return (kept + read) * months - transition(len(sizes), prices, name)
+    return (storage_saved + read) * months - transition(len(sizes), prices, name)
 
 
 def _whole_reads(facts: TableFacts) -> float:
-    """Readings of the whole table a month."""
+    """Return readings of the whole table a month."""
     reads = facts.history.reads
-    whole = sum(each.partitions is None for each in reads)
+    whole = sum(read.partitions is None for read in reads)
     return facts.history.a_month * whole / len(reads) if reads else 0.0
 
 
@@ -217,6 +222,6 @@ def _days(length: timedelta) -> int:
 
 def are_ordered(moves: Sequence[Move], prices: PriceList) -> bool:
     """Whether each move comes later than the one before, and to a cheaper class."""
-    costs = [prices[each.to].gigabyte_month for each in moves]
-    days = [each.days for each in moves]
+    costs = [prices[move.to].gigabyte_month for move in moves]
+    days = [move.days for move in moves]
     return days == sorted(set(days)) and costs == sorted(set(costs), reverse=True)

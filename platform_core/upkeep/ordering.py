@@ -30,13 +30,15 @@ class Ordering:
 
 
 def ordering(facts: TableFacts, *, target_bytes: int = TARGET_BYTES) -> Ordering | None:
-    """The order that the readings speak for, or None: too few readings, too small a table, or it is so ordered already.
+    """Return the order that the readings speak for, or None.
+
+    Too few readings, too small a table, or it is so ordered already.
 
     n files ordered by k columns are cut n**(1/k) times along each, so that one value of one column lies in n**(1-1/k)
     of them. A table of fewer than four files of the target's size has nothing to skip.
     """
-    filtering = [each for each in facts.history.reads if each.filters]
-    counted = Counter(column for each in filtering for column in set(each.filters))
+    filtering = [read for read in facts.history.reads if read.filters]
+    counted = Counter(column for read in filtering for column in set(read.filters))
     if facts.partitions is not None:
         counted.pop(facts.partitions.column, None)
     chosen = [

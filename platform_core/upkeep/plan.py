@@ -52,28 +52,28 @@ class TablePlan:
     @property
     def files_after(self) -> int:
         """How many files there will be after the compactions."""
-        return self.files - sum(each.files_before - each.files_after for each in self.compactions)
+        return self.files - sum(compaction.files_before - compaction.files_after for compaction in self.compactions)
 
     @property
     def requests_a_scan(self) -> int:
         """Requests that a reading of the whole table saves."""
-        return sum(each.requests_a_scan for each in self.compactions)
+        return sum(compaction.requests_a_scan for compaction in self.compactions)
 
     @property
     def seconds_a_scan(self) -> float:
         """By how much such a reading is faster."""
-        return sum(each.seconds_a_scan for each in self.compactions)
+        return sum(compaction.seconds_a_scan for compaction in self.compactions)
 
     @property
     def saves_a_month(self) -> Cost:
         """Dollars."""
         cleared = self.clearing.saves_a_month if self.clearing.vacuums else Cost()
-        return total(each.saves_a_month for each in self.compactions) + cleared
+        return total(compaction.saves_a_month for compaction in self.compactions) + cleared
 
     @property
     def costs_once(self) -> Cost:
         """Dollars for doing it."""
-        return total(each.costs_once for each in self.compactions)
+        return total(compaction.costs_once for compaction in self.compactions)
 
 
 def plan(
@@ -84,7 +84,10 @@ def plan(
     target_bytes: int = TARGET_BYTES,
     pack: Packing = pack_smallest_first,
 ) -> TablePlan:
-    """What is to be done to a table at an instant; on a disk nothing costs money: only files and seconds count."""
+    """Return what is to be done to a table at an instant.
+
+    On a disk nothing costs money: only files and seconds count.
+    """
     known, pace = (prices, S3) if facts.on_s3 else (FREE, DISK)
     clear = clearing(facts, known, now)
     order = ordering(facts, target_bytes=target_bytes) if facts.format in REWRITABLE else None

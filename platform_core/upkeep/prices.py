@@ -75,11 +75,11 @@ class PriceList:
     gigabyte_hour: float
 
     def __getitem__(self, name: ClassName) -> StorageClass:
-        """The class of that name."""
+        """Return the class of that name."""
         return self.classes[name]
 
     def with_overrides(self, given: Mapping[str, Any]) -> "PriceList":
-        """The list with other numbers where `given` has them.
+        """Return the list with other numbers where `given` has them.
 
         `{"region": "eu-central-1", "classes": {"STANDARD": {"gigabyte_month": 0.0245}}, "core_hour": 0.0466}`: the
         fields of this record; of a class only numbers of money can be given.
@@ -87,15 +87,15 @@ class PriceList:
         Raises:
             PriceError: An entry is unknown, no number, or below zero.
         """
-        unknown = sorted(set(given) - {each.name for each in fields(self)})
+        unknown = sorted(set(given) - {entry.name for entry in fields(self)})
         if unknown:
-            raise PriceError(unknown[0], "is no entry.", f"use {', '.join(each.name for each in fields(self))}.")
+            raise PriceError(unknown[0], "is no entry.", f"use {', '.join(entry.name for entry in fields(self))}.")
         classes = dict(self.classes)
         for name, changes in _record("classes", given.get("classes", {})).items():
             if name not in classes:
                 raise PriceError(f"class {name}", "is no storage class.", f"use one of {', '.join(classes)}.")
-            told = _record(name, changes).items()
-            numbers: dict[str, Any] = {each: _money(f"{name}.{each}", value) for each, value in told}
+            terms = _record(name, changes).items()
+            numbers: dict[str, Any] = {term: _money(f"{name}.{term}", value) for term, value in terms}
             known = cast("ClassName", name)
             classes[known] = replace(classes[known], **numbers)
         hours = {name: _money(name, given[name]) for name in ("core_hour", "gigabyte_hour") if name in given}

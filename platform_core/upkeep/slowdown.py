@@ -46,12 +46,12 @@ def find_slowdown(seconds: Sequence[float]) -> Slowdown | None:
     Args:
         seconds: Of runs that did the same work; zero and less are left out.
     """
-    logs = [math.log(each) for each in seconds if each > 0]
+    logs = [math.log(second) for second in seconds if second > 0]
     total, began = 0.0, len(logs)
     for number in range(LEAST_RUNS, len(logs)):
         before = logs[max(0, min(number, began) - BASELINE_RUNS) : min(number, began)]
         middle = median(before)
-        spread = max(_SCALE * median(abs(each - middle) for each in before), _LEAST_SPREAD)
+        spread = max(_SCALE * median(abs(log - middle) for log in before), _LEAST_SPREAD)
         total = max(0.0, total + min((logs[number] - middle) / spread, _MOST) - _SLACK)
         began = len(logs) if total == 0 else min(began, number)
     if total < _LIMIT:

@@ -140,8 +140,8 @@ def _change(
     read = _reader(schema, columns, times)
     before, after = envelope.get("before"), envelope.get("after")
     if op == "d":
-        gone = before if isinstance(before, dict) else _key_of(message_key)
-        return _Change(position, at, deleted=_key_values(gone, key, read))
+        deleted_row = before if isinstance(before, dict) else _key_of(message_key)
+        return _Change(position, at, deleted=_key_values(deleted_row, key, read))
     if not isinstance(after, dict):
         raise _NoChange("it is no change: it has no row in after")
     if extra == "refuse" and not after.keys() <= columns.keys():
@@ -243,7 +243,7 @@ def _reader(schema: Mapping[str, Any] | None, columns: Mapping[str, pl.DataType]
 
 
 def _schemas(schema: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
-    """The schemas of the row's fields that have a name of their own: dates, instants, decimals."""
+    """Return the schemas of the row's fields that have a name of their own: dates, instants, decimals."""
     fields = (schema or {}).get("fields") or ()
     rows = [field.get("fields") or () for field in fields if field.get("field") in {"after", "before"}]
     return {field["field"]: field for row in rows for field in row if field.get("name")}

@@ -53,11 +53,17 @@ def decode_json(batch: Batch, columns: Sequence[str] | None, *, extra: str) -> D
             for offset, document in zip(offsets, documents, strict=True)
             if isinstance(document, dict) and not document.keys() <= names
         }
-    kept = [offset not in poison for offset in offsets] if poison else None
-    sound: list[dict[str, Any]] = [document for index, document in enumerate(documents) if kept is None or kept[index]]  # type: ignore[misc] # the others are poison
+    is_sound = [offset not in poison for offset in offsets] if poison else None
+    sound: list[dict[str, Any]] = [
+        document  # type: ignore[misc] # the others are poison
+        for index, document in enumerate(documents)
+        if is_sound is None or is_sound[index]
+    ]
     series = [_column(name, [document.get(name) for document in sound]) for name in columns]
     all_offsets = pl.Series("offset", offsets, pl.Int64)
-    return Decoded(pl.DataFrame(series), all_offsets if kept is None else all_offsets.filter(pl.Series(kept)), poison)
+    return Decoded(
+        pl.DataFrame(series), all_offsets if is_sound is None else all_offsets.filter(pl.Series(is_sound)), poison
+    )
 
 
 def decode(batch: Batch, columns: Sequence[str] | None, *, extra: str, form: str) -> Decoded:

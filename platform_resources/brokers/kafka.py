@@ -51,7 +51,7 @@ class KafkaBroker(Broker):
     """Topics of a Kafka cluster."""
 
     def __init__(self, servers: str, options: Mapping[str, str | int | float | bool] | None = None) -> None:
-        """Takes `host:port,…` and properties of librdkafka, such as those of SASL, which hold secrets.
+        """Take `host:port,…` and properties of librdkafka, such as those of SASL, which hold secrets.
 
         Raises:
             BrokerClientMissing: confluent-kafka is not installed.
@@ -200,9 +200,9 @@ class KafkaBroker(Broker):
         """Return the offset of the first message at or after the instant, which Kafka knows in milliseconds."""
         from confluent_kafka import TopicPartition
 
-        asked = TopicPartition(topic, partition, -(-int(instant.timestamp() * 1_000_000) // 1000))
+        topic_partition = TopicPartition(topic, partition, -(-int(instant.timestamp() * 1_000_000) // 1000))
         with self._errors(topic):
-            offset = int(self._asker.offsets_for_times([asked], timeout=_SECONDS)[0].offset)
+            offset = int(self._asker.offsets_for_times([topic_partition], timeout=_SECONDS)[0].offset)
         return self._watermarks(topic, partition)[1] if offset < 0 else offset
 
     def consumer(self, group: str, topic: str, *, start: StartPositions | None = None) -> Consumer:
@@ -294,13 +294,13 @@ class KafkaBroker(Broker):
             yield
         except KafkaException as error:
             problem = error.args[0]
-            gone = {
+            unreachable = {
                 KafkaError._TRANSPORT,
                 KafkaError._ALL_BROKERS_DOWN,
                 KafkaError._TIMED_OUT,
                 KafkaError._MSG_TIMED_OUT,
             }
-            if problem.code() in gone:
+            if problem.code() in unreachable:
                 raise BrokerUnreachable(topic, self._servers, problem.str()) from error
             raise BrokerError(topic, f"Kafka refuses: {problem.str()}", fix="look at the broker's log") from error
 

@@ -44,7 +44,7 @@ class LogBroker(Broker):
     """Topics below a folder of this machine; the folder must lie on a local disk, because it relies on file locks."""
 
     def __init__(self, folder: str, *, clock: Callable[[], int] = time.time_ns) -> None:
-        """Takes the clock, in nanoseconds, by which messages without a timestamp and retention go."""
+        """Take the clock, in nanoseconds, by which messages without a timestamp and retention go."""
         self._folder, self._clock = Path(folder), clock
         self._partitions: dict[tuple[str, int], Partition] = {}
         self._settings: dict[str, tuple[str, TopicSettings]] = {}

@@ -22,7 +22,7 @@ class MemoryBroker(PulledBroker):
     """Keeps all messages until the topic is deleted; nothing survives the process."""
 
     def __init__(self, *, clock: Callable[[], int] = time.time_ns) -> None:
-        """Takes the clock in nanoseconds."""
+        """Take the clock in nanoseconds."""
         self._clock = clock
         self._topics: dict[str, list[list[Message]]] = {}
         self._identities: dict[str, str] = {}

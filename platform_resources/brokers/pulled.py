@@ -102,7 +102,7 @@ class PulledConsumer(Consumer):
         store: Callable[[int, int], None],
         start: StartPositions | None = None,
     ) -> None:
-        """Takes `store`, which keeps (partition, position) durably."""
+        """Take `store`, which keeps (partition, position) durably."""
         self._broker, self._group, self._topic = broker, group, topic
         self._membership, self._store, self._start = membership, store, start
         self._positions: dict[int, int] = {}

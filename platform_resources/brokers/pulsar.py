@@ -60,7 +60,7 @@ class PulsarBroker(PulledBroker):
         *,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        """Takes `pulsar://host:6650` or `pulsar+ssl://…`.
+        """Take `pulsar://host:6650` or `pulsar+ssl://…`.
 
         Args:
             url: The address of the brokers.
@@ -74,16 +74,16 @@ class PulsarBroker(PulledBroker):
             import pulsar
         except ImportError as error:
             raise BrokerClientMissing("pulsar://", "pulsar-client", "pulsar") from error
-        given = dict(options or {})
+        merged_options = dict(options or {})
         parts = urlsplit(url)
         self._address = parts.netloc.rsplit("@", 1)[-1]
         scheme = "https://{}:8443" if parts.scheme == "pulsar+ssl" else "http://{}:8080"
-        self._admin = str(given.pop("admin", scheme.format(parts.hostname))).rstrip("/")
-        self._namespace = str(given.pop("namespace", "public/default"))
-        token, certificates = given.pop("token", None), given.pop("certificates", None)
-        if given:
+        self._admin = str(merged_options.pop("admin", scheme.format(parts.hostname))).rstrip("/")
+        self._namespace = str(merged_options.pop("namespace", "public/default"))
+        token, certificates = merged_options.pop("token", None), merged_options.pop("certificates", None)
+        if merged_options:
             known = "admin, namespace, token, certificates"
-            raise BrokerError("*", f"Pulsar has no options {sorted(given)}", fix=f"name some of {known}")
+            raise BrokerError("*", f"Pulsar has no options {sorted(merged_options)}", fix=f"name some of {known}")
         self._headers = {"Content-Type": "application/json"} | (
             {} if token is None else {"Authorization": f"Bearer {token}"}
         )
@@ -131,21 +131,21 @@ class PulsarBroker(PulledBroker):
     def topics(self) -> Mapping[str, int]:
         """Return the number of partitions by topic."""
         names = self._ask("GET", f"persistent/{self._namespace}/partitioned", topic="*")
-        found = {}
+        counts = {}
         for name in sorted(name.rsplit("/", 1)[-1] for name in names or ()):
             with suppress(TopicNotFound):
-                found[name] = self._count(name)
-        return found
+                counts[name] = self._count(name)
+        return counts
 
     def identity(self, topic: str) -> str | None:
         """Return the id among the topic's properties; one that others made is given it when it is first asked for."""
         path = f"{self._path(topic)}/properties"
         self._count(topic)
-        found = self._ask("GET", path, topic=topic) or {}
-        if _IDENTITY not in found:
+        properties = self._ask("GET", path, topic=topic) or {}
+        if _IDENTITY not in properties:
             self._ask("PUT", path, {_IDENTITY: uuid.uuid4().hex}, topic=topic)
-            found = self._ask("GET", path, topic=topic)
-        return str(found[_IDENTITY])
+            properties = self._ask("GET", path, topic=topic)
+        return str(properties[_IDENTITY])
 
     def produce(
         self,
@@ -214,9 +214,9 @@ class PulsarBroker(PulledBroker):
         positions = {}
         for number in range(self._count(topic)):
             path = f"{self._path(topic, number)}/subscription/{quote(group, safe='')}/properties"
-            found = self._ask("GET", path, topic=topic, allowed=_NOT_FOUND) or {}
-            if _POSITION in found:
-                positions[number] = int(found[_POSITION])
+            properties = self._ask("GET", path, topic=topic, allowed=_NOT_FOUND) or {}
+            if _POSITION in properties:
+                positions[number] = int(properties[_POSITION])
         return positions
 
     def close(self) -> None:
@@ -262,10 +262,10 @@ class PulsarBroker(PulledBroker):
 
     def _last(self, topic: str, partition: int) -> int | None:
         """Return the offset of the last message; None where there is none."""
-        found = self._ask("GET", f"{self._path(topic, partition)}/lastMessageId", topic=topic) or {}
-        if found.get("entryId", -1) < 0:
+        message_id = self._ask("GET", f"{self._path(topic, partition)}/lastMessageId", topic=topic) or {}
+        if message_id.get("entryId", -1) < 0:
             return None
-        return _number(topic, found["ledgerId"], found["entryId"], found.get("batchIndex", 0))
+        return _number(topic, message_id["ledgerId"], message_id["entryId"], message_id.get("batchIndex", 0))
 
     def _open_producer(self, topic: str, partition: int) -> Any:
         producer = self._producers[topic, partition] = self._client.create_producer(
@@ -282,10 +282,10 @@ class PulsarBroker(PulledBroker):
 
     def _count(self, topic: str) -> int:
         if topic not in self._counts:
-            found = self._ask("GET", f"{self._path(topic)}/partitions", topic=topic, allowed=_NOT_FOUND) or {}
-            if not found.get("partitions"):
+            metadata = self._ask("GET", f"{self._path(topic)}/partitions", topic=topic, allowed=_NOT_FOUND) or {}
+            if not metadata.get("partitions"):
                 raise TopicNotFound(topic, [] if topic == "*" else self._names())
-            self._counts[topic] = int(found["partitions"])
+            self._counts[topic] = int(metadata["partitions"])
         return self._counts[topic]
 
     def _names(self) -> list[str]:

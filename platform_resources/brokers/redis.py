@@ -46,7 +46,7 @@ class RedisBroker(PulledBroker):
     """Topics of a Redis server."""
 
     def __init__(self, url: str, *, clock: Callable[[], int] = time.time_ns) -> None:
-        """Takes `redis://…` and the clock, in nanoseconds, of messages without a timestamp.
+        """Take `redis://…` and the clock, in nanoseconds, of messages without a timestamp.
 
         Raises:
             BrokerClientMissing: redis is not installed.
@@ -83,8 +83,8 @@ class RedisBroker(PulledBroker):
     def topics(self) -> Mapping[str, int]:
         """Return the number of partitions by topic."""
         with self._errors("*"):
-            kept = self._client.hgetall(f"{_ROOT}:topics")
-        return {name.decode(): int(value.split(b"|")[0]) for name, value in sorted(kept.items())}
+            stored = self._client.hgetall(f"{_ROOT}:topics")
+        return {name.decode(): int(value.split(b"|")[0]) for name, value in sorted(stored.items())}
 
     def identity(self, topic: str) -> str | None:
         """Return the id that the topic's field was given when it was created."""
@@ -175,15 +175,15 @@ class RedisBroker(PulledBroker):
                 return 0
             info = self._client.xinfo_stream(self._stream(topic, partition))
         trimmed = info.get("max-deleted-entry-id") or b"0-0"
-        added, kept = int(info.get("entries-added") or 0), int(info["length"])
-        return first if added > kept and _offset(trimmed) == 0 else _offset(trimmed)
+        added, length = int(info.get("entries-added") or 0), int(info["length"])
+        return first if added > length and _offset(trimmed) == 0 else _offset(trimmed)
 
     def _settings(self, topic: str) -> tuple[int, int | None, str]:
         with self._errors(topic):
-            kept = self._client.hget(f"{_ROOT}:topics", topic)
-        if kept is None:
+            stored = self._client.hget(f"{_ROOT}:topics", topic)
+        if stored is None:
             raise TopicNotFound(topic, list(self.topics()))
-        partitions, retention, identity = kept.decode().split("|")
+        partitions, retention, identity = stored.decode().split("|")
         return int(partitions), int(retention) if retention else None, identity
 
     def _count(self, topic: str) -> int:

@@ -25,7 +25,9 @@ Masked = np.ma.MaskedArray[Any, Any]
 
 
 def to_numpy(frame: pl.DataFrame) -> Masked:
-    """A structured masked array of one dimension: numbers, booleans, times in NumPy's own types, the rest as objects.
+    """Return a structured masked array of one dimension.
+
+    Numbers, booleans, times in NumPy's own types, the rest as objects.
 
     Nulls are masked, NaN is not. An array column of numbers becomes a field of its shape. A Time becomes nanoseconds
     since midnight, and so do times within lists, arrays and structs: whole numbers in the unit of their type.
@@ -36,19 +38,19 @@ def to_numpy(frame: pl.DataFrame) -> Masked:
     fields, columns = [], []
     for name, dtype in frame.schema.items():
         values, mask = _column(frame[name], dtype)
-        kind = np.dtype(values.dtype, metadata={_KEY: _told(name, dtype)})
+        kind = np.dtype(values.dtype, metadata={_KEY: _encoded_type(name, dtype)})
         fields.append((name, kind, values.shape[1:]) if values.ndim > 1 else (name, kind))
         columns.append((values, mask))
-    made: Any = np.ma.masked_all(frame.height, dtype=np.dtype(fields))  # type: ignore[no-untyped-call]  # NumPy's own
+    array: Any = np.ma.masked_all(frame.height, dtype=np.dtype(fields))  # type: ignore[no-untyped-call]  # NumPy's own
     for (name, *_), (values, mask) in zip(fields, columns, strict=True):
-        made.data[name] = values
-        made.mask[name] = mask if values.ndim == 1 else mask.reshape(-1, *[1] * (values.ndim - 1))
-    found: Masked = made
-    return found
+        array.data[name] = values
+        array.mask[name] = mask if values.ndim == 1 else mask.reshape(-1, *[1] * (values.ndim - 1))
+    masked: Masked = array
+    return masked
 
 
 def from_numpy(array: "Masked | np.ndarray[Any, Any]", names: list[str] | None = None) -> pl.DataFrame:
-    """A frame of an array: a structured one by its fields, one of two dimensions by its columns.
+    """Return a frame of an array: a structured one by its fields, one of two dimensions by its columns.
 
     A masked value is null. Types are those that `to_numpy` was given, or NumPy's own for an array made elsewhere.
 
@@ -82,17 +84,17 @@ def _column(values: pl.Series, dtype: pl.DataType) -> "tuple[np.ndarray[Any, Any
         values = values.cast(counted(dtype))
     if isinstance(dtype, pl.Array) and _shaped(dtype) and _filled(values.drop_nulls()):
         leaf = _leaf(dtype)
-        filled = [np.zeros(dtype.shape) if each is None else each for each in values.to_list()]
+        filled = [np.zeros(dtype.shape) if value is None else value for value in values.to_list()]
         return np.array(filled, dtype=_numpy_of(leaf)).reshape(len(values), *dtype.shape), mask
     return np.array([*values.to_list(), None], dtype=object)[:-1], mask
 
 
 def counted(dtype: Any) -> pl.DataType:
-    """A type with whole numbers for the times within, for Python's own lose nanoseconds."""
+    """Return a type with whole numbers for the times within, for Python's own lose nanoseconds."""
     if isinstance(dtype, pl.Datetime | pl.Duration) or dtype == pl.Time:
         return pl.Int64()
     if isinstance(dtype, pl.Struct):
-        return pl.Struct({each.name: counted(each.dtype) for each in dtype.fields})
+        return pl.Struct({field.name: counted(field.dtype) for field in dtype.fields})
     if isinstance(dtype, pl.Array):
         return pl.Array(counted(dtype.inner), dtype.size)
     return pl.List(counted(dtype.inner)) if isinstance(dtype, pl.List) else dtype
@@ -104,7 +106,7 @@ def _shaped(dtype: pl.Array) -> bool:
 
 
 def _leaf(dtype: Any) -> Any:
-    """The type of an array's numbers, however many dimensions it has."""
+    """Return the type of an array's numbers, however many dimensions it has."""
     return _leaf(dtype.inner) if isinstance(dtype, pl.Array) else dtype
 
 
@@ -123,12 +125,12 @@ def _numpy_of(inner: Any) -> Any:
 
 def _series(name: str, data: "np.ndarray[Any, Any]", mask: "np.ndarray[Any, Any]", kind: "np.dtype[Any]") -> pl.Series:
     base = kind.subdtype[0] if kind.subdtype else kind
-    wanted = decode(json.loads(base.metadata[_KEY])) if base.metadata and _KEY in base.metadata else None
+    dtype = decode(json.loads(base.metadata[_KEY])) if base.metadata and _KEY in base.metadata else None
     null: Any = mask.all(axis=tuple(range(1, mask.ndim))) & bool(mask.size) if mask.ndim > 1 else mask
     try:
         if data.ndim == 1 and data.dtype != object:
-            return _flat(name, data, null, wanted)
-        return _objects(name, data, null, wanted if wanted is not None else _shape_of(kind))
+            return _flat(name, data, null, dtype)
+        return _objects(name, data, null, dtype if dtype is not None else _shape_of(kind))
     except ConversionError:
         raise
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as problem:
@@ -138,68 +140,71 @@ def _series(name: str, data: "np.ndarray[Any, Any]", mask: "np.ndarray[Any, Any]
         ) from None  # fmt: skip
 
 
-def _flat(name: str, data: "np.ndarray[Any, Any]", null: Any, wanted: pl.DataType | None) -> pl.Series:
-    """A column of what NumPy has a type for; times in a unit that Polars lacks are counted in one that it has."""
+def _flat(name: str, data: "np.ndarray[Any, Any]", null: Any, dtype: pl.DataType | None) -> pl.Series:
+    """Return a column of what NumPy has a type for.
+
+    Times in a unit that Polars lacks are counted in one that it has.
+    """
     if data.dtype.names or data.dtype.kind in "cV":
         raise ConversionError(
             f"field {name}", f"{data.dtype} is no column", fix="make each of its parts a field of the array"
         )
-    if data.dtype.kind in "mM" and wanted is not None:
+    if data.dtype.kind in "mM" and dtype is not None:
         numbers = pl.Series(name, data.astype("int64"))
-        made = numbers.cast(pl.Int32).cast(pl.Date) if wanted == pl.Date else _times(numbers, wanted)
+        series = numbers.cast(pl.Int32).cast(pl.Date) if dtype == pl.Date else _times(numbers, dtype)
     else:
-        made = pl.Series(name, np.ascontiguousarray(_finer(name, data)))
-        made = made.cast(wanted) if wanted is not None and made.dtype != wanted else made
-    return pl.select(pl.when(pl.Series(~null)).then(made).alias(name)).to_series() if null.any() else made
+        series = pl.Series(name, np.ascontiguousarray(_finer(name, data)))
+        series = series.cast(dtype) if dtype is not None and series.dtype != dtype else series
+    return pl.select(pl.when(pl.Series(~null)).then(series).alias(name)).to_series() if null.any() else series
 
 
 def _finer(name: str, data: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """Times in a unit of Polars that says the same, the coarsest of them; others are given back as they are."""
+    """Return times in a unit of Polars that says the same, the coarsest of them; others are given back as they are."""
     if data.dtype.kind not in "mM":
         return data
     if np.datetime_data(data.dtype) in _UNITS[data.dtype.kind == "m" :]:
-        return _near(name, data)
+        return _times_within_dates(name, data)
     unit = np.datetime_data(data.dtype)[0]
     if unit != "generic" and not (data.dtype.kind == "m" and unit in _CALENDAR):
         for each in ("D", "ms", "us", "ns") if data.dtype.kind == "M" and unit in _CALENDAR else ("ms", "us", "ns"):
             finer = data.astype(f"{data.dtype.kind}8[{each}]")
             if np.array_equal(finer.astype(data.dtype), data, equal_nan=True):  # not by !=, which overflows as well
-                return _near(name, finer)
+                return _times_within_dates(name, finer)
     raise ConversionError(
         f"field {name}", f"{data.dtype} is not exact in milliseconds, nor finer", fix="store it as a number"
     )
 
 
-def _near(name: str, data: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """The times, where they are no days further off than a date can be."""
+def _times_within_dates(name: str, data: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Return the times, where they are no days further off than a date can be."""
     if np.datetime_data(data.dtype)[0] == "D" and np.any((np.abs(data.astype("int64")) >= 1 << 31) & ~np.isnat(data)):
         raise ConversionError(f"field {name}", "has days further off than a date can be", fix="store it as a number")
     return data
 
 
-def _objects(name: str, data: "np.ndarray[Any, Any]", null: Any, wanted: pl.DataType | None) -> pl.Series:
-    """A column of Python's values, or of rows that are arrays themselves."""
-    values = [None if none else (each.tolist() if isinstance(each, np.ndarray) else each)
-              for each, none in zip(data, null, strict=True)]  # fmt: skip
-    made = pl.Series(name, values, dtype=None if wanted is None else counted(wanted) if wanted.is_nested() else wanted)
-    if made.dtype == pl.Object:
+def _objects(name: str, data: "np.ndarray[Any, Any]", null: Any, dtype: pl.DataType | None) -> pl.Series:
+    """Return a column of Python's values, or of rows that are arrays themselves."""
+    values = [None if none else (value.tolist() if isinstance(value, np.ndarray) else value)
+              for value, none in zip(data, null, strict=True)]  # fmt: skip
+    series = pl.Series(name, values, dtype=None if dtype is None else counted(dtype) if dtype.is_nested() else dtype)
+    if series.dtype == pl.Object:
         raise TypeError("its values are objects")
-    return made if wanted is None or made.dtype == wanted else made.cast(wanted)
+    return series if dtype is None or series.dtype == dtype else series.cast(dtype)
 
 
 def _shape_of(kind: "np.dtype[Any]") -> pl.DataType | None:
-    """The type of a field of arrays that was made elsewhere; None where it has no shape, or holds no numbers."""
+    """Return the type of a field of arrays that was made elsewhere; None where it has no shape, or holds no numbers."""
     if kind.subdtype is None or kind.subdtype[0].kind not in "biuf":
         return None
     return pl.Array(pl.Series(np.zeros(1, dtype=kind.subdtype[0])).dtype, kind.shape)
 
 
-def _times(numbers: pl.Series, wanted: pl.DataType) -> pl.Series:
+def _times(numbers: pl.Series, dtype: pl.DataType) -> pl.Series:
     """Numbers as the times they count; a zone is put on, for they count from the epoch in UTC."""
-    if isinstance(wanted, pl.Datetime) and wanted.time_zone:
-        utc = numbers.cast(pl.Datetime(wanted.time_unit, "UTC"))
-        return utc.dt.convert_time_zone(wanted.time_zone)
-    return numbers.cast(wanted)
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
+        utc = numbers.cast(pl.Datetime(dtype.time_unit, "UTC"))
+        return utc.dt.convert_time_zone(dtype.time_zone)
+    return numbers.cast(dtype)
 
 
 def _plain(array: "Masked | np.ndarray[Any, Any]", names: list[str] | None) -> pl.DataFrame:
@@ -217,7 +222,7 @@ def _plain(array: "Masked | np.ndarray[Any, Any]", names: list[str] | None) -> p
     )
 
 
-def _told(name: str, dtype: pl.DataType) -> str:
+def _encoded_type(name: str, dtype: pl.DataType) -> str:
     encoded = encode(dtype)
     if encoded is None:
         raise ConversionError(name, f"{dtype} cannot be given back by NumPy", fix="cast it to text or a number")

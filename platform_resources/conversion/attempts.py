@@ -23,7 +23,10 @@ class Attempts:
         self._guesses, self._clean, self._made = guesses, scratch / "clean.csv", 0
 
     def after(self, error: "duckdb.Error") -> Rows:
-        """The rows another way: in wider types where a value did not fit, without malformed records, or with care."""
+        """Return the rows another way.
+
+        In wider types where a value did not fit, without malformed records, or with care.
+        """
         import duckdb
 
         self._made += 1
@@ -39,7 +42,10 @@ class Attempts:
         return self._without_malformed()
 
     def _without_malformed(self) -> Rows:
-        """The rows of a copy without malformed records, once; where that is no help, or no room, record by record."""
+        """Return the rows of a copy without malformed records, once.
+
+        Where that is no help, or no room, record by record.
+        """
         if self._source is self._original:
             try:
                 self._source = self._original.cleaned(self._clean)

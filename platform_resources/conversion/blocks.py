@@ -70,12 +70,12 @@ class Block:
 
 
 def block_of(pieces: Sequence[bytes], rows: int = 0, *, parsed: bool = True) -> Block:
-    """The note of a text that comes in pieces."""
+    """Return the note of a text that comes in pieces."""
     return Block(rows=rows, size_bytes=sum(map(len, pieces)), checksum=checksum_of(pieces), parsed=parsed)
 
 
 def checksum_of(pieces: Iterable[bytes | memoryview], checksum: int = 0) -> int:
-    """The CRC-32 of pieces together, behind something that had the checksum given."""
+    """Return the CRC-32 of pieces together, behind something that had the checksum given."""
     from isal import isal_zlib
 
     for piece in pieces:
@@ -84,13 +84,13 @@ def checksum_of(pieces: Iterable[bytes | memoryview], checksum: int = 0) -> int:
 
 
 def file_checksum(path: Path) -> int:
-    """The CRC-32 of all that is in a file."""
+    """Return the CRC-32 of all that is in a file."""
     with path.open("rb", buffering=0) as source:
         return checksum_of(_tiles(source, path.stat().st_size))
 
 
 def difference(path: Path, format_: TargetFormat, blocks: Sequence[Block], part: Path | None = None) -> str | None:
-    """What of a file, read from its first byte to its last, is not as it was written; None where all is.
+    """Return what of a file, read from its first byte to its last, is not as it was written; None where all is.
 
     Args:
         path: The file.
@@ -98,13 +98,13 @@ def difference(path: Path, format_: TargetFormat, blocks: Sequence[Block], part:
         blocks: All it is made of, in their order.
         part: A file to make of the blocks that are to be parsed, of the very bytes that were compared.
     """
-    starts = list(accumulate((each.size_bytes for each in blocks), initial=0))
+    starts = list(accumulate((block.size_bytes for block in blocks), initial=0))
     size = path.stat().st_size
     if size != starts[-1]:
         return f"it has {size:,} bytes, and {starts[-1]:,} were written"
     with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool, _Part.made(part, blocks) as copy:
-        found = pool.map(partial(_differing, path, format_, copy), starts, blocks, range(len(blocks)))
-        return next((told for told in found if told), None)
+        differences = pool.map(partial(_differing, path, format_, copy), starts, blocks, range(len(blocks)))
+        return next((told for told in differences if told), None)
 
 
 class _Part:
@@ -112,13 +112,13 @@ class _Part:
 
     def __init__(self, out: io.FileIO, blocks: Sequence[Block]) -> None:
         self._out = out
-        self._parsed = [each.parsed for each in blocks]
-        self._starts = list(accumulate((each.size_bytes * each.parsed for each in blocks), initial=0))
+        self._parsed = [block.parsed for block in blocks]
+        self._starts = list(accumulate((block.size_bytes * block.parsed for block in blocks), initial=0))
 
     @classmethod
     @contextmanager
     def made(cls, path: Path | None, blocks: Sequence[Block]) -> "Iterator[_Part | None]":
-        """Yields the file, or None where none is wanted."""
+        """Yield the file, or None where none is wanted."""
         if path is None:
             yield None
             return
@@ -126,7 +126,7 @@ class _Part:
             yield cls(out, blocks)
 
     def copied(self, tiles: Iterator[memoryview], place: int) -> Iterator[memoryview]:
-        """The same tiles of a block, once they are in the file if the block is to be."""
+        """Yield the same tiles of a block, once they are in the file if the block is to be."""
         start = self._starts[place]
         for tile in tiles:
             rest = tile if self._parsed[place] else tile[:0]
@@ -139,7 +139,7 @@ class _Part:
 def _differing(
     path: Path, format_: TargetFormat, copy: _Part | None, start: int, wrote: Block, place: int
 ) -> str | None:
-    """What of a block is not as it was written."""
+    """Return what of a block is not as it was written."""
     lines = _Lines(format_)
     with path.open("rb", buffering=0) as source:
         source.seek(start)
@@ -154,7 +154,10 @@ def _differing(
 
 
 def _tiles(source: io.FileIO, size: int) -> Iterator[memoryview]:
-    """The next bytes of a file, in pieces that stay in a processor's own memory; each is overwritten by the next."""
+    """Yield the next bytes of a file, in pieces that stay in a processor's own memory.
+
+    Each is overwritten by the next.
+    """
     room = memoryview(bytearray(min(size, _TILE)))
     while size and (got := source.readinto(room[: min(size, _TILE)])):
         size -= got
@@ -170,7 +173,7 @@ class _Lines:
         self._quoted = 0
 
     def counted(self, tiles: Iterator[memoryview]) -> Iterator[memoryview]:
-        """The same tiles, once they are counted."""
+        """Yield the same tiles, once they are counted."""
         for place, tile in enumerate(tiles):
             if self._format == "json" and not place and bytes(tile[:1]) != b",":
                 self.count += 1  # the first element of an array has no line end before it

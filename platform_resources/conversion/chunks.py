@@ -57,7 +57,7 @@ class Plan:
         return max(self.limit_bytes - self.base_bytes, self.limit_bytes // 10)
 
     def after(self, *, rows: int, frame_bytes: int, resident_bytes: int) -> "Plan":
-        """The plan once a chunk was seen.
+        """Return the plan once a chunk was seen.
 
         Args:
             rows: Of the chunk; nothing is learnt of an empty one.
@@ -66,16 +66,16 @@ class Plan:
         """
         if not rows:
             return self
-        held = max(resident_bytes - self.base_bytes, 0) / (rows * max(self.workers, 1))
+        resident = max(resident_bytes - self.base_bytes, 0) / (rows * max(self.workers, 1))
         own = frame_bytes / rows * _COPIES
-        seen = min(max(own, held), own * _COPIES)  # a small chunk must not pay for what the allocator keeps
-        cost = max(seen, (self.row_bytes + seen) / 2, 1.0)  # rows of nothing but nulls have no size
+        row_cost = min(max(own, resident), own * _COPIES)  # a small chunk must not pay for what the allocator keeps
+        cost = max(row_cost, (self.row_bytes + row_cost) / 2, 1.0)  # rows of nothing but nulls have no size
         over = resident_bytes > self.base_bytes + self.own_bytes
         workers = 1 if over else self._workers(cost)
         fitting = int(self.room_bytes / (workers * cost))
         least = max(1, min(int(_LEAST_BYTES / cost), self.most_rows))
-        wanted = min(max(fitting, least), self.rows * 2, self.most_rows)
-        rows_next = max(least, min(wanted, self.rows // 2)) if over else max(1, wanted)
+        rows_fitting = min(max(fitting, least), self.rows * 2, self.most_rows)
+        rows_next = max(least, min(rows_fitting, self.rows // 2)) if over else max(1, rows_fitting)
         return replace(self, rows=rows_next, workers=workers, row_bytes=cost)
 
     def _workers(self, cost: float) -> int:
@@ -85,7 +85,7 @@ class Plan:
 
 
 def first_plan(limit_bytes: int, most_rows: int = MOST_ROWS) -> Plan:
-    """The plan before anything was seen, on this machine."""
+    """Return the plan before anything was seen, on this machine."""
     return Plan(
         limit_bytes=limit_bytes,
         base_bytes=resident_bytes(),
@@ -104,15 +104,15 @@ def resident_bytes() -> int:
 
 
 def regrouped(frames: Iterator[pl.DataFrame], rows: Callable[[], int]) -> Iterator[pl.DataFrame]:
-    """The same rows in the same order, in frames of as many rows as the plan wants just then; none is empty."""
-    held: list[pl.DataFrame] = []
+    """Yield the same rows in the same order, in frames of as many rows as the plan wants just then; none is empty."""
+    waiting: list[pl.DataFrame] = []
     height = 0
     for frame in frames:
-        held.append(frame)
+        waiting.append(frame)
         height += frame.height
-        while height >= (wanted := max(1, rows())):
-            together = pl.concat(held) if len(held) > 1 else held[0]
-            yield together[:wanted]
-            held, height = [together[wanted:]], height - wanted
+        while height >= (rows_wanted := max(1, rows())):
+            together = pl.concat(waiting) if len(waiting) > 1 else waiting[0]
+            yield together[:rows_wanted]
+            waiting, height = [together[rows_wanted:]], height - rows_wanted
     if height:
-        yield pl.concat(held) if len(held) > 1 else held[0]
+        yield pl.concat(waiting) if len(waiting) > 1 else waiting[0]

@@ -30,27 +30,29 @@ _TELLING_ROWS = 65_536
 
 
 def write_parquet(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit: Prepared, tally: Tally) -> None:
-    """Returns when all rows are in the file, a row group a chunk; the first ones, which are small, are one together."""
+    """Write all rows into the file, a row group a chunk; the first ones, which are small, are one together."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     chunks = in_order(frames, lambda frame: partial(chunk_of, frame, fit, _to_pages), tally)
     as_views = _fits_views(fit.schema)
     schema = _to_pages(pl.DataFrame(schema=fit.schema)).schema
-    first = pa.Table.from_batches([], schema) if (held := _telling(chunks, tally)) is None else held
+    first = pa.Table.from_batches([], schema) if (table := _telling(chunks, tally)) is None else table
     with pq.ParquetWriter(
         str(path), schema, compression=target.pages, use_dictionary=_repeating(first), store_schema=not as_views
     ) as writer:
         writer.write_table(first, row_group_size=max(1, first.num_rows))
-        for chunk in _behind(chunks, lambda each: writer.write_table(each.content, row_group_size=max(1, each.rows))):
+        for chunk in _behind(
+            chunks, lambda written: writer.write_table(written.content, row_group_size=max(1, written.rows))
+        ):
             tally.add(chunk)
         if as_views:
-            told = base64.b64encode(_arrow_schema(fit).serialize().to_pybytes())
-            writer.add_key_value_metadata({_ARROW_SCHEMA: told.decode()})
+            encoded_schema = base64.b64encode(_arrow_schema(fit).serialize().to_pybytes())
+            writer.add_key_value_metadata({_ARROW_SCHEMA: encoded_schema.decode()})
 
 
 def _behind(chunks: Iterator[Chunk], write: Callable[[Chunk], None]) -> Iterator[Chunk]:
-    """The chunks, each while it is written in a hand of its own: a source that is not read from stands still."""
+    """Yield the chunks, each while it is written in a hand of its own: a source that is not read from stands still."""
     writing: Future[None] | None = None
     with ThreadPoolExecutor(1) as hand:
         for chunk in chunks:
@@ -63,7 +65,7 @@ def _behind(chunks: Iterator[Chunk], write: Callable[[Chunk], None]) -> Iterator
 
 
 def write_arrow(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit: Prepared, tally: Tally) -> None:
-    """Returns when all rows are in the Arrow file, a record batch a chunk."""
+    """Write all rows into the Arrow file, a record batch a chunk."""
     import pyarrow as pa
 
     codec = None if target.pages == "none" else target.pages
@@ -73,14 +75,14 @@ def write_arrow(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit:
         _write_categories(chunks, path, _arrow_schema(fit), options, tally)
         return
     with pa.OSFile(str(path), "wb") as out, pa.ipc.new_file(out, _arrow_schema(fit), options=options) as writer:
-        for chunk in _behind(chunks, lambda each: writer.write_table(each.content)):
+        for chunk in _behind(chunks, lambda written: writer.write_table(written.content)):
             tally.add(chunk)
 
 
 def _write_categories(
     chunks: Iterator[Chunk], path: Path, schema: "pa.Schema", options: "pa.ipc.IpcWriteOptions", tally: Tally
 ) -> None:
-    """Returns when the chunks are in the Arrow file, with all categories of all of them."""
+    """Write the chunks into the Arrow file, with all categories of all of them."""
     import pyarrow as pa
 
     met, stream = Dictionaries(schema), path.with_name(f"{path.name}-chunks")
@@ -90,7 +92,7 @@ def _write_categories(
         met.learn(chunk.content)  # not beside the writing: Arrow puts other dictionaries into nested columns in place
 
     try:
-        with pa.OSFile(str(stream), "wb") as held, pa.ipc.new_stream(held, schema, options=options) as writer:
+        with pa.OSFile(str(stream), "wb") as spool, pa.ipc.new_stream(spool, schema, options=options) as writer:
             for chunk in _behind(chunks, keep):
                 tally.add(chunk)
         with pa.OSFile(str(path), "wb") as out, pa.ipc.new_file(out, schema, options=options) as writer:
@@ -101,7 +103,7 @@ def _write_categories(
 
 
 def delta_batches(frames: Iterator[pl.DataFrame], fit: Prepared, tally: Tally) -> Iterator[Any]:
-    """The rows as record batches in types that Delta has."""
+    """Yield the rows as record batches in types that Delta has."""
     for chunk in in_order(
         frames, lambda frame: partial(chunk_of, frame, fit, lambda rows: [*delta_reader(rows)]), tally
     ):
@@ -119,24 +121,24 @@ def delta_reader(rows: pl.DataFrame) -> "RecordBatchReader":
 
 
 def _telling(chunks: Iterator[Chunk], tally: Tally) -> "pa.Table | None":
-    """The first chunks together: enough to tell what repeats itself, never more than the plan wants at once."""
+    """Return the first chunks together: enough to tell what repeats itself, never more than the plan wants at once."""
     import pyarrow as pa
 
-    held = []
+    tables = []
     while tally.rows < min(_TELLING_ROWS, tally.plan.rows) and (chunk := next(chunks, None)):
-        held.append(chunk.content)
+        tables.append(chunk.content)
         tally.add(chunk)
-    return pa.concat_tables(held) if held else None
+    return pa.concat_tables(tables) if tables else None
 
 
 def _repeating(rows: "pa.Table") -> list[str] | bool:
-    """The columns that say the same again and again."""
+    """Return the columns that say the same again and again."""
     import pyarrow as pa
 
-    if any(pa.types.is_nested(each.type) for each in rows.schema):
+    if any(pa.types.is_nested(field.type) for field in rows.schema):
         return True  # within a nested column it is not known
     counts = pl.DataFrame(rows).select(pl.all().n_unique())
-    return [each.name for each in counts if each.item() <= _RARE * rows.num_rows]
+    return [count.name for count in counts if count.item() <= _RARE * rows.num_rows]
 
 
 def _to_pages(rows: pl.DataFrame) -> "pa.Table":
@@ -147,9 +149,9 @@ def _to_pages(rows: pl.DataFrame) -> "pa.Table":
 
 def _fits_views(schema: pl.Schema) -> bool:
     """Whether Arrow writes all columns from views, which it cannot within dictionaries and nested columns."""
-    return not any(each.is_nested() or isinstance(each, pl.Categorical | pl.Enum) for each in schema.values())
+    return not any(dtype.is_nested() or isinstance(dtype, pl.Categorical | pl.Enum) for dtype in schema.values())
 
 
 def _arrow_schema(fit: Prepared) -> "pa.Schema":
-    """The types that readers of the file are told: those that every Arrow has."""
+    """Return the types that readers of the file are told: those that every Arrow has."""
     return pl.DataFrame(schema=fit.schema).to_arrow().schema

@@ -24,7 +24,7 @@ from platform_resources.conversion.engine import session
 from platform_resources.conversion.fitting import fitting
 from platform_resources.conversion.options import Conversion, Options
 from platform_resources.conversion.reading import Bench, Opened, opened
-from platform_resources.conversion.refusals import told
+from platform_resources.conversion.refusals import translated_errors
 from platform_resources.conversion.targets import TEXTS, Prepared, Target, prepared, target_of
 from platform_resources.conversion.text_target import write_text
 from platform_resources.conversion.uploading import holds, upload
@@ -76,7 +76,7 @@ def convert(
     conform: Conform | None = None,
     progress: Progress | None = None,
 ) -> Conversion:
-    """Writes the rows of one file to another, verified, and gives what was done.
+    """Write the rows of one file to another, verified, and gives what was done.
 
     What the source is (format, compression, encoding, delimiter, types) is found out from its content; what the target
     is to be, from its name. Rows that are malformed go to a reject file beside the target with line and reason.
@@ -94,17 +94,17 @@ def convert(
         NotVerified: What was read back differs; nothing was published.
     """
     started = time.monotonic()
-    given = options or Options()
-    wanted = target_of(target, format_=given.to, compression=given.compression)
-    memory = given.memory_bytes or settings.memory_bytes
+    chosen = options or Options()
+    named_target = target_of(target, format_=chosen.to, compression=chosen.compression)
+    memory = chosen.memory_bytes or settings.memory_bytes
     if memory < LEAST_MEMORY_BYTES:
         raise ConversionError(source, f"{memory:,} bytes of memory are too few", fix="allow 512 MiB or more")
-    if given.delimiter is not None and (len(given.delimiter) != 1 or given.delimiter in _NO_DELIMITERS):
-        raise ConversionError(source, f"{given.delimiter!r} delimits no fields", fix="use one character, such as ;")
-    if given.verify not in VERIFY:
-        raise ConversionError(target, f"is not verified by {given.verify!r}", fix=f"use one of {', '.join(VERIFY)}")
+    if chosen.delimiter is not None and (len(chosen.delimiter) != 1 or chosen.delimiter in _NO_DELIMITERS):
+        raise ConversionError(source, f"{chosen.delimiter!r} delimits no fields", fix="use one character, such as ;")
+    if chosen.verify not in VERIFY:
+        raise ConversionError(target, f"is not verified by {chosen.verify!r}", fix=f"use one of {', '.join(VERIFY)}")
     with (
-        told(source, target, settings.s3),
+        translated_errors(source, target, settings.s3),
         scratch_folder() as scratch,
         ExitStack() as stack,
     ):
@@ -115,13 +115,13 @@ def convert(
             rejects=stack.enter_context(Rejects(scratch / "rejects", source)),
             conform=conform,
         )
-        work = _Work(source, wanted, given, bench, progress or (lambda _: None), memory)
+        work = _Work(source, named_target, chosen, bench, progress or (lambda _: None), memory)
         _refuse_target(work)
         with _within_memory(source):
-            found = opened(source, given, bench)
+            opened_source = opened(source, chosen, bench)
             with _writable(target):
-                tally, size = _published(work, found)
-        return _record(work, found, tally, size, time.monotonic() - started)
+                tally, size = _published(work, opened_source)
+        return _record(work, opened_source, tally, size, time.monotonic() - started)
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def _within_memory(source: str) -> Iterator[None]:
 
 @contextmanager
 def _writable(target: str) -> Iterator[None]:
-    """Yields; a folder that cannot be written, or has no room, is told by the name of the target."""
+    """Yield; a folder that cannot be written, or has no room, is told by the name of the target."""
     try:
         yield
     except OSError as error:
@@ -148,12 +148,12 @@ def _writable(target: str) -> Iterator[None]:
         raise ConversionError(target, f"cannot be written ({why})", fix=fix) from error
 
 
-def _published(work: _Work, found: Opened) -> tuple[Tally, int]:
-    """What was written and its size, once it stands under the target's name."""
+def _published(work: _Work, opened_source: Opened) -> tuple[Tally, int]:
+    """Return what was written and its size, once it stands under the target's name."""
     if work.target.format == "delta":
-        return _into_delta(work, found)
+        return _into_delta(work, opened_source)
     with _draft(work) as path:
-        tally = _written(work, found, path)
+        tally = _written(work, opened_source, path)
         work.rejects.close()
         _publish_rejects(work)
         size = path.stat().st_size
@@ -165,7 +165,7 @@ def _published(work: _Work, found: Opened) -> tuple[Tally, int]:
 
 
 def _refuse_other_object(work: _Work, wrote: int) -> None:
-    """Returns when the object in the bucket gives back the bytes that were uploaded; it is taken away if it does not.
+    """Read the uploaded object back and compare its bytes; take it away if they differ.
 
     It stays where S3 says that it has their checksum, for then the way back has spoilt them, and where S3 does not
     answer. So it is taken away on servers alone that compare nothing at an upload, and what stood there before is gone.
@@ -188,11 +188,11 @@ def _on_s3(target: Target) -> bool:
     return target.location.startswith("s3://")
 
 
-def _into_delta(work: _Work, found: Opened) -> tuple[Tally, int]:
-    """What was written as a version of a table."""
+def _into_delta(work: _Work, opened_source: Opened) -> tuple[Tally, int]:
+    """Return what was written as a version of a table."""
     from platform_resources.conversion.delta_target import write_delta
 
-    rows = _judged(work, found)
+    rows = _judged(work, opened_source)
     work.fit = prepared(rows.schema, work.target)
     with fitting(rows, work.target) as fitted:
         tally, size = write_delta(
@@ -204,11 +204,14 @@ def _into_delta(work: _Work, found: Opened) -> tuple[Tally, int]:
     return tally, size
 
 
-def _judged(work: _Work, found: Opened) -> Rows:
-    """The rows of a CSV file in a way in which all of it can be read: the files of a commit cannot be begun again."""
+def _judged(work: _Work, opened_source: Opened) -> Rows:
+    """Return the rows of a CSV file in a way in which all of it can be read.
+
+    The files of a commit cannot be begun again.
+    """
     import duckdb
 
-    rows, attempts = found.rows, _attempts(work, found)
+    rows, attempts = opened_source.rows, _attempts(work, opened_source)
     while rows.query is not None and attempts:
         try:
             height, *_ = engine.row(work.bench.connection, f"SELECT count(*), count(COLUMNS(*)) FROM ({rows.query})")  # noqa: S608 - quoted
@@ -220,11 +223,14 @@ def _judged(work: _Work, found: Opened) -> Rows:
     return rows
 
 
-def _written(work: _Work, found: Opened, path: Path) -> Tally:
-    """What was written to the draft and read back; a CSV file that is not as it seemed is read again another way."""
+def _written(work: _Work, opened_source: Opened, path: Path) -> Tally:
+    """Return what was written to the draft and read back.
+
+    A CSV file that is not as it seemed is read again another way.
+    """
     import duckdb
 
-    rows, attempts = found.rows, _attempts(work, found)
+    rows, attempts = opened_source.rows, _attempts(work, opened_source)
     while True:
         try:
             return _once(work, rows, path)
@@ -285,12 +291,12 @@ def _refuse_malformed(work: _Work, rows: int) -> None:
         )
 
 
-def _attempts(work: _Work, found: Opened) -> Attempts | None:
-    return None if found.csv is None else Attempts(found.csv, found.guesses, work.bench.scratch)  # type: ignore[arg-type]
+def _attempts(work: _Work, opened_source: Opened) -> Attempts | None:
+    return None if opened_source.csv is None else Attempts(opened_source.csv, opened_source.guesses, work.bench.scratch)  # type: ignore[arg-type]
 
 
 def _once(work: _Work, rows: Rows, path: Path) -> Tally:
-    """What was written to the draft and read back."""
+    """Return what was written to the draft and read back."""
     work.fit = prepared(rows.schema, work.target)
     tally = Tally(first_plan(work.memory_bytes), work.progress, _sample(work))
     with fitting(rows, work.target) as fitted:
@@ -303,14 +309,14 @@ def _once(work: _Work, rows: Rows, path: Path) -> Tally:
 
 
 def _sample(work: _Work) -> Sample:
-    """The rows that are parsed again; another file has others, the same file the same ones."""
+    """Return the rows that are parsed again; another file has others, the same file the same ones."""
     sampled = work.target.format in TEXTS and work.options.verify == "sample"
     return Sample(checksum_of([work.target.location.encode()]) if sampled else None)
 
 
 @contextmanager
 def _draft(work: _Work) -> Iterator[Path]:
-    """Yields a local path to write to; on a disk, what is there at the end appears whole under the target's name."""
+    """Yield a local path to write to; on a disk, what is there at the end appears whole under the target's name."""
     if _on_s3(work.target):
         _split(work.target.location)
         yield work.bench.scratch / "draft"
@@ -353,25 +359,25 @@ def _split(location: str) -> tuple[str, str]:
 def _refuse_target(work: _Work) -> None:
     location = work.target.location
     if not location.startswith("s3://") and not work.source.startswith("s3://"):
-        there, here = Path(location).expanduser(), Path(work.source).expanduser()
-        if there.exists() and here.exists() and there.samefile(here):
+        target_path, here = Path(location).expanduser(), Path(work.source).expanduser()
+        if target_path.exists() and here.exists() and target_path.samefile(here):
             raise ConversionError(location, "is the source itself", fix="write to another name")
-        if there.is_dir() and work.target.format != "delta":
+        if target_path.is_dir() and work.target.format != "delta":
             raise ConversionError(location, "is a folder", fix="name a file in it")
     _refuse_rejects(work)
-    if not work.options.overwrite and _stands(location, work.bench.settings):
+    if not work.options.overwrite and _exists(location, work.bench.settings):
         raise ConversionError(location, "is there already", fix="write to another name, or add --overwrite")
 
 
 def _refuse_rejects(work: _Work) -> None:
-    """Returns where the file of rejects replaces nothing that somebody needs."""
+    """Refuse a file of rejects that replaces something that somebody needs."""
     rejects = work.options.rejects
     if rejects is None:
         return
-    for taken in (work.source, work.target.location):
-        if _same(rejects, taken):
+    for location in (work.source, work.target.location):
+        if _same(rejects, location):
             raise ConversionError(rejects, "has another use in this conversion", fix="give --rejects a name of its own")
-    if not work.options.overwrite and _stands(rejects, work.bench.settings):
+    if not work.options.overwrite and _exists(rejects, work.bench.settings):
         raise ConversionError(rejects, "is there already", fix="give --rejects another name, or add --overwrite")
 
 
@@ -381,7 +387,7 @@ def _same(one: str, other: str) -> bool:
     return Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
 
 
-def _stands(location: str, settings: Settings) -> bool:
+def _exists(location: str, settings: Settings) -> bool:
     if not location.startswith("s3://"):
         path = Path(location).expanduser()
         return path.is_dir() and any(path.iterdir()) if path.is_dir() else path.exists() or path.is_symlink()
@@ -390,31 +396,31 @@ def _stands(location: str, settings: Settings) -> bool:
 
 
 def _verified(work: _Work, tally: Tally) -> str:
-    """What was compared, in words."""
+    """Return what was compared, in words."""
     if work.target.format in TEXTS:
-        told = f"{tally.rows:,} rows counted, every byte compared, {tally.print_.rows:,} rows parsed and compared"
+        verified = f"{tally.rows:,} rows counted, every byte compared, {tally.print_.rows:,} rows parsed and compared"
     else:
-        told = f"{tally.rows:,} rows read back and compared"
+        verified = f"{tally.rows:,} rows read back and compared"
     whole = _on_s3(work.target) and work.target.format != "delta"
-    return f"{told}, every byte read from S3 and compared" if whole else told
+    return f"{verified}, every byte read from S3 and compared" if whole else verified
 
 
-def _record(work: _Work, found: Opened, tally: Tally, size: int, seconds: float) -> Conversion:
+def _record(work: _Work, opened_source: Opened, tally: Tally, size: int, seconds: float) -> Conversion:
     return Conversion(
-        source=work.source, source_format=found.format, source_compression=found.compression,
-        encoding=found.encoding, encoding_certain=found.encoding_certain,
-        delimiter=found.csv.dialect.delimiter if found.csv else None,
+        source=work.source, source_format=opened_source.format, source_compression=opened_source.compression,
+        encoding=opened_source.encoding, encoding_certain=opened_source.encoding_certain,
+        delimiter=opened_source.csv.dialect.delimiter if opened_source.csv else None,
         target=work.target.location, target_format=work.target.format,
         rows=tally.rows, rejected=work.rejects.count,
         rejects=rejects_of(work.target.location, work.options) if work.rejects.count else None,
         columns={name: str(dtype) for name, dtype in work.fit.schema.items()},
         changes=work.fit.changes, nulled=work.nulled, parsed_rows=tally.print_.rows, verified=_verified(work, tally),
         content_hash=tally.print_.hash if tally.print_.rows == tally.rows else None, engine=work.engine,
-        read_bytes=found.size_bytes, written_bytes=size, seconds=round(seconds, 3),
+        read_bytes=opened_source.size_bytes, written_bytes=size, seconds=round(seconds, 3),
         chunk_rows=work.plan[0], workers=work.plan[1],
     )  # fmt: skip
 
 
 def _first_line(error: Exception) -> str:
-    """What went wrong, without the piece of the file that DuckDB shows below it."""
+    """Return what went wrong, without the piece of the file that DuckDB shows below it."""
     return str(error).strip().split("\n", maxsplit=1)[0].split(':"', maxsplit=1)[0][:160]

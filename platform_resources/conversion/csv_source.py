@@ -43,7 +43,7 @@ class CsvSource:
     as_text: bool = False
 
     def rows(self, guesses: Sequence[Guess]) -> Rows:
-        """The rows: by DuckDB where the whole file keeps what the guesses promise, else record by record."""
+        """Return the rows: by DuckDB where the whole file keeps what the guesses promise, else record by record."""
         if self.conform is not None:
             return self._careful(None)
         if len(guesses) > _WIDE:
@@ -51,31 +51,34 @@ class CsvSource:
         return self._quick(guesses, self._written(guesses))
 
     def guarded(self, guesses: Sequence[Guess]) -> Rows:
-        """The rows by DuckDB, each datetime read by itself: they are not all written alike."""
+        """Return the rows by DuckDB, each datetime read by itself: they are not all written alike."""
         return self._quick(guesses)
 
     def cleaned(self, path: Path) -> "CsvSource":
-        """The same rows from a file of their own, in which every record is well formed; the others are set aside."""
+        """Return the same rows from a file of their own, in which every record is well formed.
+
+        The others are set aside.
+        """
         self.rejects.restart()
         with path.open("wb") as out:
-            for each in csv_records(self.path, self.dialect, self.rejects):
-                out.writelines(each.texts)
+            for csv_record in csv_records(self.path, self.dialect, self.rejects):
+                out.writelines(csv_record.texts)
         return replace(self, path=path, dialect=replace(self.dialect, header=False))
 
     def careful(self) -> Rows:
-        """The rows record by record, in types that every record keeps."""
+        """Return the rows record by record, in types that every record keeps."""
         self.rejects.restart()
         return self._careful(None if self.conform else self._exact_guesses())
 
     def mended(self, guesses: Sequence[Guess]) -> Rows:
-        """The rows by DuckDB, in types of which one pass over the file found that all rows keep them."""
-        found = engine.row(self.connection, engine.csv_checks(self.path, self.dialect, guesses))
-        pairs = [(found[place], found[place + 1]) for place in range(0, len(found), 2)]
-        kept = [
+        """Return the rows by DuckDB, in types of which one pass over the file found that all rows keep them."""
+        answers = engine.row(self.connection, engine.csv_checks(self.path, self.dialect, guesses))
+        pairs = [(answers[place], answers[place + 1]) for place in range(0, len(answers), 2)]
+        lasting = [
             guess if holds or holds is None else "float" if float_holds and guess == "int" else "text"
             for guess, (holds, float_holds) in zip(guesses, pairs, strict=True)
         ]
-        return self._quick(kept)
+        return self._quick(lasting)
 
     def _quick(self, guesses: Sequence[Guess], written: str | None = None) -> Rows:
         query = engine.csv_query(self.path, self.dialect, guesses, written)
@@ -88,7 +91,7 @@ class CsvSource:
         )
 
     def _written(self, guesses: Sequence[Guess]) -> str | None:
-        """The format in which the first rows write all their datetimes, where it is one that DuckDB keeps to."""
+        """Return the format in which the first rows write all their datetimes, where it is one that DuckDB keeps to."""
         places = [place for place, guess in enumerate(guesses) if guess == "datetime"]
         if not places:
             return None
@@ -100,7 +103,7 @@ class CsvSource:
         return next(fitting, None) if values else None
 
     def sampled(self) -> list[Guess]:
-        """The types in which no value of some samples loses anything, taken all over the file."""
+        """Return the types in which no value of some samples loses anything, taken all over the file."""
         whole = self.path.stat().st_size <= SAMPLE_BYTES
         first, *others = [piece.decode("utf-8", "replace") for piece in texts.samples(self.path)]
         return self._guesses([first if whole else _whole_lines(first), *map(_whole_lines, others)])
@@ -111,22 +114,22 @@ class CsvSource:
         width = len(self.dialect.names)
         records: list[list[str]] = []
         for place, text in enumerate(samples):
-            found = records_of(text, self.dialect.delimiter, self.dialect.quote, whole=True, limit=10_000)
+            sampled = records_of(text, self.dialect.delimiter, self.dialect.quote, whole=True, limit=10_000)
             cut = 1 if place or self.dialect.header else 0
-            records += [record for record in found[cut:] if len(record) == width]
+            records += [record for record in sampled[cut:] if len(record) == width]
         columns = zip(*records, strict=True) if records else [()] * width
         return [guessed(pl.Series([value or None for value in column], dtype=pl.String)) for column in columns]
 
     def _exact_guesses(self) -> list[Guess]:
-        """The type of each column that every well-formed record keeps."""
-        found: list[set[Guess]] = [set() for _ in self.dialect.names]
+        """Return the type of each column that every well-formed record keeps."""
+        guesses: list[set[Guess]] = [set() for _ in self.dialect.names]
         if not self.as_text:
             for block in self._blocks():
                 for place, name in enumerate(self.dialect.names):
-                    if "text" not in found[place] and block.frame[name].null_count() < block.frame.height:
-                        found[place].add(guessed(block.frame[name]))
+                    if "text" not in guesses[place] and block.frame[name].null_count() < block.frame.height:
+                        guesses[place].add(guessed(block.frame[name]))
         self.rejects.restart()
-        return [_together(kinds) for kinds in found]
+        return [_together(kinds) for kinds in guesses]
 
     def _careful(self, guesses: Sequence[Guess] | None) -> Rows:
         typed = self.conform or _as_guessed(guesses or ["text"] * len(self.dialect.names))
@@ -144,7 +147,7 @@ class CsvSource:
 
 
 def _whole_lines(text: str) -> str:
-    """A piece of a file without the line it begins in and the one it ends in."""
+    """Return a piece of a file without the line it begins in and the one it ends in."""
     return text[text.find("\n") + 1 : text.rfind("\n") + 1]
 
 
@@ -155,7 +158,10 @@ def accepted(
     lines: np.ndarray[tuple[int], np.dtype[np.int64]],
     rejects: Rejects,
 ) -> pl.DataFrame:
-    """The rows that could be read whole; the others are set aside with the names of the columns that could not."""
+    """Return the rows that could be read whole.
+
+    The others are set aside with the names of the columns that could not.
+    """
     bad = unreadable.select(pl.any_horizontal(pl.all())).to_series() if unreadable.width else pl.Series([False])
     if not bad.any():
         return frame
@@ -163,11 +169,11 @@ def accepted(
     for place in bad.arg_true():
         named = [name for name in unreadable.columns if unreadable[name][place]]
         kinds = ", ".join(f"{name} is no {schema[name]}" for name in named[:_FEW])
-        rejects.add(int(lines[place]), kinds, _told(raw, place))
+        rejects.add(int(lines[place]), kinds, _record_text(raw, place))
     return frame.filter(~bad)
 
 
-def _told(raw: pl.DataFrame, place: int) -> str:
+def _record_text(raw: pl.DataFrame, place: int) -> str:
     return raw[int(place)].write_csv(include_header=False).rstrip("\n")
 
 
@@ -205,7 +211,7 @@ def _parsed(name: str, guess: Guess) -> pl.Expr:
 
 
 def _together(kinds: set[Guess]) -> Guess:
-    """The type that holds what several blocks need."""
+    """Return the type that holds what several blocks need."""
     if not kinds or len(kinds) == 1:
         return next(iter(kinds), "text")
     return "float" if kinds == {"int", "float"} else "text"

@@ -27,14 +27,16 @@ _LEAST_USES = 4
 
 
 def spelled_days(rows: pl.DataFrame, spell: Spell) -> pl.DataFrame:
-    """The rows, with days as the texts that their encoder makes of them; what is no day stays as it is, and null null.
+    """Return the rows, with days as the texts that their encoder makes of them.
+
+    What is no day stays as it is, and null null.
 
     Args:
         rows: Of any types; only columns of dates, and of instants without a time zone, are looked at.
         spell: The encoder. Its results are kept, so it must be a function that stays.
     """
-    found = [_spelled(rows[name], spell) for name, dtype in rows.schema.items() if _may_be_days(dtype)]
-    return rows.with_columns(each for each in found if each is not None)
+    expressions = [_spelled(rows[name], spell) for name, dtype in rows.schema.items() if _may_be_days(dtype)]
+    return rows.with_columns(expression for expression in expressions if expression is not None)
 
 
 def _may_be_days(dtype: pl.DataType) -> bool:
@@ -42,7 +44,7 @@ def _may_be_days(dtype: pl.DataType) -> bool:
 
 
 def _spelled(values: pl.Series, spell: Spell) -> pl.Series | None:
-    """The texts of a column, or None where a calendar is no help."""
+    """Return the texts of a column, or None where a calendar is no help."""
     days = values.cast(pl.Date, strict=False)
     numbers = days.to_physical()
     least, largest = numbers.min(), numbers.max()
@@ -59,12 +61,12 @@ def _spelled(values: pl.Series, spell: Spell) -> pl.Series | None:
 
 
 def _reach(dtype: pl.DataType) -> tuple[int, int]:
-    """The days that a calendar may have, numbered from 1970-01-01."""
+    """Return the days that a calendar may have, numbered from 1970-01-01."""
     first, end = _IN_NANOSECONDS if dtype == pl.Datetime("ns") else _COMMON
     return first.toordinal() - _EPOCH, end.toordinal() - _EPOCH
 
 
 @lru_cache(maxsize=32)
 def _calendar(spell: Spell, dtype: pl.DataType, first: int, end: int) -> pl.Series:
-    """The texts of days, numbered from 1970-01-01: the first is in it, the end is not."""
+    """Return the texts of days, numbered from 1970-01-01: the first is in it, the end is not."""
     return spell(pl.int_range(first, end, dtype=pl.Int32, eager=True).cast(pl.Date).cast(dtype))

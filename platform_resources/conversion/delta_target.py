@@ -30,7 +30,7 @@ _BATCH = 16_384
 def write_delta(
     rows: Rows, target: Target, fit: Prepared, *, settings: Settings, memory_bytes: int, progress: Progress
 ) -> tuple[Tally, int]:
-    """Writes the rows as the whole content of a table; gives what was written and the bytes it lies in.
+    """Write the rows as the whole content of a table; gives what was written and the bytes it lies in.
 
     A table that is there gets a new version; readers of the old one are not disturbed.
 
@@ -44,31 +44,31 @@ def write_delta(
 
     location = target.location if target.location.startswith("s3://") else str(Path(target.location).absolute())
     options = settings.s3.delta_options() if location.startswith("s3://") else None
-    there = DeltaTable.is_deltatable(location, options)
+    is_table = DeltaTable.is_deltatable(location, options)
     tally = Tally(first_plan(memory_bytes), progress)
     schema = delta_reader(pl.DataFrame(schema=fit.schema)).schema
     lost: set[str] = set()
     reader = RecordBatchReader.from_batches(schema, delta_batches(_watched(rows, lost), fit, tally))
-    mode = "overwrite" if there else "error"
-    version = DeltaTable(location, storage_options=options).version() + 1 if there else 0
+    mode = "overwrite" if is_table else "error"
+    version = DeltaTable(location, storage_options=options).version() + 1 if is_table else 0
     try:
         write_deltalake(
             location,
             reader,
             mode=mode,
-            schema_mode="overwrite" if there else None,
+            schema_mode="overwrite" if is_table else None,
             storage_options=options,
             commit_properties=CommitProperties(max_commit_retries=0),  # type: ignore[call-overload]  # a mode
         )
     except CommitFailedError as error:  # tried again, a table that two writers make would have the rows of both
-        raise _met(target) from error
+        raise _already_there(target) from error
     table, folder = DeltaTable(location, version, storage_options=options), folder_at(location, settings.s3)
     _refuse_lost(table, target, lost, folder)
     _verify(table, target, fit, tally.print_, folder)
     return tally, sum(table.get_add_actions(flatten=True).column("size_bytes").to_pylist())
 
 
-def _met(target: Target) -> ConversionError:
+def _already_there(target: Target) -> ConversionError:
     return ConversionError(
         target.location,
         "another writer changed the table meanwhile; what it wrote stands, and these rows were not written",
@@ -77,9 +77,9 @@ def _met(target: Target) -> ConversionError:
 
 
 def _watched(rows: Rows, lost: set[str]) -> Iterator[pl.DataFrame]:
-    """The rows; columns with nanoseconds that are no whole microseconds are noted."""
+    """Yield the rows; columns with nanoseconds that are no whole microseconds are noted."""
     for frame in rows.frames():
-        lost.update(each.name for each in frame if loses_nanoseconds(each))
+        lost.update(column.name for column in frame if loses_nanoseconds(column))
         yield frame
 
 
@@ -100,28 +100,28 @@ def _verify(table: "DeltaTable", target: Target, fit: Prepared, wrote: Fingerpri
     frame = restored(table)
     try:
         verifying.refuse_schema(target, fit.schema, frame.collect_schema())
-        found = fingerprint_of(frame.collect_batches(chunk_size=_BATCH, maintain_order=False, engine="streaming"))
-        verifying.refuse_difference(target, wrote, found)
+        fingerprint = fingerprint_of(frame.collect_batches(chunk_size=_BATCH, maintain_order=False, engine="streaming"))
+        verifying.refuse_difference(target, wrote, fingerprint)
     except NotVerified:
         _undo(table, folder, target)
         raise
 
 
 def _undo(table: "DeltaTable", folder: Folder, target: Target) -> None:
-    """Returns when the version before is the latest one again, or nothing is left of a table that was new."""
+    """Make the version before the latest one again, or leave nothing of a table that was new."""
     if table.version():
         table.restore(table.version() - 1)
         return
-    for entry in sorted(folder.entries(), key=lambda each: not each.name.startswith("_delta_log")):
+    for entry in sorted(folder.entries(), key=lambda listed: not listed.name.startswith("_delta_log")):
         folder.remove(entry.name)
     if not target.location.startswith("s3://"):
         _remove_empty(Path(target.location))
 
 
 def _remove_empty(place: Path) -> None:
-    """Returns when a folder and those within are gone, but for what holds files, so that the name is free again."""
-    for each in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
+    """Remove a folder and those within, but for what holds files, so that the name is free again."""
+    for folder in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
         with suppress(OSError):
-            each.rmdir()
+            folder.rmdir()
     with suppress(OSError):
         place.rmdir()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def has_categories(schema: pl.Schema) -> bool:
     """Whether chunks of these columns differ in their dictionaries; those of an Enum are all its type's."""
-    return any(has_leaf(each, lambda leaf: isinstance(leaf, pl.Categorical)) for each in schema.values())
+    return any(has_leaf(dtype, lambda leaf: isinstance(leaf, pl.Categorical)) for dtype in schema.values())
 
 
 class Dictionaries:
@@ -29,15 +29,17 @@ class Dictionaries:
         self._known = schema.empty_table()
 
     def learn(self, rows: "pa.Table") -> None:
-        """Returns when the categories of the rows are known."""
+        """Learn the categories of the rows."""
         import pyarrow as pa
 
-        columns = [each.chunk(each.num_chunks - 1)[:0] for each in self._together(rows).columns if each.num_chunks]
+        columns = [
+            column.chunk(column.num_chunks - 1)[:0] for column in self._together(rows).columns if column.num_chunks
+        ]
         if columns:
             self._known = pa.Table.from_arrays(columns, schema=self._known.schema)
 
     def common(self, stream: Path) -> "Iterator[pa.Table]":
-        """The batches of an Arrow stream, each with all categories."""
+        """Yield the batches of an Arrow stream, each with all categories."""
         import pyarrow as pa
 
         with pa.memory_map(str(stream)) as source:

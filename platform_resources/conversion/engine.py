@@ -40,7 +40,7 @@ _TYPES: Mapping[Guess, str] = {
 
 @contextmanager
 def session(memory_bytes: int, scratch: Path) -> "Iterator[DuckDBPyConnection]":
-    """Yields a connection that spills to the scratch folder."""
+    """Yield a connection that spills to the scratch folder."""
     import duckdb
 
     config: dict[str, str | bool | int | float | list[str]] = {
@@ -57,7 +57,9 @@ def session(memory_bytes: int, scratch: Path) -> "Iterator[DuckDBPyConnection]":
 
 
 def csv_query(path: Path, dialect: Dialect, guesses: Sequence[Guess], written: str | None = None) -> str:
-    """The statement that reads a CSV file in these types, and fails at a value that another type would have to hold.
+    """Return the statement that reads a CSV file in these types.
+
+    And fails at a value that another type would have to hold.
 
     Args:
         path: The file.
@@ -75,18 +77,21 @@ def csv_query(path: Path, dialect: Dialect, guesses: Sequence[Guess], written: s
 
 
 def csv_checks(path: Path, dialect: Dialect, guesses: Sequence[Guess]) -> str:
-    """The statement that says of each column whether its guess holds for all rows, and whether a float would."""
-    asked = []
+    """Return the statement that says of each column whether its guess holds for all rows, and whether a float would."""
+    questions = []
     for place, guess in enumerate(guesses):
         column = _column(place)
-        held = "true" if guess == "text" else _all(column, _holds(column, guess))
+        holds = "true" if guess == "text" else _all(column, _holds(column, guess))
         matching = f"regexp_full_match({column}, {literal(PATTERNS['float'])}) AND {_holds(column, 'float')}"
-        asked += [held, _all(column, matching)]
-    return f"SELECT {', '.join(asked)} FROM {_csv(path, dialect)}"  # noqa: S608 - paths are quoted
+        questions += [holds, _all(column, matching)]
+    return f"SELECT {', '.join(questions)} FROM {_csv(path, dialect)}"  # noqa: S608 - paths are quoted
 
 
 def json_query(path: Path, types: Mapping[str, str], longest: int | None = None) -> str:
-    """The statement that reads JSON lines in these DuckDB types; the longest has so many bytes, where that is known."""
+    """Return the statement that reads JSON lines in these DuckDB types.
+
+    The longest has so many bytes, where that is known.
+    """
     columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
     return (
         f"SELECT * FROM read_json({literal(str(path))}, format = 'newline_delimited', auto_detect = false, "  # noqa: S608
@@ -95,7 +100,7 @@ def json_query(path: Path, types: Mapping[str, str], longest: int | None = None)
 
 
 def object_bytes(path: Path) -> int:
-    """The size of the largest JSON object to expect: 16 MiB, or the whole file where that is a single line."""
+    """Return the size of the largest JSON object to expect: 16 MiB, or the whole file where that is a single line."""
     with path.open("rb") as source:
         first = source.readline(256 << 20)
     return max(16 << 20, min(2 * len(first) + 1024, 512 << 20))
@@ -107,20 +112,20 @@ def is_too_long(error: Exception) -> bool:
 
 
 def row(connection: "DuckDBPyConnection", query: str) -> tuple[Any, ...]:
-    """The only row of an answer; nothing stays behind that would keep the connection busy."""
-    found = connection.execute(query).fetchall()
-    return tuple(found[0]) if found else ()
+    """Return the only row of an answer; nothing stays behind that would keep the connection busy."""
+    rows = connection.execute(query).fetchall()
+    return tuple(rows[0]) if rows else ()
 
 
 def frames(connection: "DuckDBPyConnection", query: str, rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
-    """The answer in frames, in order, while the query still runs."""
+    """Yield the answer in frames, in order, while the query still runs."""
     for batch in _batches(connection.sql(query).to_arrow_reader(rows)):
-        found = pl.from_arrow(batch)
-        yield found if isinstance(found, pl.DataFrame) else found.to_frame()
+        frame = pl.from_arrow(batch)
+        yield frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
 
 
 def _batches(reader: "pa.RecordBatchReader") -> "Iterator[pa.RecordBatch]":
-    """The same batches; what DuckDB raises in their midst comes through Arrow, which makes an OSError of it."""
+    """Yield the same batches; what DuckDB raises in their midst comes through Arrow, which makes an OSError of it."""
     import duckdb
     import pyarrow as pa
 
@@ -136,23 +141,23 @@ def _batches(reader: "pa.RecordBatchReader") -> "Iterator[pa.RecordBatch]":
 
 
 def broken_guard(error: Exception) -> int | None:
-    """The place of the column whose guard a value broke, from 0; None for another error."""
-    found = _BROKEN.search(str(error))
-    return int(found.group(1)) if found else None
+    """Return the place of the column whose guard a value broke, from 0; None for another error."""
+    match_ = _BROKEN.search(str(error))
+    return int(match_.group(1)) if match_ else None
 
 
 def quoted(name: str) -> str:
-    """A name as an SQL identifier."""
+    """Return a name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """A text as an SQL literal."""
+    """Return a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _csv(path: Path, dialect: Dialect, types: Sequence[str] = (), written: str | None = None) -> str:
-    """The file as a relation of texts; an unquoted empty field is null, a quoted one the empty text."""
+    """Return the file as a relation of texts; an unquoted empty field is null, a quoted one the empty text."""
     kinds = types or ["VARCHAR"] * len(dialect.names)
     columns = ", ".join(f"{literal(_name(place))}: {literal(kind)}" for place, kind in enumerate(kinds))
     format_ = f"timestampformat = {literal(written)}, " if written else ""

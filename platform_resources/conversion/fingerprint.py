@@ -33,7 +33,7 @@ class Fingerprint:
 
 
 def fingerprint(frame: pl.DataFrame) -> Fingerprint:
-    """The fingerprint of a frame; its column names and order matter, its row order and chunks do not."""
+    """Return the fingerprint of a frame; its column names and order matter, its row order and chunks do not."""
     if not frame.width or not frame.height:
         return Fingerprint(frame.height)
     hashes = frame.select(_hashable(name, dtype) for name, dtype in frame.schema.items()).hash_rows(_SEED)
@@ -41,12 +41,15 @@ def fingerprint(frame: pl.DataFrame) -> Fingerprint:
 
 
 def fingerprint_of(frames: Iterable[pl.DataFrame]) -> Fingerprint:
-    """The fingerprint of many frames together."""
+    """Return the fingerprint of many frames together."""
     return sum((fingerprint(frame) for frame in frames), Fingerprint())
 
 
 def _hashable(name: str, dtype: pl.DataType) -> pl.Expr:
-    """A column in a type whose hash tells all its values apart: floats by their bits, the rest as tables keep it."""
+    """Return a column in a type whose hash tells all its values apart.
+
+    Floats by their bits, the rest as tables keep it.
+    """
     column = pl.col(name)
     if dtype in (pl.Float32, pl.Float64):
         bits = pl.UInt32 if dtype == pl.Float32 else pl.UInt64
@@ -59,5 +62,5 @@ def _hashable(name: str, dtype: pl.DataType) -> pl.Expr:
         )
     if isinstance(dtype, pl.Datetime):
         return column.to_physical()
-    wanted = physical(logical(dtype))
-    return column.cast(wanted) if wanted != dtype else column
+    hashed_type = physical(logical(dtype))
+    return column.cast(hashed_type) if hashed_type != dtype else column

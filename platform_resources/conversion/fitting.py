@@ -25,7 +25,7 @@ _PER_DAY = {"ms": 86_400_000, "us": 86_400_000_000}
 
 @contextmanager
 def fitting(rows: Rows, target: Target) -> Iterator[Rows]:
-    """Yields the rows, looked at as they are read.
+    """Yield the rows, looked at as they are read.
 
     Raises:
         ConversionError: A name, or a date, is none that the format has; also where a library made another error of it.
@@ -50,7 +50,7 @@ def fitting(rows: Rows, target: Target) -> Iterator[Rows]:
 
 
 def refuse_names(schema: pl.Schema, target: Target) -> None:
-    """Returns where the format can tell all columns apart.
+    """Refuse columns that the format cannot tell apart.
 
     Raises:
         ConversionError: Two differ only in case, or one has no name.
@@ -81,7 +81,7 @@ def _refusal(target: Target, column: str) -> ConversionError:
 
 
 def _far(frame: pl.DataFrame, reach: tuple[int, int], *, dates_only: bool) -> str | None:
-    """The first column with a day before the first one of the reach, or behind the last."""
+    """Return the first column with a day before the first one of the reach, or behind the last."""
     for name, dtype in frame.schema.items():
         if isinstance(dtype, pl.Date) or (
             isinstance(dtype, pl.Datetime) and dtype.time_unit in _PER_DAY and not dates_only

@@ -23,7 +23,7 @@ _WHOLE = (-(2**63), 2**63 - 1)
 
 
 def cut_columns(path: Path, types: Mapping[str, str], pairs: Callable[[list[tuple[str, Any]]], Any]) -> set[str]:
-    """The columns with a number that reading in these DuckDB types would cut, but for top-level whole numbers.
+    """Return the columns with a number that reading in these DuckDB types would cut, but for top-level whole numbers.
 
     Args:
         path: A file of JSON lines.
@@ -31,16 +31,16 @@ def cut_columns(path: Path, types: Mapping[str, str], pairs: Callable[[list[tupl
         pairs: Makes an object of its pairs, or raises a ValueError.
     """
     doubles = {name for name, kind in types.items() if "DOUBLE" in kind and kind != "DOUBLE"}
-    found: set[str] = set()
+    cut_names: set[str] = set()
     for line in _suspects(path):
         if any(_doubtful(token, doubles=bool(doubles)) for token in _LONG.findall(line)):
             value = _parsed(line, pairs)
-            found.update(
+            cut_names.update(
                 name
-                for name, each in value.items()
-                if name not in found and any(_cut(*leaf, name in doubles) for leaf in _numbers(each))
+                for name, part in value.items()
+                if name not in cut_names and any(_cut(*leaf, name in doubles) for leaf in _numbers(part))
             )
-    return found
+    return cut_names
 
 
 def written_anew(
@@ -50,16 +50,16 @@ def written_anew(
     names: Mapping[str, str],
     pairs: Callable[[list[tuple[str, Any]]], Any],
 ) -> Path:
-    """The same lines with the values of some columns as texts and some columns under other names.
+    """Return the same lines with the values of some columns as texts and some columns under other names.
 
     A line that is malformed stays as it is: who reads it sets it aside.
     """
     with path.open("rb") as source, target.open("wb") as out:
         for line in source:
             value = _parsed(line, pairs)
-            kept = {names.get(name, name): _texted(each) if name in cut else each for name, each in value.items()}
+            record = {names.get(name, name): _texted(part) if name in cut else part for name, part in value.items()}
             try:
-                out.write(digits_kept(kept).encode() + b"\n" if value else line)
+                out.write(digits_kept(record).encode() + b"\n" if value else line)
             except UnicodeEncodeError:  # half of a character
                 out.write(line)
     return target
@@ -72,13 +72,16 @@ def _texted(value: object) -> object:
 
 
 def _suspects(path: Path) -> Iterator[bytes]:
-    """The lines in which anything looks like a number that may be cut; the others pass at the speed of the disk."""
-    held = b""
+    """Yield the lines in which anything looks like a number that may be cut.
+
+    The others pass at the speed of the disk.
+    """
+    rest = b""
     with path.open("rb") as source:
         while block := source.read(_BLOCK):
-            lines, _, held = (held + block).rpartition(b"\n")
+            lines, _, rest = (rest + block).rpartition(b"\n")
             yield from _suspects_in(lines)
-    yield from _suspects_in(held)
+    yield from _suspects_in(rest)
 
 
 def _suspects_in(lines: bytes) -> Iterator[bytes]:
@@ -86,16 +89,16 @@ def _suspects_in(lines: bytes) -> Iterator[bytes]:
     nearest = dict.fromkeys(_SUSPECT, -1)
     end = 0
     while True:
-        for each, place in nearest.items():
+        for mark, place in nearest.items():
             if place < end:
-                nearest[each] = _found(shape, each, end)
+                nearest[mark] = _place_of(shape, mark, end)
         if (place := min(nearest.values())) == len(shape):
             return
-        end = _found(lines, b"\n", place)
+        end = _place_of(lines, b"\n", place)
         yield lines[lines.rfind(b"\n", 0, place) + 1 : end]
 
 
-def _found(content: bytes, sought: bytes, start: int) -> int:
+def _place_of(content: bytes, sought: bytes, start: int) -> int:
     place = content.find(sought, start)
     return len(content) if place < 0 else place
 
@@ -120,8 +123,8 @@ def _doubtful(token: bytes, *, doubles: bool) -> bool:
 def _numbers(value: object, *, nested: bool = False) -> Iterator[tuple[Digits, bool]]:
     if isinstance(value, Digits):
         yield value, nested
-    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _numbers(each, nested=True)
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _numbers(part, nested=True)
 
 
 def _cut(number: Digits, nested: bool, double: bool) -> bool:  # noqa: FBT001 - a leaf, unpacked

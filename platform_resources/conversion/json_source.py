@@ -73,18 +73,18 @@ class JsonSource:
 
         lines = self._lines()
         try:
-            found = self._unless_malformed(lines) if lines else None
-            return found or self._typed(self._cleaned())
+            rows = self._unless_malformed(lines) if lines else None
+            return rows or self._typed(self._cleaned())
         except duckdb.Error as error:
             if isinstance(error, duckdb.OutOfMemoryException):
                 raise
-            told = f"its objects cannot be read as rows ({type(error).__name__})"
+            problem = f"its objects cannot be read as rows ({type(error).__name__})"
             raise ConversionError(
-                self.name, told, fix="give all of them the same keys, or send CSV or Parquet"
+                self.name, problem, fix="give all of them the same keys, or send CSV or Parquet"
             ) from error
 
     def _lines(self) -> Path | None:
-        """A file with a record a line, under a name in which DuckDB sees neither a pattern nor a format.
+        """Return a file with a record a line, under a name in which DuckDB sees neither a pattern nor a format.
 
         None where DuckDB cannot make one: something in the file is malformed.
         """
@@ -100,7 +100,7 @@ class JsonSource:
         return lines
 
     def _unless_malformed(self, lines: Path) -> Rows | None:
-        """The rows of lines, or None where one is malformed: DuckDB says so of one, we want to know of all."""
+        """Return the rows of lines, or None where one is malformed: DuckDB says so of one, we want to know of all."""
         import duckdb
 
         try:
@@ -117,7 +117,7 @@ class JsonSource:
         if not kinds:
             raise ConversionError(self.name, "no line of it is a JSON object with a key", fix="send JSON objects")
         cut, names = cut_columns(path, kinds, without_repetition), column_names(kinds)
-        if cut or any(name != kept for name, kept in names.items()):
+        if cut or any(name != column for name, column in names.items()):
             path = written_anew(path, self.scratch / "kept.jsonl", cut, names, without_repetition)
         types = {names[name]: "VARCHAR" if name in cut else kind for name, kind in kinds.items()}
         types |= self._whole_numbers(path, types)
@@ -133,9 +133,9 @@ class JsonSource:
         )
 
     def _kinds(self, path: Path) -> dict[str, str]:
-        """The DuckDB type of each key that any line has, in the order in which they are met."""
-        found = self._structure(path)
-        structure = json.loads(found) if found else {}
+        """Return the DuckDB type of each key that any line has, in the order in which they are met."""
+        structure_text = self._structure(path)
+        structure = json.loads(structure_text) if structure_text else {}
         if not isinstance(structure, dict):
             import duckdb
 
@@ -143,19 +143,18 @@ class JsonSource:
         return {name: _duckdb_type(kind) for name, kind in structure.items()}
 
     def _structure(self, path: Path) -> str | None:
-        """What all lines together are, by DuckDB's `json_group_structure`.
+        """Return what all lines together are, by DuckDB's `json_group_structure`.
 
         It keeps all it is given, 20 times the memory of a file of 100 MB; so the first line of each structure stands
         for its like. To look these up costs less than to have DuckDB carry every line along.
         """
-        told = (
+        objects_query = (
             "SELECT json_structure(json)::VARCHAR AS structure, row_number() OVER () AS n, json "  # noqa: S608 - the path is quoted
             f"FROM read_json_objects({engine.literal(str(path))}, format = 'newline_delimited', "
             f"maximum_object_size = {self.longest or engine.object_bytes(path)})"
         )
-        grouped = (
-            f"FROM ({told}) WHERE structure <> '\"JSON\"' GROUP BY structure ORDER BY min(n)"  # of {} it is "JSON"
-        )
+        # Of {} the structure is "JSON".
+        grouped = f"FROM ({objects_query}) WHERE structure <> '\"JSON\"' GROUP BY structure ORDER BY min(n)"
         firsts = self.connection.execute(f"SELECT structure, min(n) {grouped}").fetchall()
         if examples := _lines_at(path, [place for _, place in firsts]):
             query = (
@@ -174,7 +173,7 @@ class JsonSource:
         doubtful = {name: "VARCHAR" for name, kind in types.items() if kind in ("BIGINT", "DOUBLE")}
         if not doubtful:
             return {}
-        asked = []
+        questions = []
         for name, kind in types.items():
             if name in doubtful:
                 column = engine.quoted(name)
@@ -183,10 +182,10 @@ class JsonSource:
                     if kind == "BIGINT"
                     else f"strlen({column}) > 15 AND NOT contains({column}, '.') AND NOT contains({column}, 'e')"
                 )
-                asked.append(f"coalesce(bool_or({cut}), false)")
-        query = f"SELECT {', '.join(asked)} FROM ({engine.json_query(path, doubtful, self.longest)})"  # noqa: S608 - names are quoted
-        found = engine.row(self.connection, query)
-        return {name: "VARCHAR" for name, cut in zip(doubtful, found, strict=True) if cut}
+                questions.append(f"coalesce(bool_or({cut}), false)")
+        query = f"SELECT {', '.join(questions)} FROM ({engine.json_query(path, doubtful, self.longest)})"  # noqa: S608 - names are quoted
+        answers = engine.row(self.connection, query)
+        return {name: "VARCHAR" for name, cut in zip(doubtful, answers, strict=True) if cut}
 
     def _read_once(self, query: str, path: Path) -> int:
         """Read all rows in these types once, and count the lines that they stand on.
@@ -203,7 +202,7 @@ class JsonSource:
         return lines
 
     def _cleaned(self) -> Path:
-        """The records that are objects, each on a line, as a file; the others are set aside."""
+        """Return the records that are objects, each on a line, as a file; the others are set aside."""
         target = self.scratch / "clean.jsonl"
         self.rejects.restart()
         with target.open("wb") as out:
@@ -230,7 +229,7 @@ class JsonSource:
 
 
 def _longest_line(path: Path) -> int:
-    """The bytes that the longest line needs, once its columns have other names."""
+    """Return the bytes that the longest line needs, once its columns have other names."""
     with path.open("rb") as source:
         return max(map(len, source), default=0) + _RENAMED
 
@@ -256,7 +255,7 @@ def _documents_to_lines(path: Path, target: Path, connection: "DuckDBPyConnectio
 
 
 def _duckdb_type(kind: Any) -> str:
-    """A type of `json_structure` as one to read in; what is mixed or unknown is read as text."""
+    """Return a type of `json_structure` as one to read in; what is mixed or unknown is read as text."""
     if isinstance(kind, dict):
         if not kind or _folded_twice(kind):
             return "JSON"
@@ -269,43 +268,46 @@ def _duckdb_type(kind: Any) -> str:
 
 
 def _lines_at(path: Path, numbers: Sequence[int]) -> list[str]:
-    """The objects of these numbers, from 1 and rising, blank lines aside; none where they would take much memory."""
-    found: list[str] = []
-    size, wanted = 0, iter(numbers)
-    next_ = next(wanted, None)
+    """Return the objects of these numbers, from 1 and rising, blank lines aside.
+
+    None where they would take much memory.
+    """
+    lines: list[str] = []
+    size, remaining = 0, iter(numbers)
+    next_ = next(remaining, None)
     for number, line in enumerate(_filled_lines(path), start=1):
         if next_ is None or size > _EXAMPLES_BYTES:
             break
         if number == next_:
-            found.append(line.decode("utf-8", "replace"))
-            size, next_ = size + len(line), next(wanted, None)
-    return found if len(found) == len(numbers) and size <= _EXAMPLES_BYTES else []
+            lines.append(line.decode("utf-8", "replace"))
+            size, next_ = size + len(line), next(remaining, None)
+    return lines if len(lines) == len(numbers) and size <= _EXAMPLES_BYTES else []
 
 
 def _filled_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file that are not blank."""
+    """Yield the lines of a file that are not blank."""
     with path.open("rb") as source:
         yield from (line for line in source if line.strip())
 
 
 def column_names(keys: Iterable[str]) -> dict[str, str]:
-    """The column of each key: DuckDB tells no `A` from an `a`, and has no column without a name.
+    """Return the column of each key: DuckDB tells no `A` from an `a`, and has no column without a name.
 
     >>> column_names(["A", "a", "", "a_2"])
     {'A': 'A', 'a': 'a_3', '': 'column_3', 'a_2': 'a_2'}
     """
     every = list(keys)
-    taken, made = {""}, {}
+    lower_names, columns = {""}, {}
     for place, key in enumerate(every, start=1):
         base = key.replace("\0", "") or f"column_{place}"
-        reserved = taken | {other.lower() for other in every if key not in (other, base)}
+        reserved = lower_names | {other.lower() for other in every if key not in (other, base)}
         name, number = base, 2
         while name.lower() in reserved:
             name, number = f"{base}_{number}", number + 1
             reserved |= {other.lower() for other in every}
-        taken.add(name.lower())
-        made[key] = name
-    return made
+        lower_names.add(name.lower())
+        columns[key] = name
+    return columns
 
 
 def _folded_twice(kinds: Mapping[str, Any]) -> bool:

@@ -11,7 +11,9 @@ _BLOCK = 1 << 20
 
 
 def local(location: str, s3: S3Settings, scratch: Path) -> Path:
-    """The local file, or folder of a Delta table, that a location names; an object is fetched to the scratch folder.
+    """Return the local file, or folder of a Delta table, that a location names.
+
+    An object is fetched to the scratch folder.
 
     Raises:
         ConversionError: There is nothing, or something that is no file.
@@ -46,7 +48,7 @@ def is_object(location: str, s3: S3Settings) -> bool:
 
 
 def object_checksum(location: str, s3: S3Settings) -> int:
-    """The CRC-32 of all that lies under an s3:// address, as the bucket gives it back."""
+    """Return the CRC-32 of all that lies under an s3:// address, as the bucket gives it back."""
     bucket, key = bucket_and_key(location)
     return checksum_of(memoryview(block) for block in s3.obstore(bucket).get(key).stream(min_chunk_size=_BLOCK))
 

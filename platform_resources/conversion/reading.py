@@ -74,7 +74,7 @@ class Bench:
 
 
 def opened(source: str, options: Options, bench: Bench) -> Opened:
-    """The source, ready to be read.
+    """Return the source, ready to be read.
 
     Raises:
         ConversionError: It is not there, empty, damaged, or nothing that is known here.
@@ -96,7 +96,7 @@ def opened(source: str, options: Options, bench: Bench) -> Opened:
 
 
 def _delta(source: str, bench: Bench) -> Opened | None:
-    """A Delta table, where the source is one."""
+    """Return a Delta table, where the source is one."""
     on_s3 = source.startswith("s3://")
     if not on_s3 and not (Path(source).expanduser() / "_delta_log").is_dir():
         return None

@@ -23,8 +23,8 @@ _FIX = "check the credentials, what their policy allows, and the clock; platform
 
 
 @contextmanager
-def told(source: str, target: str, s3: S3Settings) -> Iterator[None]:
-    """Passes errors on as they are, but for those of S3 about one of two locations.
+def translated_errors(source: str, target: str, s3: S3Settings) -> Iterator[None]:
+    """Pass errors on as they are, but for those of S3 about one of two locations.
 
     Raises:
         ObjectForbidden: S3 does not let these credentials do that, or does not know them.
@@ -34,20 +34,20 @@ def told(source: str, target: str, s3: S3Settings) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        remote = [each for each in (source, target) if each.startswith("s3://")]
-        found = _explained(error, remote, s3) if remote and not isinstance(error, ResourceError) else None
-        if found is None:
+        remote = [location for location in (source, target) if location.startswith("s3://")]
+        explained = _explained(error, remote, s3) if remote and not isinstance(error, ResourceError) else None
+        if explained is None:
             raise
-        raise found from None
+        raise explained from None
 
 
 def _explained(error: Exception, remote: list[str], s3: S3Settings) -> ResourceError | None:
     words = str(error)
-    named = next((each for each in remote if bucket_and_key(each)[1] in words), remote[0])
+    named = next((location for location in remote if bucket_and_key(location)[1] in words), remote[0])
     where = named if len(remote) == 1 or bucket_and_key(named)[1] in words else " or ".join(remote)
     if "NoSuchBucket" in words:
-        bucket = next((each for each in map(_bucket, remote) if f"<BucketName>{each}<" in words), None)
-        named = f"s3://{bucket}" if bucket else " or ".join(f"s3://{_bucket(each)}" for each in remote)
+        bucket = next((name for name in map(_bucket, remote) if f"<BucketName>{name}<" in words), None)
+        named = f"s3://{bucket}" if bucket else " or ".join(f"s3://{_bucket(location)}" for location in remote)
         return BucketNotFound(named, "there is no such bucket", fix="correct the bucket's name, or create it")
     if code := unaccepted(error):
         problem, fix = s3.rejection(code)

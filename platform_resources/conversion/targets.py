@@ -69,7 +69,7 @@ class Prepared:
 
 
 def target_of(location: str, *, format_: str | None, compression: str | None) -> Target:
-    """The target that a name and options describe; options win over the name.
+    """Return the target that a name and options describe; options win over the name.
 
     Raises:
         ConversionError: The name tells no format, or the compression is none that the format has.
@@ -79,7 +79,7 @@ def target_of(location: str, *, format_: str | None, compression: str | None) ->
     packed = _PACKED.get(last) if stem else None
     suffix = stem.rpartition(".")[2] if packed else last
     named = format_ or _SUFFIXES.get(suffix) or ("delta" if location.endswith("/") else "")
-    chosen = next((each for each in TARGETS if each == named), None)
+    chosen = next((candidate for candidate in TARGETS if candidate == named), None)
     if chosen is None:
         raise ConversionError(location, "its name tells no format to write", fix=f"add --to {'|'.join(TARGETS)}")
     if chosen in TEXTS:
@@ -98,13 +98,13 @@ def target_of(location: str, *, format_: str | None, compression: str | None) ->
     return Target(location=location, format=chosen, pages=pages)
 
 
-def _text_compression(location: str, asked: str | None, named: Compression | None) -> Compression | None:
-    if asked is None:
+def _text_compression(location: str, option: str | None, named: Compression | None) -> Compression | None:
+    if option is None:
         return named
-    found = {"zstd": "zst", "gzip": "gz", "none": None}.get(asked, asked)
-    if found not in (*_PACKED.values(), None):
-        raise ConversionError(location, f"{asked!r} is no compression", fix="use gz, zst, bz2, snappy or none")
-    return found  # type: ignore[return-value]  # one of them
+    compression = {"zstd": "zst", "gzip": "gz", "none": None}.get(option, option)
+    if compression not in (*_PACKED.values(), None):
+        raise ConversionError(location, f"{option!r} is no compression", fix="use gz, zst, bz2, snappy or none")
+    return compression  # type: ignore[return-value]  # one of them
 
 
 def prepared(schema: pl.Schema, target: Target) -> Prepared:
@@ -113,18 +113,18 @@ def prepared(schema: pl.Schema, target: Target) -> Prepared:
     Raises:
         ConversionError: A column holds Python objects.
     """
-    expressions, changes, floats, made = [], {}, [], {}
+    expressions, changes, floats, dtypes = [], {}, [], {}
     for name, dtype in schema.items():
         if isinstance(dtype, pl.Object):
             raise ConversionError(target.location, f"column {name} holds Python objects", fix="cast it first")
-        expression, kind, told = _fitted(name, dtype, target.format)
+        expression, kind, change = _fitted(name, dtype, target.format)
         if target.format in ("json", "jsonl") and kind.is_float():
             floats.append(name)
         expressions.append(expression)
-        made[name] = kind
-        if told:
-            changes[name] = told
-    return Prepared(pl.Schema(made), expressions, changes, floats)
+        dtypes[name] = kind
+        if change:
+            changes[name] = change
+    return Prepared(pl.Schema(dtypes), expressions, changes, floats)
 
 
 def _fitted(name: str, dtype: pl.DataType, format_: TargetFormat) -> tuple[pl.Expr, pl.DataType, str]:
@@ -133,11 +133,11 @@ def _fitted(name: str, dtype: pl.DataType, format_: TargetFormat) -> tuple[pl.Ex
         fits = not has_leaf(dtype, _is_wide) and dtype != pl.Null
         return (column, dtype, "") if fits else _texted(column, dtype)
     if format_ == "delta":
-        wanted = logical(dtype)
+        delta_type = logical(dtype)
         return (
             _texted(column, dtype)
             if dtype == pl.Null or has_leaf(dtype, _is_wide)
-            else (column.cast(wanted), wanted, "")
+            else (column.cast(delta_type), delta_type, "")
         )
     if isinstance(dtype, _SAME):
         return column, dtype, ""
@@ -173,7 +173,7 @@ def _plain(dtype: Any) -> bool:
 
 
 def _texted(column: pl.Expr, dtype: pl.DataType) -> tuple[pl.Expr, pl.DataType, str]:
-    """A column as text, and what to say of it."""
+    """Return a column as text, and what to say of it."""
     if dtype == pl.Null:
         return column.cast(pl.String), pl.String(), ""
     if isinstance(dtype, pl.Binary):
@@ -189,7 +189,10 @@ def _texted(column: pl.Expr, dtype: pl.DataType) -> tuple[pl.Expr, pl.DataType, 
 
 
 def _spelled(value: pl.Expr, dtype: Any) -> pl.Expr:
-    """A value whose times, however deep, are ISO 8601 texts: Python's own times end at microseconds, and at years."""
+    """Return a value whose times, however deep, are ISO 8601 texts.
+
+    Python's own times end at microseconds, and at years.
+    """
     if isinstance(dtype, pl.Datetime):
         return value.dt.to_string("%Y-%m-%dT%H:%M:%S%.f%:z" if dtype.time_zone else "%Y-%m-%dT%H:%M:%S%.f")
     if dtype == pl.Time:
@@ -206,24 +209,26 @@ def _spelled(value: pl.Expr, dtype: Any) -> pl.Expr:
     return values.list.eval(_spelled(pl.element(), dtype.inner))
 
 
-def has_leaf(dtype: Any, wanted: Callable[[Any], bool]) -> bool:
+def has_leaf(dtype: Any, holds: Callable[[Any], bool]) -> bool:
     """Whether a type is, or holds within, one that is wanted."""
     if isinstance(dtype, pl.Struct):
-        return any(has_leaf(each.dtype, wanted) for each in dtype.fields)
-    return has_leaf(dtype.inner, wanted) if isinstance(dtype, pl.List | pl.Array) else wanted(dtype)
+        return any(has_leaf(each.dtype, holds) for each in dtype.fields)
+    return has_leaf(dtype.inner, holds) if isinstance(dtype, pl.List | pl.Array) else holds(dtype)
 
 
 def _as_json(values: pl.Series) -> pl.Series:
-    texts = [None if each is None else json.dumps(_plain_value(each), ensure_ascii=False) for each in values.to_list()]
+    texts = [
+        None if value is None else json.dumps(_plain_value(value), ensure_ascii=False) for value in values.to_list()
+    ]
     return pl.Series(values.name, texts, dtype=pl.String)
 
 
 def _plain_value(value: object) -> object:
-    """A nested value of things that JSON has."""
+    """Return a nested value of things that JSON has."""
     if isinstance(value, dict):
-        return {str(name): _plain_value(each) for name, each in value.items()}
+        return {str(name): _plain_value(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [_plain_value(each) for each in value]
+        return [_plain_value(part) for part in value]
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if value is None or isinstance(value, str | bool | int | float):

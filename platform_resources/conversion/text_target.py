@@ -26,7 +26,7 @@ _LEVEL = 6
 
 
 def write_text(frames: Iterator[pl.DataFrame], path: Path, target: Target, fit: Prepared, tally: Tally) -> None:
-    """Returns when all rows are in the file, in order, and each block of it is noted."""
+    """Write all rows into the file, in order, and note each block of it."""
     begin, between, end = _FRAMING[target.format]
     start = 0
 
@@ -66,7 +66,7 @@ class _Pieces:
         self.pieces = list(pieces)
 
     def write(self, piece: bytes) -> int:
-        """Takes a piece."""
+        """Take a piece."""
         self.pieces.append(piece)
         return len(piece)
 
@@ -80,7 +80,7 @@ class _Text:
 
 
 def _text_chunk(frame: pl.DataFrame, fit: Prepared, target: Target, *, before: bytes, parsed: bool) -> Chunk:
-    """A chunk as text; its rows are hashed where they are to be compared."""
+    """Return a chunk as text; its rows are hashed where they are to be compared."""
 
     def finish(rows: pl.DataFrame) -> _Text:
         pieces = _text(rows, target, before)
@@ -90,7 +90,7 @@ def _text_chunk(frame: pl.DataFrame, fit: Prepared, target: Target, *, before: b
 
 
 def _packed(pieces: Sequence[bytes], target: Target) -> Sequence[bytes]:
-    """The pieces, compressed together where the file is."""
+    """Return the pieces, compressed together where the file is."""
     pack = _PACKERS.get(target.packed)
     return [pack(b"".join(pieces))] if pack else pieces
 

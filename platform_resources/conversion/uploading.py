@@ -17,7 +17,7 @@ _OTHER_BYTES = {"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mi
 
 
 def upload(path: Path, location: str, checksum: int, s3: S3Settings) -> None:
-    """Returns when the object holds the file.
+    """Upload the file as the object.
 
     Args:
         path: the file.
@@ -33,10 +33,10 @@ def upload(path: Path, location: str, checksum: int, s3: S3Settings) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     address = Address.parse(location)
-    told = {"ChecksumCRC32": _said(checksum), **s3.upload_arguments()}
+    arguments = {"ChecksumCRC32": _checksum_text(checksum), **s3.upload_arguments()}
     try:
         with path.open("rb") as file:
-            s3.boto3_client().upload_fileobj(file, address.bucket, address.key, ExtraArgs=told)
+            s3.boto3_client().upload_fileobj(file, address.bucket, address.key, ExtraArgs=arguments)
     except (ClientError, BotoCoreError) as error:
         code = str(getattr(error, "response", {}).get("Error", {}).get("Code", type(error).__name__))
         if code in _OTHER_BYTES:
@@ -50,7 +50,7 @@ def upload(path: Path, location: str, checksum: int, s3: S3Settings) -> None:
 
 
 def holds(location: str, checksum: int, s3: S3Settings) -> bool:
-    """Returns whether S3 says of an object that its bytes have the checksum; no server says so that compares none."""
+    """Return whether S3 says of an object that its bytes have the checksum; no server says so that compares none."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     address = Address.parse(location)
@@ -58,9 +58,9 @@ def holds(location: str, checksum: int, s3: S3Settings) -> bool:
         head = s3.boto3_client().head_object(Bucket=address.bucket, Key=address.key, ChecksumMode="ENABLED")
     except (ClientError, BotoCoreError):
         return False
-    return head.get("ChecksumCRC32") == _said(checksum)
+    return head.get("ChecksumCRC32") == _checksum_text(checksum)
 
 
-def _said(checksum: int) -> str:
-    """The checksum as S3 writes it."""
+def _checksum_text(checksum: int) -> str:
+    """Return the checksum as S3 writes it."""
     return base64.b64encode(checksum.to_bytes(4, "big")).decode()

@@ -34,7 +34,7 @@ _NAMES: dict[type[pl.DataType], str] = {
 def check(
     path: Path, target: Target, fit: Prepared, tally: Tally, *, connection: "DuckDBPyConnection", scratch: Path
 ) -> None:
-    """Returns when the file says what was written.
+    """Read the file back and compare it with what was written.
 
     Of a text all bytes are read and all rows counted, and those of the sample are parsed; of other formats all are.
 
@@ -44,11 +44,13 @@ def check(
     """
     if target.format in TEXTS:
         path = _compared(path, target, tally, scratch)
-    refuse_difference(target, tally.print_, _found(path, target, fit, tally, connection))
+    refuse_difference(target, tally.print_, _read_fingerprint(path, target, fit, tally, connection))
 
 
-def _found(path: Path, target: Target, fit: Prepared, tally: Tally, connection: "DuckDBPyConnection") -> Fingerprint:
-    """The fingerprint of a file; a text with a very long row is read once more, in larger pieces."""
+def _read_fingerprint(
+    path: Path, target: Target, fit: Prepared, tally: Tally, connection: "DuckDBPyConnection"
+) -> Fingerprint:
+    """Return the fingerprint of a file; a text with a very long row is read once more, in larger pieces."""
     import duckdb
 
     longest = None
@@ -63,40 +65,43 @@ def _found(path: Path, target: Target, fit: Prepared, tally: Tally, connection: 
         except duckdb.Error as error:
             if longest or not engine.is_too_long(error):
                 raise _differs(target, f"it cannot be parsed ({type(error).__name__})") from error
-            longest = max(each.size_bytes for each in tally.blocks)
+            longest = max(block.size_bytes for block in tally.blocks)
 
 
 def _compared(path: Path, target: Target, tally: Tally, scratch: Path) -> Path:
-    """A text with the rows that are to be parsed, once every byte of the file was found to be what was written."""
+    """Return a text with the rows that are to be parsed.
+
+    Once every byte of the file was found to be what was written.
+    """
     if target.packed:
         refuse_checksum(target, tally.packed, file_checksum(path))
         path = decompressed(path, target.packed, scratch, name=target.location)
-    part = None if all(each.parsed for each in tally.blocks) else scratch / "sample"
-    if told := difference(path, target.format, tally.blocks, part):
-        raise _differs(target, told)
+    part = None if all(block.parsed for block in tally.blocks) else scratch / "sample"
+    if problem := difference(path, target.format, tally.blocks, part):
+        raise _differs(target, problem)
     return part or path
 
 
-def refuse_checksum(target: Target, wrote: int, found: int) -> None:
-    """Returns when both are the same.
+def refuse_checksum(target: Target, wrote: int, read: int) -> None:
+    """Refuse two that differ.
 
     Raises:
         NotVerified: They are not.
     """
-    if found != wrote:
-        raise _differs(target, f"its bytes have the checksum {found:08x}, and {wrote:08x} was written")
+    if read != wrote:
+        raise _differs(target, f"its bytes have the checksum {read:08x}, and {wrote:08x} was written")
 
 
-def refuse_difference(target: Target, wrote: Fingerprint, found: Fingerprint) -> None:
-    """Returns when both are the same.
+def refuse_difference(target: Target, wrote: Fingerprint, read: Fingerprint) -> None:
+    """Refuse two that differ.
 
     Raises:
         NotVerified: They are not.
     """
-    if found != wrote:
+    if read != wrote:
         raise _differs(
             target,
-            f"{found.rows:,} rows with hash {found.hash}, and {wrote.rows:,} with {wrote.hash} were written",
+            f"{read.rows:,} rows with hash {read.hash}, and {wrote.rows:,} with {wrote.hash} were written",
         )
 
 
@@ -108,15 +113,15 @@ def _differs(target: Target, told: str) -> NotVerified:
     )
 
 
-def refuse_schema(target: Target, wrote: pl.Schema, found: pl.Schema) -> None:
-    """Returns when names and types are the same.
+def refuse_schema(target: Target, wrote: pl.Schema, read: pl.Schema) -> None:
+    """Refuse names or types that differ.
 
     Raises:
         NotVerified: They are not.
     """
-    if wrote != found:
-        differing = [f"{name}: {wrote.get(name)} → {found.get(name)}" for name in {*wrote, *found}
-                     if wrote.get(name) != found.get(name)]  # fmt: skip
+    if wrote != read:
+        differing = [f"{name}: {wrote.get(name)} → {read.get(name)}" for name in {*wrote, *read}
+                     if wrote.get(name) != read.get(name)]  # fmt: skip
         raise NotVerified(
             target.location, f"columns were read back otherwise ({'; '.join(differing) or 'in another order'})",
             fix="report it, and try another format",
@@ -161,7 +166,7 @@ def _json_query(path: Path, target: Target, fit: Prepared, longest: int | None) 
 
 
 def _typed(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    """A frame in the types that were written; DuckDB gives every instant in UTC."""
+    """Return a frame in the types that were written; DuckDB gives every instant in UTC."""
     frame.columns = list(schema)
     there = frame.schema  # made anew at every look, and slow for many columns
     return frame if there == schema else frame.cast(schema)
@@ -176,5 +181,7 @@ def duckdb_type(dtype: Any) -> str:
     if isinstance(dtype, pl.List):
         return f"{duckdb_type(dtype.inner)}[]"
     if isinstance(dtype, pl.Struct):
-        return f"STRUCT({', '.join(f'{engine.quoted(each.name)} {duckdb_type(each.dtype)}' for each in dtype.fields)})"
+        return (
+            f"STRUCT({', '.join(f'{engine.quoted(field.name)} {duckdb_type(field.dtype)}' for field in dtype.fields)})"
+        )
     return _NAMES[dtype if isinstance(dtype, type) else type(dtype)]

@@ -41,7 +41,7 @@ class Tally:
     packed: int = 0
 
     def add(self, chunk: "Chunk") -> None:
-        """Returns when a written chunk is counted and the plan follows what it cost."""
+        """Count a written chunk and let the plan follow what it cost."""
         self.rows += chunk.rows
         self.print_ += chunk.print_
         self.nulled += chunk.nulled
@@ -76,23 +76,23 @@ def in_order(
         stretch: So many rows end a chunk wherever it stands; None where no chunk has to.
     """
     pending: deque[Future[Chunk]] = deque()
-    taken = 0
+    rows_taken = 0
 
     def wanted() -> int:
-        return min(tally.plan.rows, stretch - taken % stretch) if stretch else tally.plan.rows
+        return min(tally.plan.rows, stretch - rows_taken % stretch) if stretch else tally.plan.rows
 
     with ThreadPoolExecutor(tally.plan.most_workers) as pool:
         try:
             for frame in regrouped(frames, wanted):
-                taken += frame.height
+                rows_taken += frame.height
                 pending.append(pool.submit(work(frame)))
                 while len(pending) > tally.plan.workers:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
         finally:
-            for each in pending:
-                each.cancel()
+            for future in pending:
+                future.cancel()
 
 
 def chunk_of(

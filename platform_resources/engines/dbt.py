@@ -48,8 +48,8 @@ class DbtError(ResourceError):
 
     def __init__(self, command: str, messages: Sequence[str]) -> None:
         self.command, self.messages = command, tuple(messages)
-        told = "\n".join(f"  {line}" for message in messages for line in message.splitlines())
-        super().__init__(f"dbt {command}: failed. Fix: correct what dbt names, then load again.\n{told}")
+        lines = "\n".join(f"  {line}" for message in messages for line in message.splitlines())
+        super().__init__(f"dbt {command}: failed. Fix: correct what dbt names, then load again.\n{lines}")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class DbtProject:
         return digest.hexdigest()[:16]
 
     def stage(self, finish: Finish | None = None) -> "StagedProject":
-        """Returns the staged copy with its manifest, made now if it is not there.
+        """Return the staged copy with its manifest, made now if it is not there.
 
         Args:
             finish: adds files to a new copy before anyone can use it.
@@ -103,7 +103,7 @@ class DbtProject:
         return staged
 
     def _make(self, staged: "StagedProject", finish: Finish | None) -> None:
-        """Returns when the copy is complete, which its manifest says; loads in several processes wait for one."""
+        """Complete the copy, which its manifest then says; loads in several processes wait for one."""
         self.home.mkdir(parents=True, exist_ok=True)
         with _locked(self.home / ".lock"):
             if staged.manifest_path.exists():
@@ -116,22 +116,22 @@ class DbtProject:
             _forget_old(self.home, keep=staged.folder)
 
     def _files(self) -> dict[str, bytes]:
-        """Returns each file of the copy by its path, sorted."""
-        found = {
+        """Return each file of the copy by its path, sorted."""
+        contents = {
             str(path.relative_to(self.folder)): path.read_bytes()
             for path in self.folder.rglob("*")
             if path.is_file() and not _LEFT_BEHIND.intersection(path.relative_to(self.folder).parts)
         }
         for path in sorted(MACROS.glob("*.sql")):
-            found[f"macros/platform/{path.name}"] = path.read_bytes()
+            contents[f"macros/platform/{path.name}"] = path.read_bytes()
         for source in self.sources["sources"]:
             content = {**self.sources, "sources": [source]}
-            found[f"models/{source['name']}/_sources.yml"] = json.dumps(content, indent=1).encode()
-        found["profiles.yml"] = json.dumps(self._profile(), indent=1).encode()
-        return dict(sorted(found.items()))
+            contents[f"models/{source['name']}/_sources.yml"] = json.dumps(content, indent=1).encode()
+        contents["profiles.yml"] = json.dumps(self._profile(), indent=1).encode()
+        return dict(sorted(contents.items()))
 
     def _profile(self) -> dict[str, Any]:
-        """Returns the profile without any secret. JSON is YAML, and needs no library."""
+        """Return the profile without any secret. JSON is YAML, and needs no library."""
         target = {
             "type": "duckdb",
             "path": str(self.database),
@@ -162,19 +162,19 @@ class StagedProject:
         return self.folder / "manifest.json"
 
     def manifest(self) -> dict[str, Any]:
-        """Returns dbt's manifest.
+        """Return dbt's manifest.
 
         Raises:
             DbtError: this copy was cleared away, because newer ones took its place.
         """
         try:
-            found: dict[str, Any] = json.loads(self.manifest_path.read_bytes())
+            document: dict[str, Any] = json.loads(self.manifest_path.read_bytes())
         except FileNotFoundError as error:
             raise DbtError("manifest", [f"{self.folder} is gone; reload the definitions"]) from error
-        return found
+        return document
 
     def parse(self, finish: Finish | None = None) -> None:
-        """Returns when the manifest is written, last of all files: it says that the copy is complete."""
+        """Write the manifest, last of all files: it says that the copy is complete."""
         self.invoke(["parse"]).or_raise()
         manifest = json.loads((self.folder / "target" / "manifest.json").read_bytes())
         if finish:
@@ -185,7 +185,7 @@ class StagedProject:
 
     @contextmanager
     def sole_writer(self) -> Iterator[None]:
-        """Holds DuckDB's file: runs that write it, and read what they wrote, wait for one another.
+        """Hold DuckDB's file: runs that write it, and read what they wrote, wait for one another.
 
         Raises:
             DbtError: another run held it for ten minutes.
@@ -196,7 +196,7 @@ class StagedProject:
     def invoke(
         self, arguments: Sequence[str], *, listener: Listener | None = None, personal: Collection[str] = ()
     ) -> "Invocation":
-        """Returns what a dbt command did, with its events above debug.
+        """Return what a dbt command did, with its events above debug.
 
         The command runs in this process: a child process would import dbt again, for 2 s of CPU. What dbt changes in
         a process is put back: the current folder, the environment, root log handlers, and the DuckDB connection,
@@ -251,10 +251,10 @@ class Invocation:
     @property
     def errors(self) -> tuple[str, ...]:
         """What dbt said of failures, in order."""
-        return tuple(str(each["info"]["msg"]).strip() for each in self.events if each["info"]["level"] == "error")
+        return tuple(str(event["info"]["msg"]).strip() for event in self.events if event["info"]["level"] == "error")
 
     def or_raise(self) -> "Invocation":
-        """Returns itself.
+        """Return itself.
 
         Raises:
             DbtError: the command failed.
@@ -262,17 +262,17 @@ class Invocation:
         if self.exception is not None and not isinstance(self.exception, Exception):
             raise self.exception  # an interrupt is not dbt's failure
         if not self.success:
-            said = self.errors or ((str(self.exception),) if self.exception else ())
-            raise DbtError(" ".join(self.arguments), said) from self.exception
+            messages = self.errors or ((str(self.exception),) if self.exception else ())
+            raise DbtError(" ".join(self.arguments), messages) from self.exception
         return self
 
 
 def _plain(message: "EventMsg") -> Event:
-    """Returns an event as dbt's JSON log has it."""
+    """Return an event as dbt's JSON log has it."""
     from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415 - as above
 
-    found: dict[str, Any] = msg_to_dict(message)
-    return found
+    document: dict[str, Any] = msg_to_dict(message)
+    return document
 
 
 _QUOTING = re.compile(
@@ -293,7 +293,10 @@ def withhold_values(message: str) -> str:
 
 
 def _without_values(event: Event, personal: Collection[str]) -> Event:
-    """The event without values where it is about one of the nodes, or where dbt does not say what it is about."""
+    """Return the event without values where it is about one of the nodes.
+
+    Or where dbt does not say what it is about.
+    """
     if not personal or event["info"]["level"] not in {"error", "warn"}:
         return event
     node = event.get("data", {}).get("node_info", {}).get("unique_id")
@@ -339,7 +342,7 @@ def _set_environment(variables: Mapping[str, str | None]) -> None:
 
 @contextmanager
 def _as_found() -> Iterator[None]:
-    """Puts back what dbt leaves changed in a process."""
+    """Put back what dbt leaves changed in a process."""
     here, handlers = os.getcwd(), logging.getLogger().handlers[:]  # noqa: PTH109 - dbt changes it by os.chdir
     try:
         yield
@@ -350,7 +353,7 @@ def _as_found() -> Iterator[None]:
 
 
 def _close_duckdb() -> None:
-    """Closes the connection that dbt-duckdb keeps open for good.
+    """Close the connection that dbt-duckdb keeps open for good.
 
     It holds the file's lock; and while it is open, parsing loads every source.
     """
@@ -365,7 +368,7 @@ def _close_duckdb() -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds a lock between processes; it goes with the process that dies."""
+    """Hold a lock between processes; it goes with the process that dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         _wait_for(file, path)
@@ -386,7 +389,7 @@ def _wait_for(file: IO[str], path: Path) -> None:
 
 
 def _forget_old(home: Path, *, keep: Path) -> None:
-    """Returns when only the newest copies are left; a run may still use a slightly older one."""
+    """Remove all but the newest copies; a run may still use a slightly older one."""
     copies = [path for path in home.iterdir() if path.is_dir() and path != keep]
-    for path in sorted(copies, key=lambda each: each.stat().st_mtime, reverse=True)[_KEPT:]:
+    for path in sorted(copies, key=lambda copy: copy.stat().st_mtime, reverse=True)[_KEPT:]:
         shutil.rmtree(path, ignore_errors=True)

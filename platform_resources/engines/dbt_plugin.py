@@ -25,13 +25,13 @@ class Plugin(BasePlugin):
     """
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
-        """Returns when the lake is known; nothing is read yet."""
-        said = {name: value for name, value in plugin_config.items() if name.startswith("PLATFORM_")}
-        self.lake = Lake(Settings.from_environment({**os.environ, **said}))
+        """Learn where the lake is; nothing is read yet."""
+        variables = {name: value for name, value in plugin_config.items() if name.startswith("PLATFORM_")}
+        self.lake = Lake(Settings.from_environment({**os.environ, **variables}))
         self.loaded: dict[str, pl.LazyFrame] = {}
 
     def load(self, source_config: SourceConfig) -> Any:
-        """Returns what DuckDB scans for this source; the same snapshot for as long as the run lasts.
+        """Return what DuckDB scans for this source; the same snapshot for as long as the run lasts.
 
         A lazy frame, because DuckDB asks it for the columns and rows that a query needs, whatever the format. An Arrow
         dataset of delta-rs would stream, but pyarrow cannot compare the string views that Polars writes with a text:
@@ -46,5 +46,5 @@ class Plugin(BasePlugin):
         return self.loaded[spec.path]
 
     def default_materialization(self) -> str:
-        """Returns "view": rows are not copied into DuckDB."""
+        """Return "view": rows are not copied into DuckDB."""
         return "view"

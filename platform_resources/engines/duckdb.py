@@ -18,24 +18,24 @@ class DuckDBFile:
     path: Path
 
     def read(self, relation: str) -> "pa.Table":
-        """Returns the rows of a table, named as SQL names it; instants are in UTC, whatever the machine's zone."""
+        """Return the rows of a table, named as SQL names it; instants are in UTC, whatever the machine's zone."""
         with self._open() as connection:
             return connection.sql(f"from {relation}").to_arrow_table()
 
     def count(self, relation: str) -> int:
-        """Returns the number of rows of a table."""
+        """Return the number of rows of a table."""
         with self._open() as connection:
-            found = connection.execute(f"select count(*) from {relation}").fetchall()  # noqa: S608 - a name from dbt
-        return int(found[0][0])
+            rows = connection.execute(f"select count(*) from {relation}").fetchall()  # noqa: S608 - a name from dbt
+        return int(rows[0][0])
 
     def tables(self) -> frozenset[str]:
-        """Returns the tables as dbt names them: "database"."schema"."table"; none where there is no file yet."""
+        """Return the tables as dbt names them: "database"."schema"."table"; none where there is no file yet."""
         if not self.path.exists():
             return frozenset()
         query = "select database_name, schema_name, table_name from duckdb_tables() where not internal"
         with self._open() as connection:
-            found = connection.execute(query).fetchall()
-        return frozenset(".".join(f'"{part}"' for part in parts) for parts in found)
+            rows = connection.execute(query).fetchall()
+        return frozenset(".".join(f'"{part}"' for part in parts) for parts in rows)
 
     def put(self, relation: str, rows: "pa.Table") -> None:
         """Make a table, named as SQL names it, hold these rows and no others."""

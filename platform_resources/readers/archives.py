@@ -91,7 +91,7 @@ def _too_large(error: OSError, target: Path, name: str) -> OSError | ConversionE
 
 
 def decompressed(path: Path, compression: Compression, scratch: Path, *, name: str) -> Path:
-    """A file in the scratch folder with what the archive holds.
+    """Return a file in the scratch folder with what the archive holds.
 
     Raises:
         ConversionError: The archive is damaged, was cut off, or is larger than the disk.

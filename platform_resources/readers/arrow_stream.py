@@ -107,10 +107,10 @@ def _is_packed(metadata: bytes) -> bool:
     header = _follow(metadata, _field(metadata, message, 2))
     if kind is None or header is None:
         return False
-    what = metadata[kind]
-    if what == _DICTIONARY_BATCH:
+    text = metadata[kind]
+    if text == _DICTIONARY_BATCH:
         header = _follow(metadata, _field(metadata, header, 1))
-    return what in (_DICTIONARY_BATCH, _RECORD_BATCH) and header is not None and _field(metadata, header, 3) is not None
+    return text in (_DICTIONARY_BATCH, _RECORD_BATCH) and header is not None and _field(metadata, header, 3) is not None
 
 
 def _field(data: bytes, table: int, number: int) -> int | None:

@@ -16,7 +16,10 @@ _BLOCKS_BYTES = 16 << 20
 
 
 def avro(path: Path, name: str) -> Rows:
-    """The rows of an Avro file, some of its blocks at a time: with the header before them they are a file again."""
+    """Yield the rows of an Avro file, some of its blocks at a time.
+
+    With the header before them they are a file again.
+    """
     with path.open("rb") as source:
         header = refuse_damage(lambda: _header(source), name)
         start = source.tell()
@@ -35,7 +38,7 @@ def avro(path: Path, name: str) -> Rows:
 
 
 def _header(source: io.BufferedReader) -> bytes:
-    """The bytes before the first block: magic, metadata, sync marker."""
+    """Return the bytes before the first block: magic, metadata, sync marker."""
     if source.read(4) != _MAGIC:
         raise ValueError("no Avro file")
     while count := _varint(source):
@@ -53,7 +56,7 @@ def _header(source: io.BufferedReader) -> bytes:
 
 def _blocks(source: io.BufferedReader, sync: bytes) -> Iterator[bytes]:
     """Whole blocks, some megabytes together."""
-    held = b""
+    together = b""
     while True:
         start = source.tell()
         if not source.peek(1):
@@ -65,16 +68,16 @@ def _blocks(source: io.BufferedReader, sync: bytes) -> Iterator[bytes]:
         block = source.read(end - start)
         if len(block) < end - start or block[-_SYNC:] != sync:
             raise EOFError("it ends within a block")
-        held += block
-        if len(held) >= _BLOCKS_BYTES:
-            yield held
-            held = b""
-    if held:
-        yield held
+        together += block
+        if len(together) >= _BLOCKS_BYTES:
+            yield together
+            together = b""
+    if together:
+        yield together
 
 
 def _varint(source: io.BufferedReader) -> int:
-    """An Avro long: seven bits a byte, the lowest first, zigzag."""
+    """Return an Avro long: seven bits a byte, the lowest first, zigzag."""
     value = shift = 0
     while True:
         byte = source.read(1)

@@ -31,7 +31,7 @@ _UNPACKED, _LEAST_WIDE = 4, 16_384
 
 
 def parquet(path: Path, name: str) -> Rows:
-    """The rows of a Parquet file, a piece of a row group at a time.
+    """Return the rows of a Parquet file, a piece of a row group at a time.
 
     Raises:
         ConversionError: It is damaged or was cut off.
@@ -83,8 +83,10 @@ def _beyond_nanoseconds(file: "pq.ParquetFile", path: Path, name: str) -> bool:
         (pl.all().dt.year().is_between(*_YEARS) & (pl.all().dt.nanosecond() % 1000 != 0)).any()
     )
     if any(fine.collect().row(0)):
-        told = f"{', '.join(plain)}: has instants beyond {_YEARS[0]} to {_YEARS[1]} beside digits below a microsecond"
-        raise ConversionError(name, told, fix="write them as microseconds")
+        problem = (
+            f"{', '.join(plain)}: has instants beyond {_YEARS[0]} to {_YEARS[1]} beside digits below a microsecond"
+        )
+        raise ConversionError(name, problem, fix="write them as microseconds")
     return True
 
 
@@ -98,34 +100,37 @@ def _pieces(heights: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
     >>> list(_pieces([10, 10, 50, 5], 20))
     [(0, 20), (20, 20), (40, 20), (60, 15)]
     """
-    start = held = 0
+    start = height_together = 0
     for height in heights:
-        if held and held + height > most:
-            yield start, held
-            start, held = start + held, 0
-        held += height
-        while held > most:
+        if height_together and height_together + height > most:
+            yield start, height_together
+            start, height_together = start + height_together, 0
+        height_together += height
+        while height_together > most:
             yield start, most
-            start, held = start + most, held - most
-    if held:
-        yield start, held
+            start, height_together = start + most, height_together - most
+    if height_together:
+        yield start, height_together
 
 
 def _by_polars(path: Path, name: str, pieces: Sequence[tuple[int, int]], rows: int) -> Rows:
     """Pieces of a file whose row groups are small enough to be decoded whole: a third of Arrow's time."""
-    found = pl.scan_parquet(path, glob=False)
-    schema = refuse_damage(found.collect_schema, name)
+    lazy = pl.scan_parquet(path, glob=False)
+    schema = refuse_damage(lazy.collect_schema, name)
 
     def frames() -> Iterator[pl.DataFrame]:
         for start, height in pieces:
-            piece = found.slice(start, height).collect()
+            piece = lazy.slice(start, height).collect()
             yield from (piece[place : place + rows] for place in range(0, height, rows))
 
     return Rows(schema, lambda: refuse_damaged_frames(frames(), name), total=sum(height for _, height in pieces))
 
 
 def _unless_wide(action: "Callable[[], Any]") -> Any:
-    """What the action returns, or None where Arrow lacks a type: Polars writes integers of 128 bits, and reads them."""
+    """Return what the action returns, or None where Arrow lacks a type.
+
+    Polars writes integers of 128 bits, and reads them.
+    """
     import pyarrow as pa
 
     try:
@@ -134,22 +139,22 @@ def _unless_wide(action: "Callable[[], Any]") -> Any:
         return None
 
 
-def _wide(found: pl.LazyFrame, path: Path, name: str) -> Rows:
-    """The rows of a file that Polars alone reads, a piece at a time; its row groups are not known."""
-    schema = refuse_damage(found.collect_schema, name)
-    total = int(refuse_damage(lambda: found.select(pl.len()).collect().item(), name))
+def _wide(lazy: pl.LazyFrame, path: Path, name: str) -> Rows:
+    """Yield the rows of a file that Polars alone reads, a piece at a time; its row groups are not known."""
+    schema = refuse_damage(lazy.collect_schema, name)
+    total = int(refuse_damage(lambda: lazy.select(pl.len()).collect().item(), name))
     width = max(_UNPACKED * path.stat().st_size / max(total, 1), _VALUE_BYTES * len(schema), 1)
     height = max(_LEAST_WIDE, int(_PIECE_BYTES / width))
 
     def frames() -> Iterator[pl.DataFrame]:
         for start in range(0, total, height):
-            yield found.slice(start, height).collect()
+            yield lazy.slice(start, height).collect()
 
     return Rows(schema, lambda: refuse_damaged_frames(frames(), name), total=total)
 
 
 def arrow(path: Path, name: str) -> Rows:
-    """The rows of an Arrow file or stream, a record batch at a time, memory-mapped."""
+    """Yield the rows of an Arrow file or stream, a record batch at a time, memory-mapped."""
     import pyarrow as pa
 
     def batches() -> "Iterator[pa.RecordBatch]":
@@ -168,10 +173,10 @@ def arrow(path: Path, name: str) -> Rows:
             source.seek(0)
             return pa.ipc.open_stream(source).schema
 
-    found = refuse_damage(lambda: _unless_wide(arrow_schema), name)
-    if found is None:
+    file_schema = refuse_damage(lambda: _unless_wide(arrow_schema), name)
+    if file_schema is None:
         return _wide(pl.scan_ipc(path, glob=False), path, name)
-    schema = _schema(found)
+    schema = _schema(file_schema)
     return Rows(schema, lambda: _frames(batches(), schema, name))
 
 
@@ -184,5 +189,5 @@ def _frames(batches: "Iterator[pa.RecordBatch]", schema: pl.Schema, name: str) -
     return refuse_damaged_frames(made(), name)
 
 
-def _schema(found: "pa.Schema") -> pl.Schema:
-    return pl.DataFrame(pl.from_arrow(found.empty_table())).schema
+def _schema(file_schema: "pa.Schema") -> pl.Schema:
+    return pl.DataFrame(pl.from_arrow(file_schema.empty_table())).schema

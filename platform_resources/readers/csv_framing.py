@@ -33,7 +33,7 @@ class Framed:
 
 
 def framed(piece: bytes, *, quote: bytes, delimiter: bytes, width: int) -> Framed:
-    """The well-formed records at the beginning of a piece, up to the first that is not, or is not complete.
+    """Return the well-formed records at the beginning of a piece, up to the first that is not, or is not complete.
 
     Args:
         piece: Whole lines; only the last line of a file may lack its end.
@@ -61,8 +61,8 @@ def framed(piece: bytes, *, quote: bytes, delimiter: bytes, width: int) -> Frame
     first = min((int(each[0]) for each in wrong if each.size), default=content.size + 1)
     height = int(np.searchsorted(ends, first))
     size = min(int(ends[height - 1]) + 1, content.size) if height else 0
-    kept = np.delete(content[:size], returns[returns < size]).tobytes() if returns.size else piece[:size]
-    ended = kept if kept.endswith(b"\n") or not kept else kept + b"\n"
+    content_kept = np.delete(content[:size], returns[returns < size]).tobytes() if returns.size else piece[:size]
+    ended = content_kept if content_kept.endswith(b"\n") or not content_kept else content_kept + b"\n"
     return Framed(size, np.searchsorted(line_ends, starts[:height]), ended)
 
 
@@ -86,7 +86,7 @@ def _stray(content: _Bytes, returns: Places) -> Places:
 
 @lru_cache(maxsize=8)
 def _kinds(quote: bytes, delimiter: bytes) -> _Bytes:
-    """What each byte is."""
+    """Return what each byte is."""
     kinds = np.zeros(256, dtype=np.uint8)
     for mark, kind in ((b"\r", _RETURN), (b"\n", _LINE_END), (delimiter, _DELIMITER), (quote, _QUOTE)):
         kinds[ord(mark)] = kind

@@ -47,36 +47,36 @@ class Records:
 
 
 def csv_blocks(path: Path, dialect: Dialect, rejects: Rejected) -> Iterator[Block]:
-    """The records of a CSV file in UTF-8, in order; those that are malformed go to `rejects`."""
-    for each in csv_records(path, dialect, rejects):
-        yield Block(_parsed(each, dialect), each.lines)
+    """Yield the records of a CSV file in UTF-8, in order; those that are malformed go to `rejects`."""
+    for csv_record in csv_records(path, dialect, rejects):
+        yield Block(_parsed(csv_record, dialect), csv_record.lines)
 
 
 def csv_records(path: Path, dialect: Dialect, rejects: Rejected) -> Iterator[Records]:
-    """The same records, not parsed.
+    """Yield the same records, not parsed.
 
     Raises:
         ConversionError: The lines of the records, of the header and of those set aside are not the lines of the file.
     """
     reader = _Reader(dialect, rejects)
     line, carried = 1, b""
-    given, accounted = FilledLines(), FilledLines()
+    read_lines, accounted = FilledLines(), FilledLines()
     with path.open("rb") as source:
         while True:
             read = source.read(_BLOCK)
-            given.add(read)
+            read_lines.add(read)
             block, carried = _cut(carried + read, last=not read)
             if block:
-                found, rest = reader.take(block, line, last=not read)
+                batches, rest = reader.take(block, line, last=not read)
                 line += block.count(b"\n", 0, len(block) - len(rest))
                 carried = rest + carried
-                for records in found:
+                for records in batches:
                     for text in records.texts:
                         accounted.add(text)
                     yield records
             if not read:
                 break
-    lost = given.count - accounted.count - reader.lines_aside
+    lost = read_lines.count - accounted.count - reader.lines_aside
     if lost:
         raise ConversionError(
             path.name, f"{abs(lost):,} of its lines were neither read nor set aside", fix="report it; nothing is used"
@@ -84,12 +84,12 @@ def csv_records(path: Path, dialect: Dialect, rejects: Rejected) -> Iterator[Rec
 
 
 def _begin(block: bytes, size: int) -> bytes:
-    """The whole lines that a block begins with, of about so many bytes."""
+    """Return the whole lines that a block begins with, of about so many bytes."""
     return block[: block.find(b"\n", min(size, len(block)) - 1) + 1 or len(block)]
 
 
 def _cut(content: bytes, *, last: bool) -> tuple[bytes, bytes]:
-    """The whole lines of a content, and the piece of one behind them."""
+    """Return the whole lines of a content, and the piece of one behind them."""
     if last:
         return content, b""
     end = content.rfind(b"\n") + 1
@@ -110,7 +110,7 @@ class _Reader:
         self._window = _BLOCK
 
     def take(self, block: bytes, line: int, *, last: bool) -> tuple[list[Records], bytes]:
-        """The records of a block, and the lines at its end that another block has to complete."""
+        """Return the records of a block, and the lines at its end that another block has to complete."""
         if block.startswith(b"\xef\xbb\xbf") and line == 1:
             block = block[3:]
         if self.names_to_skip:
@@ -122,37 +122,40 @@ class _Reader:
             names.add(block[:header])
             self.lines_aside += names.count
             block, self.names_to_skip = block[header:], False
-        found: list[Records] = []
+        recordses: list[Records] = []
         while block:
             window = _begin(block, self._window)
             together, size = self._together(window, line)
-            found += together
+            recordses += together
             if size == len(window):
                 self._window = min(self._window * 2, _BLOCK)
             else:
                 singly, more = self._singly(block[size:], line + block.count(b"\n", 0, size), last=last)
-                found += singly
+                recordses += singly
                 if not more:
-                    return found, block[size:]
+                    return recordses, block[size:]
                 size += more
                 self._window = _PIECE
             line += block.count(b"\n", 0, size)
             block = block[size:]
-        return found, b""
+        return recordses, b""
 
     def _header_bytes(self, block: bytes, line: int, *, last: bool) -> int:
-        """What the record that names the columns takes, with blank lines before it; 0 where it is not complete."""
-        lines = _kept(block)
+        """Return what the record that names the columns takes, with blank lines before it.
+
+        0 where it is not complete.
+        """
+        lines = _lines_with_ends(block)
         blank = next((place for place, text in enumerate(lines) if text.strip(b"\r\n")), len(lines))
         if blank == len(lines):
             return len(block) if last else 0
-        taken, fields, reason = self._fields(lines, blank, last=last)
-        if taken and fields is None:
+        line_count, fields, reason = self._fields(lines, blank, last=last)
+        if line_count and fields is None:
             self.rejects.add(line + blank, reason, lines[blank].decode("utf-8", "backslashreplace").rstrip("\r\n"))
-        return sum(map(len, lines[: blank + taken])) if taken else 0
+        return sum(map(len, lines[: blank + line_count])) if line_count else 0
 
     def _together(self, window: bytes, line: int) -> tuple[list[Records], int]:
-        """The well-formed records that a piece begins with, and the bytes they take."""
+        """Return the well-formed records that a piece begins with, and the bytes they take."""
         if len(self.delimiter) > 1:
             return [], 0
         shape = framed(window, quote=self.quote, delimiter=self.delimiter, width=self.width)
@@ -161,31 +164,36 @@ class _Reader:
         return [Records([shape.text], shape.lines + line)], shape.size_bytes
 
     def _singly(self, block: bytes, line: int, *, last: bool) -> tuple[list[Records], int]:
-        """The records that a block begins with, line by line, and the bytes they take; 0 where one is not complete."""
+        """Return the records that a block begins with, line by line, and the bytes they take.
+
+        0 where one is not complete.
+        """
         size = _PIECE
         while True:
             piece = _begin(block, size)
             whole = len(piece) == len(block)
-            found, left = self._line_by_line(piece, line, last=last and whole, one=size > _PIECE)
-            if len(left) < len(piece) or whole:
-                return found, len(piece) - len(left)
+            records, rest = self._line_by_line(piece, line, last=last and whole, one=size > _PIECE)
+            if len(rest) < len(piece) or whole:
+                return records, len(piece) - len(rest)
             size *= 4
 
     def _line_by_line(self, block: bytes, first: int, *, last: bool, one: bool) -> tuple[list[Records], bytes]:
-        """The records of a piece, or the first alone: a piece that had to grow is large."""
-        lines = block.splitlines(keepends=True) if b"\n" not in block else _kept(block)
+        """Return the records of a piece, or the first alone: a piece that had to grow is large."""
+        lines = block.splitlines(keepends=True) if b"\n" not in block else _lines_with_ends(block)
         good: list[tuple[int, bytes, list[str]]] = []
         place = 0
         while place < len(lines) and not (one and place):
-            taken, fields = self._record(lines, place, first + place, last=last)
-            if taken == 0:
+            line_count, fields = self._record(lines, place, first + place, last=last)
+            if line_count == 0:
                 break
             if fields is not None:
-                good.append((first + place, b"".join(lines[place : place + taken]).rstrip(b"\r\n") + b"\n", fields))
-            place += taken
+                good.append(
+                    (first + place, b"".join(lines[place : place + line_count]).rstrip(b"\r\n") + b"\n", fields)
+                )
+            place += line_count
         texts = self._sound([(text, fields) for _, text, fields in good])
-        found = Records(texts, np.array([line for line, _, _ in good], dtype=np.int64))
-        return [found] if good else [], b"".join(lines[place:])
+        records = Records(texts, np.array([line for line, _, _ in good], dtype=np.int64))
+        return [records] if good else [], b"".join(lines[place:])
 
     def _sound(self, records: Sequence[tuple[bytes, list[str]]]) -> list[bytes]:
         """Texts of records that every reader takes for the same: some go on at a quote, or end at a return, within."""
@@ -199,16 +207,16 @@ class _Reader:
 
     def _quoted(self, fields: Sequence[str]) -> bytes:
         mark = self.dialect.quote
-        values = (mark + each.replace(mark, mark * 2) + mark if each else "" for each in fields)
+        values = (mark + field.replace(mark, mark * 2) + mark if field else "" for field in fields)
         return self.dialect.delimiter.join(values).encode() + b"\n"
 
     def _record(self, lines: list[bytes], place: int, line: int, *, last: bool) -> tuple[int, list[str] | None]:
         """How many lines a record takes, 0 where it is not complete yet; and its fields, None where it is refused."""
-        taken, fields, reason = self._fields(lines, place, last=last)
-        if taken == 0 or (fields is not None and len(fields) == self.width):
-            return taken, fields
+        line_count, fields, reason = self._fields(lines, place, last=last)
+        if line_count == 0 or (fields is not None and len(fields) == self.width):
+            return line_count, fields
         if fields == []:
-            return taken, [""] if self.width == 1 else None
+            return line_count, [""] if self.width == 1 else None
         if fields is not None:
             reason = f"{len(fields)} fields, and there are {self.width} columns"
         self.lines_aside += 1
@@ -218,13 +226,13 @@ class _Reader:
     def _fields(self, lines: list[bytes], place: int, *, last: bool) -> tuple[int, list[str] | None, str]:
         size = 0
         for end in range(place + 1, len(lines) + 1):  # by place, for a copy of what is left would cost a block's square
-            taken, line = end - place, lines[end - 1]
+            line_count, line = end - place, lines[end - 1]
             size += len(line)
-            if taken > 1 and self.quote not in line and size <= _LONGEST:
+            if line_count > 1 and self.quote not in line and size <= _LONGEST:
                 continue
             try:
-                found = _split(b"".join(lines[place:end]).decode(), self.dialect)
-                return (taken, found[0], "") if len(found) == 1 else (1, None, "a line ends where none may")
+                records = _split(b"".join(lines[place:end]).decode(), self.dialect)
+                return (line_count, records[0], "") if len(records) == 1 else (1, None, "a line ends where none may")
             except UnicodeDecodeError as error:
                 return 1, None, f"not UTF-8 at byte {error.start + 1} of the row"
             except csv.Error as error:
@@ -236,7 +244,7 @@ class _Reader:
 
 
 def _split(text: str, dialect: Dialect) -> list[list[str]]:
-    """The fields of each record; none of a line that is empty."""
+    """Return the fields of each record; none of a line that is empty."""
     if dialect.quote not in text:
         bare = (line.rstrip("\r") for line in text.removesuffix("\n").split("\n"))
         return [line.split(dialect.delimiter) if line else [] for line in bare]
@@ -246,7 +254,7 @@ def _split(text: str, dialect: Dialect) -> list[list[str]]:
 
 
 def _parsed(records: Records, dialect: Dialect) -> pl.DataFrame:
-    """Records as a frame of texts: Polars tells a quoted empty field from a missing one; the csv module does not."""
+    """Record as a frame of texts: Polars tells a quoted empty field from a missing one; the csv module does not."""
     frame = _by_polars(b"".join(records.texts), dialect) if len(dialect.delimiter.encode()) == 1 else None
     if frame is None or frame.height != len(records.lines):
         found = (record for text in records.texts for record in _split(text.decode(), dialect))
@@ -274,8 +282,8 @@ def _is_text(content: bytes) -> bool:
     return True
 
 
-def _kept(block: bytes) -> list[bytes]:
-    """The lines of a block with their ends."""
+def _lines_with_ends(block: bytes) -> list[bytes]:
+    """Return the lines of a block with their ends."""
     lines = [line + b"\n" for line in block.split(b"\n")]
     tail = lines.pop()[:-1]
     return [*lines, tail] if tail else lines

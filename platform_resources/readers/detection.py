@@ -35,7 +35,7 @@ _CONTINUES = 0x80
 
 
 def container_of(head: bytes) -> Format | None:
-    """The binary format of a file, by its first bytes; None where it is a text."""
+    """Return the binary format of a file, by its first bytes; None where it is a text."""
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith(b"ARROW1") or (head.startswith(_IPC_STREAM) and head[4:8] not in (b"", _IPC_STREAM)):
@@ -56,7 +56,7 @@ def is_workbook(content: IO[bytes]) -> bool:
 
 
 def encoding_of(samples: Sequence[bytes]) -> tuple[Encoding, bool]:
-    """The encoding of a text, and whether that is certain.
+    """Return the encoding of a text, and whether that is certain.
 
     A byte order mark and UTF-8 without an error are certain. UTF-16 without a mark is known by the zeros of its ASCII
     characters. Anything else is taken for Windows-1252, or Latin-1 where Windows-1252 has no such character: a guess.

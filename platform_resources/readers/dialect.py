@@ -69,7 +69,7 @@ class Dialect:
 def dialect_of(
     text: str, *, delimiter: str | None = None, header: bool | None = None, whole: bool = True
 ) -> Dialect | None:
-    """The dialect of a text by its beginning; None where it holds no record.
+    """Return the dialect of a text by its beginning; None where it holds no record.
 
     Args:
         text: The beginning.
@@ -79,15 +79,15 @@ def dialect_of(
     """
     quote = _quote(text)
     candidates = (delimiter,) if delimiter else _DELIMITERS
-    scored = [(each, records_of(text, each, quote, whole=whole)) for each in candidates]
+    scored = [(candidate, records_of(text, candidate, quote, whole=whole)) for candidate in candidates]
     best = max(scored, key=lambda pair: _score(pair[1]))
-    found, records = best if delimiter or _score(best[1]) > 0 else (",", records_of(text, ",", quote, whole=whole))
+    separator, records = best if delimiter or _score(best[1]) > 0 else (",", records_of(text, ",", quote, whole=whole))
     if not records:
         return None
     first, rest = records[0], records[1:]
     named = _is_header(first, rest) if header is None else header
     names = _fitted(first, rest) if named else [f"column_{place}" for place in range(1, _width(records) + 1)]
-    return Dialect(found, quote, tuple(unique_names(names)), named)
+    return Dialect(separator, quote, tuple(unique_names(names)), named)
 
 
 def ends_at_returns(text: str) -> bool:
@@ -138,19 +138,19 @@ def _lone_return(text: str) -> bool:
 
 
 def records_of(text: str, delimiter: str, quote: str, *, whole: bool, limit: int = _FIRST) -> list[list[str]]:
-    """The first records of a text without blank lines; one that the text cuts off is left out."""
+    """Return the first records of a text without blank lines; one that the text cuts off is left out."""
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote)
-    found: list[list[str]] = []
+    records: list[list[str]] = []
     try:
         for record in reader:
             if record:
-                found.append(record)
-            if len(found) > limit:
+                records.append(record)
+            if len(records) > limit:
                 break
     except csv.Error:
-        return found
-    return found if whole or len(found) > limit else found[:-1] or found
+        return records
+    return records if whole or len(records) > limit else records[:-1] or records
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -159,22 +159,22 @@ def unique_names(names: Sequence[str]) -> list[str]:
     >>> unique_names(["a", "", "a"])
     ['a', 'column_2', 'a_2']
     """
-    seen: Counter[str] = Counter()
-    taken: set[str] = set()
-    made = []
+    repeats: Counter[str] = Counter()
+    used: set[str] = set()
+    unique_ones = []
     for place, name in enumerate(names, start=1):
         base = name.strip().replace("\0", "") or f"column_{place}"
         unique = base
-        while unique in taken:
-            seen[base] += 1
-            unique = f"{base}_{seen[base] + 1}"
-        taken.add(unique)
-        made.append(unique)
-    return made
+        while unique in used:
+            repeats[base] += 1
+            unique = f"{base}_{repeats[base] + 1}"
+        used.add(unique)
+        unique_ones.append(unique)
+    return unique_ones
 
 
 def guessed(values: pl.Series) -> Guess:
-    """The narrowest type in which no value of a column of texts loses anything; `text` where there is none."""
+    """Return the narrowest type in which no value of a column of texts loses anything; `text` where there is none."""
     present = values.drop_nulls()
     if present.is_empty():
         return "text"
@@ -198,7 +198,7 @@ def _fitted(header: Sequence[str], rest: Sequence[Sequence[str]]) -> Sequence[st
 
 
 def _quote(text: str) -> str:
-    """The apostrophe where fields are quoted by it and none by the usual mark."""
+    """Return the apostrophe where fields are quoted by it and none by the usual mark."""
     doubled = sum(text.count(mark) for mark in ('"\n', '",', ';"', '"\t', '|"', ',"', '\n"'))
     if doubled or text.startswith('"'):
         return '"'

@@ -46,28 +46,28 @@ def array_to_lines(path: Path, target: Path, name: str) -> None:
 
 
 def _elements(source: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
-    """The elements, in order. What is held begins within the array, between two elements."""
-    (line, held), first = _opened(source), True
+    """Yield the elements, in order. What is held begins within the array, between two elements."""
+    (line, buffer), first = _opened(source), True
     while True:
-        ends, closed = _commas(held)
+        ends, closed = _commas(buffer)
         begin = 0
         for end in ends if closed is None else [*ends, closed]:
-            element = held[begin:end].lstrip()
-            line += held.count(b"\n", begin, end - len(element))
+            element = buffer[begin:end].lstrip()
+            line += buffer.count(b"\n", begin, end - len(element))
             if element:
                 yield line, element.rstrip()
             elif not (first and end == closed):
                 raise _not_json(name, "an element is empty")
             line += element.count(b"\n")
             first, begin = False, end + 1
-        held = held[begin:]
+        buffer = buffer[begin:]
         if closed is not None:
-            _refuse_more(held, source, name)
+            _refuse_more(buffer, source, name)
             return
-        more = source.read(max(_BLOCK, len(held)))  # twice as much each time, for an element longer than a block
+        more = source.read(max(_BLOCK, len(buffer)))  # twice as much each time, for an element longer than a block
         if not more:
             raise _not_json(name, "the array is not closed")
-        held += more
+        buffer += more
 
 
 def _refuse_more(behind: bytes, source: BinaryIO, name: str) -> None:
@@ -79,20 +79,23 @@ def _refuse_more(behind: bytes, source: BinaryIO, name: str) -> None:
 
 
 def _opened(source: BinaryIO) -> tuple[int, bytes]:
-    """The line of the opening bracket, and the first bytes behind it."""
-    line, held = 1, b" "
-    while held.isspace():
-        held = source.read(_BLOCK).removeprefix(b"\xef\xbb\xbf")
-        inside = held.lstrip()
-        line += held.count(b"\n", 0, len(held) - len(inside))
+    """Return the line of the opening bracket, and the first bytes behind it."""
+    line, buffer = 1, b" "
+    while buffer.isspace():
+        buffer = source.read(_BLOCK).removeprefix(b"\xef\xbb\xbf")
+        inside = buffer.lstrip()
+        line += buffer.count(b"\n", 0, len(buffer) - len(inside))
     return line, inside[1:]
 
 
-def _commas(held: bytes) -> tuple[list[int], int | None]:
-    """The places of the outermost commas, and of the bracket that closes the array if it is among what is held."""
+def _commas(buffer: bytes) -> tuple[list[int], int | None]:
+    """Return the places of the outermost commas.
+
+    And of the bracket that closes the array if it is among what is held.
+    """
     depth = 0
     ends: list[int] = []
-    for token in TOKEN.finditer(held):
+    for token in TOKEN.finditer(buffer):
         word = token.group() if token.end() == token.start() + 1 else b""
         if word == b'"':  # a text that goes on in the next block
             break

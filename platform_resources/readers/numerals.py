@@ -28,8 +28,8 @@ def survives(text: str) -> bool:
     if len(text) > _MOST:
         return False
     value = float(text)
-    told = repr(value)
-    return told == text or Decimal(text) in (Decimal(told), Decimal(format(value, ".17g")))
+    digits = repr(value)
+    return digits == text or Decimal(text) in (Decimal(digits), Decimal(format(value, ".17g")))
 
 
 def are_doubles(texts: pl.Series) -> bool:
@@ -64,6 +64,6 @@ def _survive(texts: pl.Series, values: pl.Series) -> bool:
     """Whether a double says each of them, in the digits that tell it from others; longer ones are looked at singly."""
     if not texts.str.contains("[.eE]").all():
         return False
-    told = texts.str.contains(".", literal=True) & (texts.str.len_bytes() <= _TELLING) & (values.abs() < _FRACTIONS)
-    odd = texts.filter(~(told | (values.cast(pl.String) == texts)))
+    short = texts.str.contains(".", literal=True) & (texts.str.len_bytes() <= _TELLING) & (values.abs() < _FRACTIONS)
+    odd = texts.filter(~(short | (values.cast(pl.String) == texts)))
     return all(map(survives, odd.unique().to_list()))

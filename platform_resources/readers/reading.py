@@ -327,12 +327,12 @@ class _SetAside:
         end = len(self._records)
         if last_line is not None:
             end = bisect_right(self._records, last_line, key=lambda record: record.line)
-        taken, self._records = self._records[:end], self._records[end:]
-        return taken
+        ready, self._records = self._records[:end], self._records[end:]
+        return ready
 
 
 def _batch(frame: pl.DataFrame, lines: Lines, malformed: Sequence[Malformed], first: int) -> Batch:
-    """Number the rows, and the malformed records between them, in the order of their lines."""
+    """Return number the rows, and the malformed records between them, in the order of their lines."""
     before = np.searchsorted([record.line for record in malformed], lines, side="right")
     records = first + np.arange(frame.height, dtype=np.int64) + before
     behind = np.searchsorted(lines, [record.line for record in malformed], side="left")

@@ -27,20 +27,20 @@ class Rejects:
         self._out = path.open("w", encoding="utf-8")
 
     def add(self, line: int, reason: str, text: str) -> None:
-        """Returns when the row that begins on `line`, from 1, is set aside."""
+        """Set aside the row that begins on `line`, from 1."""
         row = {"file": self.file, "line": line, "reason": reason, "text": text[:_SHOWN]}
         self._out.write(json.dumps(row, ensure_ascii=False) + "\n")
         self.first = self.first or (line, reason)
         self.count += 1
 
     def restart(self) -> None:
-        """Returns when nothing is set aside any more: the source is read again from its beginning."""
+        """Forget what was set aside: the source is read again from its beginning."""
         self._out.seek(0)
         self._out.truncate()
         self.count, self.first = 0, None
 
     def close(self) -> None:
-        """Returns when all of them are in the file."""
+        """Write all of them into the file."""
         self._out.close()
 
     def __enter__(self) -> Self:

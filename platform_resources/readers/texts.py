@@ -57,12 +57,12 @@ def open_text(path: Path, scratch: Path, *, name: str, encoding: str | None = No
         ConversionError: There is no such encoding, or some bytes are not of it.
     """
     pieces = samples(path)
-    found, certain = (encoding, True) if encoding else encoding_of(pieces)
+    chosen, certain = (encoding, True) if encoding else encoding_of(pieces)
     if not certain and not guess:
-        if found.startswith("utf-16"):
-            raise ConversionError(name, f"looks like {found} without a mark of it", fix="name its encoding")
-        found, certain = "utf-8", True
-    source_encoding = _known(found, name)
+        if chosen.startswith("utf-16"):
+            raise ConversionError(name, f"looks like {chosen} without a mark of it", fix="name its encoding")
+        chosen, certain = "utf-8", True
+    source_encoding = _known_encoding(chosen, name)
     if source_encoding != "utf-8" or pieces[0].startswith(_BYTE_ORDER_MARK):
         path = in_utf8(path, source_encoding, scratch, name=name)
         pieces = samples(path)
@@ -114,7 +114,7 @@ def head(path: Path) -> bytes:
         return source.read(SAMPLE_BYTES)
 
 
-def _known(encoding: str, name: str) -> str:
+def _known_encoding(encoding: str, name: str) -> str:
     try:
         "".encode(encoding)  # refuses also codecs that are none of texts, such as base64
         known = codecs.lookup(encoding).name

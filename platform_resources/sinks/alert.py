@@ -48,22 +48,22 @@ class AlertSink(Sink):
 
     def position(self) -> str | None:
         """Return the position of the last changes."""
-        position: str | None = self._kept().get("position")
+        position: str | None = self._stored_state().get("position")
         return position
 
     def last_number(self) -> int:
         """Return the number of the last changes."""
-        return int(self._kept().get("number", 0))
+        return int(self._stored_state().get("number", 0))
 
     def write(self, changes: Changes) -> None:
         """Tell of rows that fulfil the condition, and of those that did and do no more."""
-        kept = self._kept()
-        if changes.number < kept.get("number", 0):
+        stored_state = self._stored_state()
+        if changes.number < stored_state.get("number", 0):
             return
         holds = pl.lit(value=True) if self.when is None else pl.sql_expr(self.when)
-        told = changes.rows.filter(holds.fill_null(value=False))
-        names, documents = ids_of(told, changes.key), as_documents(told)
-        was_open = set(kept.get("open", ()))
+        alerting_rows = changes.rows.filter(holds.fill_null(value=False))
+        names, documents = ids_of(alerting_rows, changes.key), as_documents(alerting_rows)
+        was_open = set(stored_state.get("open", ()))
         over = sorted(was_open & ({*changes.ids, *changes.deleted_ids} - set(names)))
         messages = [
             *self._tell(changes.number, list(zip(names, documents, strict=True))),
@@ -77,9 +77,9 @@ class AlertSink(Sink):
     def _name(self) -> str:
         return f"rows of {self.context.dataset} to {self.channel}"
 
-    def _kept(self) -> Mapping[str, Any]:
-        kept: Mapping[str, Any] = Outbox(self.context.settings.state).load().get(self._name, {})
-        return kept
+    def _stored_state(self) -> Mapping[str, Any]:
+        stored_state: Mapping[str, Any] = Outbox(self.context.settings.state).load().get(self._name, {})
+        return stored_state
 
     def _tell(self, number: int, rows: Sequence[tuple[str, bytes]]) -> Iterator[Mapping[str, Any]]:
         for name, document in rows[: self.most]:

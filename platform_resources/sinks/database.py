@@ -89,7 +89,7 @@ class DatabaseSink(Sink):
         return self.types.get(type(kind), "TEXT")
 
     def _merged(self, source: str) -> str:
-        """The statement that merges rows of a source by the key."""
+        """Return the statement that merges rows of a source by the key."""
         columns = ", ".join(map(_quoted, self._context.schema))
         others = [name for name in self._context.schema if name not in self._context.key]
         sets = ", ".join(f"{_quoted(name)} = excluded.{_quoted(name)}" for name in others)

@@ -26,7 +26,7 @@ class Endpoint:
     """A server's address; a password in it becomes a header and is never shown."""
 
     def __init__(self, url: str, dataset: str, sink: str) -> None:
-        """Takes `http://…` or `https://…`; a connection stays open between requests."""
+        """Take `http://…` or `https://…`; a connection stays open between requests."""
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise SinkError(dataset, sink, "its address is no http:// or https:// URL", fix="correct the setting")

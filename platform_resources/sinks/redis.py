@@ -31,7 +31,7 @@ class RedisSink(Sink):
     """Documents of one dataset in Redis."""
 
     def __init__(self, url: str, prefix: str, keep: timedelta | None, *, context: SinkContext, name: str) -> None:
-        """Takes the address, what stands before keys, and how long a document stays."""
+        """Take the address, what stands before keys, and how long a document stays."""
         self._dataset, self._name, self._prefix = context.dataset, f"redis {name}", prefix
         self._client = open_client(url, context.dataset, self._name)
         self._keep = 0 if keep is None else keep // timedelta(milliseconds=1)
@@ -59,8 +59,8 @@ def look_up(settings: Settings, connection: str, prefix: str, ids: Sequence[str]
     with _errors(prefix, f"redis {connection}"):
         values = client.mget([f"{prefix}:{name}" for name in ids]) if ids else []
         client.close()
-    found = zip(ids, values, strict=True)
-    return {name: json.loads(value[_NUMBER_DIGITS:]) for name, value in found if value is not None}
+    pairs = zip(ids, values, strict=True)
+    return {name: json.loads(value[_NUMBER_DIGITS:]) for name, value in pairs if value is not None}
 
 
 def open_client(url: str, dataset: str, name: str) -> Any:

@@ -21,7 +21,7 @@ class SearchSink(Sink):
     """Documents of one dataset in an index."""
 
     def __init__(self, url: str, index: str, *, context: SinkContext, name: str) -> None:
-        """Takes the server's address and the index."""
+        """Take the server's address and the index."""
         self._dataset, self._name, self._index = context.dataset, f"search {name}/{index}", index
         self._endpoint = Endpoint(url, context.dataset, self._name)
 
@@ -45,10 +45,10 @@ class SearchSink(Sink):
     def _send(self, body: bytes) -> None:
         headers = {"Content-Type": "application/x-ndjson"}
         answer = self._endpoint.post(f"/{quote(self._index)}/_bulk", body, headers)
-        told: Mapping[str, Any] = json.loads(answer.body)
-        if not told.get("errors"):
+        document: Mapping[str, Any] = json.loads(answer.body)
+        if not document.get("errors"):
             return
-        outcomes = [outcome for item in told["items"] for outcome in item.values() if "error" in outcome]
+        outcomes = [outcome for item in document["items"] for outcome in item.values() if "error" in outcome]
         wrong = [outcome for outcome in outcomes if outcome["status"] not in {_NEWER_IS_THERE, _MISSING}]
         if any(outcome["status"] in _BUSY for outcome in wrong):
             raise SinkUnreachable(self._dataset, self._name, "it is busy")

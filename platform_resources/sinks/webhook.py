@@ -17,7 +17,7 @@ class WebhookSink(Sink):
     """Changes of one dataset, sent to a URL."""
 
     def __init__(self, url: str, rows: int, *, context: SinkContext, name: str) -> None:
-        """Takes the URL, and how many rows a request has at most."""
+        """Take the URL, and how many rows a request has at most."""
         self._dataset, self._rows = context.dataset, rows
         self._endpoint = Endpoint(url, context.dataset, f"webhook {name}")
 

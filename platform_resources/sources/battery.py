@@ -44,13 +44,13 @@ class Trial:
 
 def load(trial: Trial, position: str = "", *, memory_bytes: int = 1 << 30) -> tuple[set[int], str, list[Unit]]:
     """Take in what is pending behind a position: the ids, the position behind it, and the units."""
-    adapter, taken = trial.open(memory_bytes), set[int]()
+    adapter, ids = trial.open(memory_bytes), set[int]()
     units = [adapter.identify(unit) for unit in adapter.pending(Cursor(position=position))]
     for unit in units:
         for batch in adapter.read(unit):
-            taken |= set(trial.ids(batch.rows)) if batch.rows.height else set()
+            ids |= set(trial.ids(batch.rows)) if batch.rows.height else set()
         position = unit.position or position
-    return taken, position, units
+    return ids, position, units
 
 
 def battery_of(make_trial: Callable[[Path], Trial]) -> type:
@@ -75,9 +75,9 @@ def battery_of(make_trial: Callable[[Path], Trial]) -> type:
             trial.add([1, 2, 3])
             _, position, _ = load(trial)
             trial.add([4, 5])
-            taken, _, _ = load(trial, position)
-            assert {4, 5} <= taken
-            assert trial.is_incremental == (taken < {1, 2, 3, 4, 5}), "it says otherwise of itself"
+            ids, _, _ = load(trial, position)
+            assert {4, 5} <= ids
+            assert trial.is_incremental == (ids < {1, 2, 3, 4, 5}), "it says otherwise of itself"
 
         def test_a_reader_that_dies_between_two_batches_loses_and_doubles_nothing(self, tmp_path: Path) -> None:
             trial = make_trial(tmp_path)
@@ -86,8 +86,8 @@ def battery_of(make_trial: Callable[[Path], Trial]) -> type:
             unit = adapter.identify(adapter.pending(Cursor())[0])
             with closing(adapter.read(unit)) as batches:  # type: ignore[type-var] # adapters yield
                 next(batches)
-            taken, _, units = load(trial)
-            assert taken == {*range(1, _ROWS + 1)}
+            ids, _, units = load(trial)
+            assert ids == {*range(1, _ROWS + 1)}
             assert units[0].ingest_id == unit.ingest_id, "the same content has another id"
 
         def test_reading_again_gives_the_same(self, tmp_path: Path) -> None:

@@ -168,9 +168,13 @@ class DatabaseTable:
             yield Batch(pl.DataFrame(schema=dict.fromkeys(self.engine.columns(self.query), pl.String)))
 
     def _refuse_changed_types(self, unit: Unit) -> None:
-        if self.refuses_types and (changed := [each for each in self.schema_changes(unit) if each.kind == "type"]):
-            told = "; ".join(change.words for change in changed)
-            raise UnreadableUnit(unit.source, f"{told}; type_changes='refuse' waits for a new version of the contract")
+        if self.refuses_types and (
+            changed := [schema_change for schema_change in self.schema_changes(unit) if schema_change.kind == "type"]
+        ):
+            changes_text = "; ".join(change.words for change in changed)
+            raise UnreadableUnit(
+                unit.source, f"{changes_text}; type_changes='refuse' waits for a new version of the contract"
+            )
 
     def schema_changes(self, unit: Unit) -> Sequence[SchemaChange]:
         """Say what the database changed of the columns since the load before, for a contract of the same version."""
@@ -213,14 +217,21 @@ def compare_columns(before: Mapping[str, str], after: Mapping[str, str]) -> Sequ
 
     A column that is gone was perhaps renamed where one of the same type is new in its place.
     """
-    gone = [name for name in before if name not in after]
+    removed = [name for name in before if name not in after]
     new = [name for name in after if name not in before]
     changes: list[SchemaChange] = []
     places, new_places = list(before), list(after)
-    for name in gone:
+    for name in removed:
         place = places.index(name)
-        twin = next((each for each in new if new_places.index(each) == place and after[each] == before[name]), None)
-        if twin is None and len(gone) == len(new) == 1 and before[name] == after[new[0]]:
+        twin = next(
+            (
+                candidate
+                for candidate in new
+                if new_places.index(candidate) == place and after[candidate] == before[name]
+            ),
+            None,
+        )
+        if twin is None and len(removed) == len(new) == 1 and before[name] == after[new[0]]:
             twin = new[0]
         if twin is None:
             changes.append(SchemaChange("dropped", name, f"column {name!r} was dropped"))

@@ -88,7 +88,9 @@ class Landing:
         return sorted(matching, key=lambda file: (file.modified, file.source))
 
     def content(self, source: str) -> bytes:
-        """The bytes of a landed file; those of an object are compared with its size and ETag, and asked for again.
+        """Return the bytes of a landed file.
+
+        Those of an object are compared with its size and ETag, and asked for again.
 
         Raises:
             UnreadableUnit: It is not there any more.
@@ -134,7 +136,7 @@ class Landing:
             yield copy.path
 
     def put(self, source: str, content: bytes) -> None:
-        """Publishes a file under `source`; readers see all of it or nothing."""
+        """Publish a file under `source`; readers see all of it or nothing."""
         _refuse_escape(source)
         if self._is_s3:
             bucket, prefix = self._bucket_and_prefix()
@@ -202,7 +204,7 @@ def covers(pattern: str, source: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _path_pattern(pattern: str) -> re.Pattern[str]:
-    """The regular expression of a glob on paths: `**/` is any number of folders, `*` and `?` stay within one."""
+    """Return the regular expression of a glob on paths: `**/` is any number of folders, `*` and `?` stay within one."""
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
     wild = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(wild.get(part, re.escape(part)) for part in parts))
@@ -214,7 +216,7 @@ def _is_hidden(path: str) -> bool:
 
 
 def _landed(domain: str, entry: os.DirEntry[str]) -> LandedFile | None:
-    """The file of a folder's entry, or None where there is none, any more, that is to be taken in.
+    """Return the file of a folder's entry, or None where there is none, any more, that is to be taken in.
 
     A name in another encoding than UTF-8 is shown with its bytes, under which it cannot be opened: that is its fault.
     """
@@ -318,25 +320,25 @@ class LandedFiles:
             noticed = recent.take(self.context.dataset, unit.ingest_id) if recent else []
             yield from noticed or self._batches(unit)
             return
-        kept: list[Batch] = []
+        batches: list[Batch] = []
         size_bytes = 0
         for batch in self._batches(unit):
             size_bytes += int(batch.rows.estimated_size())
-            kept = [*kept, batch] if recent and size_bytes <= recent.most_bytes else []
+            batches = [*batches, batch] if recent and size_bytes <= recent.most_bytes else []
             yield replace(batch, rows=batch.rows.select(name for name in columns if name in batch.rows.columns))
-        if recent and kept:
-            recent.keep(self.context.dataset, unit.ingest_id, kept)
+        if recent and batches:
+            recent.keep(self.context.dataset, unit.ingest_id, batches)
 
     def _batches(self, unit: Unit) -> Iterator[Batch]:
         """All columns, as they lie in the file."""
-        kept = self._identified if self._identified and self._identified[0] == unit.ingest_id else None
+        identified = self._identified if self._identified and self._identified[0] == unit.ingest_id else None
         self._identified = None
         name = PurePosixPath(unit.source).name
         constants = self._path_columns(unit)
         with ExitStack() as stack:
             stack.enter_context(naming_full_scratch(unit.source))
             try:
-                content = kept[1] if kept else stack.enter_context(self.feed.landing.fetched(unit.source))
+                content = identified[1] if identified else stack.enter_context(self.feed.landing.fetched(unit.source))
                 memory = self.context.settings.memory_bytes
                 reading = stack.enter_context(open_records(name, content, self.options, memory))
                 records = 0
@@ -370,7 +372,7 @@ class LandedFiles:
 
 
 def _digest_of(source: str, path: Path) -> str:
-    """The `digest` of a file's content, piece by piece."""
+    """Return the `digest` of a file's content, piece by piece."""
     state = hashlib.blake2b(source.encode() + b"\0", digest_size=16)
     with path.open("rb") as file:
         while piece := file.read(_PIECE):

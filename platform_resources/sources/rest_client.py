@@ -130,7 +130,7 @@ class RestClient:
         """
         style = self.options["pages"].style
         parameters, url = self._first_parameters(since), self.options["url"]
-        number, count, last_digest, seen = 0, 0, "", set[str]()
+        number, count, last_digest, seen_keys = 0, 0, "", set[str]()
         while True:
             number += 1
             answer = self._get(url, parameters, number, etag if style == "single" else "")
@@ -151,10 +151,10 @@ class RestClient:
             if following is None:
                 return
             url, parameters, mark = following
-            if mark in seen:
+            if mark in seen_keys:
                 fix = "correct pages=... of the source."
                 raise RestError(self.name, f"page {number} leads back to an earlier one.", fix=fix)
-            seen.add(mark)
+            seen_keys.add(mark)
 
     def _first_parameters(self, since: str | None) -> dict[str, str]:
         pages = self.options["pages"]
@@ -243,12 +243,12 @@ class RestClient:
         fix = "run it again later; the position has not moved."
         raise RestBusy(self.name, f"{problem}, {self.options['attempts']} times.", fix=fix)
 
-    def _wait(self, attempt: int, asked: float, problem: str) -> None:
-        if asked > _LONGEST_ASKED:
+    def _wait(self, attempt: int, asked_seconds: float, problem: str) -> None:
+        if asked_seconds > _LONGEST_ASKED:
             fix = "run it again after that."
-            raise RestBusy(self.name, f"{problem}, and asks to wait for {asked:.0f} s.", fix=fix)
+            raise RestBusy(self.name, f"{problem}, and asks to wait for {asked_seconds:.0f} s.", fix=fix)
         grown = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1))
-        self.pause(asked + grown * self.draw() if asked else grown * (0.5 + self.draw() / 2))
+        self.pause(asked_seconds + grown * self.draw() if asked_seconds else grown * (0.5 + self.draw() / 2))
 
     def _pace(self) -> None:
         rate = self.options["rate"]
@@ -276,11 +276,11 @@ class RestClient:
     ) -> tuple[int, Mapping[str, str], bytes]:
         import requests  # noqa: PLC0415 - only sources over HTTP need it
 
-        given: dict[str, Any] = {"params": parameters} if method == "GET" else {"data": parameters}
+        body: dict[str, Any] = {"params": parameters} if method == "GET" else {"data": parameters}
         try:
             with requests.request(
                 method, url, headers=dict(headers), auth=_as_it_is, timeout=_TIMEOUT, allow_redirects=False,
-                stream=True, **given,
+                stream=True, **body,
             ) as response:  # fmt: skip
                 return response.status_code, response.headers, self._body(response)
         except requests.RequestException as error:

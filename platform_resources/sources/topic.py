@@ -71,7 +71,7 @@ class TopicMessages:
 
 
 def _malformed(batch: Messages, poison: Mapping[int, str], first: int) -> list[Malformed]:
-    """The messages that are no rows, numbered among all of the batch; their line is their offset."""
+    """Return the messages that are no rows, numbered among all of the batch; their line is their offset."""
     messages = zip(batch.rows["offset"].to_pylist(), batch.values(), strict=True) if poison else ()
     return [
         Malformed(line=offset, reason=poison[offset], text=(value or b"").decode("utf-8", "replace"), record=number)

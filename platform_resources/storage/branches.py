@@ -94,7 +94,7 @@ class Branches:
         """List the branches by name."""
         if isinstance(self._folder, DiskFolder):
             return sorted(path.parent.name for path in self._folder.root.glob(f"*/{_RECORD}"))
-        listed = (each.name.split("/") for each in self._folder.entries())
+        listed = (entry.name.split("/") for entry in self._folder.entries())
         return [parts[0] for parts in listed if parts[1:] == [_RECORD]]
 
     def create(self, name: str) -> Branch:
@@ -111,7 +111,7 @@ class Branches:
         created_at = datetime.now(UTC)
         pins = {path: pin for path, pin in found_tables(self.settings) if pin is not None}
         branch = Branch(name, created_at, pins)
-        self._clear(name, [each for each in leftovers if each != f"{name}/{_RECORD}"])
+        self._clear(name, [leftover for leftover in leftovers if leftover != f"{name}/{_RECORD}"])
         if not self._folder.create(f"{name}/{_RECORD}", _record(branch)):  # another machine was first
             raise BranchExists(name)
         return branch
@@ -136,9 +136,9 @@ class Branches:
         """
         self.open(name)
         own = self.tables_of(name)
-        entries = [each.name for each in self._folder.entries(name)]
-        kept = tuple(f"{each.removesuffix(_PROMOTED)}/" for each in entries if each.endswith(_PROMOTED))
-        doomed = [each for each in entries if not each.startswith(kept)]
+        entries = [entry.name for entry in self._folder.entries(name)]
+        promoted = tuple(f"{entry.removesuffix(_PROMOTED)}/" for entry in entries if entry.endswith(_PROMOTED))
+        doomed = [entry for entry in entries if not entry.startswith(promoted)]
         self._folder.remove(f"{name}/{_RECORD}")
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(self._folder.remove, doomed))
@@ -150,14 +150,14 @@ class Branches:
     def changed(self, branch: Branch) -> list[TableChange]:
         """List the tables of which a branch has other rows than those it began with, in the order of a commit."""
         own = self.tables_of(branch.name)
-        found = []
+        changes = []
         for path, now in found_tables(own):
             if now is None:
                 continue
             since = branch.pins.get(path)
             if since is None or (self.is_begun(branch.name, path) and now.version != since.version):
-                found.append(TableChange(path, now.format, since, now.version))
-        return sorted(found, key=lambda change: (change.path.partition("__")[0], _order(change.path)))
+                changes.append(TableChange(path, now.format, since, now.version))
+        return sorted(changes, key=lambda change: (change.path.partition("__")[0], _order(change.path)))
 
     def promote(self, name: str) -> list[TableChange]:
         """Make what a branch changed the environment's, without reading or computing a row; return what was.
@@ -223,15 +223,15 @@ class Branches:
 
     def holding(self, path: str) -> list[tuple[Branch, Pin]]:
         """List the branches that may read files of a table, and the version at which."""
-        found = [self.open(name) for name in self.names()]
-        return [(branch, branch.pins[path]) for branch in found if path in branch.pins]
+        branches = [self.open(name) for name in self.names()]
+        return [(branch, branch.pins[path]) for branch in branches if path in branch.pins]
 
     def is_begun(self, name: str, path: str) -> bool:
         """Ask whether a branch has a table of its own in the place of one that it began with."""
         place = file_name(path)
         if isinstance(self._folder, DiskFolder):
             return (self._folder.root / name / _BEGUN / place).exists()
-        return any(each.name.endswith(f"/{place}") for each in self._folder.entries(f"{name}/{_BEGUN}"))
+        return any(entry.name.endswith(f"/{place}") for entry in self._folder.entries(f"{name}/{_BEGUN}"))
 
     def begin(self, branch: Branch, spec: TableSpec) -> None:
         """Give the branch a table of its own in the place of one that it began with, unless it has one."""
@@ -254,13 +254,13 @@ class Branches:
 
     def _clear(self, name: str, entries: Sequence[str]) -> None:
         """Remove what a run wrote after its branch was dropped; files of Iceberg tables may be the environment's."""
-        shared = {each.rpartition("/metadata/")[0] for each in entries if each.endswith(".metadata.json")}
+        shared = {entry.rpartition("/metadata/")[0] for entry in entries if entry.endswith(".metadata.json")}
         if shared:
             _forget_catalogue(self.tables_of(name))
-        for each in entries:
-            lies_in_table = any(each.startswith((f"{place}/data/", f"{place}/metadata/")) for place in shared)
-            if not lies_in_table or each.endswith(_ICEBERG_MARKER):
-                self._folder.remove(each)
+        for entry in entries:
+            lies_in_table = any(entry.startswith((f"{place}/data/", f"{place}/metadata/")) for place in shared)
+            if not lies_in_table or entry.endswith(_ICEBERG_MARKER):
+                self._folder.remove(entry)
 
     def _is_there(self, name: str) -> bool:
         return name in self.names()
@@ -282,15 +282,15 @@ def found_tables(settings: Settings) -> Iterator[tuple[str, Pin | None]]:
     The number of a Delta table's version is that of the newest file in its log, so that it need not be opened.
     """
     folder = folder_at(settings.tables_root, settings.s3)
-    found = dict(_walked(folder.root) if isinstance(folder, DiskFolder) else _listed(folder))
+    tables = dict(_walked(folder.root) if isinstance(folder, DiskFolder) else _listed(folder))
 
     def pin(path: str) -> Pin | None:
-        name, newest = found[path]
+        name, newest = tables[path]
         version = newest if name == "delta" else table_at(TableSpec(path=path, format=name), settings).version()
         return None if version is None else Pin(name, version)
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        yield from zip(found, pool.map(pin, found), strict=True)
+        yield from zip(tables, pool.map(pin, tables), strict=True)
 
 
 def _walked(root: Path) -> Iterator[tuple[str, tuple[Format, str | None]]]:
@@ -302,11 +302,11 @@ def _walked(root: Path) -> Iterator[tuple[str, tuple[Format, str | None]]]:
             below = {entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("_iceberg")}
         name = next((name for name, kind in FORMATS.items() if kind.marker in below), None)
         if name is None:
-            waiting += [place / each for each in below]
+            waiting += [place / entry for entry in below]
             continue
         newest = None
         if name == "delta":
-            newest = _newest(each.name for each in os.scandir(place / _DELTA_LOG))
+            newest = _newest(entry.name for entry in os.scandir(place / _DELTA_LOG))
         yield place.relative_to(root).as_posix(), (name, newest)
 
 
@@ -315,8 +315,8 @@ def _listed(folder: Folder) -> Iterator[tuple[str, tuple[Format, str | None]]]:
     names: dict[str, tuple[Format, list[str]]] = {}
     for entry in folder.entries():
         for name, kind in FORMATS.items():
-            path, there, file = entry.name.partition(f"/{kind.marker}/")
-            if there:
+            path, marker, file = entry.name.partition(f"/{kind.marker}/")
+            if marker:
                 names.setdefault(path, (name, []))[1].append(file)
     for path, (name, files) in names.items():
         yield path, (name, _newest(files) if name == "delta" else None)
@@ -324,11 +324,11 @@ def _listed(folder: Folder) -> Iterator[tuple[str, tuple[Format, str | None]]]:
 
 def _newest(names: Any) -> str | None:
     numbers = [name.removesuffix(".json") for name in names if name.endswith(".json")]
-    return max((str(int(each)) for each in numbers if each.isdigit()), key=int, default=None)
+    return max((str(int(number)) for number in numbers if number.isdigit()), key=int, default=None)
 
 
 def _order(path: str) -> int:
-    """The order in which an ingest commits: quarantine, table, then what says that both are done."""
+    """Return the order in which an ingest commits: quarantine, table, then what says that both are done."""
     return 0 if path.endswith("__quarantine") else 1 if "__" not in path else 2
 
 
@@ -340,7 +340,7 @@ def _forget_catalogue(own: Settings) -> None:
 
 
 def _remove_empty_folders(place: Path) -> None:
-    for folder in sorted((each for each in place.rglob("*") if each.is_dir()), reverse=True):
+    for folder in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
         with suppress(OSError):
             folder.rmdir()
     with suppress(OSError):

@@ -50,17 +50,17 @@ class BucketRule:
     uploads_days: int | None = None
 
     def to_s3(self, owner: str) -> dict[str, Any]:
-        """Returns the rule as S3 has it."""
-        told: dict[str, Any] = {"ID": _id(owner, self.name), "Filter": {"Prefix": self.prefix}, "Status": "Enabled"}
+        """Return the rule as S3 has it."""
+        rule: dict[str, Any] = {"ID": _id(owner, self.name), "Filter": {"Prefix": self.prefix}, "Status": "Enabled"}
         if self.transitions:
-            told["Transitions"] = [{"Days": days, "StorageClass": name} for days, name in self.transitions]
+            rule["Transitions"] = [{"Days": days, "StorageClass": name} for days, name in self.transitions]
         if self.expire_days is not None:
-            told["Expiration"] = {"Days": self.expire_days}
+            rule["Expiration"] = {"Days": self.expire_days}
         if self.earlier_versions_days is not None:
-            told["NoncurrentVersionExpiration"] = {"NoncurrentDays": self.earlier_versions_days}
+            rule["NoncurrentVersionExpiration"] = {"NoncurrentDays": self.earlier_versions_days}
         if self.uploads_days is not None:
-            told["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": self.uploads_days}
-        return told
+            rule["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": self.uploads_days}
+        return rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ class RulesDiff:
     @property
     def is_empty(self) -> bool:
         """Whether the bucket says all of it already."""
-        return all(each.change == "keep" for each in self.changes)
+        return all(change.change == "keep" for change in self.changes)
 
 
 @dataclass(frozen=True)
@@ -101,35 +101,35 @@ class BucketRules:
     owner: str
     """What ids of its rules begin with; unlike that of any other owner."""
 
-    def diff(self, wanted: Sequence[BucketRule]) -> RulesDiff:
-        """Returns what `put` would change; nothing is.
+    def diff(self, wanted_rules: Sequence[BucketRule]) -> RulesDiff:
+        """Return what `put` would change; nothing is.
 
         Raises:
             BucketRulesRefused: the bucket cannot be read, or has too many rules of others.
         """
-        there, _ = self._read()
-        return self._diff(there, wanted)
+        present_rules, _ = self._read()
+        return self._diff(present_rules, wanted_rules)
 
-    def put(self, wanted: Sequence[BucketRule]) -> RulesDiff:
-        """Returns what was changed; without a difference nothing is sent.
+    def put(self, wanted_rules: Sequence[BucketRule]) -> RulesDiff:
+        """Return what was changed; without a difference nothing is sent.
 
         Raises:
             BucketRulesRefused: the bucket has too many rules of others, or S3 refused.
         """
-        there, smallest = self._read()
-        found = self._diff(there, wanted)
-        if not found.is_empty:
-            others = [each for each in there if not self._is_ours(each)]
-            self._write([*others, *(each.to_s3(self.owner) for each in wanted)], smallest)
-        return found
+        present_rules, smallest = self._read()
+        rules_diff = self._diff(present_rules, wanted_rules)
+        if not rules_diff.is_empty:
+            others = [rule for rule in present_rules if not self._is_ours(rule)]
+            self._write([*others, *(bucket_rule.to_s3(self.owner) for bucket_rule in wanted_rules)], smallest)
+        return rules_diff
 
     def _is_ours(self, rule: Raw) -> bool:
         return str(rule.get("ID", "")).startswith(f"{self.owner}:")
 
-    def _diff(self, there: Sequence[Raw], wanted: Sequence[BucketRule]) -> RulesDiff:
-        ours = {str(each["ID"]): each for each in there if self._is_ours(each)}
-        new = {_id(self.owner, each.name): each.to_s3(self.owner) for each in wanted}
-        others = len(there) - len(ours)
+    def _diff(self, present_rules: Sequence[Raw], wanted_rules: Sequence[BucketRule]) -> RulesDiff:
+        ours = {str(raw["ID"]): raw for raw in present_rules if self._is_ours(raw)}
+        new = {_id(self.owner, bucket_rule.name): bucket_rule.to_s3(self.owner) for bucket_rule in wanted_rules}
+        others = len(present_rules) - len(ours)
         if others + len(new) > MOST_RULES:
             raise BucketRulesRefused(
                 self.bucket,
@@ -140,21 +140,21 @@ class BucketRules:
         return RulesDiff(bucket=self.bucket, changes=tuple(changes), others=others)
 
     def _read(self) -> tuple[list[Raw], str | None]:
-        """Returns all rules, and the smallest size of objects that move, which belongs to the document."""
+        """Return all rules, and the smallest size of objects that move, which belongs to the document."""
         from botocore.exceptions import ClientError
 
-        with self._told("read"):
+        with self._translated_errors("read"):
             try:
-                found = self.s3.boto3_client().get_bucket_lifecycle_configuration(Bucket=self.bucket)
+                document = self.s3.boto3_client().get_bucket_lifecycle_configuration(Bucket=self.bucket)
             except ClientError as error:
                 if error.response["Error"]["Code"] == "NoSuchLifecycleConfiguration":
                     return [], None
                 raise
-        return list(found.get("Rules", [])), found.get("TransitionDefaultMinimumObjectSize")
+        return list(document.get("Rules", [])), document.get("TransitionDefaultMinimumObjectSize")
 
     def _write(self, rules: Sequence[Raw], smallest: str | None) -> None:
         client = self.s3.boto3_client()
-        with self._told("put"):
+        with self._translated_errors("put"):
             if not rules:
                 client.delete_bucket_lifecycle(Bucket=self.bucket)
                 return
@@ -163,19 +163,19 @@ class BucketRules:
             client.put_bucket_lifecycle_configuration(Bucket=self.bucket, LifecycleConfiguration=configuration, **more)
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _translated_errors(self, verb: str) -> Iterator[None]:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             yield
         except ClientError as error:
             code = error.response["Error"].get("Code", "")
-            action = {"read": "s3:GetLifecycleConfiguration", "put": "s3:PutLifecycleConfiguration"}[what]
+            action = {"read": "s3:GetLifecycleConfiguration", "put": "s3:PutLifecycleConfiguration"}[verb]
             fix = f"allow {action} on the bucket" if code in {"AccessDenied", "403"} else "see the server's words"
-            told = error.response["Error"].get("Message", "")
-            raise BucketRulesRefused(self.bucket, f"could not be {what}: {code}, {told}", fix=fix) from error
+            message = error.response["Error"].get("Message", "")
+            raise BucketRulesRefused(self.bucket, f"could not be {verb}: {code}, {message}", fix=fix) from error
         except BotoCoreError as error:
-            raise BucketRulesRefused(self.bucket, f"could not be {what}: {error}", fix="check the endpoint") from error
+            raise BucketRulesRefused(self.bucket, f"could not be {verb}: {error}", fix="check the endpoint") from error
 
 
 def data_prefixes(spec: TableSpec) -> tuple[str, ...]:
@@ -187,10 +187,10 @@ def data_prefixes(spec: TableSpec) -> tuple[str, ...]:
 
 
 def _id(owner: str, name: str) -> str:
-    """Returns the rule's id: the owner and the name, hashed where S3 has no room for it."""
-    told = f"{owner}:{name}"
-    if len(told.encode()) <= _LONGEST_ID:
-        return told
+    """Return the rule's id: the owner and the name, hashed where S3 has no room for it."""
+    plain_id = f"{owner}:{name}"
+    if len(plain_id.encode()) <= _LONGEST_ID:
+        return plain_id
     return f"{owner}:{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
@@ -204,7 +204,7 @@ def _change(name: str, before: Raw | None, after: Raw | None) -> RuleChange:
 
 
 def _comparable(rule: Raw) -> dict[str, Any]:
-    """Returns what a rule says, however a server writes it: an empty part says nothing, transitions have no order."""
-    told = {name: part for name, part in rule.items() if part not in ([], {}, None)}
-    moves = told.get("Transitions", [])
-    return {**told, "Transitions": sorted((each.get("Days"), each.get("StorageClass")) for each in moves)}
+    """Return what a rule says, however a server writes it: an empty part says nothing, transitions have no order."""
+    filled_parts = {name: part for name, part in rule.items() if part not in ([], {}, None)}
+    moves = filled_parts.get("Transitions", [])
+    return {**filled_parts, "Transitions": sorted((move.get("Days"), move.get("StorageClass")) for move in moves)}

@@ -39,7 +39,7 @@ _PLAIN: dict[str, pl.DataType] = {
 
 
 def logical(dtype: pl.DataType) -> pl.DataType:
-    """Returns the type that readers get: enumerations become strings, names of UTC become "UTC", the rest stays."""
+    """Return the type that readers get: enumerations become strings, names of UTC become "UTC", the rest stays."""
     if isinstance(dtype, pl.Categorical | pl.Enum):
         return pl.String()
     if isinstance(dtype, pl.Datetime) and dtype.time_zone in _UTC:
@@ -48,7 +48,7 @@ def logical(dtype: pl.DataType) -> pl.DataType:
 
 
 def physical(dtype: pl.DataType, widened: Widened = DELTA) -> pl.DataType:
-    """Returns the type in which a format keeps a logical type without loss (nanoseconds are checked apart)."""
+    """Return the type in which a format keeps a logical type without loss (nanoseconds are checked apart)."""
     if isinstance(dtype, pl.Datetime):
         return pl.Datetime("us", "UTC" if dtype.time_zone else None)
     if isinstance(dtype, pl.Array):
@@ -57,7 +57,7 @@ def physical(dtype: pl.DataType, widened: Widened = DELTA) -> pl.DataType:
 
 
 def encode(dtype: pl.DataType) -> Encoded | None:
-    """Returns a logical type as JSON can hold it, or None for one that no table keeps."""
+    """Return a logical type as JSON can hold it, or None for one that no table keeps."""
     if type(dtype).__name__ in _PLAIN:
         return type(dtype).__name__
     if isinstance(dtype, pl.Datetime):
@@ -70,7 +70,7 @@ def encode(dtype: pl.DataType) -> Encoded | None:
 
 
 def decode(encoded: Encoded) -> pl.DataType:
-    """Returns the type that `encode` was given."""
+    """Return the type that `encode` was given."""
     if isinstance(encoded, str):
         return _PLAIN[encoded]
     ((kind, arguments),) = encoded.items()
@@ -78,12 +78,12 @@ def decode(encoded: Encoded) -> pl.DataType:
 
 
 def marks(schema: pl.Schema, widened: Widened = DELTA) -> dict[str, str]:
-    """Returns, for each logical column that is stored as something else, its own type as text."""
+    """Return, for each logical column that is stored as something else, its own type as text."""
     return {name: json.dumps(encode(dtype)) for name, dtype in schema.items() if physical(dtype, widened) != dtype}
 
 
 def to_logical(table: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """Returns the frame with enumerations as strings.
+    """Return the frame with enumerations as strings.
 
     Raises:
         UnsupportedType: a column has no type, or one that no table keeps.
@@ -96,14 +96,14 @@ def to_logical(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     return cast(frame, {name: logical(dtype) for name, dtype in frame.schema.items()})
 
 
-def cast(frame: pl.DataFrame, wanted: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """Returns the frame with columns in the types wanted; the others are not copied, as `DataFrame.cast` does."""
-    changed = {name: kind for name, kind in wanted.items() if kind != frame.schema[name]}
+def cast(frame: pl.DataFrame, dtypes: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Return the frame with columns in the types wanted; the others are not copied, as `DataFrame.cast` does."""
+    changed = {name: kind for name, kind in dtypes.items() if kind != frame.schema[name]}
     return frame.with_columns(frame[name].cast(kind) for name, kind in changed.items())
 
 
 def fit(table: str, frame: pl.DataFrame, columns: pl.Schema | None, policy: SchemaEvolution) -> pl.DataFrame:
-    """Returns the frame in the table's column order, new columns last; an untyped null column takes the table's type.
+    """Return the frame in the table's column order, new columns last; an untyped null column takes the table's type.
 
     Under "add", columns that the frame lacks are null. `columns` is None for a table that is not there yet.
 
@@ -120,8 +120,8 @@ def fit(table: str, frame: pl.DataFrame, columns: pl.Schema | None, policy: Sche
         return frame
     _refuse_differences(table, frame.schema, columns, policy)
     lacking = [pl.lit(None, dtype=kind).alias(name) for name, kind in known.items() if name not in frame.columns]
-    wanted = [*known, *(name for name in frame.columns if name not in known)]
-    return frame if frame.columns == wanted else frame.with_columns(lacking).select(wanted)
+    ordered_names = [*known, *(name for name in frame.columns if name not in known)]
+    return frame if frame.columns == ordered_names else frame.with_columns(lacking).select(ordered_names)
 
 
 def _refuse_differences(table: str, ours: pl.Schema, theirs: pl.Schema, policy: SchemaEvolution) -> None:
@@ -136,7 +136,7 @@ def _refuse_differences(table: str, ours: pl.Schema, theirs: pl.Schema, policy: 
 
 def _encode_nested(dtype: pl.DataType) -> Encoded | None:
     if isinstance(dtype, pl.Struct):
-        parts = {each.name: encode(_instance(each.dtype)) for each in dtype.fields}
+        parts = {field.name: encode(_instance(field.dtype)) for field in dtype.fields}
         return None if None in parts.values() else {"Struct": parts}
     if not isinstance(dtype, pl.List | pl.Array):
         return None
@@ -158,7 +158,7 @@ _DECODERS: dict[str, Callable[[Any], pl.DataType]] = {
 
 def _rebuild(dtype: pl.DataType, change: Callable[[pl.DataType], pl.DataType]) -> pl.DataType:
     if isinstance(dtype, pl.Struct):
-        return pl.Struct({each.name: change(_instance(each.dtype)) for each in dtype.fields})
+        return pl.Struct({field.name: change(_instance(field.dtype)) for field in dtype.fields})
     if isinstance(dtype, pl.Array):
         return pl.Array(change(_inner(dtype)), dtype.size)
     return pl.List(change(_inner(dtype))) if isinstance(dtype, pl.List) else dtype
@@ -169,24 +169,24 @@ def _inner(dtype: pl.List | pl.Array) -> pl.DataType:
 
 
 def _instance(dtype: Any) -> pl.DataType:
-    """Returns an instance where Polars also admits a class."""
-    found: pl.DataType = dtype() if isinstance(dtype, type) else dtype
-    return found
+    """Return an instance where Polars also admits a class."""
+    instance: pl.DataType = dtype() if isinstance(dtype, type) else dtype
+    return instance
 
 
 def loses_nanoseconds(column: pl.Series) -> bool:
-    """Returns whether microseconds, which are all that Delta and Iceberg keep, would change a value, nested or not."""
+    """Return whether microseconds, which are all that Delta and Iceberg keep, would change a value, nested or not."""
     coarse = _in_microseconds(column.dtype)
     return coarse != column.dtype and not column.cast(coarse).cast(column.dtype).equals(column)
 
 
 def _in_microseconds(dtype: Any) -> pl.DataType:
     if isinstance(dtype, pl.Struct):
-        return pl.Struct({each.name: _in_microseconds(each.dtype) for each in dtype.fields})
+        return pl.Struct({field.name: _in_microseconds(field.dtype) for field in dtype.fields})
     if isinstance(dtype, pl.Array):
         return pl.Array(_in_microseconds(dtype.inner), dtype.size)
     if isinstance(dtype, pl.List):
         return pl.List(_in_microseconds(dtype.inner))
     is_fine = isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns"
-    found: pl.DataType = pl.Datetime("us", dtype.time_zone) if is_fine else dtype
-    return found
+    stored_dtype: pl.DataType = pl.Datetime("us", dtype.time_zone) if is_fine else dtype
+    return stored_dtype

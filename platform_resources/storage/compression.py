@@ -30,12 +30,12 @@ _XZ_BYTES = 160 << 20
 
 
 def compression_in(head: bytes) -> Compression | None:
-    """Returns how a file is compressed, by its first bytes; None where it is not."""
+    """Return how a file is compressed, by its first bytes; None where it is not."""
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
 
 
 def compression_of(path: Path, name: str | None = None) -> Compression | None:
-    """Returns how a file is compressed, by its first bytes; snappy without a frame has none, so its name decides."""
+    """Return how a file is compressed, by its first bytes; snappy without a frame has none, so its name decides."""
     with path.open("rb") as file:
         head = file.read(len(_FRAMED))
     by_name = SUFFIXES.get(Path(name or path.name).suffix.lower())
@@ -43,7 +43,7 @@ def compression_of(path: Path, name: str | None = None) -> Compression | None:
 
 
 def without_suffix(name: str) -> str:
-    """Returns the name of what is inside: `a.csv` for `a.csv.gz`; the name itself where no suffix tells.
+    """Return the name of what is inside: `a.csv` for `a.csv.gz`; the name itself where no suffix tells.
 
     >>> without_suffix("a.csv.gz"), without_suffix("a.csv")
     ('a.csv', 'a.csv')
@@ -53,7 +53,7 @@ def without_suffix(name: str) -> str:
 
 
 def decompress(source: Path, target: Path, kind: Compression, *, name: str | None = None) -> int:
-    """Returns the size of the content, in bytes, once it is written; the target is half written on an error.
+    """Return the size of the content, in bytes, once it is written; the target is half written on an error.
 
     Args:
         source: the archive.
@@ -100,7 +100,7 @@ def _gzip(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _by_arrow(file: BinaryIO, codec: str) -> Iterator[bytes]:
-    """Yields the content of all frames; unlike the codec's own modules, Arrow bears nothing behind the last one."""
+    """Yield the content of all frames; unlike the codec's own modules, Arrow bears nothing behind the last one."""
     import pyarrow as pa
 
     with pa.PythonFile(file, mode="r") as raw, pa.CompressedInputStream(raw, codec) as stream:
@@ -109,7 +109,7 @@ def _by_arrow(file: BinaryIO, codec: str) -> Iterator[bytes]:
 
 
 def _xz(file: BinaryIO) -> Iterator[bytes]:
-    """Yields the content of all streams; zeros may fill up the space behind each."""
+    """Yield the content of all streams; zeros may fill up the space behind each."""
     import lzma
 
     raw = file.read(_BLOCK)
@@ -127,15 +127,15 @@ def _xz(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _behind_zeros(raw: bytes, file: BinaryIO) -> bytes:
-    while not (found := raw.lstrip(b"\0")):
+    while not (rest := raw.lstrip(b"\0")):
         raw = file.read(_BLOCK)
         if not raw:
             return b""
-    return found
+    return rest
 
 
 def _snappy(file: BinaryIO) -> Iterator[bytes]:
-    """Yields the content of the framing format, or of one block without frames, which is held in memory."""
+    """Yield the content of the framing format, or of one block without frames, which is held in memory."""
     from cramjam import DecompressionError, snappy
 
     try:
@@ -150,7 +150,7 @@ def _snappy(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    """Yields the chunks that have a content, each with its head; its checksum is in it."""
+    """Yield the chunks that have a content, each with its head; its checksum is in it."""
     while head := file.read(4):
         size = int.from_bytes(_exactly(head[1:], 3), "little")
         body = _exactly(file.read(size), size)

@@ -24,7 +24,7 @@ def retried(
     version: Callable[[Snapshot], object],
     errors: tuple[type[Exception], ...],
 ) -> Result:
-    """Returns what an attempt returns; waits a random, growing while after each conflict.
+    """Return what an attempt returns; waits a random, growing while after each conflict.
 
     Args:
         attempt: commits on the snapshot it is given.

@@ -32,24 +32,24 @@ class Lost:
     partition: str | None = None
 
 
-def first_lost(files: Iterable[tuple[str, int, str | None]], there: Mapping[str, int], kind: str) -> Lost | None:
-    """Returns the first of the files that is gone or has another size.
+def first_lost(files: Iterable[tuple[str, int, str | None]], sizes: Mapping[str, int], kind: str) -> Lost | None:
+    """Return the first of the files that is gone or has another size.
 
     Args:
         files: place, size and partition of each file that is named.
-        there: the size of each that is there, by place.
+        sizes: the size of each that is there, by place.
         kind: what they are.
     """
     for place, size, partition in files:
-        if place not in there:
+        if place not in sizes:
             return Lost(kind, place, "is gone", partition)
-        if there[place] != size:
-            return Lost(kind, place, f"has {there[place]:,} of its {size:,} bytes", partition)
+        if sizes[place] != size:
+            return Lost(kind, place, f"has {sizes[place]:,} of its {size:,} bytes", partition)
     return None
 
 
 def newest_whole(versions: Iterable[str], lost: Callable[[str], Lost | None]) -> str | None:
-    """Returns the first of the versions, newest first, that lacks nothing; None where that cannot be told."""
+    """Return the first of the versions, newest first, that lacks nothing; None where that cannot be told."""
     for number, version in enumerate(versions):
         if number == MOST_VERSIONS:
             return None
@@ -62,7 +62,7 @@ def newest_whole(versions: Iterable[str], lost: Callable[[str], Lost | None]) ->
 
 
 def restorable(table: str, lost: Lost, whole: str | None) -> TableDamaged:
-    """Returns the error for a table that keeps versions: the newest one that is whole is offered."""
+    """Return the error for a table that keeps versions: the newest one that is whole is offered."""
     again = f"overwrite {f'partition {lost.partition}' if lost.partition else 'the table'}"
     ways = [BRING_BACK, f"{again}: materialise it again"]
     if whole:
@@ -73,14 +73,14 @@ def restorable(table: str, lost: Lost, whole: str | None) -> TableDamaged:
 
 
 def damaged(table: str, lost: Lost, *, fix: str, whole: str | None = None) -> TableDamaged:
-    """Returns the error."""
+    """Return the error."""
     return TableDamaged(table, f"its {lost.kind} {lost.place} {lost.problem}", file=lost.place, fix=fix, whole=whole)
 
 
 def is_json(content: bytes, *, lines: bool = False) -> bool:
-    """Returns whether a file is JSON from its first byte to its last; with `lines`, each of its lines, one at least."""
-    parts = [each for each in content.splitlines() if each.strip()] if lines else [content]
+    """Return whether a file is JSON from its first byte to its last; with `lines`, each of its lines, one at least."""
+    parts = [part for part in content.splitlines() if part.strip()] if lines else [content]
     try:
-        return bool([json.loads(each) for each in parts])
+        return bool([json.loads(part) for part in parts])
     except ValueError:
         return False

@@ -47,27 +47,27 @@ class Folder(ABC):
 
     @abstractmethod
     def uri(self, name: str) -> str:
-        """Returns the address by which other readers find a file."""
+        """Return the address by which other readers find a file."""
 
     @abstractmethod
     def read(self, name: str) -> bytes:
-        """Returns a file's content."""
+        """Return a file's content."""
 
     @abstractmethod
     def entries(self, below: str = "") -> list[Entry]:
-        """Returns all finished files below a sub-folder, sorted by name; none where there is no such folder."""
+        """Return all finished files below a sub-folder, sorted by name; none where there is no such folder."""
 
     def leftovers(self) -> list[Entry]:
-        """Returns drafts that a killed writer left behind, and those that are being written; S3 has none."""
+        """Return drafts that a killed writer left behind, and those that are being written; S3 has none."""
         return []
 
     @abstractmethod
     def draft(self, name: str) -> AbstractContextManager[Path]:
-        """Returns a context that yields a local path to write to, and publishes it under the name when it ends well."""
+        """Return a context that yields a local path to write to, and publishes it under the name when it ends well."""
 
     @abstractmethod
     def remove(self, name: str) -> None:
-        """Returns when the file is gone, also if it was not there."""
+        """Remove the file, if it is there."""
 
     @abstractmethod
     def lend(self, name: str, to: "Folder", *, replace: bool = False) -> None:
@@ -82,7 +82,7 @@ class Folder(ABC):
         """Publish a file under a name that is free; False where it is taken. Of two who try, one is told True."""
 
     def write(self, name: str, content: bytes) -> None:
-        """Returns when the content is durable under the name."""
+        """Write the content durably under the name."""
         with self.draft(name) as path:
             path.write_bytes(content)
 
@@ -94,27 +94,27 @@ class DiskFolder(Folder):
         self.root = Path(location)
 
     def uri(self, name: str) -> str:
-        """Returns the file's absolute path."""
+        """Return the file's absolute path."""
         return str(self.root / name)
 
     def read(self, name: str) -> bytes:
-        """Returns a file's content."""
+        """Return a file's content."""
         return (self.root / name).read_bytes()
 
     def entries(self, below: str = "") -> list[Entry]:
-        """Returns all finished files below a sub-folder; a draft that a killed writer left is not one."""
-        found = (path for path in (self.root / below).rglob("*") if not path.name.startswith(_TEMPORARY))
-        entries = (self._entry(path) for path in found)
-        return sorted((each for each in entries if each is not None), key=lambda each: each.name)
+        """Return all finished files below a sub-folder; a draft that a killed writer left is not one."""
+        paths = (path for path in (self.root / below).rglob("*") if not path.name.startswith(_TEMPORARY))
+        entries = (self._entry(path) for path in paths)
+        return sorted((entry for entry in entries if entry is not None), key=lambda listed: listed.name)
 
     def leftovers(self) -> list[Entry]:
-        """Returns the drafts."""
+        """Return the drafts."""
         entries = (self._entry(path) for path in self.root.rglob(f"{_TEMPORARY}*"))
-        return sorted((each for each in entries if each is not None), key=lambda each: each.name)
+        return sorted((entry for entry in entries if entry is not None), key=lambda listed: listed.name)
 
     @contextmanager
     def draft(self, name: str) -> Iterator[Path]:
-        """Yields a path beside the file's place; syncs it and renames it there."""
+        """Yield a path beside the file's place; syncs it and renames it there."""
         place = self.root / name
         place.parent.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(prefix=_TEMPORARY, dir=place.parent)
@@ -129,7 +129,7 @@ class DiskFolder(Folder):
             Path(draft).unlink(missing_ok=True)
 
     def remove(self, name: str) -> None:
-        """Returns when the file is gone, also if it was not there."""
+        """Remove the file, if it is there."""
         (self.root / name).unlink(missing_ok=True)
 
     def lend(self, name: str, to: Folder, *, replace: bool = False) -> None:
@@ -165,7 +165,7 @@ class DiskFolder(Folder):
         return True
 
     def _entry(self, path: Path) -> Entry | None:
-        """Returns a file, or None for a folder and for a file that another writer has just replaced or removed."""
+        """Return a file, or None for a folder and for a file that another writer has just replaced or removed."""
         try:
             status = path.stat()
         except FileNotFoundError:
@@ -184,7 +184,7 @@ class S3Folder(Folder):
         self.s3, self._client = s3, client
 
     def uri(self, name: str) -> str:
-        """Returns the object's s3:// address."""
+        """Return the object's s3:// address."""
         return f"s3://{self.bucket}/{self._key(name)}"
 
     def read(self, name: str) -> bytes:
@@ -195,24 +195,24 @@ class S3Folder(Folder):
         return read_whole(self._store, self._key(name), self.s3.attempts)
 
     def entries(self, below: str = "") -> list[Entry]:
-        """Returns all objects below a sub-folder; an upload that was not completed is not one."""
+        """Return all objects below a sub-folder; an upload that was not completed is not one."""
         start = len(self.prefix) + 1 if self.prefix else 0
-        listed = (each for page in self._store.list(self._key(below)) for each in page)
-        found = [
-            Entry(each["path"][start:], each["size"], str(each["e_tag"]), each["last_modified"]) for each in listed
+        listed = (entry for page in self._store.list(self._key(below)) for entry in page)
+        entries = [
+            Entry(entry["path"][start:], entry["size"], str(entry["e_tag"]), entry["last_modified"]) for entry in listed
         ]
-        return sorted(found, key=lambda each: each.name)
+        return sorted(entries, key=lambda entry: entry.name)
 
     @contextmanager
     def draft(self, name: str) -> Iterator[Path]:
-        """Yields a local path; uploads it in one request, or in parts that appear together."""
+        """Yield a local path; uploads it in one request, or in parts that appear together."""
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "draft"
             yield path
             self._store.put(self._key(name), path)
 
     def remove(self, name: str) -> None:
-        """Returns when the object is gone, also if it was not there."""
+        """Remove the object, if it is there."""
         self._store.delete(self._key(name))
 
     def lend(self, name: str, to: Folder, *, replace: bool = False) -> None:
@@ -276,12 +276,12 @@ def _may_name(etag: str, content: bytes) -> bool:
 
 
 def folder_at(location: str, s3: S3Settings) -> Folder:
-    """Returns the folder of a location."""
+    """Return the folder of a location."""
     return S3Folder(location, s3) if location.startswith("s3://") else DiskFolder(location)
 
 
 def file_name(value: str) -> str:
-    """Returns a name that any text can have as one file or folder: percent-encoded, and hashed where it is too long.
+    """Return a name that any text can have as one file or folder: percent-encoded, and hashed where it is too long.
 
     >>> file_name("../a b")
     '..%2Fa%20b'

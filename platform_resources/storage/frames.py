@@ -29,19 +29,19 @@ KINDS = tuple(dict.fromkeys(_NAMES.values()))
 
 
 def kind_of(annotation: Any) -> str | None:
-    """Returns the kind of table that a type is, or None; an optional or generic table counts as its own kind."""
-    options = [each for each in get_args(annotation) if each is not NoneType]
+    """Return the kind of table that a type is, or None; an optional or generic table counts as its own kind."""
+    options = [arg for arg in get_args(annotation) if arg is not NoneType]
     if get_origin(annotation) in (Union, UnionType) and len(options) == 1:
         return kind_of(options[0])
-    for each in getattr(get_origin(annotation) or annotation, "__mro__", ()):
-        found = _NAMES.get((each.__module__.partition(".")[0], each.__name__))
-        if found:
-            return found
+    for base in getattr(get_origin(annotation) or annotation, "__mro__", ()):
+        kind = _NAMES.get((base.__module__.partition(".")[0], base.__name__))
+        if kind:
+            return kind
     return None
 
 
 def to_polars(value: Any, *, table: str = "DuckDB relation") -> "pl.DataFrame | pl.LazyFrame | None":
-    """Returns a table of any kind as a Polars frame, or None for a value that is not a table.
+    """Return a table of any kind as a Polars frame, or None for a value that is not a table.
 
     The index of a pandas frame is left behind; reset it to keep it.
 
@@ -65,14 +65,14 @@ def to_polars(value: Any, *, table: str = "DuckDB relation") -> "pl.DataFrame | 
 
 
 def from_polars(frame: pl.DataFrame | pl.LazyFrame, kind: str) -> Any:
-    """Returns the frame as the kind that was asked for; only "polars.LazyFrame" leaves a lazy one unread."""
+    """Return the frame as the kind that was asked for; only "polars.LazyFrame" leaves a lazy one unread."""
     if kind == "polars.LazyFrame":
         return frame.lazy()
     return _CONVERTERS[kind](frame.collect() if isinstance(frame, pl.LazyFrame) else frame)
 
 
 def _from_duckdb(relation: "DuckDBPyRelation") -> pl.DataFrame:
-    """Returns its rows through Arrow; what Polars itself takes of a relation is never freed, and told at the exit."""
+    """Return its rows through Arrow; what Polars itself takes of a relation is never freed, and told at the exit."""
     frame: pl.DataFrame = relation.pl()
     return frame
 
@@ -84,19 +84,21 @@ def _refuse_intervals(relation: "DuckDBPyRelation", table: str) -> None:
 
 
 def _pandas(frame: pl.DataFrame) -> "pd.DataFrame":
-    """Returns the frame; whole numbers with nulls in pandas' own nullable types: floats change those beyond 2**53."""
+    """Return the frame; whole numbers with nulls in pandas' own nullable types: floats change those beyond 2**53."""
     import pandas as pd  # noqa: PLC0415 - most steps need no pandas
 
-    found = frame.to_pandas()
+    pandas_frame = frame.to_pandas()
     for column in frame.select(pl.selectors.integer()):
         if column.null_count():
             values, nulls = column.fill_null(0), column.is_null()
-            found[column.name] = pd.arrays.IntegerArray(values.to_numpy(writable=True), nulls.to_numpy(writable=True))
-    return found
+            pandas_frame[column.name] = pd.arrays.IntegerArray(
+                values.to_numpy(writable=True), nulls.to_numpy(writable=True)
+            )
+    return pandas_frame
 
 
 def _duckdb(frame: pl.DataFrame) -> "DuckDBPyRelation":
-    """Returns a relation over Arrow, on a connection of its own that lives as long as the relation."""
+    """Return a relation over Arrow, on a connection of its own that lives as long as the relation."""
     import duckdb
 
     return duckdb.connect().from_arrow(frame.to_arrow())

@@ -56,7 +56,7 @@ class LakeIOManager(dg.IOManager):
 
     @retry_transient()
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Returns when the value is stored; None stores nothing.
+        """Store the value; None stores nothing.
 
         Raises:
             NotATable: the asset declares a table and returned something else.
@@ -80,7 +80,7 @@ class LakeIOManager(dg.IOManager):
 
     @retry_transient()
     def load_input(self, context: dg.InputContext) -> Any:
-        """Returns what the upstream asset stored.
+        """Return what the upstream asset stored.
 
         A table comes as the annotated kind (a Polars frame without annotation), reduced to the partitions mapped and
         the `columns` in the input's metadata; a lazy frame has read nothing yet. A partition that was never written
@@ -98,12 +98,12 @@ class LakeIOManager(dg.IOManager):
         if not self._is_table(context, declared):
             return self.values.load_input(context)
         spec = declared or default_spec(context)
-        wanted = _annotation(context)
-        kind = kind_of(wanted) or (kind_of(_annotation(upstream)) if wanted is Any else None)
-        if kind is None and wanted is not Any:
+        annotation = _annotation(context)
+        kind = kind_of(annotation) or (kind_of(_annotation(upstream)) if annotation is Any else None)
+        if kind is None and annotation is not Any:
             raise NotATable(
                 spec.path,
-                f"is a table, but the input {context.name!r} is annotated {wanted}",
+                f"is a table, but the input {context.name!r} is annotated {annotation}",
                 fix=f"annotate it as one of {', '.join(KINDS)}",
             )
         if kind == "polars.LazyFrame":
@@ -113,7 +113,7 @@ class LakeIOManager(dg.IOManager):
         return from_polars(rows, kind or "polars.DataFrame")
 
     def _is_table(self, context: dg.InputContext, declared: TableSpec | None) -> bool:
-        """Returns whether the upstream value is a table: by its spec, by an annotation, or else by looking."""
+        """Return whether the upstream value is a table: by its spec, by an annotation, or else by looking."""
         if declared is not None or not context.has_asset_key:
             return declared is not None
         for annotation in (_annotation(context), _annotation(context.upstream_output)):
@@ -143,7 +143,7 @@ class LakeIOManager(dg.IOManager):
     def _write(
         self, context: dg.OutputContext, spec: TableSpec, frame: Frame | Iterator[pl.DataFrame], write: Write
     ) -> Commit:
-        """Returns the commit; an append without transaction gets the step's, so that a retry does not append twice."""
+        """Return the commit; an append without transaction gets the step's, so that a retry does not append twice."""
         partitions, transaction = write.partitions, write.transaction
         if spec.mode == "append":
             transaction = transaction or f"{context.run_id}/{context.step_key}/{context.name}"
@@ -172,17 +172,17 @@ class LakeIOManager(dg.IOManager):
             yield from collected(frame)
 
     def _report(self, context: dg.OutputContext, spec: TableSpec, commit: Commit, *, cpu_seconds: float) -> None:
-        """Returns when the commit is added to the output's metadata; what the asset said itself is left alone."""
-        said = {*(context.output_metadata or {}), *context.get_logged_metadata()}
+        """Add the commit to the output's metadata; what the asset said itself is left alone."""
+        known_keys = {*(context.output_metadata or {}), *context.get_logged_metadata()}
         facts = {
             **commit_metadata(self.lake.location(spec), commit, partitions=_partitions(context)),
             STORING_CPU: round(cpu_seconds, 3),
             **cache_metadata(self._read_since()),
         }
-        context.add_output_metadata({name: value for name, value in facts.items() if name not in said})
+        context.add_output_metadata({name: value for name, value in facts.items() if name not in known_keys})
 
     def _read_since(self) -> Tally:
-        """Returns what the cache did since the last output: as a rule, for the inputs of this one."""
+        """Return what the cache did since the last output: as a rule, for the inputs of this one."""
         if self.lake.cache is None:
             return Tally()
         self.lake.cache.record()
@@ -191,7 +191,7 @@ class LakeIOManager(dg.IOManager):
 
 
 def default_spec(context: Context) -> TableSpec:
-    """Returns the spec of an asset that declares none: Parquet at its key, overwritten, a partition at a time."""
+    """Return the spec of an asset that declares none: Parquet at its key, overwritten, a partition at a time."""
     return TableSpec(
         path="/".join([*map(file_name, context.asset_key.path), "v1"]),
         format="parquet",
@@ -201,7 +201,7 @@ def default_spec(context: Context) -> TableSpec:
 
 
 def commit_metadata(location: str, commit: Commit, *, partitions: Sequence[str] | None = None) -> Mapping[str, Any]:
-    """Returns a commit as output metadata; Dagster draws row counts over time from its own two keys.
+    """Return a commit as output metadata; Dagster draws row counts over time from its own two keys.
 
     `dagster/row_count` is the table's where its format knows it, otherwise what was written; a run of one partition
     also says `dagster/partition_row_count`.
@@ -223,7 +223,7 @@ def commit_metadata(location: str, commit: Commit, *, partitions: Sequence[str] 
 
 
 def cache_metadata(tally: Tally) -> Mapping[str, Any]:
-    """Returns what the cache did, as output metadata; nothing where it was not asked."""
+    """Return what the cache did, as output metadata; nothing where it was not asked."""
     if tally.hit_rate is None:
         return {}
     return {
@@ -240,7 +240,7 @@ def cache_metadata(tally: Tally) -> Mapping[str, Any]:
 
 
 def _with_partition(spec: TableSpec, frame: Frame, partitions: Sequence[str] | None) -> Frame:
-    """Returns the frame with the run's partition key in every row; a run of several partitions must bring its own."""
+    """Return the frame with the run's partition key in every row; a run of several partitions must bring its own."""
     if partitions is None or spec.partition_column in frame.collect_schema().names():
         return frame
     if len(partitions) != 1:
@@ -263,10 +263,10 @@ def _partitions(context: Context) -> list[str] | None:
 
 
 def _annotation(context: Context | None) -> Any:
-    """Returns the Python type of an input or output; Any where nothing, None or no Dagster type was said."""
+    """Return the Python type of an input or output; Any where nothing, None or no Dagster type was said."""
     dagster_type = getattr(context, "_dagster_type", None)  # the property raises for an asset outside of the run
-    found = Any if dagster_type is None else dagster_type.typing_type
-    return Any if found in (NoneType, object) or found is dg.Nothing else found
+    typing_type = Any if dagster_type is None else dagster_type.typing_type
+    return Any if typing_type in (NoneType, object) or typing_type is dg.Nothing else typing_type
 
 
 def _name(context: dg.OutputContext) -> str:

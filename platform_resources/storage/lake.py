@@ -48,17 +48,17 @@ class Lake:
         return self if name == self.settings.branch else Lake(replace(self.settings, branch=name))
 
     def location(self, spec: TableSpec) -> str:
-        """Returns the folder or s3:// prefix of a table, whether it is there or not."""
+        """Return the folder or s3:// prefix of a table, whether it is there or not."""
         return self._readable(spec)[0].location
 
     def exists(self, spec: TableSpec) -> bool:
-        """Returns whether anything was ever written to the table."""
+        """Return whether anything was ever written to the table."""
         with self.telling(spec):
             table, pinned = self._readable(spec)
             return pinned is not None or table.exists()
 
     def version(self, spec: TableSpec) -> str | None:
-        """Returns what changes with every commit, or None when there is no table."""
+        """Return what changes with every commit, or None when there is no table."""
         with self.telling(spec):
             table, pinned = self._readable(spec)
             return table.version() if pinned is None else pinned
@@ -69,7 +69,7 @@ class Lake:
             return self._table(spec).position(app_id)
 
     def version_at(self, spec: TableSpec, at: datetime) -> str:
-        """Returns the version that was the latest at an instant with a zone; raises VersionNotFound."""
+        """Return the version that was the latest at an instant with a zone; raises VersionNotFound."""
         with self.telling(spec):
             return self._readable(spec)[0].version_at(at)
 
@@ -88,7 +88,7 @@ class Lake:
         version: str | int | None = None,
         at: datetime | None = None,
     ) -> pl.LazyFrame:
-        """Returns the rows lazily; partitions and columns that are not asked for are not read from the files.
+        """Return the rows lazily; partitions and columns that are not asked for are not read from the files.
 
         Args:
             spec: the table.
@@ -106,8 +106,8 @@ class Lake:
             TableDamaged: a file of the log or the metadata is gone or cut off; `telling` says it of data files too.
         """
         with self.telling(spec):
-            table, wanted = self._version(spec, partitions, version, at)
-            return table.scan(partitions=partitions, columns=columns, version=wanted, cache=self.cache)
+            table, chosen_version = self._version(spec, partitions, version, at)
+            return table.scan(partitions=partitions, columns=columns, version=chosen_version, cache=self.cache)
 
     def read(
         self,
@@ -118,7 +118,7 @@ class Lake:
         version: str | int | None = None,
         at: datetime | None = None,
     ) -> pl.DataFrame:
-        """Returns the rows that `scan` finds, in memory; what the cache has of them takes no query.
+        """Return the rows that `scan` finds, in memory; what the cache has of them takes no query.
 
         Raises:
             TableNotFound: nothing was ever written.
@@ -129,8 +129,8 @@ class Lake:
             TableDamaged: a file that the rows need is gone, or is not what was written.
         """
         with self.telling(spec):
-            table, wanted = self._version(spec, partitions, version, at)
-            return table.load(partitions=partitions, columns=columns, version=wanted, cache=self.cache)
+            table, chosen_version = self._version(spec, partitions, version, at)
+            return table.load(partitions=partitions, columns=columns, version=chosen_version, cache=self.cache)
 
     def write(  # noqa: PLR0913 - a keyword per fact reads better than a bag
         self,
@@ -146,7 +146,7 @@ class Lake:
         deleted_keys: pl.DataFrame | None = None,
         commit_metadata: Mapping[str, str] | None = None,
     ) -> Commit:
-        """Returns the one commit that did what the spec's mode says; on an error nothing was written.
+        """Return the one commit that did what the spec's mode says; on an error nothing was written.
 
         An overwrite replaces exactly the partitions named (one without rows becomes empty), or the whole table when
         none are. A write whose transaction the table has seen, and a merge of what it already says, change nothing.
@@ -179,10 +179,12 @@ class Lake:
         def check(batch: pl.DataFrame) -> None:
             _check_partitions(spec, batch, partitions)
 
-        with gathered(spec.path, frame, check, in_memory_bytes=in_memory_bytes) as found:
-            spool = found if isinstance(found, SpooledRows) else None
+        with gathered(spec.path, frame, check, in_memory_bytes=in_memory_bytes) as gathered_rows:
+            spool = gathered_rows if isinstance(gathered_rows, SpooledRows) else None
             rows = Rows(
-                frame=found if isinstance(found, pl.DataFrame) else pl.DataFrame(schema=found.schema),
+                frame=gathered_rows
+                if isinstance(gathered_rows, pl.DataFrame)
+                else pl.DataFrame(schema=gathered_rows.schema),
                 spool=spool,
                 partitions=None if partitions is None else tuple(dict.fromkeys(map(str, partitions))),
                 guard=guard,
@@ -196,7 +198,7 @@ class Lake:
                 return self._table(spec).write(rows)
 
     def update(self, spec: TableSpec, column: str, ids: Sequence[Any], values: Mapping[str, Any]) -> Commit:
-        """Returns the commit that set columns of the rows whose `column` is one of the ids; none without such rows.
+        """Return the commit that set columns of the rows whose `column` is one of the ids; none without such rows.
 
         Raises:
             ColumnNotFound: the table has no such column.
@@ -214,7 +216,7 @@ class Lake:
             return self._table(spec).update(column, ids, values)
 
     def delete(self, spec: TableSpec, column: str, ids: Sequence[Any]) -> Commit:
-        """Returns the commit that removed the rows whose `column` is one of the ids; none without such rows.
+        """Return the commit that removed the rows whose `column` is one of the ids; none without such rows.
 
         Raises:
             ColumnNotFound: the table has no such column.
@@ -226,7 +228,7 @@ class Lake:
             return self._table(spec).delete(column, ids)
 
     def operations(self, spec: TableSpec) -> TableOperations:
-        """Returns what can be done to a table besides reading and writing rows: history, upkeep, restoring.
+        """Return what can be done to a table besides reading and writing rows: history, upkeep, restoring.
 
         Upkeep keeps what branches read. In a branch, upkeep of a table that was not materialised there is refused.
         """
@@ -235,8 +237,8 @@ class Lake:
             table.lender = None if pinned is None else self.branch.name
         else:
             with table.telling():
-                held = Branches(self.settings).holding(spec.path)
-            table.held = [(pin.version, branch.created_at) for branch, pin in held]
+                holders = Branches(self.settings).holding(spec.path)
+            table.held = [(pin.version, branch.created_at) for branch, pin in holders]
         return table
 
     @contextmanager
@@ -256,7 +258,7 @@ class Lake:
     def _version(
         self, spec: TableSpec, partitions: Sequence[str] | None, version: str | int | None, at: datetime | None
     ) -> tuple[TableFormat, str | int | None]:
-        """Returns the table and the version that was asked for, by its name or an instant, or that a branch began with.
+        """Return the table and the version that was asked for, by its name or an instant, or that a branch began with.
 
         Raises where the question is wrong.
         """
@@ -274,7 +276,7 @@ class Lake:
         return table, version
 
     def _table(self, spec: TableSpec) -> TableFormat:
-        """The table to be written: a branch's own, or the environment's."""
+        """Return the table to be written: a branch's own, or the environment's."""
         branches = Branches(self.settings)
         if self.branch is not None:
             branches.begin(self.branch, spec)
@@ -287,7 +289,7 @@ class Lake:
         return table
 
     def _readable(self, spec: TableSpec) -> tuple[TableFormat, str | None]:
-        """The table to be read, and the version of it that a branch reads where it has none of its own."""
+        """Return the table to be read, and the version of it that a branch reads where it has none of its own."""
         if self.branch is None:
             return table_at(spec, self.settings), None
         branches, pin = Branches(self.settings), self.branch.pins.get(spec.path)
@@ -314,12 +316,12 @@ def _check_partitions(spec: TableSpec, frame: pl.DataFrame, partitions: Sequence
         )
     present = frame[column].unique()
     outside = present.filter(~present.is_in(list(map(str, partitions)))) if partitions is not None else present.clear()
-    told = "any partition" if partitions is None else f"the partitions written ({', '.join(map(str, partitions))})"
+    place = "any partition" if partitions is None else f"the partitions written ({', '.join(map(str, partitions))})"
     if culprits := [*outside, *present.filter(present.is_null() | (present == ""))][:_SHOWN]:
         raise InvalidRows(
             spec.path,
             column,
             culprits,
-            f"rows have {column} {', '.join(map(repr, culprits))}, outside of {told}",
+            f"rows have {column} {', '.join(map(repr, culprits))}, outside of {place}",
             fix="derive the partition from the rows, or write the partitions they belong to",
         )

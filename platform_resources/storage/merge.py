@@ -26,7 +26,7 @@ class MergePlan:
 
 
 def check_key(spec: TableSpec, frame: pl.DataFrame) -> None:
-    """Returns nothing.
+    """Refuse rows that cannot be merged.
 
     Raises:
         InvalidRows: a key column is not there or null, or two rows have the same key.
@@ -49,7 +49,7 @@ def present_keys(spec: TableSpec, frame: pl.DataFrame) -> list[str]:
 
 
 def compared_columns(spec: TableSpec, columns: Sequence[str]) -> list[str]:
-    """Returns the columns besides the key that decide whether a row differs.
+    """Return the columns besides the key that decide whether a row differs.
 
     The hash stands for the values where there is one. The column of `replaces` counts too: a row that moved to another
     source belongs to that one from now on.
@@ -68,7 +68,7 @@ def plan_merge(
     replace_values: Sequence[str],
     deleted_keys: pl.DataFrame | None = None,
 ) -> MergePlan:
-    """Returns what has to change so that the table says what the frame says.
+    """Return what has to change so that the table says what the frame says.
 
     Args:
         spec: the table.
@@ -78,22 +78,22 @@ def plan_merge(
         deleted_keys: keys of rows that are deleted, unless they are in `frame`.
     """
     key = list(spec.key)
-    wanted = compared_columns(spec, frame.columns)
-    compared = [name for name in wanted if name in current.columns]
+    compared_names = compared_columns(spec, frame.columns)
+    compared = [name for name in compared_names if name in current.columns]
     theirs = current.select(*key, *(pl.col(name).alias(f"{name}\0") for name in compared), pl.lit(1).alias("\0"))
     joined = frame.join(theirs, on=key, how="left", maintain_order="left")
     differs = [pl.col(name).ne_missing(pl.col(f"{name}\0")) for name in compared]
-    differs += [pl.col(name).is_not_null() for name in wanted if name not in current.columns]
+    differs += [pl.col(name).is_not_null() for name in compared_names if name not in current.columns]
     upserts = joined.filter(pl.any_horizontal(pl.col("\0").is_null(), *differs)).select(frame.columns)
-    gone = current.clear()
+    unique = current.clear()
     if spec.replaces and replace_values and spec.replaces in current.columns:
         old = current.filter(pl.col(spec.replaces).is_in(list(replace_values)))
-        gone = old.join(frame.select(key), on=key, how="anti")
+        unique = old.join(frame.select(key), on=key, how="anti")
     if deleted_keys is not None:
         dead = current.join(deleted_keys, on=key, how="semi").join(frame.select(key), on=key, how="anti")
-        gone = pl.concat([gone, dead]).unique(key, maintain_order=True)
-    kept = dict.fromkeys([*key, *([spec.partition_column] if spec.partition_column else [])])
-    return MergePlan(upserts=upserts, deletes=gone.select(*kept))
+        unique = pl.concat([unique, dead]).unique(key, maintain_order=True)
+    key_names = dict.fromkeys([*key, *([spec.partition_column] if spec.partition_column else [])])
+    return MergePlan(upserts=upserts, deletes=unique.select(*key_names))
 
 
 def touched_partitions(
@@ -104,7 +104,7 @@ def touched_partitions(
     replace_values: Sequence[str],
     deleted_keys: pl.DataFrame | None = None,
 ) -> list[str] | None:
-    """Returns the partitions that hold the frame's keys, or rows to be replaced; None for an unpartitioned table.
+    """Return the partitions that hold the frame's keys, or rows to be replaced; None for an unpartitioned table.
 
     Args:
         spec: the table.
@@ -116,15 +116,15 @@ def touched_partitions(
     column, key = spec.partition_column, list(spec.key)
     if column is None:
         return None
-    found = set(frame[column].unique())
+    unique = set(frame[column].unique())
     if not spec.partition_from_key:
-        elsewhere = known.filter(~pl.col(column).is_in(list(found)))
-        found |= _values(elsewhere.join(frame.lazy().select(key), on=key, how="semi"), column)
+        elsewhere = known.filter(~pl.col(column).is_in(list(unique)))
+        unique |= _values(elsewhere.join(frame.lazy().select(key), on=key, how="semi"), column)
     if spec.replaces and replace_values:
-        found |= _values(known.filter(pl.col(spec.replaces).is_in(list(replace_values))), column)
+        unique |= _values(known.filter(pl.col(spec.replaces).is_in(list(replace_values))), column)
     if deleted_keys is not None:
-        found |= _values(known.join(deleted_keys.lazy(), on=key, how="semi"), column)
-    return sorted(found)
+        unique |= _values(known.join(deleted_keys.lazy(), on=key, how="semi"), column)
+    return sorted(unique)
 
 
 def _values(frame: pl.LazyFrame, column: str) -> set[str]:

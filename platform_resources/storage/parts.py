@@ -15,7 +15,7 @@ Written = TypeVar("Written")
 
 
 def by_partition(frame: pl.DataFrame, column: str) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yields each value of the column with its rows, in the order in which the values first come.
+    """Yield each value of the column with its rows, in the order in which the values first come.
 
     Rows that lie together already are not copied; others are gathered one partition at a time.
     """
@@ -33,12 +33,12 @@ def by_partition(frame: pl.DataFrame, column: str) -> Iterator[tuple[str, pl.Dat
 
 
 def each_written(parts: Iterator[Part], write: Callable[[Part], Written]) -> list[Written]:
-    """Returns what `write` says of each part, in order; a few are written at once, and the next are made after that.
+    """Return what `write` says of each part, in order; a few are written at once, and the next are made after that.
 
     Files wait for the disk or the network most of the time: 365 synced one by one took twice as long.
     """
-    found: list[Written] = []
+    writtens: list[Written] = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while chosen := list(islice(parts, _AT_ONCE)):
-            found += pool.map(write, chosen)
-    return found
+            writtens += pool.map(write, chosen)
+    return writtens

@@ -65,10 +65,10 @@ _WORDS = {
 
 
 @contextmanager
-def told(
+def translated_errors(
     table: str, location: str, s3: S3Settings, damage: Callable[[], TableDamaged | None] = lambda: None
 ) -> Iterator[None]:
-    """Passes errors on as they are, but for those of S3, and for those whose cause is a file that is lost.
+    """Pass errors on as they are, but for those of S3, and for those whose cause is a file that is lost.
 
     Args:
         table: the path of its spec, for the message.
@@ -91,11 +91,11 @@ def told(
         refusal: TableError | None = _refused_by_disk(error, table, location) or _unreadable(error, table)
         if refusal is None and location.startswith("s3://"):
             refusal = _explained(error, table, location, s3)
-        found = refusal or (_found(damage) if _of_library(error) else None)
-        found = found or _of_log(error, table, location)
-        if found is None:
+        mended = refusal or (_damage_found(damage) if _of_library(error) else None)
+        mended = mended or _of_log(error, table, location)
+        if mended is None:
             raise
-        raise found from error
+        raise mended from error
 
 
 def _of_log(error: BaseException, table: str, location: str) -> TableUnavailable | TableDamaged | None:
@@ -146,8 +146,8 @@ def _of_library(error: BaseException) -> bool:
     return kind.__module__.partition(".")[0] in _LIBRARIES and kind.__name__ not in _MISTAKES
 
 
-def _found(damage: Callable[[], TableDamaged | None]) -> TableDamaged | None:
-    """Returns what is lost; None where that cannot be found out, so that the first error is not hidden by another."""
+def _damage_found(damage: Callable[[], TableDamaged | None]) -> TableDamaged | None:
+    """Return what is lost; None where that cannot be found out, so that the first error is not hidden by another."""
     try:
         return damage()
     except TableDamaged as error:
@@ -159,7 +159,7 @@ def _found(damage: Callable[[], TableDamaged | None]) -> TableDamaged | None:
 def _explained(
     error: BaseException, table: str, location: str, s3: S3Settings
 ) -> TableUnavailable | TableForbidden | None:
-    if code := unaccepted(error) or (_asked(location, s3) if is_refusal(error) else None):
+    if code := unaccepted(error) or (_code_by_listing(location, s3) if is_refusal(error) else None):
         problem, fix = s3.rejection(code)
         return TableForbidden(table, f"{location} cannot be reached: {problem}", fix=fix)
     if is_refusal(error):
@@ -176,8 +176,8 @@ def _explained(
     return TableUnavailable(table, f"S3 did not answer as it should at {location}: {reason(error)}", fix=_BUSY)
 
 
-def _asked(location: str, s3: S3Settings) -> str | None:
-    """Returns what S3 calls credentials that it does not accept, by a listing: the answer to a HEAD says nothing."""
+def _code_by_listing(location: str, s3: S3Settings) -> str | None:
+    """Return what S3 calls credentials that it does not accept, by a listing: the answer to a HEAD says nothing."""
     from obstore.exceptions import BaseError
 
     bucket, key = bucket_and_key(location)
@@ -189,10 +189,10 @@ def _asked(location: str, s3: S3Settings) -> str | None:
 
 
 def reason(error: BaseException) -> str:
-    """Returns a code of S3, or what happened on the way, in a few words; never the request, which may be signed."""
+    """Return a code of S3, or what happened on the way, in a few words; never the request, which may be signed."""
     words = str(error)
-    found = [str(each[each.lastindex or 0]) for each in _CODE.finditer(words)]
-    named = [each for each in found if each.upper() != "UNKNOWN"]
+    codes = [str(match_[match_.lastindex or 0]) for match_ in _CODE.finditer(words)]
+    named = [code for code in codes if code.upper() != "UNKNOWN"]
     if named:
         return named[-1]
-    return next((told for word, told in _WORDS.items() if word in words.lower()), type(error).__name__)
+    return next((reason_ for word, reason_ in _WORDS.items() if word in words.lower()), type(error).__name__)

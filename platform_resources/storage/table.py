@@ -48,7 +48,7 @@ class TableSpec:
     sort_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises InvalidTableSpec when the parts contradict one another."""
+        """Raise InvalidTableSpec when the parts contradict one another."""
         self._check_path()
         for name, allowed in (("format", Format), ("mode", Mode), ("schema_evolution", SchemaEvolution)):
             self._check_choice(name, get_args(allowed))
@@ -64,17 +64,17 @@ class TableSpec:
             raise InvalidTableSpec(self.path, f"replaces={self.replaces!r} needs a merge", fix="declare mode='merge'")
 
     def to_metadata(self) -> dict[str, Any]:
-        """Returns the entry that an asset carries in its definition metadata."""
+        """Return the entry that an asset carries in its definition metadata."""
         return {METADATA_KEY: {**asdict(self), "key": list(self.key), "sort_by": list(self.sort_by)}}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> "TableSpec | None":
-        """Returns the spec that definition metadata carries, or None where there is none."""
+        """Return the spec that definition metadata carries, or None where there is none."""
         entry = metadata.get(METADATA_KEY)
         if entry is None:
             return None
         value = dict(getattr(entry, "data", entry))
-        known = {each.name for each in fields(cls)}
+        known = {field_.name for field_ in fields(cls)}
         if unknown := sorted(set(value) - known):
             raise InvalidTableSpec(
                 str(value.get("path")),

@@ -83,5 +83,5 @@ class WriteGuard:
         if self.expected_version not in (ANY, version):
             raise PositionMoved(table, "the table's version", expected=self.expected_version, actual=version)
         if self.expected_position not in (ANY, position):
-            what = f"the position of {self.app_id!r}"
-            raise PositionMoved(table, what, expected=self.expected_position, actual=position)
+            name = f"the position of {self.app_id!r}"
+            raise PositionMoved(table, name, expected=self.expected_position, actual=position)

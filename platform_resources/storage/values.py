@@ -24,7 +24,7 @@ class _SingleRunBackfills(UPathIOManager):
     """Stores the output of a run over several partitions."""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Returns when the value is stored under each partition of the run."""
+        """Store the value under each partition of the run."""
         keys = list(context.asset_partition_keys) if context.has_asset_partitions else []
         if len(keys) <= 1:
             super().handle_output(context, obj)
@@ -39,7 +39,7 @@ class DiskValues(_SingleRunBackfills, PickledObjectFilesystemIOManager):
     """Values in a folder; a killed run leaves the earlier one, not half of the new one."""
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
-        """Returns when the pickle has taken the earlier one's place."""
+        """Put the pickle in the earlier one's place."""
         draft = path.with_name(f".tmp-{context.run_id}-{path.name}")
         super().dump_to_path(context, obj, draft)
         draft.replace(path)
@@ -54,13 +54,13 @@ class S3Values(_SingleRunBackfills, PickledObjectS3IOManager):
         self.upload_arguments = s3.upload_arguments()
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:  # noqa: ARG002 - Dagster's signature
-        """Returns when the pickle is uploaded."""
+        """Upload the pickle."""
         content = io.BytesIO(pickle.dumps(obj, pickle.HIGHEST_PROTOCOL))
         self.s3.upload_fileobj(content, self.bucket, path.as_posix(), ExtraArgs=self.upload_arguments)
 
 
 def values_of(settings: Settings) -> dg.IOManager:
-    """Returns the home of values beside the tables of the settings' lake."""
+    """Return the home of values beside the tables of the settings' lake."""
     place = f"{settings.tables_root}/{FOLDER}"
     if not place.startswith("s3://"):
         return DiskValues(base_dir=place)  # type: ignore[no-untyped-call]  # Dagster left it untyped

@@ -51,7 +51,7 @@ def send_points(points: Iterable[Point], *, region: str) -> int:
     try:
         for namespace, some in by_namespace.items():
             for part in _parts(some):
-                client.put_metric_data(Namespace=namespace, MetricData=[_datum(each) for each in part])
+                client.put_metric_data(Namespace=namespace, MetricData=[_datum(datum) for datum in part])
                 requests += 1
     except (ClientError, BotoCoreError) as error:
         raise CloudWatchRefused(

@@ -6,7 +6,7 @@ _MAGIC, _MARK_BYTES, _SEVEN_BITS, _MORE = b"Obj\x01", 16, 0x7F, 0x80
 
 
 def is_whole(content: bytes) -> bool:
-    """Returns whether the content ends with the mark that its header announces, as each block of it does.
+    """Return whether the content ends with the mark that its header announces, as each block of it does.
 
     One that was cut off just behind a block is taken for whole; looking at each block would not tell it either.
 
@@ -32,7 +32,7 @@ def _skip_header(file: io.BytesIO) -> None:
 
 
 def _long(file: io.BytesIO) -> int:
-    """Returns the next number: seven bits a byte, the lowest first, the sign in the last bit of all."""
+    """Return the next number: seven bits a byte, the lowest first, the sign in the last bit of all."""
     number = shift = 0
     while True:
         byte = _exactly(file, 1)[0]

@@ -14,7 +14,7 @@ from platform_resources.vendor.avro_files import is_whole
 
 class _Manifest(PyArrowFile):
     def open(self, seekable: bool = True) -> Any:  # noqa: FBT001, FBT002 - pyiceberg's signature
-        """Returns the content; raises EOFError where the file was cut off."""
+        """Return the content; raises EOFError where the file was cut off."""
         with super().open(seekable) as stream:
             content = stream.read()
         if not is_whole(content):
@@ -26,7 +26,7 @@ class WholeFileIO(PyArrowFileIO):
     """Arrow's, but for manifests and lists of them."""
 
     def new_input(self, location: str) -> PyArrowFile:
-        """Returns a file to read; an Avro file is looked at when it is opened."""
+        """Return a file to read; an Avro file is looked at when it is opened."""
         plain = super().new_input(location)
         if not location.endswith(".avro"):
             return plain

@@ -13,7 +13,7 @@ _NAME = "attempts_"
 
 
 def __getattr__(name: str) -> "partial[S3RetryStrategy]":
-    """Returns what makes a strategy of as many attempts as the name says.
+    """Return what makes a strategy of as many attempts as the name says.
 
     >>> attempts_5().max_attempts
     5

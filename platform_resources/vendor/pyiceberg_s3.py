@@ -27,7 +27,7 @@ class _Draft(io.BytesIO):
         self._store, self._key = store, key
 
     def close(self) -> None:
-        """Returns when the object is there; a second close does nothing."""
+        """Finish the object; a second close does nothing."""
         if not self.closed:
             content = self.getvalue()
             super().close()
@@ -39,7 +39,7 @@ class _S3File(PyArrowFile):
     key: str
 
     def create(self, overwrite: bool = False) -> Any:  # noqa: FBT001, FBT002 - pyiceberg's signature
-        """Returns a stream whose content is uploaded at its end."""
+        """Return a stream whose content is uploaded at its end."""
         if not overwrite and self.exists():
             raise FileExistsError(f"Cannot create file, already exists: {self.location}")
         return _Draft(self.store, self.key)
@@ -49,7 +49,7 @@ class S3FileIO(WholeFileIO):
     """Reads through Arrow and writes through obstore."""
 
     def new_output(self, location: str) -> PyArrowFile:
-        """Returns a file that is uploaded, and encrypted where there is a key, when it is written."""
+        """Return a file that is uploaded, and encrypted where there is a key, when it is written."""
         plain = super().new_output(location)
         bucket, key = bucket_and_key(location)
         made = _S3File(location=location, path=plain._path, fs=plain._filesystem)  # noqa: SLF001 - as PyArrowFileIO does
@@ -69,16 +69,16 @@ class S3FileIO(WholeFileIO):
         )
 
     def _options(self) -> dict[str, str]:
-        given = self.properties
-        endpoint, encrypted = given.get("s3.endpoint"), given.get("s3.sse-kms-key-id")
+        commit_properties = self.properties
+        endpoint, encrypted = commit_properties.get("s3.endpoint"), commit_properties.get("s3.sse-kms-key-id")
         options = {
-            "aws_region": given.get("s3.region"),
+            "aws_region": commit_properties.get("s3.region"),
             "aws_endpoint_url": endpoint,
             "aws_allow_http": "true" if (endpoint or "").startswith("http://") else None,
-            "aws_virtual_hosted_style_request": given.get("s3.force-virtual-addressing"),
-            "aws_access_key_id": given.get("s3.access-key-id"),
-            "aws_secret_access_key": given.get("s3.secret-access-key"),
-            "aws_session_token": given.get("s3.session-token"),
+            "aws_virtual_hosted_style_request": commit_properties.get("s3.force-virtual-addressing"),
+            "aws_access_key_id": commit_properties.get("s3.access-key-id"),
+            "aws_secret_access_key": commit_properties.get("s3.secret-access-key"),
+            "aws_session_token": commit_properties.get("s3.session-token"),
             "aws_server_side_encryption": "aws:kms" if encrypted else None,
             "aws_sse_kms_key_id": encrypted,
         }

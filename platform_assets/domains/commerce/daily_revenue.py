@@ -32,6 +32,6 @@ daily_revenue = Dataset(
 @daily_revenue.transform
 def build(orders: pd.DataFrame, customers: pd.DataFrame) -> pd.DataFrame:
     """Revenue by day and country; returned orders do not count."""
-    kept = orders[orders["status"] != "returned"].merge(customers[["customer_id", "country"]], on="customer_id")
-    by_day = kept.assign(day=kept["ordered_at"].dt.date).groupby(["day", "country"], as_index=False)
+    kept_orders = orders[orders["status"] != "returned"].merge(customers[["customer_id", "country"]], on="customer_id")
+    by_day = kept_orders.assign(day=kept_orders["ordered_at"].dt.date).groupby(["day", "country"], as_index=False)
     return by_day.agg(orders=("order_id", "size"), revenue_cents=("total_cents", "sum"))

@@ -75,7 +75,7 @@ def build_app(  # noqa: C901, PLR0915 - a function for each route
 
     @app.get("/api/home", dependencies=[read])
     def home() -> dict[str, Any]:
-        """What changed last, what is red, and whose it is."""
+        """Return what changed last, what is red, and whose it is."""
         return catalog.home()
 
     @app.get("/api/datasets", dependencies=[read])
@@ -111,12 +111,12 @@ def build_app(  # noqa: C901, PLR0915 - a function for each route
     def materialisations(
         domain: str, name: str, limit: Annotated[int, Query(ge=1, le=500)] = 20
     ) -> list[dict[str, Any]]:
-        """The last materialisations, the newest first."""
+        """Return the last materialisations, the newest first."""
         return catalog.materialisations(f"{domain}/{name}", limit=limit)
 
     @app.get("/api/datasets/{domain}/{name}/sample", dependencies=[sample])
     def rows(domain: str, name: str, rows: Annotated[int, Query(ge=1, le=SAMPLE_ROWS)] = 10) -> dict[str, Any]:
-        """A few rows; personal data is masked."""
+        """Return a few rows; personal data is masked."""
         return catalog.sample(f"{domain}/{name}", rows=rows)
 
     @app.get("/api/datasets/{domain}/{name}/quarantine", dependencies=[sample])
@@ -126,7 +126,7 @@ def build_app(  # noqa: C901, PLR0915 - a function for each route
         decision: Annotated[str, Query(pattern="^(open|replayed|discarded|all)$")] = "open",
         rule: Annotated[str | None, Query(max_length=200)] = None,
     ) -> QuarantinePage:
-        """What its rules set aside, how often, and the rows; personal data is masked."""
+        """Return what its rules set aside, how often, and the rows; personal data is masked."""
         return catalog.quarantine(f"{domain}/{name}", decision=decision, rule=rule)
 
     @app.get("/api/datasets/{domain}/{name}/report", dependencies=[read])
@@ -136,17 +136,17 @@ def build_app(  # noqa: C901, PLR0915 - a function for each route
 
     @app.get("/api/datasets/{domain}/{name}/lineage", dependencies=[read])
     def lineage(domain: str, name: str, column: Column = None, depth: Depth = None) -> dict[str, Any]:
-        """What it is made of and what is made of it."""
+        """Return what it is made of and what is made of it."""
         return catalog.lineage(f"{domain}/{name}", column=column, depth=depth)
 
     @app.get("/api/datasets/{domain}/{name}/impact", dependencies=[read])
     def impact(domain: str, name: str, column: Column = None) -> dict[str, Any]:
-        """What a change touches."""
+        """Return what a change touches."""
         return catalog.impact(f"{domain}/{name}", column=column)
 
     @app.get("/api/lineage", dependencies=[read])
     def whole() -> dict[str, Any]:
-        """The whole graph."""
+        """Return the whole graph."""
         return catalog.whole_lineage()
 
     @app.get("/api/owners", dependencies=[read])
@@ -161,12 +161,12 @@ def build_app(  # noqa: C901, PLR0915 - a function for each route
 
     @app.get("/api/terms", dependencies=[read])
     def terms() -> list[dict[str, Any]]:
-        """The glossary."""
+        """Return the glossary."""
         return catalog.terms()
 
     @app.get("/api/products", dependencies=[read])
     def listed() -> list[dict[str, Any]]:
-        """Data products: declared here, or registered."""
+        """Return data products: declared here, or registered."""
         graph = catalog.snapshot().lineage
         return [products.describe(name, graph) for name in products.names()]
 
@@ -177,7 +177,7 @@ def build_app(  # noqa: C901, PLR0915 - a function for each route
 
     @app.get("/api/products/{domain}/{name}", dependencies=[read])
     def product(domain: str, name: str) -> dict[str, Any]:
-        """A data product: contract, versions, consumers."""
+        """Return a data product: contract, versions, consumers."""
         return products.describe(f"{domain}/{name}", catalog.snapshot().lineage)
 
     @app.get("/api/products/{domain}/{name}/compliance", dependencies=[read])
@@ -187,14 +187,14 @@ def build_app(  # noqa: C901, PLR0915 - a function for each route
 
     @app.get("/api/products/{domain}/{name}/odps", dependencies=[read])
     def odps(domain: str, name: str) -> dict[str, Any]:
-        """The product as ODPS."""
+        """Return the product as ODPS."""
         return products.odps(f"{domain}/{name}")
 
     @app.post("/mcp", dependencies=[read], responses={**_BODY, 202: {"description": "A notice, without an answer"}})
     def mcp(message: Annotated[dict[str, Any], Body()]) -> Response:
-        """The door for assistants: JSON-RPC of the Model Context Protocol."""
-        told = mcp_answer(catalog, message)
-        return Response(status_code=202) if told is None else JSONResponse(told)
+        """Return the door for assistants: JSON-RPC of the Model Context Protocol."""
+        reply = mcp_answer(catalog, message)
+        return Response(status_code=202) if reply is None else JSONResponse(reply)
 
     @app.get("/", include_in_schema=False)
     def index() -> FileResponse:

@@ -34,25 +34,27 @@ _TOOLS: Mapping[str, _Tool] = {
          "state": {"type": "string", "enum": ["green", "red", "unknown"]}, "min_score": {"type": "number"},
          "limit": {"type": "integer", "minimum": 1, "maximum": 100}},
         (),
-        lambda catalog, given: catalog.search(SearchQuery(**{"limit": 20, **given})),
+        lambda catalog, arguments: catalog.search(SearchQuery(**{"limit": 20, **arguments})),
     ),
     "describe_dataset": _Tool(
         "All that is known of a dataset: columns, checks and their last verdicts, quality, freshness, promises.",
-        {"name": _TEXT}, ("name",), lambda catalog, given: catalog.describe(given["name"]),
+        {"name": _TEXT}, ("name",), lambda catalog, arguments: catalog.describe(arguments["name"]),
     ),
     "get_contract": _Tool(
         "The contract of a dataset as ODCS.", {"name": _TEXT}, ("name",),
-        lambda catalog, given: catalog.contract(given["name"]),
+        lambda catalog, arguments: catalog.contract(arguments["name"]),
     ),
     "trace_lineage": _Tool(
         "What a dataset or column is made of and what is made of it.",
         {"name": _TEXT, "column": _TEXT, "depth": {"type": "integer", "minimum": 1}}, ("name",),
-        lambda catalog, given: catalog.lineage(given["name"], column=given.get("column"), depth=given.get("depth")),
+        lambda catalog, arguments: catalog.lineage(
+            arguments["name"], column=arguments.get("column"), depth=arguments.get("depth")
+        ),
     ),
     "assess_impact": _Tool(
         "What a change of a dataset or column touches, and how much that matters.",
         {"name": _TEXT, "column": _TEXT}, ("name",),
-        lambda catalog, given: catalog.impact(given["name"], column=given.get("column")),
+        lambda catalog, arguments: catalog.impact(arguments["name"], column=arguments.get("column")),
     ),
     "list_terms": _Tool("The glossary.", {}, (), lambda catalog, _: catalog.terms()),
     "what_is_red": _Tool("What changed last, what is red, and whose it is.", {}, (), lambda catalog, _: catalog.home()),
@@ -70,9 +72,9 @@ def answer(catalog: PlatformCatalog, message: Any) -> dict[str, Any] | None:
     if not isinstance(parameters, dict):
         return _error(number, _WRONG_PARAMETERS, "params must be an object")
     if method == "initialize":
-        asked = parameters.get("protocolVersion")
+        protocol = parameters.get("protocolVersion")
         return _result(number, {
-            "protocolVersion": asked if asked in _PROTOCOLS else _PROTOCOLS[0],
+            "protocolVersion": protocol if protocol in _PROTOCOLS else _PROTOCOLS[0],
             "capabilities": {"tools": {}},
             "serverInfo": {"name": "data-catalog", "version": "1"},
         })  # fmt: skip
@@ -91,28 +93,28 @@ def answer_lines(catalog: PlatformCatalog, lines: Iterable[str]) -> Iterator[str
         if not line.strip():
             continue
         try:
-            told = answer(catalog, json.loads(line))
+            reply = answer(catalog, json.loads(line))
         except ValueError:
-            told = _error(None, _PARSE, "not JSON")
-        if told is not None:
-            yield json.dumps(told, default=str)
+            reply = _error(None, _PARSE, "not JSON")
+        if reply is not None:
+            yield json.dumps(reply, default=str)
 
 
 def _called(catalog: PlatformCatalog, number: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
     tool = _TOOLS.get(str(parameters.get("name")))
-    given = parameters.get("arguments") or {}
-    if tool is None or not isinstance(given, dict):
+    arguments = parameters.get("arguments") or {}
+    if tool is None or not isinstance(arguments, dict):
         return _error(number, _WRONG_PARAMETERS, f"no tool {parameters.get('name')!r}; there are {', '.join(_TOOLS)}")
-    wrong = [name for name in given if name not in tool.properties] + [
-        name for name in tool.required if not isinstance(given.get(name), str)
+    wrong = [name for name in arguments if name not in tool.properties] + [
+        name for name in tool.required if not isinstance(arguments.get(name), str)
     ]
     wrong += [
-        name for name, value in given.items() if name in tool.properties and not _fits(value, tool.properties[name])
+        name for name, value in arguments.items() if name in tool.properties and not _fits(value, tool.properties[name])
     ]
     if wrong:
         return _error(number, _WRONG_PARAMETERS, f"wrong or missing: {', '.join(dict.fromkeys(wrong))}")
     try:
-        text, failed = json.dumps(tool.call(catalog, given), default=str), False
+        text, failed = json.dumps(tool.call(catalog, arguments), default=str), False
     except (RequestError, CoreError, ResourceError) as error:
         text, failed = str(error), True
     return _result(number, {"content": [{"type": "text", "text": text}], "isError": failed})

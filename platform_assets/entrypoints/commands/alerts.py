@@ -53,7 +53,7 @@ def send_tests(
     channel: Annotated[str | None, typer.Argument(help="A channel; all without.")] = None,
     json: Json = False,
 ) -> None:
-    """Sends a test message to a channel, or to all; exit code 1 where one did not take it."""
+    """Send a test message to a channel, or to all; exit code 1 where one did not take it."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json, screen, table
     from platform_assets.operations.alerting.overview import send_test
@@ -72,7 +72,7 @@ def send_tests(
 
 @commands.command(name="list")
 def list_open(context: typer.Context, json: Json = False) -> None:
-    """Shows the incidents that are open, the silences, and the channels that take nothing."""
+    """Show the incidents that are open, the silences, and the channels that take nothing."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import ago, print_json, screen, table
     from platform_assets.operations.alerting.overview import open_alerts
@@ -108,7 +108,7 @@ def silence(
     reason: Annotated[str, typer.Option(help="Why, for whoever finds it.")] = "",
     end: Annotated[int | None, typer.Option(help="End the silence of this number.")] = None,
 ) -> None:
-    """Keeps alerts from people for a while; what is still wrong when the silence ends is told then."""
+    """Keep alerts from people for a while; what is still wrong when the silence ends is told then."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.alerting.overview import add_silence, end_silence
 
@@ -131,7 +131,7 @@ def history(
     channel: Annotated[str, typer.Option(help="Of which channel.")] = "journal",
     json: Json = False,
 ) -> None:
-    """Lists what was told, newest first, and whether the channel took it."""
+    """List what was told, newest first, and whether the channel took it."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json, screen, table
     from platform_resources.alerts import Outbox

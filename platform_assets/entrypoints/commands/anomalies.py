@@ -23,7 +23,7 @@ commands = typer.Typer(name="anomalies", help="Detectors that score the rows of 
 
 @commands.command("list")
 def list_all(context: typer.Context, dataset: DatasetName, json: Json = False) -> None:
-    """Lists the versions of a dataset's detector; the last one scores."""
+    """List the versions of a dataset's detector; the last one scores."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.features import list_detectors
 
@@ -60,7 +60,7 @@ def evaluate(
     label: Annotated[str, typer.Option(help="The column that says so.")] = "is_odd",
     json: Json = False,
 ) -> None:
-    """Compares scores with labels: precision, recall and AUC, which the asset's page draws over time."""
+    """Compare scores with labels: precision, recall and AUC, which the asset's page draws over time."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.features import evaluate_detector, read_labels
 
@@ -81,6 +81,6 @@ def _drift_line(drift: DetectorDrift) -> RenderableType:
 
 def _detector_table(versions: Sequence[DetectorVersion]) -> RenderableType:
     rendered = table("version", "trained at", "rows", numbers=("rows",), fixed=("version",))
-    for each in versions:
-        rendered.add_row(each.version, f"{each.trained_at:%Y-%m-%d %H:%M:%S}", number(each.rows))
+    for version in versions:
+        rendered.add_row(version.version, f"{version.trained_at:%Y-%m-%d %H:%M:%S}", number(version.rows))
     return rendered

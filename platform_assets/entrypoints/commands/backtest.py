@@ -38,27 +38,30 @@ def backtest(
 
     location = open_location(context.obj)
     proposed = runpy.run_path(str(rules))["SUGGESTED"] if rules else ()
-    found = backtest_of(location, find_dataset(location.catalog, name), rule, versions=versions, proposed=proposed)
+    verdicts = backtest_of(location, find_dataset(location.catalog, name), rule, versions=versions, proposed=proposed)
     rows = [
-        [each.label, f"{each.rows:,}", f"{each.failed:,}", "-" if each.value is None else f"{each.value:.4g}",
-         "fires" if each.fired else "holds", f"{each.quarantined:,}"]
-        for each in found
+        [verdict.label, f"{verdict.rows:,}", f"{verdict.failed:,}",
+         "-" if verdict.value is None else f"{verdict.value:.4g}", "fires" if verdict.fired else "holds",
+         f"{verdict.quarantined:,}"]
+        for verdict in verdicts
     ]  # fmt: skip
     headings = ["PARTITION", "ROWS", "FAILED", "VALUE", "VERDICT", "SET ASIDE"]
-    if html is not None and found:
-        values = [float(each.failed) if each.value is None else each.value for each in found]
-        plot = line(values, found[0].label, found[-1].label, label=rule)
-        html.write_text(document(f"{rule} on {name}", _told(found), [plot, grid(headings, rows)]), encoding="utf-8")
+    if html is not None and verdicts:
+        values = [float(verdict.failed) if verdict.value is None else verdict.value for verdict in verdicts]
+        plot = line(values, verdicts[0].label, verdicts[-1].label, label=rule)
+        html.write_text(
+            document(f"{rule} on {name}", _verdict_words(verdicts), [plot, grid(headings, rows)]), encoding="utf-8"
+        )
     if json:
-        print_json(found)
+        print_json(verdicts)
         return
-    made = table(*headings, numbers=("ROWS", "FAILED", "VALUE", "SET ASIDE"))
+    rendered = table(*headings, numbers=("ROWS", "FAILED", "VALUE", "SET ASIDE"))
     for row in rows:
-        made.add_row(*row)
-    screen().print(made)
-    screen().print(_told(found))
+        rendered.add_row(*row)
+    screen().print(rendered)
+    screen().print(_verdict_words(verdicts))
 
 
-def _told(found: "Sequence[Verdict]") -> str:
-    fired = sum(each.fired for each in found)
-    return f"would have fired {fired} of {len(found)} times"
+def _verdict_words(verdicts: "Sequence[Verdict]") -> str:
+    fired = sum(verdict.fired for verdict in verdicts)
+    return f"would have fired {fired} of {len(verdicts)} times"

@@ -20,7 +20,7 @@ Name = Annotated[str, typer.Argument(help="Name of the branch: small letters, di
 
 @commands.command()
 def new(context: typer.Context, name: Name, json: Json = False) -> None:  # noqa: FBT002
-    """Makes a branch of the tables as they are now; copies nothing."""
+    """Make a branch of the tables as they are now; copies nothing."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import count, print_result
     from platform_assets.operations.branches import new_branch
@@ -36,7 +36,7 @@ def new(context: typer.Context, name: Name, json: Json = False) -> None:  # noqa
 
 @commands.command("list")
 def list_all(context: typer.Context, json: Json = False) -> None:  # noqa: FBT002
-    """Lists the branches: since when, of how many tables, and which of them they changed."""
+    """List the branches: since when, of how many tables, and which of them they changed."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_result, table
     from platform_assets.operations.branches import list_branches
@@ -53,7 +53,7 @@ def list_all(context: typer.Context, json: Json = False) -> None:  # noqa: FBT00
 
 @commands.command()
 def env(context: typer.Context, name: Name, json: Json = False) -> None:  # noqa: FBT002
-    """Prints the variables by which dagster dev and other tools work in a branch, for eval."""
+    """Print the variables by which dagster dev and other tools work in a branch, for eval."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json
     from platform_assets.operations.branches import branch_settings
@@ -100,25 +100,25 @@ def diff(
     datasets: Annotated[list[str] | None, typer.Argument(help="Only these datasets; all without.")] = None,
     json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Compares what a branch changed with what it began with: rows by key, values by column, columns, checks."""
+    """Compare what a branch changed with what it began with: rows by key, values by column, columns, checks."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json, screen
     from platform_assets.operations.branches import compare_branch
 
-    found = list(compare_branch(open_location(context.obj), name, datasets or ()))
+    table_differences = list(compare_branch(open_location(context.obj), name, datasets or ()))
     if json:
-        print_json(found)
+        print_json(table_differences)
         return
-    for difference in found:
+    for difference in table_differences:
         for line in _lines(difference):
             screen().print(line, soft_wrap=True)
-    if not found:
+    if not table_differences:
         screen().print(f"branch {name} changed nothing")
 
 
 @commands.command()
 def promote(context: typer.Context, name: Name, json: Json = False) -> None:  # noqa: FBT002
-    """Makes what a branch changed the environment's, by reference: no row is read or computed."""
+    """Make what a branch changed the environment's, by reference: no row is read or computed."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json, screen
     from platform_assets.operations.branches import promote_branch
@@ -135,7 +135,7 @@ def promote(context: typer.Context, name: Name, json: Json = False) -> None:  # 
 
 @commands.command()
 def drop(context: typer.Context, name: Name) -> None:
-    """Removes a branch, with the tables that were materialised in it."""
+    """Remove a branch, with the tables that were materialised in it."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import count, screen
     from platform_assets.operations.branches import drop_branch

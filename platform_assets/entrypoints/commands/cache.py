@@ -25,7 +25,7 @@ commands = typer.Typer(name="cache", help="What was read from S3 before, kept on
 
 @commands.command()
 def stats(json: Json = False) -> None:
-    """Shows hits, bytes and evictions of each tier, of all processes together."""
+    """Show hits, bytes and evictions of each tier, of all processes together."""
     from platform_assets.entrypoints.screen import print_result
     from platform_resources.settings import Settings
     from platform_resources.storage.caches.report import cache_facts
@@ -38,7 +38,7 @@ def clean(
     older_than: Annotated[str, typer.Option(help="Age since the last use, such as 7d, 12h, 30m or 0s.")],
     json: Json = False,
 ) -> None:
-    """Removes what nobody used for so long; whoever reads it at the moment goes on reading."""
+    """Remove what nobody used for so long; whoever reads it at the moment goes on reading."""
     from platform_assets.entrypoints.screen import count, print_json, screen, size
 
     folder, age = _folder(), parse_age(older_than)
@@ -47,15 +47,15 @@ def clean(
     if json:
         print_json(done)
         return
-    left = f"{count(done.entries, 'entry', 'entries')} of {size(done.size_bytes)} left"
+    remaining = f"{count(done.entries, 'entry', 'entries')} of {size(done.size_bytes)} left"
     screen().print(
-        f"{count(done.removed, 'entry', 'entries')} of {size(done.removed_bytes)} removed, {left}", highlight=False
+        f"{count(done.removed, 'entry', 'entries')} of {size(done.removed_bytes)} removed, {remaining}", highlight=False
     )
 
 
 @commands.command()
 def verify(json: Json = False) -> None:
-    """Reads every byte and removes what is damaged, so that it is read from S3 again when next wanted."""
+    """Read every byte and removes what is damaged, so that it is read from S3 again when next wanted."""
     from platform_assets.entrypoints.screen import count, print_json, screen, size
 
     folder = _folder()

@@ -9,7 +9,7 @@ commands = typer.Typer()
 
 @commands.command("catch-up")
 def catch_up(context: typer.Context) -> None:
-    """Takes in what landed and makes what is stale, in this process; then shows what there is."""
+    """Take in what landed and makes what is stale, in this process; then shows what there is."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.progress import catch_up as catch_up_
     from platform_assets.entrypoints.progress import progress_console

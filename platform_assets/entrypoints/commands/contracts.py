@@ -24,34 +24,40 @@ def list_all(
     registry: RegistryFolder = REGISTRY,
     json: Json = False,
 ) -> None:
-    """Lists declared and published contracts, and whether they are the same."""
+    """List declared and published contracts, and whether they are the same."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import joined, print_json, screen, table
     from platform_assets.operations.contracts import ListedContract, Registry, comparisons
 
     location, published = open_location(context.obj), Registry(registry)
     rows = []
-    for each in comparisons(location.catalog, published):
-        dataset = location.catalog.datasets.get(each.name)
-        if search and search.lower() not in _words(each.name, dataset):
+    for comparison in comparisons(location.catalog, published):
+        dataset = location.catalog.datasets.get(comparison.name)
+        if search and search.lower() not in _words(comparison.name, dataset):
             continue
-        state = "unpublished" if each.old_version is None else "gone" if dataset is None else _state(each.changes)
+        state = (
+            "unpublished"
+            if comparison.old_version is None
+            else "gone"
+            if dataset is None
+            else _state(comparison.changes)
+        )
         rows.append(
             ListedContract(
-                name=each.name,
-                version=each.new_version,
+                name=comparison.name,
+                version=comparison.new_version,
                 owner=dataset.owner if dataset else None,
-                published=tuple(published.versions(each.name)),
+                published=tuple(published.versions(comparison.name)),
                 state=state,
             )
         )
     if json:
         print_json(rows)
         return
-    made = table("CONTRACT", "VERSION", "OWNER", "PUBLISHED", "STATE", fixed=("CONTRACT",))
+    rendered = table("CONTRACT", "VERSION", "OWNER", "PUBLISHED", "STATE", fixed=("CONTRACT",))
     for row in rows:
-        made.add_row(row.name, row.version or "-", row.owner or "-", joined(row.published), row.state)
-    screen().print(made)
+        rendered.add_row(row.name, row.version or "-", row.owner or "-", joined(row.published), row.state)
+    screen().print(rendered)
 
 
 def _state(changes: Sequence[object]) -> str:
@@ -73,7 +79,7 @@ def show(
     registry: RegistryFolder = REGISTRY,
     json: Json = False,
 ) -> None:
-    """Shows a contract as an ODCS document."""
+    """Show a contract as an ODCS document."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json
     from platform_assets.operations.contracts import Registry
@@ -104,7 +110,7 @@ def export(
     registry: RegistryFolder = REGISTRY,
     json: Json = False,
 ) -> None:
-    """Writes contracts as ODCS 3.2 files, or publishes them."""
+    """Write contracts as ODCS 3.2 files, or publishes them."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json
     from platform_assets.operations.contracts import Registry, documents, write_into
@@ -138,7 +144,7 @@ def import_file(
     output: Annotated[Path | None, typer.Option(help="Write the Python to this file.")] = None,
     json: Json = False,
 ) -> None:
-    """Turns a contract file into a declaration in Python; what has no counterpart is named."""
+    """Turn a contract file into a declaration in Python; what has no counterpart is named."""
     from platform_assets.entrypoints.screen import errors, print_json
     from platform_assets.operations.contracts import load
     from platform_core.interchange.python_code import dataset_code
@@ -152,8 +158,8 @@ def import_file(
         return
     if output is None:
         typer.echo(code, nl=False)
-    for each in imported.left_out:
-        errors().print(f"left out: {each}", markup=False)
+    for omission in imported.left_out:
+        errors().print(f"left out: {omission}", markup=False)
 
 
 @commands.command()
@@ -179,12 +185,12 @@ def check(
     if json:
         print_json(verdict)
     else:
-        made = table("PART", "RULE", "VERDICT", "DETAIL", fixed=("RULE",))
-        for each in verdict.findings:
-            word = "holds" if each.passed else "warns" if each.is_warning else "FAILS"
-            made.add_row(each.part, each.name, word, each.detail)
+        rendered = table("PART", "RULE", "VERDICT", "DETAIL", fixed=("RULE",))
+        for finding in verdict.findings:
+            word = "holds" if finding.passed else "warns" if finding.is_warning else "FAILS"
+            rendered.add_row(finding.part, finding.name, word, finding.detail)
         console = screen()
-        console.print(made)
+        console.print(rendered)
         words = "complies with" if verdict.passed else "does not comply with"
         console.print(f"{verdict.rows} ({verdict.row_count:,} rows) {words} {verdict.contract} {verdict.version}")
     if not verdict.passed:
@@ -193,7 +199,7 @@ def check(
 
 @commands.command()
 def rules(context: typer.Context, name: DatasetName, json: Json = False) -> None:
-    """Lists the rules of a dataset and names those that the others say already."""
+    """List the rules of a dataset and names those that the others say already."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json, screen, table
     from platform_assets.operations.contracts import judged_rules
@@ -203,11 +209,11 @@ def rules(context: typer.Context, name: DatasetName, json: Json = False) -> None
     if json:
         print_json(judged)
         return
-    made = table("RULE", "SEVERITY", "DIMENSION", "SAYS", "IMPLIED BY", fixed=("RULE",))
+    rendered = table("RULE", "SEVERITY", "DIMENSION", "SAYS", "IMPLIED BY", fixed=("RULE",))
     for rule in judged:
-        made.add_row(rule.id, rule.severity, rule.dimension, rule.label, ", ".join(rule.implied_by))
+        rendered.add_row(rule.id, rule.severity, rule.dimension, rule.label, ", ".join(rule.implied_by))
     console = screen()
-    console.print(made)
+    console.print(rendered)
     spare = [rule.id for rule in judged if rule.implied_by]
     count = len(judged) - len(spare)
     console.print(f"{count} of {len(judged)} rules say the same" if spare else "no rule is said by the others")
@@ -221,7 +227,7 @@ def sql(
     table: Annotated[str | None, typer.Option(help="The table's name there; domain.dataset without.")] = None,
     json: Json = False,
 ) -> None:
-    """Writes the rules of a dataset as SQL, one statement a rule; what SQL cannot say is named with the reason."""
+    """Write the rules of a dataset as SQL, one statement a rule; what SQL cannot say is named with the reason."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json
     from platform_assets.operations.contracts import queries_of

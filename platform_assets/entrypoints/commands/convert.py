@@ -69,7 +69,7 @@ def convert(  # noqa: PLR0913, PLR0917 - Typer makes an option of each thing tha
     ] = False,
     json: Json = False,
 ) -> None:
-    """Converts a file: what it is is found out from its content, and what was written is read back and compared."""
+    """Convert a file: what it is is found out from its content, and what was written is read back and compared."""
     from platform_resources.conversion import Options
     from platform_resources.conversion import convert as convert_file
     from platform_resources.settings import Settings
@@ -126,7 +126,7 @@ def _bytes(text: str | None) -> int | None:
 
 @contextmanager
 def _progress(source: str) -> Iterator[Progress]:
-    """Yields what to tell the rows written so far; they show on a terminal only."""
+    """Yield what to tell the rows written so far; they show on a terminal only."""
     from rich.progress import Progress as Bar
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 

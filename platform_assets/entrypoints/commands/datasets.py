@@ -49,7 +49,7 @@ def list_all(
     domain: Annotated[str | None, typer.Option(help="Only the datasets of this domain.")] = None,
     json: Json = False,
 ) -> None:
-    """Lists all datasets: owner, version, storage, rows, checks, quarantine, freshness."""
+    """List all datasets: owner, version, storage, rows, checks, quarantine, freshness."""
     if context.invoked_subcommand is not None:
         return
     from platform_assets.entrypoints.locations import open_location
@@ -70,7 +70,7 @@ def show(
     name: Annotated[str, typer.Argument(help="Its name, domain/dataset.")],
     json: Json = False,
 ) -> None:
-    """Shows one dataset: contract, last materialisation, checks, freshness, quarantine, inputs."""
+    """Show one dataset: contract, last materialisation, checks, freshness, quarantine, inputs."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.dataset_facts import json_of
     from platform_assets.operations.datasets import describe_dataset
@@ -84,7 +84,7 @@ def show(
 
 
 def _list_table(lines: Sequence[Line], console: Console, now: datetime) -> Table:
-    """The list of datasets, as wide as the console allows."""
+    """Return the list of datasets, as wide as the console allows."""
     return _wide(lines, now) if console.width >= _WIDE else _narrow(lines, now)
 
 
@@ -94,14 +94,14 @@ def _narrow(lines: Sequence[Line], now: datetime) -> Table:
         "dataset", "source → store", "rows", "checks", "quarantine", "last filled",
         numbers=("rows",), fixed=("dataset", "source → store", "last filled"),
     )  # fmt: skip
-    for each in lines:
+    for line in lines:
         rendered.add_row(
-            f"[bold]{each.name}[/]\n[dim]{_joined(each.owner, each.version)}[/]",
-            f"{each.source}{f' → {each.format}' if each.format else ''}\n[dim]{_joined(each.mode, each.partitions)}[/]",
-            number(each.rows),
-            "\n".join(_verdict_lines(each.checks, each.rule_count)),
-            _open(each.quarantine_open),
-            f"{ago(each.materialised_at, now)}\n{_FRESH[each.freshness.state]}",
+            f"[bold]{line.name}[/]\n[dim]{_joined(line.owner, line.version)}[/]",
+            f"{line.source}{f' → {line.format}' if line.format else ''}\n[dim]{_joined(line.mode, line.partitions)}[/]",
+            number(line.rows),
+            "\n".join(_verdict_lines(line.checks, line.rule_count)),
+            _open(line.quarantine_open),
+            f"{ago(line.materialised_at, now)}\n{_FRESH[line.freshness.state]}",
         )
     return rendered
 
@@ -132,13 +132,13 @@ def _wide(lines: Sequence[Line], now: datetime) -> Table:
     counts = ("rules", "rows", "passed", "warned", "failed", "open")
     names = ("dataset", "owner", "version", "source", "store", "partitions", *counts, "last filled", "freshness")
     rendered = table(*names, numbers=counts, fixed=names)
-    for each in lines:
-        checks = (each.checks.passed, each.checks.warned, each.checks.failed)
+    for line in lines:
+        checks = (line.checks.passed, line.checks.warned, line.checks.failed)
         rendered.add_row(
-            each.name, plain(each.owner), each.version or "-", each.source,
-            " ".join(word for word in (each.format, each.mode) if word) or "-",
-            each.partitions or "-", number(each.rule_count), number(each.rows), *map(number, checks),
-            number(each.quarantine_open), ago(each.materialised_at, now), _FRESH[each.freshness.state],
+            line.name, plain(line.owner), line.version or "-", line.source,
+            " ".join(word for word in (line.format, line.mode) if word) or "-",
+            line.partitions or "-", number(line.rule_count), number(line.rows), *map(number, checks),
+            number(line.quarantine_open), ago(line.materialised_at, now), _FRESH[line.freshness.state],
         )  # fmt: skip
     return rendered
 
@@ -180,10 +180,10 @@ def _facts(page: Page, now: datetime) -> Iterator[tuple[str, str]]:
     yield "checks", ", ".join(_verdict_lines(line.checks, line.rule_count))
     if page.quarantine:
         quarantine = page.quarantine
-        kept = f"kept for {quarantine.keep_days} days"
+        keeps = f"kept for {quarantine.keep_days} days"
         yield (
             "quarantine",
-            f"{quarantine.open:,} open, {quarantine.replayed:,} replayed, {quarantine.discarded:,} discarded; {kept}",
+            f"{quarantine.open:,} open, {quarantine.replayed:,} replayed, {quarantine.discarded:,} discarded; {keeps}",
         )
     elif line.version:
         yield "quarantine", "none: one bad row writes nothing"
@@ -200,35 +200,35 @@ def _freshness(freshness: Freshness, now: datetime) -> str:
 
 
 def at_due(due: datetime, now: datetime) -> str:
-    """An instant that may lie ahead."""
+    """Return an instant that may lie ahead."""
     return f"since {ago(due, now)}" if due < now else f"{due:%Y-%m-%d %H:%M} UTC"
 
 
 def _columns(columns: Sequence[ColumnFacts]) -> Table:
     rendered = table("column", "type", "null", "unit", "personal", "description", fixed=("column",))
-    for each in columns:
-        kind = each.type.replace("Datetime(time_unit='us', time_zone='UTC')", "Timestamp UTC")
-        null = "yes" if each.nullable else "[dim]never[/]"
-        rendered.add_row(each.name, kind, null, plain(each.unit or ""), each.pii or "", plain(each.description))
+    for column in columns:
+        kind = column.type.replace("Datetime(time_unit='us', time_zone='UTC')", "Timestamp UTC")
+        null = "yes" if column.nullable else "[dim]never[/]"
+        rendered.add_row(column.name, kind, null, plain(column.unit or ""), column.pii or "", plain(column.description))
     return rendered
 
 
 def _rules(rules: Sequence[RuleFacts]) -> Table:
     rendered = table("rule", "verdict", "severity", "says", fixed=("rule", "verdict"))
-    for each in rules:
-        says = each.told if each.told and each.status != "passed" else each.label
-        rendered.add_row(each.id, _STATUS.get(each.status, "[dim]never judged[/]"), each.severity, plain(says))
+    for rule in rules:
+        says = rule.told if rule.told and rule.status != "passed" else rule.label
+        rendered.add_row(rule.id, _STATUS.get(rule.status, "[dim]never judged[/]"), rule.severity, plain(says))
     return rendered
 
 
 def _inputs(inputs: Sequence[InputFacts], now: datetime) -> Table:
     counted = ("rows", "valid", "quarantined", "superseded")
     rendered = table("source", *counted, "taken in", numbers=counted, fixed=("source",))
-    for each in inputs[:_SHOWN_INPUTS]:
-        numbers = (each.rows, each.valid, each.quarantined, each.superseded)
-        rendered.add_row(plain(each.source), *map(number, numbers), ago(each.ingested_at, now))
+    for input_ in inputs[:_SHOWN_INPUTS]:
+        numbers = (input_.rows, input_.valid, input_.quarantined, input_.superseded)
+        rendered.add_row(plain(input_.source), *map(number, numbers), ago(input_.ingested_at, now))
     if len(inputs) > _SHOWN_INPUTS:
         rendered.add_row(f"[dim]and {len(inputs) - _SHOWN_INPUTS} more: --json shows all[/]")
-    totals = (sum(getattr(each, name) for each in inputs) for name in counted)
+    totals = (sum(getattr(input_, name) for input_ in inputs) for name in counted)
     rendered.add_row("[bold]all[/]", *(f"[bold]{total:,}[/]" for total in totals))
     return rendered

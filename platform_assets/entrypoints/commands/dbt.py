@@ -13,7 +13,7 @@ commands = typer.Typer(name="dbt", help="dbt models beside the datasets.", no_ar
 
 @commands.callback()
 def models() -> None:
-    """Keeps `new` a command of the group, of which it is the only one."""
+    """Keep `new` a command of the group, of which it is the only one."""
 
 
 @commands.command()
@@ -23,7 +23,7 @@ def new(
     source: Annotated[str, typer.Option(help="The dataset that it is made from.")],
     json: Json = False,
 ) -> None:
-    """Writes the files of a new mart: SQL that runs, and its columns with descriptions and tests."""
+    """Write the files of a new mart: SQL that runs, and its columns with descriptions and tests."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json
     from platform_assets.operations.new_model import create_model

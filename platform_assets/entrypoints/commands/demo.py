@@ -9,7 +9,7 @@ commands = typer.Typer()
 
 @commands.command()
 def demo() -> None:
-    """Runs the whole graph on real input, and shows what there is."""
+    """Run the whole graph on real input, and shows what there is."""
     from pathlib import Path
 
     from platform_assets.definitions import location

@@ -15,7 +15,7 @@ def dev(
     port: Annotated[int, typer.Option("--port", "-p", help="Of the UI.")] = 3000,
     host: Annotated[str, typer.Option("--host", help="Where the UI listens.")] = "127.0.0.1",
 ) -> None:
-    """Runs the Dagster UI, its daemon, the stream worker and the catalog until one asks it to end."""
+    """Run the Dagster UI, its daemon, the stream worker and the catalog until one asks it to end."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.development import companions_of, run_beside, ui_command
 

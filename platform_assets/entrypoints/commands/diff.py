@@ -46,45 +46,48 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter an option
     location = open_location(context.obj)
     for name in names or ():
         find_dataset(location.catalog, name)
-    found = changes_of(
+    changed_datasets = changes_of(
         location, Registry(registry), names=names or (), against=against, levels=levels, partitions=partitions
     )
     if html is not None:
-        html.write_text(_page(found), encoding="utf-8")
+        html.write_text(_page(changed_datasets), encoding="utf-8")
     if json:
-        print_json(found)
+        print_json(changed_datasets)
     elif markdown:
-        typer.echo(_markdown_page(found), nl=False)
+        typer.echo(_markdown_page(changed_datasets), nl=False)
     else:
-        screen().print(_text(found), markup=False)
-    if not all(each.versioned for each in found):
+        screen().print(_text(changed_datasets), markup=False)
+    if not all(dataset.versioned for dataset in changed_datasets):
         raise typer.Exit(1)
 
 
-def _text(found: "Sequence[DatasetChanges]") -> str:
+def _text(changed_datasets: "Sequence[DatasetChanges]") -> str:
     """Return the changes as lines, a dataset after the other."""
-    return "\n".join(line for each in found for line in _lines(each)) or "no contract differs from what is published"
+    return (
+        "\n".join(line for dataset in changed_datasets for line in _lines(dataset))
+        or "no contract differs from what is published"
+    )
 
 
-def _lines(found: "DatasetChanges") -> Iterator[str]:
-    yield f"{found.name}: {_heading(found)}"
-    if found.breaking is not None:
-        yield f"  {_breaking_words(found.breaking)}"
-    if found.undeclared:
-        yield f"  the table has {', '.join(found.undeclared)}, which the contract lacks: declare what is to stay"
-    for change in found.changes:
-        yield f"  {change.level:<12} {_words(change)}{_whom(change, found.reader_count)}"
+def _lines(dataset: "DatasetChanges") -> Iterator[str]:
+    yield f"{dataset.name}: {_heading(dataset)}"
+    if dataset.breaking is not None:
+        yield f"  {_breaking_words(dataset.breaking)}"
+    if dataset.undeclared:
+        yield f"  the table has {', '.join(dataset.undeclared)}, which the contract lacks: declare what is to stay"
+    for change in dataset.changes:
+        yield f"  {change.level:<12} {_words(change)}{_whom(change, dataset.reader_count)}"
 
 
-def _heading(found: "DatasetChanges") -> str:
-    if found.old_version is None:
-        return f"{found.new_version} is not published yet"
-    if found.new_version is None:
-        return f"{found.old_version} is published, and the dataset is declared no more"
-    if not found.changes:
-        return f"unchanged, {found.new_version}"
-    asks = "" if found.versioned else f"; the version must become {found.proposed_version}"
-    return f"{found.level}, {found.old_version} -> {found.new_version}{asks}"
+def _heading(dataset: "DatasetChanges") -> str:
+    if dataset.old_version is None:
+        return f"{dataset.new_version} is not published yet"
+    if dataset.new_version is None:
+        return f"{dataset.old_version} is published, and the dataset is declared no more"
+    if not dataset.changes:
+        return f"unchanged, {dataset.new_version}"
+    asks = "" if dataset.versioned else f"; the version must become {dataset.proposed_version}"
+    return f"{dataset.level}, {dataset.old_version} -> {dataset.new_version}{asks}"
 
 
 def _breaking_words(breaking: "BreakingRows") -> str:
@@ -92,14 +95,14 @@ def _breaking_words(breaking: "BreakingRows") -> str:
     return f"{breaking.breaking:,} of {breaking.rows:,} rows {where}would be refused ({breaking.share:.2%})"
 
 
-def _page(found: "Sequence[DatasetChanges]") -> str:
+def _page(changed_datasets: "Sequence[DatasetChanges]") -> str:
     """Return the changes as a page that opens from disk."""
     from html import escape
 
     from platform_core.quality.html import document, grid
 
     sections = []
-    for dataset in found:
+    for dataset in changed_datasets:
         sections.append(f"<h2>{escape(dataset.name)}</h2><p>{escape(_heading(dataset))}</p>")
         if dataset.breaking is not None:
             sections.append(f"<p>{escape(_breaking_words(dataset.breaking))}</p>")
@@ -109,7 +112,11 @@ def _page(found: "Sequence[DatasetChanges]") -> str:
                 for change in dataset.changes
             ]
             sections.append(grid(("Level", "Change", "Reaches", "Owners"), rows))
-    lead = f"{len(found)} contracts differ from what is published" if found else "no contract differs"
+    lead = (
+        f"{len(changed_datasets)} contracts differ from what is published"
+        if changed_datasets
+        else "no contract differs"
+    )
     return document("Changes of contracts", lead, sections)
 
 
@@ -127,24 +134,24 @@ def _whom(change: "TouchedChange", count: int) -> str:
     return f"; reaches {len(change.readers)} of {count} readers ({shown}) of {', '.join(change.owners) or 'nobody'}"
 
 
-def _markdown_page(found: "Sequence[DatasetChanges]") -> str:
+def _markdown_page(changed_datasets: "Sequence[DatasetChanges]") -> str:
     """Return the changes as Markdown."""
-    if not found:
+    if not changed_datasets:
         return "No contract differs from what is published.\n"
-    return "\n".join(line for each in found for line in _markdown(each)) + "\n"
+    return "\n".join(line for dataset in changed_datasets for line in _markdown(dataset)) + "\n"
 
 
-def _markdown(found: "DatasetChanges") -> Iterator[str]:
-    yield f"### `{found.name}`: {_heading(found)}"
+def _markdown(dataset: "DatasetChanges") -> Iterator[str]:
+    yield f"### `{dataset.name}`: {_heading(dataset)}"
     yield ""
-    if found.breaking is not None:
-        yield f"{_breaking_words(found.breaking)}."
+    if dataset.breaking is not None:
+        yield f"{_breaking_words(dataset.breaking)}."
         yield ""
-    if found.changes:
+    if dataset.changes:
         yield "| level | change | reaches | owners |"
         yield "|---|---|---|---|"
-    for change in found.changes:
-        reached = f"{len(change.readers)} of {found.reader_count}" if change.readers else ""
+    for change in dataset.changes:
+        reached = f"{len(change.readers)} of {dataset.reader_count}" if change.readers else ""
         words = _words(change).replace("|", "\\|").replace("\n", " ")
         yield f"| {change.level} | {words} | {reached} | {', '.join(change.owners)} |"
     yield ""

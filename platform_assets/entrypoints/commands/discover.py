@@ -29,19 +29,19 @@ def discover(
 
     settings = open_location(context.obj).settings
     tables = list(discover_tables(connection, settings, domain=domain or connection, owner=owner, sample_rows=rows))
-    kept = _write(tables, out) if out is not None else []
+    existing_modules = _write(tables, out) if out is not None else []
     if json:
         print_json(tables)
     else:
         screen().print(_page(tables, out))
-        for module in kept:
+        for module in existing_modules:
             screen().print(f"{module} was there before, and was left as it is")
 
 
 def _write(tables: Any, out: Path) -> list[Path]:
     """Write the modules of a package, and return those that were there before, which somebody may have edited."""
     out.mkdir(parents=True, exist_ok=True)
-    kept = []
+    existing_modules = []
     for module, code in {
         out / "__init__.py": "",
         **{out / f"{table.dataset.rpartition('/')[2]}.py": table.code for table in tables if table.code},
@@ -49,8 +49,8 @@ def _write(tables: Any, out: Path) -> list[Path]:
         if not module.exists():
             module.write_text(code, encoding="utf-8")
         elif code:
-            kept.append(module)
-    return kept
+            existing_modules.append(module)
+    return existing_modules
 
 
 def _page(tables: Any, out: Path | None) -> Any:

@@ -19,7 +19,7 @@ def export(
     output: Annotated[Path | None, typer.Option(help="Write the suite to this file.")] = None,
     json: Json = False,
 ) -> None:
-    """Writes the rules of a dataset as a suite; rules without a counterpart are named on standard error."""
+    """Write the rules of a dataset as a suite; rules without a counterpart are named on standard error."""
     import json as plain_json
 
     from platform_assets.entrypoints.locations import open_location
@@ -32,8 +32,8 @@ def export(
         output.write_text(plain_json.dumps(suite, indent=2, ensure_ascii=False, default=str), encoding="utf-8")
     if json or output is None:
         print_json(suite)
-    for each in left_out:
-        errors().print(f"left out: {each}", markup=False)
+    for omission in left_out:
+        errors().print(f"left out: {omission}", markup=False)
 
 
 @commands.command(name="import")
@@ -41,7 +41,7 @@ def import_suite(
     file: Annotated[Path, typer.Argument(help="A suite, as Great Expectations stores it (JSON).")],
     json: Json = False,
 ) -> None:
-    """Turns a suite into rules; expectations without a counterpart are named."""
+    """Turn a suite into rules; expectations without a counterpart are named."""
     from platform_assets.entrypoints.screen import errors, print_json, screen, table
     from platform_core.interchange.expectations import from_suite
     from platform_resources.documents import read_document
@@ -57,9 +57,9 @@ def import_suite(
             "left_out": list(imported.left_out),
         })  # fmt: skip
         return
-    made = table("RULE", "SAYS", "SEVERITY", fixed=("RULE",))
+    rendered = table("RULE", "SAYS", "SEVERITY", fixed=("RULE",))
     for rule in imported.rules:
-        made.add_row(rule.id, rule.label, rule.severity)
-    screen().print(made)
-    for each in imported.left_out:
-        errors().print(f"left out: {each}", markup=False)
+        rendered.add_row(rule.id, rule.label, rule.severity)
+    screen().print(rendered)
+    for omission in imported.left_out:
+        errors().print(f"left out: {omission}", markup=False)

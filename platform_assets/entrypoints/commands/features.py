@@ -24,7 +24,7 @@ commands = typer.Typer(name="features", help="What was known of a key before an 
 
 @commands.command("list")
 def list_all(context: typer.Context, json: Json = False) -> None:
-    """Lists the declared features with their windows and keys."""
+    """List the declared features with their windows and keys."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.features import list_features
 
@@ -39,13 +39,13 @@ def frame(
     out: Annotated[Path, typer.Argument(help="The Parquet file to write.")],
     instant: Annotated[str, typer.Option(help="The column of the instant.")] = "at",
 ) -> None:
-    """Writes labels with features as of their instants: what was known then, and nothing later."""
+    """Write labels with features as of their instants: what was known then, and nothing later."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.features import frame_as_of, read_labels
 
-    made = frame_as_of(open_location(context.obj), dataset, read_labels(labels), instant=instant)
-    made.write_parquet(out)
-    screen().print(f"{made.height:,} rows, {made.width} columns written to {out}", soft_wrap=True)
+    feature_rows = frame_as_of(open_location(context.obj), dataset, read_labels(labels), instant=instant)
+    feature_rows.write_parquet(out)
+    screen().print(f"{feature_rows.height:,} rows, {feature_rows.width} columns written to {out}", soft_wrap=True)
 
 
 @commands.command()
@@ -55,7 +55,7 @@ def get(
     keys: Annotated[list[str], typer.Argument(help="Of the rows.")],
     json: Json = False,
 ) -> None:
-    """Shows the latest features of keys, from the embedded store or Redis."""
+    """Show the latest features of keys, from the embedded store or Redis."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.features import look_up_features
 
@@ -64,7 +64,7 @@ def get(
 
 @commands.command()
 def check(context: typer.Context, dataset: DatasetName, json: Json = False) -> None:
-    """Changes what comes after some instants, and tells which features change before them: those see the future."""
+    """Change what comes after some instants, and tells which features change before them: those see the future."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.features import leaks_of
 
@@ -76,14 +76,16 @@ def check(context: typer.Context, dataset: DatasetName, json: Json = False) -> N
 
 def _feature_table(features: Sequence[DeclaredFeature]) -> RenderableType:
     rendered = table("dataset", "feature", "measure", "seconds", "by", numbers=("seconds",), fixed=("dataset",))
-    for each in features:
-        measure = f"{each.measure}({each.column})"
-        rendered.add_row(each.dataset, each.feature, measure, number(int(each.over_seconds)), ", ".join(each.by))
+    for feature in features:
+        measure = f"{feature.measure}({feature.column})"
+        rendered.add_row(
+            feature.dataset, feature.feature, measure, number(int(feature.over_seconds)), ", ".join(feature.by)
+        )
     return rendered
 
 
-def _documents(found: Mapping[str, Any]) -> RenderableType:
-    lines = [f"{key}: " + ", ".join(f"{name}={value}" for name, value in row.items()) for key, row in found.items()]
+def _documents(documents: Mapping[str, Any]) -> RenderableType:
+    lines = [f"{key}: " + ", ".join(f"{name}={value}" for name, value in row.items()) for key, row in documents.items()]
     return Group(*(lines or ["none of these keys has a row"]))
 
 

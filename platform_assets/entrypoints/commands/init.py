@@ -15,7 +15,7 @@ def init(
     name: Annotated[str, typer.Argument(help="Name of the package, such as my_company.")],
     folder: Annotated[Path | None, typer.Option(help="Where to put it; a folder of that name here without.")] = None,
 ) -> None:
-    """Makes a project: a package with one dataset, dbt, Dagster's settings, a Makefile and tests."""
+    """Make a project: a package with one dataset, dbt, Dagster's settings, a Makefile and tests."""
     from platform_assets.operations.new_project import create_project
 
     target = folder or Path(name)

@@ -27,7 +27,7 @@ commands = typer.Typer(name="lineage", help="What a dataset or column is made of
 def upstream(
     context: typer.Context, name: Name, depth: Depth = None, as_: As = "text", steps: Steps = False, json: Json = False
 ) -> None:
-    """Shows what a dataset or column is made of."""
+    """Show what a dataset or column is made of."""
     _show(context.obj, name, depth, "json" if json else as_, up=True, steps=steps)
 
 
@@ -35,7 +35,7 @@ def upstream(
 def downstream(
     context: typer.Context, name: Name, depth: Depth = None, as_: As = "text", steps: Steps = False, json: Json = False
 ) -> None:
-    """Shows what is made of a dataset or column."""
+    """Show what is made of a dataset or column."""
     _show(context.obj, name, depth, "json" if json else as_, up=False, steps=steps)
 
 
@@ -46,7 +46,7 @@ def impact(context: typer.Context, name: Name, depth: Depth = None, as_: As = "t
     from platform_core.lineage import impact_of
     from platform_core.lineage.render import impact_markdown, plain_impact
 
-    graph, dataset, column = _found(context.obj, name)
+    graph, dataset, column = _lineage_of_name(context.obj, name)
     touched = impact_of(graph, dataset, column, depth=depth)
     if json or as_ == "json":
         print_json(plain_impact(touched))
@@ -54,10 +54,10 @@ def impact(context: typer.Context, name: Name, depth: Depth = None, as_: As = "t
         typer.echo(impact_markdown(touched), nl=False)
     elif as_ == "text":
         rows = table("DATASET", "STEPS", "COLUMNS", "OWNER", "PROMISED", numbers=("STEPS",), fixed=("DATASET",))
-        for each, distance in touched.datasets.items():
-            columns = ", ".join(touched.columns.get(each, ())) or touched.unknown.get(each, "")
-            owner = graph.nodes[each].owner if each in graph.nodes else ""
-            rows.add_row(each, str(distance), columns, owner, ", ".join(touched.promises.get(each, ())))
+        for touched_name, distance in touched.datasets.items():
+            columns = ", ".join(touched.columns.get(touched_name, ())) or touched.unknown.get(touched_name, "")
+            owner = graph.nodes[touched_name].owner if touched_name in graph.nodes else ""
+            rows.add_row(touched_name, str(distance), columns, owner, ", ".join(touched.promises.get(touched_name, ())))
         console = screen()
         console.print(f"{name}: {touched.severity} impact, {len(touched.datasets)} datasets below")
         console.print(rows)
@@ -71,7 +71,7 @@ def observe(
     datasets: Annotated[list[str] | None, typer.Argument(metavar="[DATASET]...", help="All without names.")] = None,
     json: Json = False,
 ) -> None:
-    """Finds the columns of Python transforms by experiment: one value of a small input changes at a time."""
+    """Find the columns of Python transforms by experiment: one value of a small input changes at a time."""
     from dataclasses import asdict
 
     from platform_assets.entrypoints.locations import open_location
@@ -80,14 +80,17 @@ def observe(
 
     observed = list(observe_transforms(open_location(context.obj), datasets or ()))
     if json:
-        print_json([asdict(each) for each in observed])
+        print_json([asdict(transform) for transform in observed])
         return
     console = screen()
-    for each in observed:
-        console.print(f"{each.name}: {each.reason or f'{len(each.edges)} edges, from {each.runs} runs'}", markup=False)
-        if each.edges:
+    for transform in observed:
+        console.print(
+            f"{transform.name}: {transform.reason or f'{len(transform.edges)} edges, from {transform.runs} runs'}",
+            markup=False,
+        )
+        if transform.edges:
             rows = table("FROM", "TO", "HOW", "SURE", numbers=("SURE",), fixed=("FROM", "TO"))
-            for edge in each.edges:
+            for edge in transform.edges:
                 to = "all rows" if edge.target_column == "*" else edge.target_column
                 rows.add_row(f"{edge.source}.{edge.source_column}", to, edge.how, f"{edge.sure:.1%}")
             console.print(rows)
@@ -95,7 +98,7 @@ def observe(
 
 @commands.command()
 def report(context: typer.Context, json: Json = False) -> None:
-    """Counts what is known of the lineage: datasets, edges, columns with an origin, orphans, what nobody reads."""
+    """Count what is known of the lineage: datasets, edges, columns with an origin, orphans, what nobody reads."""
     from dataclasses import asdict
 
     from platform_assets.entrypoints.locations import open_location
@@ -120,31 +123,31 @@ def report(context: typer.Context, json: Json = False) -> None:
 
 @commands.command("critical-path")
 def critical_path(context: typer.Context, name: Name, json: Json = False) -> None:
-    """Shows the chain up to a dataset that takes longest, by how long each step took when it last ran."""
+    """Show the chain up to a dataset that takes longest, by how long each step took when it last ran."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json, screen, table
     from platform_assets.operations.lineage import last_durations
     from platform_core.lineage import coverage
 
-    graph, dataset, _ = _found(context.obj, name)
+    graph, dataset, _ = _lineage_of_name(context.obj, name)
     durations = last_durations(open_location(context.obj), graph)
     chain = coverage.critical_path(graph, dataset, durations)
     if json:
-        print_json([{"name": each, "seconds": seconds} for each, seconds in chain])
+        print_json([{"name": step, "seconds": seconds} for step, seconds in chain])
         return
     rows = table("DATASET", "SECONDS", numbers=("SECONDS",), fixed=("DATASET",))
-    for each, seconds in chain:
-        rows.add_row(each, f"{seconds:.1f}" if each in durations else "-")
+    for step, seconds in chain:
+        rows.add_row(step, f"{seconds:.1f}" if step in durations else "-")
     console = screen()
     console.print(f"{name}: {sum(seconds for _, seconds in chain):.1f} seconds on its longest chain")
     console.print(rows)
-    if any(each not in durations and graph.nodes[each].kind != "source" for each, _ in chain):
+    if any(step not in durations and graph.nodes[step].kind != "source" for step, _ in chain):
         console.print("- is not measured by itself: never made, or made in one step with others, as dbt's models are.")
 
 
 @commands.command()
 def publish(context: typer.Context, json: Json = False) -> None:
-    """Sends OpenLineage events of what was materialised since the last time; what is not taken waits."""
+    """Send OpenLineage events of what was materialised since the last time; what is not taken waits."""
     from dataclasses import asdict
 
     from platform_assets.entrypoints.locations import open_location
@@ -169,7 +172,7 @@ def view(
     out: Annotated[str, typer.Option(help="The file to write.")] = "lineage.html",
     focus: Annotated[str | None, typer.Option(help="The dataset to begin with.")] = None,
 ) -> None:
-    """Writes the lineage as one page that opens from disk: datasets and columns, both ways, what is red and why."""
+    """Write the lineage as one page that opens from disk: datasets and columns, both ways, what is red and why."""
     from pathlib import Path
 
     from platform_assets.entrypoints.catalog.page_files import write_page
@@ -178,7 +181,7 @@ def view(
     typer.echo(str(write_page(open_location(context.obj), Path(out), focus)))
 
 
-def _found(package: str, name: str) -> "tuple[Lineage, str, str | None]":
+def _lineage_of_name(package: str, name: str) -> "tuple[Lineage, str, str | None]":
     """Return the lineage, the dataset and the column that a name means.
 
     Raises:
@@ -204,7 +207,7 @@ def _show(package: str, name: str, depth: int | None, as_: Format, *, up: bool, 
     from platform_assets.entrypoints.screen import screen, table
     from platform_assets.operations.lineage import with_runs
 
-    graph, dataset, column = _found(package, name)
+    graph, dataset, column = _lineage_of_name(package, name)
     if steps:
         graph = with_runs(open_location(package), graph).with_transformations()
     if column is None:
@@ -213,18 +216,18 @@ def _show(package: str, name: str, depth: int | None, as_: Format, *, up: bool, 
             _write(package, graph.part([dataset, *names]), as_, focus=dataset)
             return
         rows = table("DATASET", "STEPS", "KIND", "OWNER", numbers=("STEPS",), fixed=("DATASET",))
-        for each, distance in names.items():
-            node = graph.nodes.get(each)
-            rows.add_row(each, str(distance), node.kind if node else "", node.owner if node else "")
+        for reached_name, distance in names.items():
+            node = graph.nodes.get(reached_name)
+            rows.add_row(reached_name, str(distance), node.kind if node else "", node.owner if node else "")
     else:
         reached = (graph.column_upstream if up else graph.column_downstream)(dataset, column, depth=depth)
-        names = {each: distance for (each, _), distance in reached.items()}
+        names = {reached_name: distance for (reached_name, _), distance in reached.items()}
         if as_ != "text":
             _write(package, _of_columns(graph, {(dataset, column), *reached}), as_, focus=dataset)
             return
         rows = table("COLUMN", "STEPS", numbers=("STEPS",), fixed=("COLUMN",))
-        for (each, own), distance in reached.items():
-            rows.add_row(f"{each}.{own}", str(distance))
+        for (reached_name, own), distance in reached.items():
+            rows.add_row(f"{reached_name}.{own}", str(distance))
     console = screen()
     console.print(f"{name}: {'made of' if up else 'reaches'} {len(rows.rows)}")
     console.print(rows)

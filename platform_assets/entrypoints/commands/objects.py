@@ -58,7 +58,7 @@ def ls(
     limit: Annotated[int, typer.Option(min=0, help="Rows in the table; 0 for all. JSON has all.")] = 50,
     json: Json = False,
 ) -> None:
-    """Lists what lies below a prefix, by key."""
+    """List what lies below a prefix, by key."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.objects import ObjectChoice, list_objects
 
@@ -82,7 +82,7 @@ def select(
     max_bytes: Most = None,
     json: Json = False,
 ) -> None:
-    """Prints the addresses of the objects that are meant, a line each."""
+    """Print the addresses of the objects that are meant, a line each."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.objects import ObjectChoice, select_objects
 
@@ -94,7 +94,7 @@ def select(
     if json:
         print_json(objects)
     else:
-        typer.echo("\n".join(str(each.address) for each in objects))
+        typer.echo("\n".join(str(s3_object.address) for s3_object in objects))
 
 
 @commands.command()
@@ -114,7 +114,7 @@ def get(
     unpack: Annotated[bool, typer.Option("--unpack", help="Decompress gz, zst, bz2, snappy and xz.")] = False,
     json: Json = False,
 ) -> None:
-    """Fetches objects in parallel ranges, verified; killed, it goes on where it was when it is started again."""
+    """Fetch objects in parallel ranges, verified; killed, it goes on where it was when it is started again."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.objects import ObjectChoice, fetch_objects, select_objects
 
@@ -125,7 +125,7 @@ def get(
     location = open_location(context.obj)
     objects = select_objects(location, prefix, choice)
     with _progress(objects) as bar:
-        task = bar.add_task("fetching", total=sum(each.size_bytes for each in objects))
+        task = bar.add_task("fetching", total=sum(s3_object.size_bytes for s3_object in objects))
         files = fetch_objects(
             location, objects, prefix, target, unpack=unpack, progress=lambda fetched: bar.advance(task, fetched)
         )
@@ -139,7 +139,7 @@ def verify(
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask S3 whether its object changed.")] = False,
     json: Json = False,
 ) -> None:
-    """Compares fetched files with S3's size, checksums and ETag; the exit code is 1 where one differs."""
+    """Compare fetched files with S3's size, checksums and ETag; the exit code is 1 where one differs."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.objects import verify_files
 
@@ -178,64 +178,64 @@ def doctor(
 
 
 def _list_table(objects: Sequence[S3Object], limit: int) -> Group:
-    """The list of objects."""
-    versions = any(each.version for each in objects)
+    """Return the list of objects."""
+    versions = any(s3_object.version for s3_object in objects)
     rendered = table("object", "bytes", "written", "ETag", *(["version"] if versions else []),
                  numbers=("bytes",), fixed=("object", "written", "ETag", "version"))  # fmt: skip
-    for each in islice(objects, limit or None):
-        version = [each.version or "-", *([] if each.latest else ["[dim]earlier[/]"])] if versions else []
+    for s3_object in islice(objects, limit or None):
+        version = [s3_object.version or "-", *([] if s3_object.latest else ["[dim]earlier[/]"])] if versions else []
         rendered.add_row(
-            plain(each.key),
-            number(each.size_bytes),
-            f"{each.modified:%Y-%m-%d %H:%M:%S}",
-            each.etag,
+            plain(s3_object.key),
+            number(s3_object.size_bytes),
+            f"{s3_object.modified:%Y-%m-%d %H:%M:%S}",
+            s3_object.etag,
             *[" ".join(version)] * versions,
         )
     return Group(rendered, f"[dim]{_sum(objects)}[/]")
 
 
 def _fetched_table(done: Sequence[Downloaded]) -> Table:
-    """What came, and what was there."""
+    """Return what came, and what was there."""
     rendered = table(
         "file", "bytes", "fetched", "resumed", "proven by", numbers=("bytes", "fetched", "resumed"), fixed=("file",)
     )
-    for each in done:
-        by = [check.name for check in each.checks if check.state == "matches"]
-        there = "[dim]there already[/]" if not each.checks else plain(", ".join(by))
-        counts = (each.facts.size_bytes, each.fetched_bytes, each.resumed_bytes)
-        rendered.add_row(plain(each.path), *map(number, counts), there)
+    for downloaded in done:
+        by = [check.name for check in downloaded.checks if check.state == "matches"]
+        checked_by = "[dim]there already[/]" if not downloaded.checks else plain(", ".join(by))
+        counts = (downloaded.facts.size_bytes, downloaded.fetched_bytes, downloaded.resumed_bytes)
+        rendered.add_row(plain(downloaded.path), *map(number, counts), checked_by)
     return rendered
 
 
 def _verified_table(files: Sequence[Verified]) -> Group:
-    """A line a comparison, and how many files are what S3 holds."""
+    """Return a line a comparison, and how many files are what S3 holds."""
     rendered = table("file", "compared", "verdict", "S3 says", "the file has", fixed=("file", "compared", "verdict"))
-    for each in files:
-        for check in each.checks:
+    for file in files:
+        for check in file.checks:
             rendered.add_row(
-                plain(each.path), check.name, _STATES[check.state], plain(check.expected), plain(check.found)
+                plain(file.path), check.name, _STATES[check.state], plain(check.expected), plain(check.found)
             )
-        if each.replaced:
-            rendered.add_row(plain(each.path), "object", "[yellow]replaced on S3 since[/]", "", "")
-    wrong = [f"[red]{plain(each.path)}: {plain(each.problem)}[/]" for each in files if each.problem]
+        if file.replaced:
+            rendered.add_row(plain(file.path), "object", "[yellow]replaced on S3 since[/]", "", "")
+    wrong = [f"[red]{plain(file.path)}: {plain(file.problem)}[/]" for file in files if file.problem]
     return Group(rendered, *wrong, _verdict(files))
 
 
 def _verdict(files: Sequence[Verified]) -> str:
     from platform_resources.storage.objects.integrity import whole
 
-    differs = sum(not whole(each.checks) for each in files)
-    wrong = sum(bool(each.problem) and whole(each.checks) for each in files)
-    told = [f"{differs:,} differ"] * bool(differs) + [f"{wrong:,} gone, or not to be compared"] * bool(wrong)
-    good = f"{sum(each.ok for each in files)} of {count(len(files), 'file')} as S3 said"
-    return f"[red]{'; '.join([good, *told])}[/]" if told else f"[green]{good}[/]"
+    differs = sum(not whole(file.checks) for file in files)
+    wrong = sum(bool(file.problem) and whole(file.checks) for file in files)
+    complaints = [f"{differs:,} differ"] * bool(differs) + [f"{wrong:,} gone, or not to be compared"] * bool(wrong)
+    good = f"{sum(file.ok for file in files)} of {count(len(files), 'file')} as S3 said"
+    return f"[red]{'; '.join([good, *complaints])}[/]" if complaints else f"[green]{good}[/]"
 
 
 def _diagnosis_table(diagnosis: Diagnosis, *, record: bool) -> RenderableType:
-    """A line a probe, and what follows."""
+    """Return a line a probe, and what follows."""
     rendered = table("probe", "passed", "needed for", "seen", fixed=("probe", "passed", "needed for"))
-    for each in diagnosis.probes:
-        rendered.add_row(each.name, _PASSED[each.passed], each.needed_for, plain(each.told))
+    for probe in diagnosis.probes:
+        rendered.add_row(probe.name, _PASSED[probe.passed], probe.needed_for, plain(probe.told))
     safe = {
         True: "[green]Table commits are safe here.[/]",
         False: "[red]Table commits get lost here.[/]" + (" Tables are refused from now on." if record else ""),
@@ -245,7 +245,7 @@ def _diagnosis_table(diagnosis: Diagnosis, *, record: bool) -> RenderableType:
 
 
 def _sum(objects: Sequence[S3Object]) -> str:
-    return f"{count(len(objects), 'object')}, {sum(each.size_bytes for each in objects):,} bytes"
+    return f"{count(len(objects), 'object')}, {sum(s3_object.size_bytes for s3_object in objects):,} bytes"
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def performance(
     run: Annotated[str | None, typer.Option(help="Show what a run waited for, by its id.")] = None,
     json: Json = False,
 ) -> None:
-    """Shows durations, throughput, memory, bytes and cost over the last hours, and what is slower than it was."""
+    """Show durations, throughput, memory, bytes and cost over the last hours, and what is slower than it was."""
     from datetime import UTC, datetime
 
     from platform_assets.entrypoints.locations import open_location
@@ -48,14 +48,14 @@ def _table(facts: "list[Performance]") -> "RenderableType":
 
     numbers = ("RUNS", "MEDIAN", "SLOWEST", "ROWS/S", "MEMORY", "COST")
     rendered = table("DATASET", *numbers, "SLOWER", numbers=numbers, fixed=("DATASET",))
-    for each in facts:
-        last = each.last
+    for fact in facts:
+        last = fact.last
         rate = last.rows_per_second if last else None
         memory = last.peak_memory_bytes if last else None
         rendered.add_row(
-            each.name, number(each.runs), _seconds(each.median_seconds), _seconds(each.slowest_seconds),
+            fact.name, number(fact.runs), _seconds(fact.median_seconds), _seconds(fact.slowest_seconds),
             number(None if rate is None else round(rate)), "-" if memory is None else size(memory),
-            f"${each.cost:.6f}", _slower(each),
+            f"${fact.cost:.6f}", _slower(fact),
         )  # fmt: skip
     return rendered
 
@@ -66,14 +66,14 @@ def _slower(facts: "Performance") -> str:
 
 
 def _plot(facts: "list[Performance]") -> "RenderableType":
-    """The runs of one dataset, a bar each by its seconds."""
+    """Return the runs of one dataset, a bar each by its seconds."""
     from platform_assets.entrypoints.screen import number, size, table
 
     numbers = ("SECONDS", "ROWS", "ROWS/S", "MEMORY", "BYTES")
     rendered = table("AT", "RUN", *numbers, "", numbers=numbers, fixed=("AT", "RUN"))
-    (each,) = facts
-    longest = each.slowest_seconds or 1.0
-    for making in each.history:
+    (dataset,) = facts
+    longest = dataset.slowest_seconds or 1.0
+    for making in dataset.history:
         rate, memory, written = making.rows_per_second, making.peak_memory_bytes, making.size_bytes
         rendered.add_row(
             f"{making.at:%Y-%m-%d %H:%M}", making.run_id[:8], _seconds(making.seconds), number(making.rows),
@@ -81,19 +81,19 @@ def _plot(facts: "list[Performance]") -> "RenderableType":
             "-" if written is None else size(written),
             "█" * max(1, round(_BAR * (making.seconds or 0) / longest)) if making.seconds is not None else "",
         )  # fmt: skip
-    rendered.caption = f"slower: {_slower(each)}"
+    rendered.caption = f"slower: {_slower(dataset)}"
     return rendered
 
 
-def _path(found: "RunPath") -> "RenderableType":
+def _path(run_path: "RunPath") -> "RenderableType":
     from platform_assets.entrypoints.screen import table
 
     rendered = table("STEP", "START", "SECONDS", "", numbers=("START", "SECONDS"), fixed=("STEP",))
-    for step in found.path:
-        before = " " * round(_BAR * step.start / found.seconds) if found.seconds else ""
-        bar = "█" * max(1, round(_BAR * (step.end - step.start) / found.seconds)) if found.seconds else ""
+    for step in run_path.path:
+        before = " " * round(_BAR * step.start / run_path.seconds) if run_path.seconds else ""
+        bar = "█" * max(1, round(_BAR * (step.end - step.start) / run_path.seconds)) if run_path.seconds else ""
         rendered.add_row(step.name, _seconds(step.start), _seconds(step.end - step.start), before + bar)
-    rendered.caption = f"run {found.run_id} took {found.seconds:.1f} s"
+    rendered.caption = f"run {run_path.run_id} took {run_path.seconds:.1f} s"
     return rendered
 
 

@@ -19,7 +19,7 @@ def register(
     contract: Annotated[str, typer.Argument(metavar="DATASET|FILE", help="A declared dataset, or an ODCS file.")],
     json: Json = False,
 ) -> None:
-    """Registers a version of a product, by its declaration or by a file of the standard; each version once."""
+    """Register a version of a product, by its declaration or by a file of the standard; each version once."""
     from pathlib import Path
 
     from platform_assets.entrypoints.locations import open_location
@@ -36,7 +36,7 @@ def register(
 
 @commands.command("list")
 def list_all(context: typer.Context, json: Json = False) -> None:
-    """Lists what is registered or declared, with its versions and how many read it."""
+    """List what is registered or declared, with its versions and how many read it."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import joined, print_json, screen, table
     from platform_assets.operations.lineage import location_lineage
@@ -44,21 +44,25 @@ def list_all(context: typer.Context, json: Json = False) -> None:
 
     location = open_location(context.obj)
     products, lineage = Products(location), location_lineage(location)
-    told = [products.describe(name, lineage) for name in products.names()]
+    descriptions = [products.describe(name, lineage) for name in products.names()]
     if json:
-        print_json(told)
+        print_json(descriptions)
         return
     rows = table("PRODUCT", "VERSION", "REGISTERED", "OWNER", "CONSUMERS", numbers=("CONSUMERS",), fixed=("PRODUCT",))
-    for each in told:
+    for description in descriptions:
         rows.add_row(
-            each["name"], each["version"], joined(each["versions"]), each["owner"], str(len(each["consumers"]))
+            description["name"],
+            description["version"],
+            joined(description["versions"]),
+            description["owner"],
+            str(len(description["consumers"])),
         )
     screen().print(rows)
 
 
 @commands.command()
 def show(context: typer.Context, name: Product, json: Json = False) -> None:
-    """Shows a product as the Open Data Product Standard describes one."""
+    """Show a product as the Open Data Product Standard describes one."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json
     from platform_assets.operations.products import Products
@@ -83,11 +87,11 @@ def compliance(context: typer.Context, name: Product, json: Json = False) -> Non
         print_json(judged)
     else:
         rows = table("PART", "NAME", "KEPT", "EVIDENCE", fixed=("PART",))
-        for each in judged["findings"]:
-            rows.add_row(each["part"], each["name"], "yes" if each["passed"] else "no", each["detail"])
+        for finding in judged["findings"]:
+            rows.add_row(finding["part"], finding["name"], "yes" if finding["passed"] else "no", finding["detail"])
         console = screen()
-        kept = "complies" if judged["passed"] else "does not comply"
-        console.print(f"{name} {judged['version']} {kept}, over {judged['row_count']:,} rows", markup=False)
+        outcome = "complies" if judged["passed"] else "does not comply"
+        console.print(f"{name} {judged['version']} {outcome}, over {judged['row_count']:,} rows", markup=False)
         console.print(rows)
     if not judged["passed"]:
         raise typer.Exit(code=1)

@@ -55,27 +55,27 @@ def _listing(measured: "Profile") -> "Group":
     from rich.markup import escape
 
     from platform_assets.entrypoints.screen import table
-    from platform_core.quality.profile_page import distinct_text, lengths_text, shown, summary, text_of
+    from platform_core.quality.profile_page import distinct_text, lengths_text, masked_text, summary, text_of
 
-    made = table(
+    rendered = table(
         "COLUMN", "TYPE", "NULLS", "DISTINCT", "LEAST", "MEDIAN", "GREATEST", "MEAN", "LENGTH", "MOST FREQUENT",
         numbers=("NULLS", "DISTINCT"), fixed=("COLUMN",),
     )  # fmt: skip
-    for each in measured.columns:
-        top = ", ".join(f"{text_of(value)} ({count:,})" for value, count in each.top[:3])
-        median = each.quantiles.get("p50")
-        least, middle, greatest = (shown(each, value) for value in (each.minimum, median, each.maximum))
-        last = top or (f"personal data: {each.pii}" if each.pii else "-")
-        made.add_row(
-            *map(escape, (each.name, each.type.split("(")[0], f"{each.null_share:.1%}", distinct_text(each))),
-            *map(escape, (least, middle, greatest, text_of(each.mean), lengths_text(each), last)),
+    for column in measured.columns:
+        top = ", ".join(f"{text_of(value)} ({count:,})" for value, count in column.top[:3])
+        median = column.quantiles.get("p50")
+        least, middle, greatest = (masked_text(column, value) for value in (column.minimum, median, column.maximum))
+        last = top or (f"personal data: {column.pii}" if column.pii else "-")
+        rendered.add_row(
+            *map(escape, (column.name, column.type.split("(")[0], f"{column.null_share:.1%}", distinct_text(column))),
+            *map(escape, (least, middle, greatest, text_of(column.mean), lengths_text(column), last)),
         )
     pairs = measured.correlations[:5]
     correlated = [f"{one} ~ {other} {value:+.2f}" for one, other, value in pairs]
-    told: list[RenderableType] = [escape(f"{measured.name}: {summary(measured)}"), made]
+    renderables: list[RenderableType] = [escape(f"{measured.name}: {summary(measured)}"), rendered]
     if correlated:
-        told.append(escape(f"correlated: {'; '.join(correlated)}"))
+        renderables.append(escape(f"correlated: {'; '.join(correlated)}"))
     if measured.partitions:
         keys = list(measured.partitions)
-        told.append(f"partitions: {len(keys)}, {keys[0]} to {keys[-1]}")
-    return Group(*told)
+        renderables.append(f"partitions: {len(keys)}, {keys[0]} to {keys[-1]}")
+    return Group(*renderables)

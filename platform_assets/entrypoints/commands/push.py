@@ -26,7 +26,7 @@ def grant(
     datasets: Annotated[list[str], typer.Argument(help="Names or patterns, such as 'commerce/*'.")],
     rate: Annotated[int, typer.Option(min=0, help="Records a second that each gateway takes of it; 0 for any.")] = 0,
 ) -> None:
-    """Prints a new token, once; one of that name before is worth nothing any more."""
+    """Print a new token, once; one of that name before is worth nothing any more."""
     import time
 
     from platform_assets.operations.push import ledger_of
@@ -37,7 +37,7 @@ def grant(
 
 @commands.command("list")
 def list_tokens(json: Json = False) -> None:  # noqa: FBT002 - a flag
-    """Lists who may push to which datasets."""
+    """List who may push to which datasets."""
     from platform_assets.operations.push import ledger_of
     from platform_resources.settings import Settings
 

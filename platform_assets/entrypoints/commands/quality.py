@@ -20,34 +20,34 @@ def history(
     metric: Annotated[str | None, typer.Option(help="Only this metric, such as null_rate.")] = None,
     json: Json = False,
 ) -> None:
-    """Shows what each run measured, and the score by dimension."""
+    """Show what each run measured, and the score by dimension."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json, screen, table
     from platform_assets.operations.datasets import find_dataset
     from platform_assets.operations.quality import quality_history
 
     location = open_location(context.obj)
-    found = quality_history(location, find_dataset(location.catalog, name), column=column, metric=metric)
+    quality = quality_history(location, find_dataset(location.catalog, name), column=column, metric=metric)
     if json:
-        print_json(found)
+        print_json(quality)
         return
-    made = table(
+    rendered = table(
         "AT", "PARTITION", "COLUMN", "METRIC", "VALUE", "EXPECTED", "", numbers=("VALUE",), fixed=("METRIC",)
     )  # fmt: skip
-    for row in found.measurements:
+    for row in quality.measurements:
         words = {"high": row.high, "odd": row.odd, "left out": row.left_out}
         mark = ", ".join(f"[yellow]{word}[/]" for word, is_so in words.items() if is_so)
         band = "" if row.low_expected is None else f"{row.low_expected:,.4g} to {row.high_expected:,.4g}"
         at = f"{row.at:%Y-%m-%d %H:%M:%S}"
-        made.add_row(at, row.partition, row.column, row.metric, f"{row.value:,.4g}", band, mark)
+        rendered.add_row(at, row.partition, row.column, row.metric, f"{row.value:,.4g}", band, mark)
     console = screen()
-    console.print(made)
-    if found.age_hours is not None:
-        old = "old" if found.age_hours > found.age_limit_hours else "fresh"
-        console.print(f"{old}: materialised {found.age_hours:,.1f} h ago, of {found.age_limit_hours:g} h at most")
-    if found.score.total is not None:
-        parts = " + ".join(f"{part} {value:.1f}" for part, value in found.score.dimensions.items())
-        console.print(f"score {found.score.total:.1f} = ({parts}) / {len(found.score.dimensions)}")
+    console.print(rendered)
+    if quality.age_hours is not None:
+        old = "old" if quality.age_hours > quality.age_limit_hours else "fresh"
+        console.print(f"{old}: materialised {quality.age_hours:,.1f} h ago, of {quality.age_limit_hours:g} h at most")
+    if quality.score.total is not None:
+        parts = " + ".join(f"{part} {value:.1f}" for part, value in quality.score.dimensions.items())
+        console.print(f"score {quality.score.total:.1f} = ({parts}) / {len(quality.score.dimensions)}")
 
 
 @commands.command()
@@ -60,7 +60,7 @@ def failures(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Lists the rows set aside by file, row and rule, in the words of whoever sent them; personal data is masked."""
+    """List the rows set aside by file, row and rule, in the words of whoever sent them; personal data is masked."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_json, screen, table
     from platform_assets.operations.datasets import find_dataset
@@ -68,15 +68,17 @@ def failures(
     from platform_assets.operations.supplier_report import supplier_csv, supplier_page
 
     location = open_location(context.obj)
-    found = supplier_failures(location, find_dataset(location.catalog, name), source=source)
+    failed_rows = supplier_failures(location, find_dataset(location.catalog, name), source=source)
     if for_supplier is not None:
         is_page = for_supplier.suffix == ".html"
-        for_supplier.write_text(supplier_page(name, found) if is_page else supplier_csv(found), encoding="utf-8")
+        for_supplier.write_text(
+            supplier_page(name, failed_rows) if is_page else supplier_csv(failed_rows), encoding="utf-8"
+        )
     if json:
-        print_json(found)
+        print_json(failed_rows)
         return
-    made = table("FILE", "ROW", "RULE", "VALUES", numbers=("ROW",))
-    for each in found:
-        values = ", ".join(f"{column} {value}" for column, value in each.values.items())
-        made.add_row(each.source, "-" if each.row is None else f"{each.row:,}", each.sentence, values)
-    screen().print(made)
+    rendered = table("FILE", "ROW", "RULE", "VALUES", numbers=("ROW",))
+    for failure in failed_rows:
+        values = ", ".join(f"{column} {value}" for column, value in failure.values.items())
+        rendered.add_row(failure.source, "-" if failure.row is None else f"{failure.row:,}", failure.sentence, values)
+    screen().print(rendered)

@@ -65,7 +65,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=0, help="Rows in the table; 0 for all. JSON has all.")] = 50,
     json: Json = False,
 ) -> None:
-    """Lists what was set aside, oldest first."""
+    """List what was set aside, oldest first."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.envelopes import list_envelopes
 
@@ -83,7 +83,7 @@ def show(
     unmask: Annotated[bool, typer.Option("--unmask", help="Show personal data; in development only.")] = False,
     json: Json = False,
 ) -> None:
-    """Shows one envelope: the row as it came, why it was refused, its fix; personal data is masked."""
+    """Show one envelope: the row as it came, why it was refused, its fix; personal data is masked."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.envelopes import envelope_json, read_envelope
 
@@ -129,7 +129,7 @@ def replay(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Merges rows if the rules let them now: as a Dagster backfill, or in this process where no daemon is alive."""
+    """Merge rows if the rules let them now: as a Dagster backfill, or in this process where no daemon is alive."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.replays import replay_envelopes
 
@@ -159,17 +159,21 @@ def discard(
 
 
 def _list_table(envelopes: Sequence[Envelope], *, limit: int, decision: str, now: datetime) -> RenderableType:
-    """The list of envelopes, the first `limit` of them; all for 0."""
+    """Return the list of envelopes, the first `limit` of them; all for 0."""
     if not envelopes:
         return _NOTHING[decision]
     listed = envelopes[:limit] if limit else envelopes
     several = decision == "all"
     columns = ["id", "dataset", "breaks", "row", *(["decision"] if several else []), "since"]
     rendered = table(*columns, fixed=("id", "dataset", "since"))
-    for each in listed:
-        decided = [_decision(each)] if several else []
-        breaks = f"{joined(each.rules)}{' [green](fixed)[/]' if each.fixed and each.decision == 'open' else ''}"
-        rendered.add_row(each.id, each.dataset, breaks, _place(each), *decided, ago(each.quarantined_at, now))
+    for envelope in listed:
+        decided = [_decision(envelope)] if several else []
+        breaks = (
+            f"{joined(envelope.rules)}{' [green](fixed)[/]' if envelope.fixed and envelope.decision == 'open' else ''}"
+        )
+        rendered.add_row(
+            envelope.id, envelope.dataset, breaks, _place(envelope), *decided, ago(envelope.quarantined_at, now)
+        )
     rest = len(envelopes) - len(listed)
     return Group(rendered, f"\n[dim]and {rest:,} more: --limit 0 shows all[/]") if rest else rendered
 
@@ -200,18 +204,18 @@ _MASKED = "•••"
 
 
 def _facts(opened: OpenedEnvelope, now: datetime) -> Iterator[tuple[str, str]]:
-    each = opened.envelope
-    yield "envelope", f"[bold]{each.id}[/] of {each.dataset}"
-    yield "decision", f"{each.decision}{f': {plain(opened.note)}' if opened.note else ''}"
-    for rule in each.rules:
+    envelope = opened.envelope
+    yield "envelope", f"[bold]{envelope.id}[/] of {envelope.dataset}"
+    yield "decision", f"{envelope.decision}{f': {plain(opened.note)}' if opened.note else ''}"
+    for rule in envelope.rules:
         label = opened.labels.get(rule)
         yield "breaks", f"[red]{rule}[/]{f': {plain(label)}' if label else ' (no rule of the contract any more)'}"
     if not opened.reason.startswith("broken: "):  # which says no more than the rules do
         yield "because", plain(opened.reason)
-    yield "came from", _place(each)
-    if each.partition:
-        yield "partition", each.partition
-    yield "set aside", at(each.quarantined_at, now)
+    yield "came from", _place(envelope)
+    if envelope.partition:
+        yield "partition", envelope.partition
+    yield "set aside", at(envelope.quarantined_at, now)
     yield "by run", opened.run_id
 
 
@@ -229,7 +233,7 @@ def _row(opened: OpenedEnvelope, payload: Mapping[str, Any]) -> Table:
 
 
 def _fix_text(fix: RecordedFix) -> str:
-    """What a fix did, and whether it is enough."""
+    """Return what a fix did, and whether it is enough."""
     change = f"{fix.dataset}: envelope {fix.id} differs from the row as it came in {joined(fix.changed, 'nothing')}."
     if not fix.breaks:
         return f"{change}\nBy itself it breaks no rule now. Next: platform quarantine replay {fix.dataset} {fix.id}"
@@ -238,17 +242,20 @@ def _fix_text(fix: RecordedFix) -> str:
 
 
 def _replay_table(replay: Replay) -> RenderableType:
-    """What became of each row, and in which run or backfill."""
+    """Return what became of each row, and in which run or backfill."""
     if not replay.rows:
         return f"{replay.dataset}: nothing is set aside, so nothing was replayed."
-    reasons = [_because(each) for each in replay.rows]
+    reasons = [_because(row) for row in replay.rows]
     because = ("because",) if any(reasons) else ()
     rendered = table("id", "outcome", *because, "row", fixed=("id", "outcome"))
-    for each, reason in zip(replay.rows, reasons, strict=True):
+    for outcome, reason in zip(replay.rows, reasons, strict=True):
         rendered.add_row(
-            each.id, _OUTCOME[each.outcome], *([reason] if because else []), _outcome_place(replay.dataset, each)
+            outcome.id,
+            _OUTCOME[outcome.outcome],
+            *([reason] if because else []),
+            _outcome_place(replay.dataset, outcome),
         )
-    counts = Counter(each.outcome for each in replay.rows)
+    counts = Counter(row.outcome for row in replay.rows)
     total = ", ".join(f"{many:,} {_PLAIN[outcome]}" for outcome, many in counts.items())
     return Group(rendered, f"\n{total}{_by(replay)}")
 
@@ -263,17 +270,17 @@ _PLAIN = {
 }
 
 
-def _because(each: Outcome) -> str:
-    if each.outcome == "missing":
+def _because(outcome: Outcome) -> str:
+    if outcome.outcome == "missing":
         return "land the file again, or discard it"
-    if each.outcome != "refused":
+    if outcome.outcome != "refused":
         return ""
-    return plain(each.reason) if each.position is None else joined(each.rules)
+    return plain(outcome.reason) if outcome.position is None else joined(outcome.rules)
 
 
-def _outcome_place(dataset: str, each: Outcome) -> str:
-    name = plain(each.source.removeprefix(f"{dataset.partition('/')[0]}/"))
-    return f"{name}, whole file" if each.position is None else f"{name}:{each.position}"
+def _outcome_place(dataset: str, outcome: Outcome) -> str:
+    name = plain(outcome.source.removeprefix(f"{dataset.partition('/')[0]}/"))
+    return f"{name}, whole file" if outcome.position is None else f"{name}:{outcome.position}"
 
 
 def _by(replay: Replay) -> str:

@@ -20,7 +20,7 @@ def reconcile(
     most_share: Annotated[float, typer.Option(min=0, max=1, help="Share of rows that a sweep may delete.")] = 0.1,
     json: Json = False,
 ) -> None:
-    """Compares a dataset with its database: rows, keys, and a checksum of each column."""
+    """Compare a dataset with its database: rows, keys, and a checksum of each column."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.screen import print_result
     from platform_assets.operations.instance import open_instance

@@ -21,7 +21,7 @@ def report(
     profiles: Annotated[bool, typer.Option("--profiles/--no-profiles", help="Read the tables for profiles.")] = True,
     json: Json = False,
 ) -> None:
-    """Writes a site that opens from disk: contracts, rules, verdicts, quality over time, lineage, profiles."""
+    """Write a site that opens from disk: contracts, rules, verdicts, quality over time, lineage, profiles."""
     from datetime import UTC, datetime
 
     from platform_assets.entrypoints.locations import open_location

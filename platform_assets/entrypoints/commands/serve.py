@@ -31,7 +31,7 @@ def metrics(
     every: Annotated[float, typer.Option(min=0, help="Seconds for which a page is kept.")] = 15,
     once: Annotated[bool, typer.Option("--once", help="Print the page and end.")] = False,
 ) -> None:
-    """Serves runs, datasets, checks, quarantines, ticks and daemons at /metrics, as OpenMetrics."""
+    """Serve runs, datasets, checks, quarantines, ticks and daemons at /metrics, as OpenMetrics."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.metrics import Exporter, render_metrics
 
@@ -55,7 +55,7 @@ def push(
     most_requests: Annotated[int, typer.Option(min=1, help="Requests at work at once.")] = 16,
     most_lag: Annotated[int, typer.Option(min=0, help="Messages that the worker may be behind.")] = 1_000_000,
 ) -> None:
-    """Takes records in at POST /datasets/DOMAIN/DATASET: judged at the door, durable before they are acknowledged."""
+    """Take records in at POST /datasets/DOMAIN/DATASET: judged at the door, durable before they are acknowledged."""
     import uvicorn
 
     from platform_assets.entrypoints.locations import open_location
@@ -81,7 +81,7 @@ def catalog(
     name: Annotated[list[str] | None, typer.Option(help="A name under which it answers, beside the address.")] = None,
     mcp: Annotated[bool, typer.Option("--mcp", help="Talk to an assistant over standard input instead.")] = False,
 ) -> None:
-    """Serves the catalog: pages, an API with OpenAPI, and a door for assistants at /mcp."""
+    """Serve the catalog: pages, an API with OpenAPI, and a door for assistants at /mcp."""
     import sys
 
     from platform_assets.entrypoints.catalog.mcp import answer_lines
@@ -90,9 +90,9 @@ def catalog(
     from platform_assets.operations.catalog import PlatformCatalog
 
     location = open_location(context.obj)
-    held = PlatformCatalog(location, keep_seconds=every)
+    platform_catalog = PlatformCatalog(location, keep_seconds=every)
     if mcp:
-        for line in answer_lines(held, sys.stdin):
+        for line in answer_lines(platform_catalog, sys.stdin):
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
         return
@@ -104,9 +104,9 @@ def catalog(
     if not tokens.scopes and host not in _LOOPBACK:
         fix = "set PLATFORM_CATALOG_TOKENS, or listen on 127.0.0.1"
         raise typer.BadParameter(f"{host} is no loopback address, and nobody needs a token. Fix: {fix}.")
-    app = build_app(held, tokens, hosts=("localhost", *_LOOPBACK, host, *(name or ())))
+    app = build_app(platform_catalog, tokens, hosts=("localhost", *_LOOPBACK, host, *(name or ())))
     typer.echo(f"The catalog: http://{host}:{port}/  (API: /api/openapi.json)")
-    Thread(target=held.keep_fresh, args=(Event(),), daemon=True).start()
+    Thread(target=platform_catalog.keep_fresh, args=(Event(),), daemon=True).start()
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
 
 

@@ -29,16 +29,18 @@ def sla(
     location = open_location(context.obj)
     if name is not None:
         find_dataset(location.catalog, name)
-    found = sla_of(location, datetime.now(UTC), days=days, name=name)
+    datasets = sla_of(location, datetime.now(UTC), days=days, name=name)
     if json:
-        print_json(found)
+        print_json(datasets)
     else:
-        made = table("DATASET", "PROMISE", "PROMISED", "KEPT", "BURN", "DETAIL", numbers=("BURN",), fixed=("DATASET",))
-        for each in found:
-            for promise in each.promises:
-                kept = {True: "yes", False: "NO", None: "-"}[promise.kept]
+        rendered = table(
+            "DATASET", "PROMISE", "PROMISED", "KEPT", "BURN", "DETAIL", numbers=("BURN",), fixed=("DATASET",)
+        )
+        for dataset in datasets:
+            for promise in dataset.promises:
+                kept_word = {True: "yes", False: "NO", None: "-"}[promise.kept]
                 burn = "-" if promise.burn is None else f"{promise.burn:.2f}"
-                made.add_row(each.name, promise.name, promise.promised, kept, burn, promise.detail)
-        screen().print(made)
-    if any(promise.kept is False for each in found for promise in each.promises):
+                rendered.add_row(dataset.name, promise.name, promise.promised, kept_word, burn, promise.detail)
+        screen().print(rendered)
+    if any(promise.kept is False for dataset in datasets for promise in dataset.promises):
         raise typer.Exit(1)

@@ -37,7 +37,7 @@ def run(
         int | None, typer.Option(help="Topics taken in at the same time, at most; as many as processors.", min=1)
     ] = None,
 ) -> None:
-    """Takes topics in until it is stopped by Ctrl+C or SIGTERM, and reports to Dagster."""
+    """Take topics in until it is stopped by Ctrl+C or SIGTERM, and reports to Dagster."""
     from dataclasses import replace
     from datetime import timedelta
 
@@ -54,7 +54,7 @@ def run(
 
 @commands.command()
 def status(context: typer.Context, json: Json = False) -> None:
-    """Shows how far each dataset is behind its topic, by partition, and how fast it is taken in."""
+    """Show how far each dataset is behind its topic, by partition, and how fast it is taken in."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.stream_requests import list_streams
 
@@ -111,7 +111,7 @@ def replay(
     from platform_assets.ingest.fold_replay import HistoryRequest
     from platform_assets.operations.history_replays import replay_history
 
-    edges = [None if each is None else each.replace(tzinfo=UTC) for each in (since, until)]
+    edges = [None if edge is None else edge.replace(tzinfo=UTC) for edge in (since, until)]
     request = HistoryRequest(since=edges[0], until=edges[1], restores=restore)
     replayed = replay_history(open_location(context.obj), dataset, request)
     print_result(replayed, _replay_line, json)
@@ -125,7 +125,7 @@ def read(
     dataset: DatasetName,
     out: Annotated[Path | None, typer.Argument(help="A Parquet file to write; the count alone without.")] = None,
 ) -> None:
-    """Reads a stream as of this moment: its table, and what the topic holds beyond it, by the same rules."""
+    """Read a stream as of this moment: its table, and what the topic holds beyond it, by the same rules."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.stream_requests import read_stream
 
@@ -143,7 +143,7 @@ def produce(
     generate: Annotated[int, typer.Option(help="Instead of a file: so many rows made from the contract.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Of generated rows.")] = 0,
 ) -> None:
-    """Sends the lines of a file, or generated rows, to a topic."""
+    """Send the lines of a file, or generated rows, to a topic."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.errors import RequestError
     from platform_assets.operations.stream_requests import send_file, send_generated

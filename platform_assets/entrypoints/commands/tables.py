@@ -54,7 +54,7 @@ def history(
     limit: Annotated[int, typer.Option(min=0, help="How many of the newest versions; 0 for all.")] = 20,
     json: Json = False,
 ) -> None:
-    """Lists the versions of a table, newest first: when, by what, how many rows and files."""
+    """List the versions of a table, newest first: when, by what, how many rows and files."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.tables import table_operations
 
@@ -64,7 +64,7 @@ def history(
 
 @commands.command()
 def statistics(context: typer.Context, name: DatasetName, which: Which = "table", json: Json = False) -> None:
-    """Counts files, sizes, rows and small files of the latest version, partition by partition."""
+    """Count files, sizes, rows and small files of the latest version, partition by partition."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.tables import table_operations
 
@@ -84,7 +84,7 @@ def read(  # noqa: PLR0913, PLR0917 - one parameter an option
     unmask: Annotated[bool, typer.Option("--unmask", help="Show personal data; in development only.")] = False,
     json: Json = False,
 ) -> None:
-    """Shows rows of a table as they are, or as they were at a version or an instant; personal data is masked."""
+    """Show rows of a table as they are, or as they were at a version or an instant; personal data is masked."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.tables import RowChoice, parse_instant, read_rows
 
@@ -118,7 +118,7 @@ def zorder(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Writes the rows anew so that those near in all of the columns share files, which a filter on them then skips."""
+    """Write the rows anew so that those near in all of the columns share files, which a filter on them then skips."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.tables import table_operations
 
@@ -137,7 +137,7 @@ def vacuum(
     apply: Apply = False,
     json: Json = False,
 ) -> None:
-    """Deletes files that no kept version needs, and what killed writers left; says so first, does it with --apply."""
+    """Delete files that no kept version needs, and what killed writers left; says so first, does it with --apply."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.tables import parse_retention, table_operations
 
@@ -177,7 +177,7 @@ def restore(
     apply: Apply = False,
     json: Json = False,
 ) -> None:
-    """Makes an earlier version current again, as a new version; says so first, does it with --apply."""
+    """Make an earlier version current again, as a new version; says so first, does it with --apply."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.errors import RequestError
     from platform_assets.operations.tables import parse_instant, table_operations
@@ -207,14 +207,18 @@ def _print_operation(result: OperationResult, *, json: bool, how: str = "--apply
 
 
 def _versions_table(versions: Sequence[TableVersion], now: datetime) -> Table:
-    """The history of a table, newest first."""
+    """Return the history of a table, newest first."""
     counted = ("rows in", "rows out", "files in", "files out")
     rendered = new_table("version", "at", "operation", *counted, "said", numbers=counted, fixed=("version", "at"))
-    for each in versions:
-        numbers = (each.rows_added, each.rows_deleted, each.files_added, each.files_removed)
-        details = joined([f"{name}={value}" for name, value in each.said.items()], "")
+    for version in versions:
+        numbers = (version.rows_added, version.rows_deleted, version.files_added, version.files_removed)
+        details = joined([f"{name}={value}" for name, value in version.said.items()], "")
         rendered.add_row(
-            each.version, instant_text(each.at, now), plain(each.operation), *map(number, numbers), plain(details)
+            version.version,
+            instant_text(version.at, now),
+            plain(version.operation),
+            *map(number, numbers),
+            plain(details),
         )
     return rendered
 
@@ -223,10 +227,10 @@ def _statistics_table(statistics: TableStatistics) -> Group:
     """Files and sizes, partition by partition."""
     counted = ("files", "size", "rows", "small files", "of size")
     rendered = new_table("partition", *counted, numbers=counted, fixed=("partition",))
-    for each in statistics.partitions[:_SHOWN_PARTITIONS]:
+    for partition in statistics.partitions[:_SHOWN_PARTITIONS]:
         rendered.add_row(
-            plain(each.partition or "-"), number(each.files), size(each.size_bytes), number(each.rows),
-            number(each.small_files), size(each.small_bytes),
+            plain(partition.partition or "-"), number(partition.files), size(partition.size_bytes),
+            number(partition.rows), number(partition.small_files), size(partition.small_bytes),
         )  # fmt: skip
     if len(statistics.partitions) > _SHOWN_PARTITIONS:
         rendered.add_row(f"[dim]and {len(statistics.partitions) - _SHOWN_PARTITIONS} more: --json shows all[/]")
@@ -245,13 +249,13 @@ def _rows_table(read: RowsRead) -> RenderableType:
     if not read.rows:
         return "no rows"
     rendered = new_table(*read.rows[0], fixed=read.rows[0])
-    for each in read.rows:
-        rendered.add_row(*(plain(value) for value in each.values()))
+    for row in read.rows:
+        rendered.add_row(*(plain(value) for value in row.values()))
     return Group(rendered, *(f"read as {plain(words)}" for words in read.conversions))
 
 
 def _result_text(result: OperationResult, *, how: str = "") -> Group:
-    """What an operation did, or would do and how to let it."""
+    """Return what an operation did, or would do and how to let it."""
     verb = _DONE[result.operation][0 if result.dry_run else 1]
     if not result.changed:
         return Group(f"[bold]{result.table}[/]  {result.operation}: nothing to do")

@@ -94,7 +94,7 @@ def run_test(  # noqa: PLR0913, PLR0917 - an option each
         print_json(tried.plain(report))
     else:
         screen().print(_page(report.steps))
-        for line in [*_report_lines(report), *_taken(stored), *tried.lines()]:
+        for line in [*_report_lines(report), *_origin_lines(stored), *tried.lines()]:
             screen().print(line, soft_wrap=True)
     if not tried.stands or not report.stands:
         raise typer.Exit(code=1)
@@ -112,8 +112,8 @@ class _Tried:
 
     @property
     def stands(self) -> bool:
-        found = all(finding.stands for findings in self.findings.values() for finding in findings)
-        return found and not any(each.missing or each.added for each in self.differences)
+        all_stand = all(finding.stands for findings in self.findings.values() for finding in findings)
+        return all_stand and not any(difference.missing or difference.added for difference in self.differences)
 
     def change(
         self,
@@ -153,8 +153,8 @@ class _Tried:
         incremental: bool,
     ) -> None:
         """Try other inputs than those that pass."""
-        inputs = {name for name, each in location.catalog.datasets.items()
-                  if each.source is None or not each.source.is_dbt}  # fmt: skip
+        inputs = {name for name, dataset in location.catalog.datasets.items()
+                  if dataset.source is None or not dataset.source.is_dbt}  # fmt: skip
         selected = [step.name for step in report.steps if step.selected and step.name in inputs]
         if not selected or not (edge_cases or faults or incremental):
             return
@@ -185,9 +185,17 @@ class _Tried:
 
     def lines(self) -> list[str]:
         """Tell everything in lines."""
-        kept = [f"{len(self.approved)} files of approved rows; look at them, and keep them"] if self.approved else []
+        approved_lines = (
+            [f"{len(self.approved)} files of approved rows; look at them, and keep them"] if self.approved else []
+        )
         untried = [f"  {name}: no deliveries tried, {reason}" for name, reason in self.untried.items()]
-        return [*kept, *_differing(self.differences), *_tried(self.findings), *_mutation(self.mutants), *untried]
+        return [
+            *approved_lines,
+            *_differing(self.differences),
+            *_trial_lines(self.findings),
+            *_mutation(self.mutants),
+            *untried,
+        ]
 
 
 def _stored(settings: "Settings", data: str | None, select: str, fallback: str, seed: int) -> "StoredRows | None":
@@ -199,7 +207,7 @@ def _stored(settings: "Settings", data: str | None, select: str, fallback: str, 
         raise typer.BadParameter("write latest, version=N or sample=ROWS", param_hint="--select")
     if how == "sample" and not number.isdigit():
         raise typer.BadParameter(f"{number!r} is no number of rows", param_hint="--select")
-    order = tuple(each.strip() for each in fallback.split(","))
+    order = tuple(word.strip() for word in fallback.split(","))
     refuse_unknown_fallbacks(order)
     if data is None:
         return None
@@ -216,7 +224,7 @@ def _stored(settings: "Settings", data: str | None, select: str, fallback: str, 
     return stored
 
 
-def _taken(stored: "StoredRows | None") -> list[str]:
+def _origin_lines(stored: "StoredRows | None") -> list[str]:
     """Tell where the rows of each input came from; what stood in for others in red."""
     from rich.markup import escape
 
@@ -228,19 +236,22 @@ def _taken(stored: "StoredRows | None") -> list[str]:
     ]
 
 
-def _tried(findings: "dict[str, list[Finding]]") -> list[str]:
+def _trial_lines(findings: "dict[str, list[Finding]]") -> list[str]:
     from rich.markup import escape
 
     lines = []
-    for title, found in findings.items():
-        lines.append(f"[bold]{title}[/]: {sum(each.stands for each in found)} of {len(found)} as they should")
-        for each in found:
-            if not each.stands:
-                noticed = ", ".join(each.noticed) or "nothing noticed it"
-                lines.append(f"  [red]{each.dataset}[/] {escape(each.what)}: {escape(noticed)}")
-            elif each.slipped:
+    for title, own_findings in findings.items():
+        lines.append(
+            f"[bold]{title}[/]: {sum(finding.stands for finding in own_findings)} of {len(own_findings)} as they should"
+        )
+        for finding in own_findings:
+            if not finding.stands:
+                noticed = ", ".join(finding.noticed) or "nothing noticed it"
+                lines.append(f"  [red]{finding.dataset}[/] {escape(finding.what)}: {escape(noticed)}")
+            elif finding.slipped:
                 lines.append(
-                    f"  [yellow]{each.dataset}[/] {escape(each.what)}: below, {', '.join(each.slipped)} saw nothing"
+                    f"  [yellow]{finding.dataset}[/] {escape(finding.what)}: below, "
+                    f"{', '.join(finding.slipped)} saw nothing"
                 )
     return lines
 
@@ -250,12 +261,17 @@ def _differing(differences: "list[Difference]") -> list[str]:
 
     if not differences:
         return []
-    equal = sum(not each.missing and not each.added for each in differences)
+    equal = sum(not difference.missing and not difference.added for difference in differences)
     lines = [f"[bold]Approved rows[/]: {equal} of {len(differences)} assets make them"]
-    for each in differences:
-        shown = [*(f"- {line}" for line in each.missing[:_SHOWN]), *(f"+ {line}" for line in each.added[:_SHOWN])]
+    for difference in differences:
+        shown = [
+            *(f"- {line}" for line in difference.missing[:_SHOWN]),
+            *(f"+ {line}" for line in difference.added[:_SHOWN]),
+        ]
         if shown:
-            lines.append(f"  [red]{each.asset}[/]: {len(each.missing)} rows lack, {len(each.added)} are others")
+            lines.append(
+                f"  [red]{difference.asset}[/]: {len(difference.missing)} rows lack, {len(difference.added)} are others"
+            )
             lines += [f"    {escape(line)}" for line in shown]
     return lines
 

@@ -51,7 +51,7 @@ def lifecycle(
     apply: Annotated[bool, typer.Option("--apply", help="Put the rules into the bucket.")] = False,
     json: Json = False,
 ) -> None:
-    """Compares the bucket's lifecycle rules with those that contracts and readings want."""
+    """Compare the bucket's lifecycle rules with those that contracts and readings want."""
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.operations.upkeep.actions import compare_lifecycles
 
@@ -74,7 +74,7 @@ def events(
     apply: Annotated[bool, typer.Option("--apply", help="Delete; else it is only counted.")] = False,
     json: Json = False,
 ) -> None:
-    """Makes Dagster's event log small: deletes old events that no asset's page needs."""
+    """Make Dagster's event log small: deletes old events that no asset's page needs."""
     from datetime import UTC, datetime, timedelta
 
     from platform_assets.entrypoints.locations import open_location
@@ -105,11 +105,11 @@ def _tables(survey: Mapping[str, Any]) -> Table:
     did = "done" if survey["applied"] else "to do"
     numbers = ("files", "size", "saves a month")
     rendered = table("table", "files", "size", "saves a month", did, numbers=numbers, fixed=("table",))
-    for each in survey["tables"]:
+    for entry in survey["tables"]:
         rendered.add_row(
-            each["table"], f"{each['files']:,}", size(each["size_bytes"]),
-            _dollars(sum(each["saves_a_month"].values())),
-            "[dim]nothing[/]" if each["told"] == "nothing" else plain(each["told"]),
+            entry["table"], f"{entry['files']:,}", size(entry["size_bytes"]),
+            _dollars(sum(entry["saves_a_month"].values())),
+            "[dim]nothing[/]" if entry["told"] == "nothing" else plain(entry["told"]),
         )  # fmt: skip
     return rendered
 
@@ -134,22 +134,24 @@ def _dollars(amount: float) -> str:
 
 
 def _rules(lifecycles: Lifecycles) -> Group:
-    """What becomes of each rule of the platform's, and why."""
+    """Return what becomes of each rule of the platform's, and why."""
     rendered = table("", "rule", "was", "is" if lifecycles.applied else "would be", fixed=("", "rule"))
-    for each in lifecycles.changes:
-        rendered.add_row(_CHANGES[each.change], plain(each.id), plain(_terms(each.before)), plain(_terms(each.after)))
+    for change in lifecycles.changes:
+        rendered.add_row(
+            _CHANGES[change.change], plain(change.id), plain(_terms(change.before)), plain(_terms(change.after))
+        )
     reasons = table("dataset", "why", fixed=("dataset",))
     for name, why in lifecycles.why.items():
         reasons.add_row(name, plain("; ".join(why)))
     done = "put into" if lifecycles.applied else "not yet in"
-    same = all(each.change == "keep" for each in lifecycles.changes)
+    same = all(change.change == "keep" for change in lifecycles.changes)
     last = "the bucket says all of it already" if same else f"{done} bucket {lifecycles.bucket}"
     others = count(lifecycles.others, "rule of others", "rules of others")
     return Group(rendered, "", reasons, "", f"{last}; {others} left alone; ${lifecycles.saves_a_year:.2f} a year saved")
 
 
 def _terms(rule: Mapping[str, Any] | None) -> str:
-    """What a rule says, without its name and status."""
+    """Return what a rule says, without its name and status."""
     if rule is None:
         return "-"
     words = [f"{move['StorageClass']} after {move['Days']} d" for move in rule.get("Transitions", ())]
@@ -170,6 +172,6 @@ def _advice(advice: Sequence[Advice]) -> RenderableType:
     if not advice:
         return "No advice: no table is of a bad size, none of the assets that ran three times asks for another machine."
     rendered = table("about", "do", "because", fixed=("about",))
-    for each in advice:
-        rendered.add_row(plain(each.subject), plain(each.do), plain(each.evidence))
+    for piece in advice:
+        rendered.add_row(plain(piece.subject), plain(piece.do), plain(piece.evidence))
     return rendered

@@ -29,7 +29,7 @@ def build_dbt_assets(
     project: Path | None,
     automation: dg.AutomationCondition[Any] | None = None,
 ) -> list[dg.AssetsDefinition]:
-    """The assets of a dbt project's models; none where the folder holds no project.
+    """Return the assets of a dbt project's models; none where the folder holds no project.
 
     The project is parsed when it or a contract changed, for a few seconds, and not otherwise.
 
@@ -44,7 +44,11 @@ def build_dbt_assets(
         ContractError: A model has the key of a dataset that is made otherwise, or a dataset's model is not there.
     """
     staged, models = staged_models(settings, catalog, project) if project is not None else (None, [])
-    declared = {name: each for name, each in catalog.datasets.items() if each.source is not None and each.source.is_dbt}
+    declared = {
+        name: dataset
+        for name, dataset in catalog.datasets.items()
+        if dataset.source is not None and dataset.source.is_dbt
+    }
     _refuse_doubles(catalog, models)
     if staged is None or project is None:
         _refuse_without_project(declared, project)
@@ -149,13 +153,13 @@ def _spec(model: Model, catalog: Catalog, automation: dg.AutomationCondition[Any
 
 
 def _with_contract(spec: dg.AssetSpec, dataset: Dataset) -> dg.AssetSpec:
-    """What the contract says of the asset, beside what dbt says of the model."""
-    said = attributes(dataset)
+    """Return what the contract says of the asset, beside what dbt says of the model."""
+    contract_attributes = attributes(dataset)
     return spec.replace_attributes(
         code_version=f"{dataset.version} {spec.code_version}",
         kinds={"dbt", "duckdb", dataset.store.format},
-        freshness_policy=said["freshness_policy"],
-    ).merge_attributes(metadata=said["metadata"], tags=said["tags"])
+        freshness_policy=contract_attributes["freshness_policy"],
+    ).merge_attributes(metadata=contract_attributes["metadata"], tags=contract_attributes["tags"])
 
 
 def _column_schema(model: Model) -> dg.TableSchema:

@@ -48,7 +48,7 @@ def build_models(
     lake: Lake,
     red_checks: RedChecks,
 ) -> Iterator[Result]:
-    """The events of building and testing the models and checks that the run selects.
+    """Yield the events of building and testing the models and checks that the run selects.
 
     Raises:
         dagster.Failure: A model could not be built, a test or rule of severity `error` failed, or what a model reads is
@@ -70,10 +70,10 @@ def build_models(
     file = DuckDBFile(staged.database)
     with staged.sole_writer():
         unbuilt = {mart.name: mart for model in chosen for mart in _marts_above(models, model, chosen)}
-        taken = {name: mart for name, mart in unbuilt.items() if _restore(mart, catalog, file, lake)}
+        restored = {name: mart for name, mart in unbuilt.items() if _restore(mart, catalog, file, lake)}
         complete = {model.relation for model in models} <= file.tables()
-        tested = checks if complete else _with_checks_above(models, chosen, checks, besides=taken)
-        arguments = _selection(chosen, [check for _, check in tested], taken.values(), complete=complete)
+        tested = checks if complete else _with_checks_above(models, chosen, checks, besides=restored)
+        arguments = _selection(chosen, [check for _, check in tested], restored.values(), complete=complete)
         with open_step(lake.settings, "dbt", context) as span:
             span.set(models=len(chosen), tests=sum(len(check.tests) for _, check in checks))
             personal = PersonalData(staged.manifest())
@@ -93,8 +93,8 @@ def build_models(
                 refused[model.name] = f"not written, for {above} is refused. Fix: mend {above}."
             elif model.name in catalog.datasets:
                 rows = pl.DataFrame(file.read(model.relation))
-                told = {"dbt_seconds": round(float(results[model.unique_id]["data"]["execution_time"]), 3)}
-                refused |= yield from mart_events(context, catalog, catalog[model.name], rows, lake, told)
+                dbt_facts = {"dbt_seconds": round(float(results[model.unique_id]["data"]["execution_time"]), 3)}
+                refused |= yield from mart_events(context, catalog, catalog[model.name], rows, lake, dbt_facts)
             else:
                 yield _output(model, file, lake, results[model.unique_id], personal)
         for model in chosen:
@@ -129,9 +129,9 @@ def _stopped(
     remaining = list(selected)
     while remaining:
         built = frozenset(dg.AssetKey(model.key) for model in remaining)
-        found = {model.name: red_checks.stopping(context.instance, dg.AssetKey(model.key), built=built)
+        red_by_model = {model.name: red_checks.stopping(context.instance, dg.AssetKey(model.key), built=built)
                  for model in remaining}  # fmt: skip
-        below = {name: red for name, red in found.items() if red}
+        below = {name: red for name, red in red_by_model.items() if red}
         lost = {model.key for model in selected if model.name in {*stopped, *below}}
         for model in remaining:
             if model.name not in below and (above := [key for key in model.deps if key in lost]):
@@ -144,18 +144,18 @@ def _stopped(
 
 
 def _marts_above(models: Sequence[Model], model: Model, chosen: Sequence[Model]) -> list[Model]:
-    """The marts that a model reads, through models that stay in DuckDB too, and that the run does not build."""
-    by_key = {each.key: each for each in models}
-    asked, seen, marts = list(model.deps), set[tuple[str, ...]](), []
-    while asked:
-        above = by_key.get(asked.pop())
-        if above is None or above.key in seen:
+    """Return the marts that a model reads, through models that stay in DuckDB too, and that the run does not build."""
+    by_key = {candidate.key: candidate for candidate in models}
+    waiting, visited, marts = list(model.deps), set[tuple[str, ...]](), []
+    while waiting:
+        above = by_key.get(waiting.pop())
+        if above is None or above.key in visited:
             continue
-        seen.add(above.key)
+        visited.add(above.key)
         if above.table is not None and above not in chosen:
             marts.append(above)
         else:
-            asked += above.deps
+            waiting += above.deps
     return marts
 
 
@@ -164,16 +164,16 @@ def _unwritten_above(models: Sequence[Model], chosen: Sequence[Model], catalog: 
 
     What dbt would make of it in passing, nobody would judge.
     """
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for model in chosen:
         marts = [mart.name for mart in _marts_above(models, model, chosen)
                  if mart.name in catalog.datasets and not lake.exists(_table(mart, catalog))]  # fmt: skip
         if marts:
-            found[model.name] = (
+            reasons[model.name] = (
                 f"not built, for it reads {', '.join(marts)}, which was never written. "
                 f"Fix: dg launch --assets {','.join([*marts, model.name])}"
             )
-    return found
+    return reasons
 
 
 def _restore(mart: Model, catalog: Catalog, file: DuckDBFile, lake: Lake) -> bool:
@@ -197,14 +197,17 @@ def _with_checks_above(
     *,
     besides: Mapping[str, Model],
 ) -> list[tuple[Model, Check]]:
-    """The checks, and all of the models that a new DuckDB file lacks: dbt builds those too, and their tests stop it."""
+    """Return the checks, and all of the models that a new DuckDB file lacks.
+
+    Dbt builds those too, and their tests stop it.
+    """
     by_key = {model.key: model for model in models}
-    asked, above = [key for model in chosen for key in model.deps], dict[str, Model]()
-    while asked:
-        model = by_key.get(asked.pop())
+    pending_keys, above = [key for model in chosen for key in model.deps], dict[str, Model]()
+    while pending_keys:
+        model = by_key.get(pending_keys.pop())
         if model is not None and model.name not in {*above, *besides} and model not in chosen:
             above[model.name] = model
-            asked += model.deps
+            pending_keys += model.deps
     return [*checks, *((model, check) for model in above.values() for check in model.checks)]
 
 
@@ -213,17 +216,25 @@ def _is_selected(context: dg.AssetExecutionContext, model: Model, check: Check) 
 
 
 def _selection(
-    models: Sequence[Model], checks: Sequence[Check], taken: Iterable[Model], *, complete: bool
+    models: Sequence[Model], checks: Sequence[Check], restored: Iterable[Model], *, complete: bool
 ) -> list[str]:
-    """The arguments for exactly these models and tests; in a DuckDB file that lacks models, for all they need too.
+    """Return the arguments for exactly these models and tests.
+
+    In a DuckDB file that lacks models, for all they need too.
 
     Marts that were taken from the lake are not built again.
     """
-    wanted = [*(model.selector for model in models), *(test for check in checks for test in check.tests)]
+    selectors = [*(model.selector for model in models), *(test for check in checks for test in check.tests)]
     upstream = "" if complete else "+"
-    marts = [model.selector for model in taken]
+    marts = [model.selector for model in restored]
     besides = ["--exclude", " ".join(marts)] if marts else []
-    return ["--select", " ".join(f"{upstream}{each}" for each in wanted), *besides, "--indirect-selection", "empty"]
+    return [
+        "--select",
+        " ".join(f"{upstream}{selector}" for selector in selectors),
+        *besides,
+        "--indirect-selection",
+        "empty",
+    ]
 
 
 def _tell(context: dg.AssetExecutionContext, event: Event) -> None:
@@ -252,7 +263,7 @@ def _check_results(
     checks: Sequence[tuple[Model, Check]],
     results: Mapping[str, Event],
 ) -> Iterator[dg.AssetCheckResult]:
-    """A result for each check whose tests ran; a test that dbt skipped says nothing."""
+    """Yield a result for each check whose tests ran; a test that dbt skipped says nothing."""
     translator = DagsterDbtTranslator()
     for model, check in checks:
         ran = [results[unique_id] for unique_id in check.unique_ids if unique_id in results]
@@ -261,23 +272,26 @@ def _check_results(
             continue
         for event in ran:
             message = DbtCoreCliEventMessage(raw_event=dict(event), event_history_metadata={})
-            for found in message.to_default_asset_events(manifest, translator, context):
-                if isinstance(found, dg.AssetCheckResult):
-                    yield found
+            for asset_event in message.to_default_asset_events(manifest, translator, context):
+                if isinstance(asset_event, dg.AssetCheckResult):
+                    yield asset_event
 
 
 def _source_result(model: Model, check: Check, ran: Sequence[Event]) -> dg.AssetCheckResult:
     """All tests of a source as one verdict: it fails with the first of severity `error`, and warns below that."""
     broken = [event for event in ran if _status(event) != "pass"]
     serious = [event for event in broken if _status(event) not in _GOOD_TEST]
-    told = [{"test": event["data"]["name"], "status": _status(event)} for event in broken]
+    broken_tests = [{"test": event["data"]["name"], "status": _status(event)} for event in broken]
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey(model.key),
         check_name=check.name,
         passed=not broken,
         severity=dg.AssetCheckSeverity.ERROR if serious else dg.AssetCheckSeverity.WARN,
         description=f"{len(ran) - len(broken)} of {len(ran)} tests of {check.source} pass",
-        metadata={"tests": len(ran), **({"broken": dg.MetadataValue.md(markdown_table(told))} if told else {})},
+        metadata={
+            "tests": len(ran),
+            **({"broken": dg.MetadataValue.md(markdown_table(broken_tests))} if broken_tests else {}),
+        },
     )
 
 
@@ -287,32 +301,35 @@ def _is_good(model: Model, checks: Sequence[tuple[Model, Check]], results: Mappi
     if model.table is None or not built:
         return built
     tests = [unique_id for owner, check in checks if owner is model for unique_id in check.unique_ids]
-    return all(each in results and _status(results[each]) in _GOOD_TEST for each in tests)
+    return all(test in results and _status(results[test]) in _GOOD_TEST for test in tests)
 
 
 def _in_order(models: Sequence[Model], results: Mapping[str, Event]) -> list[Model]:
-    """The models as dbt built them: Dagster wants what is upstream first."""
+    """Return the models as dbt built them: Dagster wants what is upstream first."""
     order = list(results)
-    return sorted(models, key=lambda each: order.index(each.unique_id))
+    return sorted(models, key=lambda model: order.index(model.unique_id))
 
 
 def _output(model: Model, file: DuckDBFile, lake: Lake, built: Event, personal: PersonalData) -> dg.Output[Any]:
-    """The model's rows as Arrow where they go to the lake, and nothing to write where the lake has them already."""
-    told: dict[str, Any] = {"dbt_seconds": round(float(built["data"]["execution_time"]), 3)}
+    """Return the model's rows as Arrow where they go to the lake.
+
+    And nothing to write where the lake has them already.
+    """
+    metadata: dict[str, Any] = {"dbt_seconds": round(float(built["data"]["execution_time"]), 3)}
     name = dg.AssetKey(model.key).to_python_identifier()
     if model.table is None:
-        return dg.Output(None, name, metadata={**told, "dagster/row_count": file.count(model.relation)})
+        return dg.Output(None, name, metadata={**metadata, "dagster/row_count": file.count(model.relation)})
     rows = file.read(model.relation)
     shown = personal.shown(model.unique_id, rows.column_names)
     preview = [
         {name: value if name in shown or value is None else MASK for name, value in row.items()}
         for row in rows.slice(0, _PREVIEW_ROWS).to_pylist()
     ]
-    told["preview"] = dg.MetadataValue.md(markdown_table(preview))
+    metadata["preview"] = dg.MetadataValue.md(markdown_table(preview))
     if not _is_new(lake, mart_spec(model), rows):
         facts = {"dagster/row_count": rows.num_rows, "rows_written": 0, "table_changed": False}
-        return dg.Output(None, name, metadata={**told, **facts})
-    return dg.Output(rows, name, metadata=told)
+        return dg.Output(None, name, metadata={**metadata, **facts})
+    return dg.Output(rows, name, metadata=metadata)
 
 
 def _is_new(lake: Lake, spec: TableSpec, rows: "pa.Table") -> bool:
@@ -322,14 +339,14 @@ def _is_new(lake: Lake, spec: TableSpec, rows: "pa.Table") -> bool:
 def _refuse_failure(
     invocation: Invocation | None, stopped: Mapping[str, Sequence[RedCheck]], refused: Mapping[str, str]
 ) -> None:
-    told = []
+    reasons = []
     if invocation is not None and not invocation.success:
-        told.append(
+        reasons.append(
             "dbt: a model could not be built or a test failed; its tables in the lake stay as they were. "
             "Fix: correct what dbt names, then materialise again."
         )
-        told += invocation.errors
-    told += [f"{name}: {blame(red)}" for name, red in stopped.items()]
-    told += [f"{name}: {reason}" for name, reason in refused.items()]
-    if told:
-        raise dg.Failure("\n".join(told), allow_retries=False)
+        reasons += invocation.errors
+    reasons += [f"{name}: {blame(red)}" for name, red in stopped.items()]
+    reasons += [f"{name}: {reason}" for name, reason in refused.items()]
+    if reasons:
+        raise dg.Failure("\n".join(reasons), allow_retries=False)

@@ -52,8 +52,8 @@ def mart_events(
     broken = stopping(dataset, intake.results, must_be_read=True)
     if broken:
         yield from _selected(context, dataset, intake.results)
-        told = "; ".join(describe(result).rstrip(".") for result in broken)
-        return {dataset.name: f"nothing was written, the last good table stays. {told}. Fix: mend the model."}
+        verdict_text = "; ".join(describe(result).rstrip(".") for result in broken)
+        return {dataset.name: f"nothing was written, the last good table stays. {verdict_text}. Fix: mend the model."}
     frame = intake.valid.drop(PROVENANCE)
     counts = {"valid": frame.height, "quarantined": 0, "superseded": 0}
     metadata = {**facts, **judged_metadata(dataset, [intake], frame, counts)}
@@ -90,7 +90,7 @@ def _judged(
 def _selected(
     context: dg.AssetExecutionContext, dataset: Dataset, results: Iterable[RuleResult]
 ) -> Iterable[dg.AssetCheckResult]:
-    """The results of the checks that the run selects."""
+    """Yield the results of the checks that the run selects."""
     for result in check_results(dataset, list(results)):
         if dg.AssetCheckKey(asset_key(dataset.name), str(result.check_name)) in context.selected_asset_check_keys:
             yield result

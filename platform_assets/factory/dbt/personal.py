@@ -25,31 +25,33 @@ class PersonalData:
     def nodes(self) -> frozenset[str]:
         """The ids of all models and tests that read, through others too, a source with a personal column."""
         return frozenset(
-            name for name in self._parents if any(self._classes(source, wanted=True) for source in self._sources(name))
+            name
+            for name in self._parents
+            if any(self._classes(source, personal=True) for source in self._sources(name))
         )
 
     def shown(self, unique_id: str, names: Sequence[str]) -> frozenset[str]:
-        """The columns of a model that a person may see, out of some names."""
+        """Return the columns of a model that a person may see, out of some names."""
         own = self._manifest["nodes"].get(unique_id, {}).get("columns", {})
         personal = {name for name, column in own.items() if column.get("meta", {}).get("pii")}
         if unique_id not in self.nodes:
             return frozenset(names) - personal
         sources = list(self._sources(unique_id))
-        personal |= {name for source in sources for name in self._classes(source, wanted=True)}
-        known = {name for source in sources for name in self._classes(source, wanted=False)} | set(own)
+        personal |= {name for source in sources for name in self._classes(source, personal=True)}
+        known = {name for source in sources for name in self._classes(source, personal=False)} | set(own)
         return (frozenset(names) & known) - personal
 
-    def _classes(self, source: str, *, wanted: bool) -> set[str]:
+    def _classes(self, source: str, *, personal: bool) -> set[str]:
         columns = self._manifest["sources"].get(source, {}).get("columns", {})
-        return {name for name, column in columns.items() if bool(column.get("meta", {}).get("pii")) is wanted}
+        return {name for name, column in columns.items() if bool(column.get("meta", {}).get("pii")) is personal}
 
     def _sources(self, unique_id: str) -> Iterator[str]:
-        asked, seen = [unique_id], set[str]()
-        while asked:
-            name = asked.pop()
-            if name in seen:
+        pending_ids, seen_ids = [unique_id], set[str]()
+        while pending_ids:
+            name = pending_ids.pop()
+            if name in seen_ids:
                 continue
-            seen.add(name)
+            seen_ids.add(name)
             if name in self._manifest["sources"]:
                 yield name
-            asked += self._parents.get(name, ())
+            pending_ids += self._parents.get(name, ())

@@ -90,14 +90,18 @@ def stale_datasets(location: CodeLocation, memory: DatasetMemory, now: datetime)
 
 def growing_quarantines(location: CodeLocation, memory: DatasetMemory, now: datetime) -> Iterator[Signal]:
     """Signal each quarantine with more open rows than when it was last quiet."""
-    kept = {each.name: each for each in location.catalog.datasets.values() if each.quarantine is not None}
+    quarantined = {
+        candidate.name: candidate
+        for candidate in location.catalog.datasets.values()
+        if candidate.quarantine is not None
+    }
     for name in sorted(memory.written)[:_AT_ONCE]:
-        if name in kept:
-            memory.open_rows[name] = QuarantineStore(location.lake, kept[name]).envelopes(decision="open").height
+        if name in quarantined:
+            memory.open_rows[name] = QuarantineStore(location.lake, quarantined[name]).envelopes(decision="open").height
         memory.written.discard(name)
-    if not kept.keys() <= memory.open_rows.keys():
+    if not quarantined.keys() <= memory.open_rows.keys():
         raise StillLooking
-    for dataset in kept.values():
+    for dataset in quarantined.values():
         rows = memory.open_rows[dataset.name]
         baseline = memory.baseline.setdefault(dataset.name, rows)
         if rows > baseline:
@@ -137,14 +141,14 @@ def metric_series(location: CodeLocation, dataset: Dataset, metric: str, column:
     frame = read_metrics(location.lake, dataset).filter(pl.col("metric") == metric, pl.col("column") == column)
     value = pl.col("value").sum() if metric == "row_count" else pl.col("value").mean()
     writes = frame.group_by("run_id", maintain_order=True).agg(value)
-    return [float(each) for each in writes["value"] if each is not None]
+    return [float(write) for write in writes["value"] if write is not None]
 
 
 def runs_not_started(instance: dg.DagsterInstance, now: datetime, *, limit: timedelta) -> Iterator[Signal]:
     """Signal each run that was asked for longer ago than the limit and has not started."""
     for record in instance.get_run_records(_NOT_STARTED):
-        asked = record.create_timestamp.replace(tzinfo=UTC)
-        if now - asked <= limit:
+        asked_at = record.create_timestamp.replace(tzinfo=UTC)
+        if now - asked_at <= limit:
             continue
         run = record.dagster_run
         assets = sorted(key.to_user_string() for key in run.asset_selection or ())
@@ -152,9 +156,9 @@ def runs_not_started(instance: dg.DagsterInstance, now: datetime, *, limit: time
             kind="run_not_started",
             subject=assets[0] if assets else run.job_name,
             detail=run.run_id,
-            at=asked + limit,
+            at=asked_at + limit,
             dataset=bool(assets),
-            text=f"a run of {len(assets)} datasets waits since {asked:%H:%M} UTC as {run.status.value.lower()}",
+            text=f"a run of {len(assets)} datasets waits since {asked_at:%H:%M} UTC as {run.status.value.lower()}",
             run_id=run.run_id,
             command="dagster-daemon run",
         )
@@ -183,14 +187,14 @@ def failed_ticks(instance: dg.DagsterInstance) -> Iterator[Signal]:
 def silent_daemons(instance: dg.DagsterInstance, now: datetime, *, limit: timedelta) -> Iterator[Signal]:
     """Signal each daemon that once gave a sign of life and gives none any more."""
     for name, heartbeat in instance.get_daemon_heartbeats().items():
-        seen = datetime.fromtimestamp(heartbeat.timestamp, UTC)
-        if now - seen > limit:
+        last_seen = datetime.fromtimestamp(heartbeat.timestamp, UTC)
+        if now - last_seen > limit:
             yield Signal(
                 kind="daemon_silent",
                 subject=name.lower(),
-                at=seen + limit,
+                at=last_seen + limit,
                 dataset=False,
-                text=f"no sign of life since {seen:%Y-%m-%d %H:%M:%S} UTC",
+                text=f"no sign of life since {last_seen:%Y-%m-%d %H:%M:%S} UTC",
                 command="make dev, or dagster-daemon run",
             )
 
@@ -249,7 +253,9 @@ def lagging_streams(location: CodeLocation, now: datetime, *, limit: float) -> I
     from platform_assets.operations.streams import stream_states  # noqa: PLC0415 - brokers and frames
     from platform_resources.brokers import open_broker  # noqa: PLC0415
 
-    datasets = [each for each in location.catalog.datasets.values() if each.source and each.source.title == "topic"]
+    datasets = [
+        dataset for dataset in location.catalog.datasets.values() if dataset.source and dataset.source.title == "topic"
+    ]
     if not datasets:
         return
     broker = open_broker(location.settings)
@@ -275,12 +281,16 @@ def burnt_budgets(location: CodeLocation, memory: DatasetMemory, now: datetime, 
     """Signal each promise whose error budget over 30 days is used up more than `limit` times; some in each round."""
     from platform_assets.operations.sla import sla_of  # noqa: PLC0415
 
-    promised = sorted(each.name for each in location.catalog.datasets.values() if each.freshness or each.sla)
+    promised = sorted(
+        dataset.name for dataset in location.catalog.datasets.values() if dataset.freshness or dataset.sla
+    )
     unseen = [name for name in promised if name not in memory.burning]
     for name in [*unseen, *memory.burning][:_AT_ONCE]:  # those looked at longest ago come first
         memory.burning.pop(name, None)
         memory.burning[name] = []
-        for promise in (each for line in sla_of(location, now, days=30, name=name) for each in line.promises):
+        for promise in (
+            line_promise for line in sla_of(location, now, days=30, name=name) for line_promise in line.promises
+        ):
             if promise.burn is not None and promise.burn > limit:
                 signal = Signal(
                     kind="sla",
@@ -329,16 +339,16 @@ def slower_datasets(instance: dg.DagsterInstance, memory: DatasetMemory, now: da
 def full_disks(location: CodeLocation, now: datetime, *, limit: float) -> Iterator[Signal]:
     """Signal each local disk of the platform with a smaller share free than the limit."""
     places = [location.settings.state, location.settings.lake, location.settings.landing]
-    seen = set()
+    seen_devices = set()
     for place in places:
         folder = Path(place)
         if "://" in place or not folder.exists():
             continue
         device = folder.stat().st_dev
         usage = shutil.disk_usage(folder)
-        if device in seen or usage.free / usage.total >= limit:
+        if device in seen_devices or usage.free / usage.total >= limit:
             continue
-        seen.add(device)
+        seen_devices.add(device)
         yield Signal(
             kind="disk_low",
             subject=f"disk of {folder.name}",

@@ -61,7 +61,7 @@ def _signals_of(
         yield from _ended(event.asset_key.to_user_string(), at)
     elif event.event_type == dg.DagsterEventType.PIPELINE_SUCCESS:
         signalled.pop(entry.run_id, None)
-        yield from (replace(each, dataset=False) for each in _ended(entry.job_name or "", at))
+        yield from (replace(signal, dataset=False) for signal in _ended(entry.job_name or "", at))
     elif event.event_type == dg.DagsterEventType.PIPELINE_FAILURE:
         done = signalled.pop(entry.run_id, ())
         run = instance.get_run_by_id(entry.run_id)

@@ -50,8 +50,8 @@ class TestResult:
 def open_alerts(location: CodeLocation, now: datetime) -> Standing:
     """Read what the router last kept."""
     outbox = Outbox(location.settings.state)
-    kept = outbox.load()
-    state = AlertState.from_document(kept["state"]) if "state" in kept else AlertState()
+    document = outbox.load()
+    state = AlertState.from_document(document["state"]) if "state" in document else AlertState()
     incidents = [
         OpenIncident(
             id=incident.id,

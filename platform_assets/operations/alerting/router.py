@@ -90,14 +90,14 @@ class AlertRouter:
                 return messages
 
     def _round(self, now: datetime) -> tuple[list[Message], bool]:
-        kept = self.outbox.load()
-        state = AlertState.from_document(kept["state"]) if "state" in kept else AlertState()
-        cursor = _cursor(kept["cursor"]) if "cursor" in kept else newest_event(self.instance)
+        document = self.outbox.load()
+        state = AlertState.from_document(document["state"]) if "state" in document else AlertState()
+        cursor = _cursor(document["cursor"]) if "cursor" in document else newest_event(self.instance)
         if self._memory is None:
-            self._memory = conditions.load_memory(self.location, kept.get("baseline", {}))
+            self._memory = conditions.load_memory(self.location, document.get("baseline", {}))
         events, following = read_events(self.instance, cursor, EVENT_TYPES, limit=_EVENTS_AT_ONCE)
         self._remember(events)
-        signals, steps = event_signals(self.instance, events, StepMemory(kept.get("steps", {})))
+        signals, steps = event_signals(self.instance, events, StepMemory(document.get("steps", {})))
         is_behind = len(events) == _EVENTS_AT_ONCE
         looked_for = frozenset[str]()
         if not is_behind:  # the present is judged when the past is known
@@ -109,7 +109,7 @@ class AlertRouter:
             {
                 "state": state.to_document(),
                 "cursor": {"last": following.last, "recent": sorted(following.recent)},
-                "steps": {run_id: list(each) for run_id, each in steps.signalled.items()},
+                "steps": {run_id: list(step_keys) for run_id, step_keys in steps.signalled.items()},
                 "baseline": self._memory.baseline,
             },
             [
@@ -207,7 +207,9 @@ class AlertRouter:
         sent = refused = 0
         blocked: set[str] = set()
         while True:
-            waiting = [each for each in self.outbox.next_messages(now) if each.channel not in blocked]
+            waiting = [
+                next_message for next_message in self.outbox.next_messages(now) if next_message.channel not in blocked
+            ]
             if not waiting:
                 return Delivery(sent=sent, refused=refused)
             for message in waiting:

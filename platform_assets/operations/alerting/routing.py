@@ -25,14 +25,17 @@ def policy_of(
     Raises:
         SettingsError: Something in a route is wrong.
     """
-    made = [_route(number, table) for number, table in enumerate(routes, 1)]
+    parsed_routes = [_route(number, table) for number, table in enumerate(routes, 1)]
     silences = [
         Silence(
-            pattern=each.pattern, kinds=each.kinds, until=datetime.fromtimestamp(each.until, UTC), reason=each.reason
+            pattern=silence.pattern,
+            kinds=silence.kinds,
+            until=datetime.fromtimestamp(silence.until, UTC),
+            reason=silence.reason,
         )
-        for each in outbox.silences(now)
+        for silence in outbox.silences(now)
     ]
-    return AlertPolicy(routes=made or [Route(channels=channels)], silences=silences)
+    return AlertPolicy(routes=parsed_routes or [Route(channels=channels)], silences=silences)
 
 
 def _route(number: int, table: Mapping[str, Any]) -> Route:
@@ -91,8 +94,8 @@ def places_of(location: CodeLocation) -> Callable[[str], Place]:
     above = {name: _reads(catalog.transforms, dataset) for name, dataset in catalog.datasets.items()}
     below: dict[str, set[str]] = {}
     for name, inputs in above.items():
-        for each in inputs:
-            below.setdefault(each, set()).add(name)
+        for input_ in inputs:
+            below.setdefault(input_, set()).add(name)
 
     @cache
     def place(name: str) -> Place:
@@ -119,8 +122,8 @@ def _reads(transforms: Mapping[str, Any], dataset: Dataset) -> set[str]:
 def _reached(name: str, steps: Mapping[str, set[str]]) -> set[str]:
     reached, ahead = set[str](), [name]
     while ahead:
-        for each in steps.get(ahead.pop(), ()):
-            if each not in reached:
-                reached.add(each)
-                ahead.append(each)
+        for follower in steps.get(ahead.pop(), ()):
+            if follower not in reached:
+                reached.add(follower)
+                ahead.append(follower)
     return reached - {name}

@@ -114,9 +114,9 @@ class _Collector:
         collected = gauge("collection_duration_seconds", "How long reading all metrics took")
         collected.add([], time.monotonic() - started)
         yield collected
-        made = gauge("page_timestamp_seconds", "When this page was made")
-        made.add([], time.time())
-        yield made
+        family = gauge("page_timestamp_seconds", "When this page was made")
+        family.add([], time.time())
+        yield family
 
     def _datasets(self, records: dict[str, MaterialisationRecord]) -> Iterator[Family]:
         materialised = gauge(
@@ -138,10 +138,10 @@ class _Collector:
         now = datetime.now(UTC)
         for name, record in records.items():
             materialised.add([name], record.at.timestamp())
-            numbers = {each: record.metadata.get(each) for each in last}
-            for each, value in numbers.items():
+            numbers = {metric: record.metadata.get(metric) for metric in last}
+            for metric, value in numbers.items():
                 if isinstance(value, int | float) and not isinstance(value, bool):
-                    last[each].add([name], value)
+                    last[metric].add([name], value)
             rows, seconds = numbers["rows_in"] or numbers["rows_written"], numbers["duration_seconds"]
             if rows is not None and seconds:
                 rate.add([name], rows / seconds)
@@ -216,7 +216,11 @@ def _streams(location: CodeLocation) -> Iterator[Family]:
     from platform_assets.operations.streams import stream_states  # noqa: PLC0415 - brokers and frames
 
     lag = gauge("stream_lag_messages", "Messages that were not taken in", "dataset")
-    datasets = [each for each in location.catalog.datasets.values() if each.source and each.source.stream is not None]
+    datasets = [
+        dataset
+        for dataset in location.catalog.datasets.values()
+        if dataset.source and dataset.source.stream is not None
+    ]
     if datasets:
         behind: dict[str, int] = {}
         try:
@@ -238,18 +242,18 @@ def _cache(location: CodeLocation) -> Iterator[Family]:
     cache = location.lake.cache
     if cache is not None:
         tally = cache.counters.recorded()
-        for found, number in (("memory", tally.memory_hits), ("disk", tally.disk_hits), ("nowhere", tally.misses)):
-            lookups.add([found], number)
+        for place, number in (("memory", tally.memory_hits), ("disk", tally.disk_hits), ("nowhere", tally.misses)):
+            lookups.add([place], number)
     yield lookups
 
 
 def _alerts(location: CodeLocation) -> Iterator[Family]:
     outbox = Outbox(location.settings.state)
-    kept = outbox.load()
-    state = AlertState.from_document(kept["state"]) if "state" in kept else AlertState()
+    document = outbox.load()
+    state = AlertState.from_document(document["state"]) if "state" in document else AlertState()
     incidents = gauge("incidents_open", "Incidents that are open", "severity")
     for severity in ("warn", "error"):
-        incidents.add([severity], sum(each.severity == severity for each in state.incidents.values()))
+        incidents.add([severity], sum(incident.severity == severity for incident in state.incidents.values()))
     refused = gauge("alert_channel_refusing", "1 for a channel that refused its last message", "channel")
     for channel in outbox.refusals():
         refused.add([channel], 1)

@@ -64,7 +64,7 @@ def render(families: Iterable[Family]) -> bytes:
 
 
 def _escaped(text: str) -> str:
-    return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], text) if _SPECIAL.search(text) else text
+    return _SPECIAL.sub(lambda match_: _ESCAPES[match_[0]], text) if _SPECIAL.search(text) else text
 
 
 def _number(value: float) -> str:

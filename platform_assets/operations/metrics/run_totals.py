@@ -80,7 +80,7 @@ class RunTotals:
 
     def _count_events(self, instance: dg.DagsterInstance) -> bool:
         """Count a portion of events; return whether there are more."""
-        types = [dg.DagsterEventType(each) for each in _KINDS]
+        types = [dg.DagsterEventType(kind) for kind in _KINDS]
         lines, self.cursor = read_changes(instance, self.cursor, types, limit=_EVENTS_AT_ONCE)
         for line in lines:
             self.events[_KINDS[line.event_type]] += 1
@@ -105,8 +105,8 @@ class RunTotals:
             "storage": self.storage,
             "cursor": [self.cursor.last, sorted(self.cursor.recent)],
             "events": self.events,
-            "runs": {state: [each.counts, each.seconds] for state, each in self.runs.items()},
-            "steps": {state: [each.counts, each.seconds] for state, each in self.steps.items()},
+            "runs": {state: [run.counts, run.seconds] for state, run in self.runs.items()},
+            "steps": {state: [step.counts, step.seconds] for state, step in self.steps.items()},
             "unread": self.unread,
         }
 

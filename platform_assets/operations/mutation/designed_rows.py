@@ -62,9 +62,9 @@ def _gathered(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
 def _with_numbers(rows: pl.DataFrame, rng: np.random.Generator, numbers: list[float]) -> pl.DataFrame:
     columns = []
     for name, kind in rows.schema.items():
-        named = [each for number in numbers for each in (number, number + 1, number - 1)]
+        named = [nearby for number in numbers for nearby in (number, number + 1, number - 1)]
         if kind.is_integer():
-            named = [each for each in named if each == int(each)]
+            named = [number for number in named if number == int(number)]
         if kind.is_numeric() and named:
             drawn = pl.Series(rng.choice(named, rows.height)).cast(kind, strict=False)
             chosen = pl.Series(rng.random(rows.height) < _NAMED)

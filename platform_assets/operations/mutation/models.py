@@ -60,7 +60,7 @@ class CompiledProject:
         nodes = manifest["nodes"]
         for unique_id, node in nodes.items():
             if node["resource_type"] == "model" and node["language"] == "sql" and node.get("compiled_code"):
-                above = tuple(each for each in node["depends_on"]["nodes"] if each.startswith("model."))
+                above = tuple(parent for parent in node["depends_on"]["nodes"] if parent.startswith("model."))
                 self.models[unique_id] = CompiledModel(
                     _asset_name(node),
                     unique_id,
@@ -73,7 +73,7 @@ class CompiledProject:
             CompiledTest(
                 node["name"],
                 f"select {node['config']['fail_calc']} from (\n{node['compiled_code']}\n)",  # noqa: S608 - dbt's own
-                tuple(each for each in node["depends_on"]["nodes"] if each.startswith("model.")),
+                tuple(parent for parent in node["depends_on"]["nodes"] if parent.startswith("model.")),
             )
             for node in nodes.values()
             if node["resource_type"] == "test" and node.get("compiled_code")
@@ -88,10 +88,10 @@ class CompiledProject:
         ordered: dict[str, CompiledModel] = {}
         waiting = list(self.models)
         while waiting:
-            ready = [each for each in waiting if all(up in ordered or up not in self.models
-                                                     for up in self.models[each].above)]  # fmt: skip
-            ordered |= {each: self.models[each] for each in ready}
-            waiting = [each for each in waiting if each not in ordered]
+            ready = [model_id for model_id in waiting if all(up in ordered or up not in self.models
+                                                     for up in self.models[model_id].above)]  # fmt: skip
+            ordered |= {model_id: self.models[model_id] for model_id in ready}
+            waiting = [model_id for model_id in waiting if model_id not in ordered]
         chosen = None if names is None else set(names)
         return [model for unique_id, model in ordered.items() if chosen is None or unique_id in chosen]
 
@@ -129,7 +129,7 @@ class ModelTrial:
         )
         self._connection.execute("set TimeZone = 'UTC'")
         relations = [*self.project.sources.values(), *(model.relation for model in self.project.models.values())]
-        for database, schema in sorted({tuple(each.split(".")[:2]) for each in relations}):
+        for database, schema in sorted({tuple(relation.split(".")[:2]) for relation in relations}):
             self._connection.execute(f"attach if not exists ':memory:' as {database}")
             self._connection.execute(f"create schema if not exists {database}.{schema}")
         for name, relation in self.project.sources.items():
@@ -167,7 +167,7 @@ class ModelTrial:
     def _build_all(self) -> dict[str, CompiledModel]:
         built: dict[str, CompiledModel] = {}
         for model in self.project.in_order():
-            if all(each in built for each in model.above):
+            if all(parent in built for parent in model.above):
                 try:
                     self._create(model, model.sql)
                 except self._error:
@@ -180,20 +180,20 @@ class ModelTrial:
 
     def _verdicts(self, names: Sequence[str], error: str) -> ModelVerdicts:
         rows = {
-            self.project.models[each].name: pl.DataFrame(
-                self._connection.sql(f"select * from {self.project.models[each].relation}").to_arrow_table()  # noqa: S608
+            self.project.models[name].name: pl.DataFrame(
+                self._connection.sql(f"select * from {self.project.models[name].relation}").to_arrow_table()  # noqa: S608
             )
-            for each in names
+            for name in names
         }
         red = []
         for test in self.project.tests:
             if set(test.above) & set(names) and set(test.above) <= self._buildable.keys():
                 try:
-                    found = self._connection.execute(test.sql).fetchone()
+                    failing_row = self._connection.execute(test.sql).fetchone()
                 except self._error:  # a column of another type, for example; dbt, too, counts that as a failure
                     red.append(test.name)
                     break  # what follows in the transaction fails as well
-                if found is not None and found[0]:
+                if failing_row is not None and failing_row[0]:
                     red.append(test.name)
         return ModelVerdicts(rows, tuple(red), error)
 
@@ -207,10 +207,10 @@ class ModelTrial:
 
 
 def _asset_name(node: Mapping[str, Any]) -> str:
-    """The key of the asset that a model is, as dagster-dbt reads it."""
+    """Return the key of the asset that a model is, as dagster-dbt reads it."""
     config = node["config"]
     named = config["meta"].get("dagster", {}).get("asset_key")
-    return "/".join(named or [each for each in (config.get("schema"), node["name"]) if each])
+    return "/".join(named or [part for part in (config.get("schema"), node["name"]) if part])
 
 
 def _as_stored(rows: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:

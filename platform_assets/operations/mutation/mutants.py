@@ -88,9 +88,9 @@ class MutationTrial:
             project: Compiled models over the datasets.
         """
         self.catalog, self.rows, self.seed, self.expected, self.project = catalog, rows, seed, expected, project
-        filled = {name: each for name, each in catalog.datasets.items() if name not in catalog.transforms}
+        filled = {name: dataset for name, dataset in catalog.datasets.items() if name not in catalog.transforms}
         self.filled = Catalog(filled, {})
-        schemas = {name: {column.name: column.dtype for column in each.columns} for name, each in filled.items()}
+        schemas = {name: {column.name: column.dtype for column in dataset.columns} for name, dataset in filled.items()}
         approved = expected.inputs(schemas) if expected else None
         self.is_approved = approved is not None
         self.tables = self._designed(seed) if approved is None else approved
@@ -99,8 +99,10 @@ class MutationTrial:
     def made(self, names: Collection[str]) -> dict[str, pl.DataFrame]:
         """Return what the transforms and models of that name make of the rows."""
         trial, models = self._worlds[0]
-        made = {name: trial.calm[name].rows for name in self.catalog.transforms}
-        return {name: rows for name, rows in (made | dict(models.calm.rows if models else {})).items() if name in names}
+        made_rows = {name: trial.calm[name].rows for name in self.catalog.transforms}
+        return {
+            name: rows for name, rows in (made_rows | dict(models.calm.rows if models else {})).items() if name in names
+        }
 
     def differences(self, names: Collection[str]) -> list[Difference]:
         """Compare what is made with what is approved; assets of which nothing is approved are left out.
@@ -108,7 +110,7 @@ class MutationTrial:
         Raises:
             RequestError: The approved inputs lack, or a contract has other columns than when they were.
         """
-        found = []
+        differences = []
         for name, rows in self.made(names).items():
             approved = self.expected.rows(name) if self.expected else None
             if approved is None:
@@ -119,8 +121,8 @@ class MutationTrial:
                     "contracts have by now. Fix: platform test ... --approve, and look at what changes."
                 )
             lines = lines_of(rows)
-            found.append(Difference(name, _beyond(approved, lines), _beyond(lines, approved)))
-        return found
+            differences.append(Difference(name, _beyond(approved, lines), _beyond(lines, approved)))
+        return differences
 
     def approve(self, names: Collection[str]) -> list[Path]:
         """Write the rows, and what is made of them, as approved; return the files.
@@ -128,15 +130,15 @@ class MutationTrial:
         Raises:
             RequestError: There is nothing that is made, or it does not stand on the rows.
         """
-        made = self.made(names)
-        if self.expected is None or not made:
+        made_rows = self.made(names)
+        if self.expected is None or not made_rows:
             raise RequestError("--approve: nothing that is selected is made by a transform or a model. "
                                "Fix: select what is.")  # fmt: skip
         errors = {name: verdicts.error for name, verdicts in self._worlds[0][0].calm.items() if verdicts.error}
         if errors:
             raise RequestError("; ".join(f"{name}: {error}" for name, error in errors.items()) + ". Fix: mend that, "
                                "then approve.")  # fmt: skip
-        return self.expected.approve(self.tables, made)
+        return self.expected.approve(self.tables, made_rows)
 
     def mutants(self, names: Collection[str]) -> Iterator[Mutant]:
         """Run every change to the transforms and models of that name."""
@@ -151,8 +153,8 @@ class MutationTrial:
 
     def _of_transform(self, name: str) -> Iterator[Mutant]:
         transform = self.catalog.transforms[name]
-        columns = [{column.name: str(column.dtype) for column in self.catalog[transform.input_name(each)].columns}
-                   for each in transform.parameters]  # fmt: skip
+        columns = [{column.name: str(column.dtype) for column in self.catalog[transform.input_name(parameter)].columns}
+                   for parameter in transform.parameters]  # fmt: skip
         for change in python_changes.python_changes(transform.function, columns):
             outcome, noticed = self._judged_transform(name, change.function)
             yield Mutant(name, f"line {change.line}", change.kind, change.before, change.after, outcome, noticed)
@@ -201,15 +203,15 @@ class MutationTrial:
                 return "survived", ()
         return "equivalent", ()
 
-    def _unexpected(self, made: Mapping[str, pl.DataFrame]) -> list[str]:
+    def _unexpected(self, made_rows: Mapping[str, pl.DataFrame]) -> list[str]:
         if self.expected is None or not self.is_approved:
             return []
-        approved = {name: self.expected.rows(name) for name in made}
-        return [f"{name}: {EXPECTED}" for name, rows in made.items()
+        approved = {name: self.expected.rows(name) for name in made_rows}
+        return [f"{name}: {EXPECTED}" for name, rows in made_rows.items()
                 if approved[name] is not None and approved[name] != lines_of(rows)]  # fmt: skip
 
     def _at(self, place: int) -> tuple[Trial, ModelTrial | None]:
-        """The designed rows of that place; others than the first are made when one asks for them."""
+        """Return the designed rows of that place; others than the first are made when one asks for them."""
         while len(self._worlds) <= place:
             self._worlds.append(self._world(self._designed(self.seed + len(self._worlds))))
         return self._worlds[place]
@@ -236,7 +238,7 @@ def score(mutants: Collection[Mutant]) -> float | None:
 
 
 def by_rules(mutants: Collection[Mutant]) -> list[Mutant]:
-    """The changes that a rule, a test or a type noticed, and not the approved rows alone."""
+    """Return the changes that a rule, a test or a type noticed, and not the approved rows alone."""
     return [mutant for mutant in mutants
             if mutant.outcome == "noticed" and not all(each.endswith(EXPECTED) for each in mutant.noticed)]  # fmt: skip
 
@@ -251,7 +253,7 @@ def _same_rows(before: pl.DataFrame, after: pl.DataFrame) -> bool:
 
 
 def _other_columns(calm: ModelVerdicts, verdicts: ModelVerdicts) -> list[str]:
-    """What a contract of dbt refuses: other columns, or other types."""
+    """Return what a contract of dbt refuses: other columns, or other types."""
     return [f"{name}: other columns or types" for name, rows in verdicts.rows.items()
             if rows.schema != calm.rows[name].schema]  # fmt: skip
 

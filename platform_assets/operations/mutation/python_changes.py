@@ -88,13 +88,13 @@ def python_changes(function: Callable[..., Any], columns: Sequence[Mapping[str, 
         return
     scope = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
     offset = function.__code__.co_firstlineno - 1
-    seen = {ast.unparse(definition)}
+    seen_codes = {ast.unparse(definition)}
     nodes = [node for statement in definition.body for node in ast.walk(statement)]
     for place, node in enumerate(nodes):
         for kind, change in _changes(node, scope, columns):
             mutated, before, after = _with_change(definition, place, change)
-            if (code := ast.unparse(mutated)) not in seen:
-                seen.add(code)
+            if (code := ast.unparse(mutated)) not in seen_codes:
+                seen_codes.add(code)
                 yield PythonChange(
                     offset + getattr(node, "lineno", 1), kind, before, after, _compiled(mutated, function, scope)
                 )
@@ -129,8 +129,8 @@ def _with_change(
         for name, value in ast.iter_fields(parent):
             if value is node:
                 setattr(parent, name, replaced)
-            elif isinstance(value, list) and any(each is node for each in value):
-                setattr(parent, name, [replaced if each is node else each for each in value])
+            elif isinstance(value, list) and any(member is node for member in value):
+                setattr(parent, name, [replaced if member is node else member for member in value])
         shown = replaced if shown is node else shown
     return mutated, before, _short(shown)
 
@@ -220,7 +220,7 @@ def _constant(value: Any, _: ast.AST) -> ast.Constant:
 
 
 def _without_part(part: str, place: int, call: ast.Call) -> ast.Call:
-    setattr(call, part, [each for at, each in enumerate(getattr(call, part)) if at != place])
+    setattr(call, part, [argument for at, argument in enumerate(getattr(call, part)) if at != place])
     return call
 
 

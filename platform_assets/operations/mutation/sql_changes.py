@@ -62,11 +62,11 @@ def sql_changes(sql: str) -> Iterator[SqlChange]:
         tree = sqlglot.parse_one(sql, DIALECT)
     except SqlglotError as error:
         raise ValueError(str(error).partition("\n")[0]) from error
-    seen = {tree.sql(DIALECT)}
+    seen_texts = {tree.sql(DIALECT)}
     for place, node in enumerate(tree.walk()):
         for kind, change in _changes(node):
             mutated = tree.copy()
-            target = next(each for at, each in enumerate(mutated.walk()) if at == place)
+            target = next(copied for at, copied in enumerate(mutated.walk()) if at == place)
             around = _around(target)
             before, top = _short(around), around is target
             replaced = change(target)
@@ -75,8 +75,8 @@ def sql_changes(sql: str) -> Iterator[SqlChange]:
             elif replaced is not target:
                 target.replace(replaced)
             text = mutated.sql(DIALECT, unsupported_level=ErrorLevel.IGNORE)
-            if text not in seen:
-                seen.add(text)
+            if text not in seen_texts:
+                seen_texts.add(text)
                 shown = replaced if top else around
                 yield SqlChange(kind, before, _short(shown) if shown is not None else "(left out)", text)
 
@@ -87,11 +87,11 @@ def numbers_in(sql: str) -> set[float]:
         tree = sqlglot.parse_one(sql, DIALECT)
     except SqlglotError:
         return set()
-    return {float(each.this) for each in tree.find_all(exp.Literal) if not each.is_string}
+    return {float(literal.this) for literal in tree.find_all(exp.Literal) if not literal.is_string}
 
 
 def _around(node: exp.Expr) -> exp.Expr:
-    """The expression that shows what a leaf means."""
+    """Return the expression that shows what a leaf means."""
     while (
         isinstance(node, exp.Literal | exp.Column | exp.Identifier | exp.Ordered | exp.Neg) and node.parent is not None
     ):
@@ -149,16 +149,16 @@ def _orders(node: exp.Expr) -> Iterator[Change]:
 
 
 def _joins(node: exp.Expr) -> Iterator[Change]:
-    left = node.args.get("side") == "LEFT"
-    if left or not node.args.get("side"):
-        yield "join", lambda same: _set(_set(same, "side", None if left else "LEFT"), "kind", None)
+    is_left = node.args.get("side") == "LEFT"
+    if is_left or not node.args.get("side"):
+        yield "join", lambda same: _set(_set(same, "side", None if is_left else "LEFT"), "kind", None)
     keys = len(node.args.get("using") or ())
     for place in range(keys if keys > 1 else 0):
         yield "key left out", partial(_without_key, place)
 
 
 def _without_key(place: int, join: exp.Expr) -> exp.Expr:
-    join.set("using", [each for at, each in enumerate(join.args["using"]) if at != place])
+    join.set("using", [arg for at, arg in enumerate(join.args["using"]) if at != place])
     return join
 
 
@@ -166,7 +166,7 @@ def _counts(node: exp.Expr) -> Iterator[Change]:
     counted = node.this
     if isinstance(counted, exp.Star):
         scope = node.find_ancestor(exp.Select)
-        column = next((each for each in scope.find_all(exp.Column)), None) if scope else None
+        column = next((candidate for candidate in scope.find_all(exp.Column)), None) if scope else None
         if column is not None:
             yield "aggregate", lambda _: exp.Count(this=exp.Distinct(expressions=[column.copy()]))
     else:
@@ -195,7 +195,7 @@ def _columns(node: exp.Expr) -> Iterator[Change]:
     scope = node.find_ancestor(exp.Select)
     if scope is None or not isinstance(node, exp.Column):
         return
-    names = list(dict.fromkeys(each.name for each in scope.find_all(exp.Column) if each.table == node.table))
+    names = list(dict.fromkeys(column.name for column in scope.find_all(exp.Column) if column.table == node.table))
     if len(names) > 1:
         nearest = names[(names.index(node.name) + 1) % len(names)]
         aliased = isinstance(node.parent, exp.Select)

@@ -26,12 +26,12 @@ _RUNS_AT_ONCE = 10
 
 
 def select_tables(location: CodeLocation, names: list[str]) -> list[KeptTable]:
-    """The tables of the code location, or those of the names.
+    """Return the tables of the code location, or those of the names.
 
     Raises:
         UnknownName: There is no such table.
     """
-    assets = [each for each in location.defs.assets or () if isinstance(each, dg.AssetsDefinition)]
+    assets = [asset for asset in location.defs.assets or () if isinstance(asset, dg.AssetsDefinition)]
     try:
         return chosen(kept_tables(location.catalog, assets), names)
     except KeyError as error:
@@ -39,14 +39,14 @@ def select_tables(location: CodeLocation, names: list[str]) -> list[KeptTable]:
 
 
 def plan_upkeep(location: CodeLocation, names: list[str]) -> Survey:
-    """The plan of every table, or of those of the names."""
+    """Return the plan of every table, or of those of the names."""
     with open_instance(location.settings) as instance:
         now = datetime.now(UTC)
         return survey(location.lake, select_tables(location, names), Readings(instance, now), now)
 
 
 def apply_upkeep(location: CodeLocation, names: list[str]) -> dict[str, Any]:
-    """What a run of the upkeep asset did, as its record tells.
+    """Return what a run of the upkeep asset did, as its record tells.
 
     Raises:
         RequestError: The run failed.
@@ -58,8 +58,8 @@ def apply_upkeep(location: CodeLocation, names: list[str]) -> dict[str, Any]:
             if event.is_step_failure:
                 raise RequestError(why(event))
             if event.is_step_materialization and event.asset_key == KEY:
-                found = event.step_materialization_data.materialization.metadata[RECORD].value
-    return dict(found)  # type: ignore[arg-type]  # a JSON object, as the asset wrote it
+                upkeep_record = event.step_materialization_data.materialization.metadata[RECORD].value
+    return dict(upkeep_record)  # type: ignore[arg-type]  # a JSON object, as the asset wrote it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class Lifecycles:
 
 
 def compare_lifecycles(location: CodeLocation, *, apply: bool) -> Lifecycles:
-    """The rules that the bucket has and should have; they are put with `apply`.
+    """Return the rules that the bucket has and should have; they are put with `apply`.
 
     Raises:
         RequestError: The lake lies on a disk.
@@ -99,14 +99,17 @@ def compare_lifecycles(location: CodeLocation, *, apply: bool) -> Lifecycles:
     bucket, prefix = bucket_and_key(root)
     prices = prices_of(location.settings)
     known = _facts(location)
-    found = [lifecycle(facts, prices, freshness=table.freshness) for table, facts in known if table.partitions]
-    rules = [lake_rule(prefix, [facts for _, facts in known]), *(rule for each in found for rule in each.rules)]
-    told = BucketRules(location.settings.s3, bucket, f"platform/{prefix}")
-    diff: RulesDiff = (told.put if apply else told.diff)([_bucket_rule(each) for each in rules])
+    lifecycles = [lifecycle(facts, prices, freshness=table.freshness) for table, facts in known if table.partitions]
+    rules = [
+        lake_rule(prefix, [facts for _, facts in known]),
+        *(rule for table_lifecycle in lifecycles for rule in table_lifecycle.rules),
+    ]
+    bucket_rules = BucketRules(location.settings.s3, bucket, f"platform/{prefix}")
+    diff: RulesDiff = (bucket_rules.put if apply else bucket_rules.diff)([_bucket_rule(rule) for rule in rules])
     return Lifecycles(
         applied=apply, bucket=bucket, others=diff.others, changes=diff.changes,
-        why={each.dataset: each.why for each in found},
-        saves_a_year=round(sum(each.saves_a_year.total for each in found), 6),
+        why={table_lifecycle.dataset: table_lifecycle.why for table_lifecycle in lifecycles},
+        saves_a_year=round(sum(table_lifecycle.saves_a_year.total for table_lifecycle in lifecycles), 6),
     )  # fmt: skip
 
 
@@ -124,16 +127,16 @@ def _bucket_rule(rule: Rule) -> BucketRule:
 def _facts(location: CodeLocation) -> list[tuple[KeptTable, TableFacts]]:
     with open_instance(location.settings) as instance:
         readings = Readings(instance, datetime.now(UTC))
-        found = ((table, facts_of(location.lake, table, readings)) for table in select_tables(location, []))
-        return [(table, facts) for table, facts in found if facts is not None]
+        pairs = ((table, facts_of(location.lake, table, readings)) for table in select_tables(location, []))
+        return [(table, facts) for table, facts in pairs if facts is not None]
 
 
 def advise(location: CodeLocation) -> list[Advice]:
     """Advice on partitions from the tables, and on the machine from the runs."""
-    on_tables = [each for _, facts in _facts(location) for each in partition_advice(facts)]
+    on_tables = [advice for _, facts in _facts(location) for advice in partition_advice(facts)]
     with open_instance(location.settings) as instance:
         readings = Readings(instance, datetime.now(UTC))
-        keys = dict.fromkeys(each.key for each in select_tables(location, []))
+        keys = dict.fromkeys(table.key for table in select_tables(location, []))
         steps = [step for key in keys for step in readings.steps(key)]
         return [*on_tables, *compute_advice(steps, _machine(instance))]
 

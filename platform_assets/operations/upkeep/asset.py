@@ -36,7 +36,7 @@ class UpkeepConfig(dg.Config):
 
 
 def upkeep_asset(tables: Tables) -> dg.AssetsDefinition:
-    """The asset; which tables there are is asked when it runs."""
+    """Return the asset; which tables there are is asked when it runs."""
 
     @dg.asset(
         key=KEY,
@@ -54,21 +54,23 @@ def upkeep_asset(tables: Tables) -> dg.AssetsDefinition:
         now = datetime.now(UTC)
         readings = Readings(context.instance, now)
         holding = (lambda table: alone(context.instance, context.run, table)) if config.apply else None
-        found = survey(lake, chosen(tables(), config.tables), readings, now, alone=holding)
-        report = page(found, now)
+        surveyed = survey(lake, chosen(tables(), config.tables), readings, now, alone=holding)
+        report = page(surveyed, now)
         folder_at(lake.settings.state, lake.settings.s3).write(f"upkeep/{context.run.run_id}.md", report.encode())
         context.log.info(report.split("\n\n![")[0])
-        metadata = _metadata(found, report, f"{lake.settings.state}/upkeep/{context.run.run_id}.md")
-        if found.failed:
-            told = "; ".join(f"{name}: {why}" for name, why in found.failed.items())
-            raise dg.Failure(f"upkeep of {len(found.failed)} tables failed: {told}", metadata, allow_retries=False)
+        metadata = _metadata(surveyed, report, f"{lake.settings.state}/upkeep/{context.run.run_id}.md")
+        if surveyed.failed:
+            failures = "; ".join(f"{name}: {why}" for name, why in surveyed.failed.items())
+            raise dg.Failure(
+                f"upkeep of {len(surveyed.failed)} tables failed: {failures}", metadata, allow_retries=False
+            )
         return dg.MaterializeResult(metadata=metadata)
 
     return upkeep
 
 
 def upkeep_schedules() -> list[dg.ScheduleDefinition]:
-    """A nightly plan and a nightly application of it; both wait to be switched on."""
+    """Return a nightly plan and a nightly application of it; both wait to be switched on."""
     return [_nightly("upkeep_plan", "0 3 * * *", apply=False), _nightly("upkeep_apply", "30 3 * * *", apply=True)]
 
 
@@ -87,16 +89,16 @@ def _nightly(name: str, cron: str, *, apply: bool) -> dg.ScheduleDefinition:
 
 
 def config(*, apply: bool, tables: Sequence[str] = ()) -> dict[str, Any]:
-    """The run configuration."""
+    """Return the run configuration."""
     return {"ops": {OP: {"config": {"apply": apply, "tables": list(tables)}}}}
 
 
-def _metadata(found: Survey, report: str, path: str) -> dict[str, Any]:
+def _metadata(surveyed: Survey, report: str, path: str) -> dict[str, Any]:
     return {
-        **numbers(found),
-        "applied": found.applied,
+        **numbers(surveyed),
+        "applied": surveyed.applied,
         "report": dg.MetadataValue.md(report),
-        "plot_files": dg.MetadataValue.md(picture(found)),
+        "plot_files": dg.MetadataValue.md(picture(surveyed)),
         "report_file": dg.MetadataValue.path(path),
-        RECORD: dg.MetadataValue.json(record(found)),
+        RECORD: dg.MetadataValue.json(record(surveyed)),
     }

@@ -52,8 +52,8 @@ def prune_events(location: CodeLocation, before: datetime, *, apply: bool) -> Pr
         freed = sum(path.stat().st_size for path in logs)
         if apply:
             for path in logs:
-                for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-                    each.unlink(missing_ok=True)
+                for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+                    file.unlink(missing_ok=True)
             freed = max(0, size - _size(home))
     return PrunedEvents(before=before, events=number, run_logs=len(logs), freed_bytes=freed, applied=apply)
 
@@ -92,8 +92,8 @@ def _prune_index(
         old.create(connection)  # to find them reads the whole log, which is done once
         connection.execute(old.insert().from_select(["id"], sa.select(events.c.id).where(chosen)))
         number = int(connection.execute(sa.select(sa.func.count()).select_from(old)).scalar() or 0)
-        kept = connection.execute(sa.select(events.c.run_id).where(events.c.id.not_in(old_ids)).distinct())
-        kept_runs = {str(each) for each in kept.scalars()}
+        run_ids = connection.execute(sa.select(events.c.run_id).where(events.c.id.not_in(old_ids)).distinct())
+        kept_runs = {str(run_id) for run_id in run_ids.scalars()}
         if apply:
             connection.execute(tags.delete().where(tags.c.event_id.in_(old_ids)))
             connection.execute(events.delete().where(events.c.id.in_(old_ids)))

@@ -13,7 +13,7 @@ from platform_resources.storage.operations import ZORDER, TableOperations
 
 
 def facts_of(lake: Lake, table: KeptTable, readings: Readings) -> TableFacts | None:
-    """What is known of a table, or None where nothing was ever written; no data is read."""
+    """Return what is known of a table, or None where nothing was ever written; no data is read."""
     if not lake.exists(table.spec):
         return None
     operations = lake.operations(table.spec)
@@ -23,8 +23,8 @@ def facts_of(lake: Lake, table: KeptTable, readings: Readings) -> TableFacts | N
         name=table.name,
         format=table.spec.format,
         files=[
-            DataFile(path="", size_bytes=each.size_bytes, rows=each.rows, partition=each.partition)
-            for each in operations.files()
+            DataFile(path="", size_bytes=file.size_bytes, rows=file.rows, partition=file.partition)
+            for file in operations.files()
         ],
         dead=_dead(operations, table, readings),
         partitions=table.partitions,
@@ -39,23 +39,25 @@ def facts_of(lake: Lake, table: KeptTable, readings: Readings) -> TableFacts | N
 
 
 def _dead(operations: TableOperations, table: KeptTable, readings: Readings) -> Dead:
-    """What a vacuum and an expiry would find, both as dry runs."""
+    """Return what a vacuum and an expiry would find, both as dry runs."""
     if table.spec.format not in REWRITABLE:
         return Dead()
-    kept = kept_for(table.retention, readings.longest(table))
-    vacuum, expiry = operations.vacuum(keep=kept, dry_run=True), operations.expire(keep=kept, dry_run=True)
+    duration = kept_for(table.retention, readings.longest(table))
+    vacuum, expiry = operations.vacuum(keep=duration, dry_run=True), operations.expire(keep=duration, dry_run=True)
     return Dead(
         files=vacuum.files_removed,
         size_bytes=vacuum.bytes_removed,
         versions=len(expiry.versions_removed),
-        kept=kept,
+        kept=duration,
         hidden=table.spec.format == "iceberg",
     )
 
 
 def _ordered_by(operations: TableOperations, table: KeptTable) -> tuple[str, ...]:
-    """The columns of the last Z-order that the log remembers."""
+    """Return the columns of the last Z-order that the log remembers."""
     if table.spec.format not in REWRITABLE:
         return ()
-    found = next((each.said[ZORDER] for each in operations.history() if ZORDER in each.said), "[]")
-    return tuple(json.loads(found))
+    columns_text = next(
+        (operation.said[ZORDER] for operation in operations.history() if ZORDER in operation.said), "[]"
+    )
+    return tuple(json.loads(columns_text))

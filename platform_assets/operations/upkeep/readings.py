@@ -49,41 +49,41 @@ class Readings:
         self._known: dict[dg.AssetKey, Events] = {}
 
     def of(self, table: KeptTable) -> History:
-        """The readings of a table by assets that are made from it.
+        """Return the readings of a table by assets that are made from it.
 
         The window begins with the first event of all, for nobody knows what was before, and not before any asset's
         events are known without a gap.
         """
         reads = [read for reader in table.readers for read in self._by(table, reader)]
-        events = [self._events(each) for each in {table.key, *(reader.key for reader in table.readers)}]
-        oldest = [each.oldest for each in events if each.oldest is not None]
+        events = [self._events(key) for key in {table.key, *(reader.key for reader in table.readers)}]
+        oldest = [event.oldest for event in events if event.oldest is not None]
         if not reads or not oldest:
             return History()
-        begins = max([min(oldest), *(each.oldest for each in events if each.oldest is not None and each.cut)])
-        return History(reads=tuple(each for each in reads if each.at >= begins), window=self.now - begins)
+        begins = max([min(oldest), *(event.oldest for event in events if event.oldest is not None and event.cut)])
+        return History(reads=tuple(read for read in reads if read.at >= begins), window=self.now - begins)
 
     def longest(self, table: KeptTable) -> timedelta:
-        """The longest step of the assets that are made from a table."""
-        seconds = [each.seconds for reader in table.readers for each in self.steps(reader.key)]
+        """Return the longest step of the assets that are made from a table."""
+        seconds = [step.seconds for reader in table.readers for step in self.steps(reader.key)]
         return timedelta(seconds=max(seconds, default=0))
 
     def steps(self, key: dg.AssetKey) -> list[StepFacts]:
-        """The latest steps that made an asset, newest first; one that still works is left out."""
+        """Return the latest steps that made an asset, newest first; one that still works is left out."""
         by_run = {record.run_id: record for record in self._events(key).records}
         name = key.to_user_string()
-        found = (_step(self.instance, name, record) for record in list(by_run.values())[:MOST_RUNS])
-        return [each for each in found if each is not None]
+        steps = (_step(self.instance, name, record) for record in list(by_run.values())[:MOST_RUNS])
+        return [step for step in steps if step is not None]
 
     def _events(self, key: dg.AssetKey) -> Events:
         if key not in self._known:
             start = self.now - WINDOW
-            asked = dg.AssetRecordsFilter(asset_key=key, after_timestamp=start.timestamp())
-            records = self.instance.fetch_materializations(asked, limit=MOST_EVENTS).records
+            record_filter = dg.AssetRecordsFilter(asset_key=key, after_timestamp=start.timestamp())
+            records = self.instance.fetch_materializations(record_filter, limit=MOST_EVENTS).records
             self._known[key] = Events(records, cut=len(records) == MOST_EVENTS)
         return self._known[key]
 
     def _by(self, table: KeptTable, reader: Reader) -> Iterator[Read]:
-        """A reading for each run of the reader, of all the partitions that it made."""
+        """Yield a reading for each run of the reader, of all the partitions that it made."""
         by_run: dict[str, list[dg.EventLogRecord]] = defaultdict(list)
         for record in self._events(reader.key).records:
             by_run[record.run_id].append(record)
@@ -102,13 +102,13 @@ def _at(record: dg.EventLogRecord) -> datetime:
 
 
 def _filters(records: Iterable[dg.EventLogRecord], table: str) -> tuple[str, ...]:
-    found: dict[str, None] = {}
+    columns: dict[str, None] = {}
     for record in records:
         reads = _metadata(record).get(READS)
-        told = reads.value if isinstance(reads, dg.JsonMetadataValue) else {}
-        if isinstance(told, Mapping):
-            found |= dict.fromkeys(told.get(table, ()))
-    return tuple(found)
+        filters = reads.value if isinstance(reads, dg.JsonMetadataValue) else {}
+        if isinstance(filters, Mapping):
+            columns |= dict.fromkeys(filters.get(table, ()))
+    return tuple(columns)
 
 
 def _metadata(record: dg.EventLogRecord) -> Mapping[str, dg.MetadataValue]:
@@ -124,18 +124,18 @@ def _step(instance: dg.DagsterInstance, name: str, record: dg.EventLogRecord) ->
             at.setdefault(event.event_type_value, entry.timestamp)
     if not {"STEP_START", "STEP_SUCCESS"} <= at.keys():
         return None
-    said = _metadata(record)
-    memory, made, stored = (_number(said, name) for name in (PEAK, CPU, STORING_CPU))
+    metadata = _metadata(record)
+    memory, cpu_seconds, stored = (_number(metadata, name) for name in (PEAK, CPU, STORING_CPU))
     return StepFacts(
         asset=name,
         seconds=at["STEP_SUCCESS"] - at["STEP_START"],
-        cpu_seconds=None if made is None else made + (stored or 0),
-        measured_seconds=None if made is None else record.timestamp - at["STEP_START"],
+        cpu_seconds=None if cpu_seconds is None else cpu_seconds + (stored or 0),
+        measured_seconds=None if cpu_seconds is None else record.timestamp - at["STEP_START"],
         peak_memory_bytes=None if memory is None else int(memory),
         waited_seconds=max(0.0, at["STEP_START"] - at.get("ENGINE_EVENT", at["STEP_START"])),
     )
 
 
-def _number(said: Mapping[str, dg.MetadataValue], name: str) -> float | None:
-    value = said[name].value if name in said else None
+def _number(metadata: Mapping[str, dg.MetadataValue], name: str) -> float | None:
+    value = metadata[name].value if name in metadata else None
     return float(value) if isinstance(value, int | float) else None

@@ -16,8 +16,8 @@ _DRAWN = 16
 _NOTHING = "nothing"
 
 
-def told(plan: TablePlan) -> str:
-    """What a plan does, in words; `nothing` where it is empty."""
+def plan_words(plan: TablePlan) -> str:
+    """Return what a plan does, in words; `nothing` where it is empty."""
     return "; ".join(_words(plan)) or _NOTHING
 
 
@@ -29,8 +29,8 @@ def _words(plan: TablePlan) -> Iterator[str]:
         yield f"z-order by {', '.join(plan.ordering.columns)}"
     if plan.compactions:
         divided = plan.compactions[0].partition is not None
-        before = sum(each.files_before for each in plan.compactions)
-        after = sum(each.files_after for each in plan.compactions)
+        before = sum(compaction.files_before for compaction in plan.compactions)
+        after = sum(compaction.files_after for compaction in plan.compactions)
         where = f" in {_count(len(plan.compactions), 'partition')}" if divided else ""
         yield f"compact {before:,} files to {after:,}{where}"
     if clear.vacuums:
@@ -45,34 +45,34 @@ def _count(number: int, noun: str) -> str:
 
 
 def dollars(cost: Cost) -> str:
-    """An amount, with as many digits as it takes to see it."""
+    """Return an amount, with as many digits as it takes to see it."""
     return "-" if cost.total == 0 else f"${cost.total:,.2f}" if abs(cost.total) >= 1 else f"${cost.total:.2g}"
 
 
 def numbers(found: Survey) -> dict[str, Any]:
-    """The totals: what was, and what is; in a dry run what would be."""
-    plans = [each.plan for each in found.tables]
-    after = sum(each.files for each in found.tables) if found.applied else sum(each.files_after for each in plans)
-    worked = [each for each in found.tables if each.done] if found.applied else found.tables
-    saved = total(each.plan.saves_a_month for each in worked)
+    """Return the totals: what was, and what is; in a dry run what would be."""
+    plans = [table.plan for table in found.tables]
+    after = sum(table.files for table in found.tables) if found.applied else sum(plan.files_after for plan in plans)
+    worked = [table for table in found.tables if table.done] if found.applied else found.tables
+    saved = total(table.plan.saves_a_month for table in worked)
     return {
         "tables": len(plans),
-        "files_before": sum(each.files for each in plans),
+        "files_before": sum(plan.files for plan in plans),
         "files_after": after,
-        "size_bytes_before": sum(each.size_bytes for each in plans),
-        "size_bytes_after": sum(each.size_bytes for each in found.tables),
-        "dead_bytes": sum(each.clearing.size_bytes for each in plans),
-        "requests_a_scan_saved": sum(each.plan.requests_a_scan for each in worked),
-        "seconds_a_scan_saved": round(sum(each.plan.seconds_a_scan for each in worked), 3),
-        "dollars_a_month_before": round(total(each.costs_a_month for each in plans).total, 6),
+        "size_bytes_before": sum(plan.size_bytes for plan in plans),
+        "size_bytes_after": sum(table.size_bytes for table in found.tables),
+        "dead_bytes": sum(plan.clearing.size_bytes for plan in plans),
+        "requests_a_scan_saved": sum(table.plan.requests_a_scan for table in worked),
+        "seconds_a_scan_saved": round(sum(table.plan.seconds_a_scan for table in worked), 3),
+        "dollars_a_month_before": round(total(plan.costs_a_month for plan in plans).total, 6),
         "dollars_a_month_saved": round(saved.total, 6),
-        "dollars_once": round(total(each.plan.costs_once for each in worked).total, 6),
+        "dollars_once": round(total(table.plan.costs_once for table in worked).total, 6),
         "prices": found.prices,
     }
 
 
 def page(found: Survey, at: datetime) -> str:
-    """The report as Markdown."""
+    """Return the report as Markdown."""
     facts = numbers(found)
     lines = [
         f"# Upkeep, {at:%Y-%m-%d %H:%M} UTC",
@@ -85,16 +85,16 @@ def page(found: Survey, at: datetime) -> str:
         "",
         *_table(found.tables, applied=found.applied),
     ]
-    advice = [each for surveyed in found.tables for each in surveyed.plan.advice]
+    advice = [piece for surveyed in found.tables for piece in surveyed.plan.advice]
     if advice:
-        lines += ["", "## Advice", "", *(f"- **{each.subject}**: {each.do}. {each.evidence}." for each in advice)]
+        lines += ["", "## Advice", "", *(f"- **{piece.subject}**: {piece.do}. {piece.evidence}." for piece in advice)]
     if found.failed:
         lines += ["", "## Failed", "", *(f"- **{name}**: {_cell(why)}" for name, why in found.failed.items())]
     return "\n".join(lines) + "\n"
 
 
 def _summary(facts: Mapping[str, Any], *, applied: bool) -> str:
-    told = [
+    sentences = [
         f"{facts['tables']} tables, {readable_bytes(facts['size_bytes_before'])}.",
         f"Files: {facts['files_before']:,} before,",
         f"{facts['files_after']:,} {'after' if applied else 'if carried out'}.",
@@ -102,20 +102,20 @@ def _summary(facts: Mapping[str, Any], *, applied: bool) -> str:
         f"and {facts['seconds_a_scan_saved']:.3g} s.",
     ]
     if facts["dollars_a_month_before"]:
-        told += [
+        sentences += [
             f"Money: ${facts['dollars_a_month_before']:.2g} a month before,",
             f"${facts['dollars_a_month_saved']:.2g} of it saved, ${facts['dollars_once']:.2g} once",
             f"(prices of {facts['prices']}).",
         ]
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def picture(found: Survey) -> str:
     """Files of the tables that have several, most first, what was as a pale bar behind; as a Markdown image."""
-    several = [each for each in found.tables if each.plan.files > 1] or found.tables
-    known = sorted(several, key=lambda each: (-each.plan.files, each.plan.table))[:_DRAWN]
-    now = {each.plan.table: each.files if found.applied else each.plan.files_after for each in known}
-    was = {each.plan.table: each.plan.files for each in known}
+    several = [table for table in found.tables if table.plan.files > 1] or found.tables
+    known = sorted(several, key=lambda table: (-table.plan.files, table.plan.table))[:_DRAWN]
+    now = {table.plan.table: table.files if found.applied else table.plan.files_after for table in known}
+    was = {table.plan.table: table.plan.files for table in known}
     svg = bars(now, title="Files, by table; pale: before", was=was)
     return f"![Files, by table](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})"
 
@@ -123,20 +123,20 @@ def picture(found: Survey) -> str:
 def _table(tables: Sequence[Surveyed], *, applied: bool) -> Iterator[str]:
     yield f"| table | files | size | {'done' if applied else 'to do'} | saves a month | costs once |"
     yield "|---|---:|---:|---|---:|---:|"
-    for each in tables:
-        made = each.plan
-        files = f"{made.files:,} → {each.files:,}" if each.done else f"{made.files:,}"
-        cells = (made.table, files, readable_bytes(made.size_bytes), did(each, applied=applied),
-                 dollars(made.saves_a_month), dollars(made.costs_once))  # fmt: skip
+    for table in tables:
+        table_plan = table.plan
+        files = f"{table_plan.files:,} → {table.files:,}" if table.done else f"{table_plan.files:,}"
+        cells = (table_plan.table, files, readable_bytes(table_plan.size_bytes), deed_words(table, applied=applied),
+                 dollars(table_plan.saves_a_month), dollars(table_plan.costs_once))  # fmt: skip
         yield f"| {' | '.join(map(_cell, cells))} |"
 
 
-def did(each: Surveyed, *, applied: bool) -> str:
-    """What was done to a table, or is to be done, in words."""
+def deed_words(each: Surveyed, *, applied: bool) -> str:
+    """Return what was done to a table, or is to be done, in words."""
     if each.left:
         return f"left: {each.left}"
     if not applied:
-        return told(each.plan)
+        return plan_words(each.plan)
     return "; ".join(
         f"{done.operation} {done.files_removed:,} → {done.files_added:,} files"
         if done.operation in {"compact", "zorder"}
@@ -154,37 +154,37 @@ def record(found: Survey) -> dict[str, Any]:
     return {
         "applied": found.applied,
         "totals": numbers(found),
-        "tables": [_table_record(each, applied=found.applied) for each in found.tables],
+        "tables": [_table_record(table, applied=found.applied) for table in found.tables],
         "failed": dict(found.failed),
     }
 
 
-def _table_record(each: Surveyed, *, applied: bool) -> dict[str, Any]:
-    made = each.plan
+def _table_record(surveyed: Surveyed, *, applied: bool) -> dict[str, Any]:
+    table_plan = surveyed.plan
     return {
-        "table": made.table,
-        "format": made.format,
-        "files": made.files,
-        "files_after": each.files if applied else made.files_after,
-        "size_bytes": made.size_bytes,
-        "told": did(each, applied=applied),
-        "left": each.left,
-        "compact": [asdict(one) for one in made.compactions],
-        "zorder": asdict(made.ordering) if made.ordering else None,
-        "drop": list(made.clearing.partitions),
+        "table": table_plan.table,
+        "format": table_plan.format,
+        "files": table_plan.files,
+        "files_after": surveyed.files if applied else table_plan.files_after,
+        "size_bytes": table_plan.size_bytes,
+        "told": deed_words(surveyed, applied=applied),
+        "left": surveyed.left,
+        "compact": [asdict(one) for one in table_plan.compactions],
+        "zorder": asdict(table_plan.ordering) if table_plan.ordering else None,
+        "drop": list(table_plan.clearing.partitions),
         "vacuum": {
-            "files": made.clearing.files,
-            "size_bytes": made.clearing.size_bytes,
-            "versions": made.clearing.versions,
-            "kept_seconds": made.clearing.kept.total_seconds(),
-            "worth_it": made.clearing.vacuums,
+            "files": table_plan.clearing.files,
+            "size_bytes": table_plan.clearing.size_bytes,
+            "versions": table_plan.clearing.versions,
+            "kept_seconds": table_plan.clearing.kept.total_seconds(),
+            "worth_it": table_plan.clearing.vacuums,
         },
-        "requests_a_scan_saved": made.requests_a_scan,
-        "seconds_a_scan_saved": made.seconds_a_scan,
-        "costs_a_month": asdict(made.costs_a_month),
-        "saves_a_month": asdict(made.saves_a_month),
-        "costs_once": asdict(made.costs_once),
-        "done": [asdict(one) for one in each.done],
+        "requests_a_scan_saved": table_plan.requests_a_scan,
+        "seconds_a_scan_saved": table_plan.seconds_a_scan,
+        "costs_a_month": asdict(table_plan.costs_a_month),
+        "saves_a_month": asdict(table_plan.saves_a_month),
+        "costs_once": asdict(table_plan.costs_once),
+        "done": [asdict(one) for one in surveyed.done],
     }
 
 

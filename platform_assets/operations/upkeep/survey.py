@@ -53,7 +53,7 @@ class Survey:
 
 
 def prices_of(settings: Settings) -> PriceList:
-    """The prices that the settings tell, else those of us-east-1.
+    """Return the prices that the settings tell, else those of us-east-1.
 
     Raises:
         SettingsError: The file cannot be read.
@@ -65,34 +65,36 @@ def prices_of(settings: Settings) -> PriceList:
 def survey(
     lake: Lake, tables: Sequence[KeptTable], readings: Readings, now: datetime, *, alone: Alone | None = None
 ) -> Survey:
-    """The plan of every table; with `alone`, which holds a table's pool, each is carried out.
+    """Return the plan of every table; with `alone`, which holds a table's pool, each is carried out.
 
     The plan is made while the pool is held, so that no writer comes between. A table that fails does not keep the
     others from their upkeep.
     """
     prices = prices_of(lake.settings)
-    found: list[Surveyed] = []
+    surveyed_tables: list[Surveyed] = []
     failed: dict[str, str] = {}
     for table in tables:
         try:
-            found += _surveyed(lake, table, readings, now, prices, alone)
+            surveyed_tables += _surveyed(lake, table, readings, now, prices, alone)
         except Exception as error:  # noqa: BLE001 - the edge: one broken table is told, and the others are looked after
             failed[table.name] = f"{type(error).__name__}: {error}"
-    return Survey(applied=alone is not None, prices=prices.region, tables=tuple(found), failed=failed)
+    return Survey(applied=alone is not None, prices=prices.region, tables=tuple(surveyed_tables), failed=failed)
 
 
 def _surveyed(
     lake: Lake, table: KeptTable, readings: Readings, now: datetime, prices: PriceList, alone: Alone | None
 ) -> list[Surveyed]:
-    """The table, or nothing where it was never written."""
-    with alone(table) if alone else nullcontext(enter_result=False) as held:
+    """Return the table, or nothing where it was never written."""
+    with alone(table) if alone else nullcontext(enter_result=False) as is_held:
         known = facts_of(lake, table, readings)
         if known is None:
             return []
-        made = plan(known, prices, now, pack=packing_of(lake.operations(table.spec)))
-        if alone is None or made.is_empty or not held:
-            left = "it is being written" if alone and not made.is_empty else None
-            return [Surveyed(plan=made, files=made.files, size_bytes=made.size_bytes, left=left)]
-        done = tuple(carry_out(lake, table, made))
-        after = [each.size_bytes for each in lake.operations(table.spec).files()]
-        return [Surveyed(plan=made, done=done, files=len(after), size_bytes=sum(after))]
+        table_plan = plan(known, prices, now, pack=packing_of(lake.operations(table.spec)))
+        if alone is None or table_plan.is_empty or not is_held:
+            reason_left = "it is being written" if alone and not table_plan.is_empty else None
+            return [
+                Surveyed(plan=table_plan, files=table_plan.files, size_bytes=table_plan.size_bytes, left=reason_left)
+            ]
+        done = tuple(carry_out(lake, table, table_plan))
+        after = [file.size_bytes for file in lake.operations(table.spec).files()]
+        return [Surveyed(plan=table_plan, done=done, files=len(after), size_bytes=sum(after))]

@@ -50,60 +50,60 @@ class KeptTable:
 
 
 def kept_tables(catalog: Catalog, assets: Iterable[dg.AssetsDefinition]) -> list[KeptTable]:
-    """The tables of all assets, in the order of their names; an asset without a table has none."""
+    """Return the tables of all assets, in the order of their names; an asset without a table has none."""
     known = {spec.key: (spec, definition) for definition in assets for spec in definition.specs}
     readers = _readers({key: spec for key, (spec, _) in known.items()})
-    found: list[KeptTable] = []
+    tables: list[KeptTable] = []
     for key, (spec, definition) in known.items():
         table = TableSpec.from_metadata(spec.metadata)
         if table is not None:
             pool = getattr(definition.node_def, "pool", None)
-            kept = KeptTable(
+            kept_table = KeptTable(
                 name=key.to_user_string(), spec=table, key=key, pool=pool, readers=tuple(readers.get(key, ()))
             )
-            found += _with_declaration(kept, catalog)
-    return sorted(found, key=lambda each: each.spec.path)
+            tables += _with_declaration(kept_table, catalog)
+    return sorted(tables, key=lambda candidate: candidate.spec.path)
 
 
 def chosen(tables: Sequence[KeptTable], names: Sequence[str]) -> list[KeptTable]:
-    """The tables of those names, the ones beside them included; all for no name.
+    """Return the tables of those names, the ones beside them included; all for no name.
 
     Raises:
         KeyError: There is no such table; its second argument lists those there are.
     """
-    keys = {each.key.to_user_string() for each in tables}
+    keys = {table.key.to_user_string() for table in tables}
     for name in names:
         if name not in keys:
             raise KeyError(name, sorted(keys))
-    return [each for each in tables if not names or each.key.to_user_string() in names]
+    return [table for table in tables if not names or table.key.to_user_string() in names]
 
 
 def _readers(specs: Mapping[dg.AssetKey, dg.AssetSpec]) -> Mapping[dg.AssetKey, list[Reader]]:
-    found: dict[dg.AssetKey, list[Reader]] = {}
+    readers_by_key: dict[dg.AssetKey, list[Reader]] = {}
     for key, spec in specs.items():
-        for above in {each.asset_key for each in spec.deps} & specs.keys():
+        for above in {dep.asset_key for dep in spec.deps} & specs.keys():
             alike = spec.partitions_def is not None and spec.partitions_def == specs[above].partitions_def
-            found.setdefault(above, []).append(Reader(key=key, alike=alike))
-    return found
+            readers_by_key.setdefault(above, []).append(Reader(key=key, alike=alike))
+    return readers_by_key
 
 
-def _with_declaration(kept: KeptTable, catalog: Catalog) -> Iterator[KeptTable]:
-    dataset = catalog.datasets.get(kept.name)
-    if dataset is None or asset_key(dataset.name) != kept.key:
-        yield replace(kept, whole_readers=tuple(_undeclared(kept, {})))
+def _with_declaration(kept_table: KeptTable, catalog: Catalog) -> Iterator[KeptTable]:
+    dataset = catalog.datasets.get(kept_table.name)
+    if dataset is None or asset_key(dataset.name) != kept_table.key:
+        yield replace(kept_table, whole_readers=tuple(_undeclared(kept_table, {})))
         return
     retention = dataset.retention or Retention()
     declared = list(readers_of_all(dataset, catalog.datasets, catalog.transforms.values()))
     yield replace(
-        kept,
+        kept_table,
         partitions=dataset.partitions,
         retention=retention,
         freshness=dataset.freshness,
-        whole_readers=(*declared, *ingest_reads_all(dataset), *_undeclared(kept, catalog.datasets)),
+        whole_readers=(*declared, *ingest_reads_all(dataset), *_undeclared(kept_table, catalog.datasets)),
     )
     beside = Retention(versions=retention.versions)
     for spec in _beside(dataset):
-        yield KeptTable(name=spec.path, spec=spec, key=kept.key, pool=kept.pool, retention=beside)
+        yield KeptTable(name=spec.path, spec=spec, key=kept_table.key, pool=kept_table.pool, retention=beside)
 
 
 def _beside(dataset: Dataset) -> Iterator[TableSpec]:
@@ -116,8 +116,8 @@ def _beside(dataset: Dataset) -> Iterator[TableSpec]:
     yield verdicts_spec(dataset)
 
 
-def _undeclared(kept: KeptTable, datasets: Mapping[str, Any]) -> Iterator[str]:
+def _undeclared(kept_table: KeptTable, datasets: Mapping[str, Any]) -> Iterator[str]:
     """Readers that no declaration knows, such as dbt models, and that are not divided as the table is."""
-    for reader in kept.readers:
+    for reader in kept_table.readers:
         if not reader.alike and reader.key.to_user_string() not in datasets:
             yield f"{reader.key.to_user_string()} {DEPENDENCY}"

@@ -38,7 +38,7 @@ class Done:
 
 
 def carry_out(lake: Lake, table: KeptTable, plan: TablePlan) -> Iterator[Done]:
-    """What was done, each as it is done; an operation that found nothing to do is left out."""
+    """Yield what was done, each as it is done; an operation that found nothing to do is left out."""
     if plan.clearing.partitions:
         lake.delete(table.spec, str(table.spec.partition_column), plan.clearing.partitions)
         yield Done(operation="drop")
@@ -57,7 +57,7 @@ def _rewrite(lake: Lake, table: KeptTable, plan: TablePlan) -> Iterator[Done]:
     if plan.ordering is not None:
         result = operations.zorder(plan.ordering.columns)
     elif plan.compactions:
-        partitions = [each.partition for each in plan.compactions if each.partition is not None]
+        partitions = [compaction.partition for compaction in plan.compactions if compaction.partition is not None]
         result = operations.compact(partitions=partitions or None, pack=packing_of(operations))
     else:
         return

@@ -75,13 +75,13 @@ class ColumnRecipe:
 
     def draw(self, rng: np.random.Generator, start: int, rows: int) -> pl.Series:
         """Draw `rows` values for the rows from number `start` on; nulls as often as `null_rate` says."""
-        made = self._values(rng, start, rows)
+        series = self._values(rng, start, rows)
         if self.edge_case_rate and not self.unique:
-            made = self._with_edges(rng, made)
+            series = self._with_edges(rng, series)
         if not self.null_rate:
-            return made
+            return series
         filled = pl.Series(rng.random(rows) >= self.null_rate)
-        return pl.select(pl.when(filled).then(made)).to_series()
+        return pl.select(pl.when(filled).then(series)).to_series()
 
     def _values(self, rng: np.random.Generator, start: int, rows: int) -> pl.Series:
         if self.generator is not None:
@@ -107,7 +107,7 @@ class ColumnRecipe:
         return pl.select(pl.when(usual).then(values).otherwise(odd)).to_series()
 
     def _edges(self, dtype: pl.DataType) -> pl.Series:
-        """The extremes of a column: none where its values are listed or follow a pattern."""
+        """Return the extremes of a column: none where its values are listed or follow a pattern."""
         if self.values or self.pattern is not None or self.person is not None or dtype == pl.Boolean:
             return pl.Series([], dtype=dtype)
         if dtype == pl.String:

@@ -25,10 +25,10 @@ class TableRecipe:
 def table_rows(recipe: TableRecipe, seed: int, *, start: int, rows: int) -> pl.DataFrame:
     """Make rows [start, start + rows); the same whatever else was asked for."""
     if not recipe.correlations:
-        return _drawn(recipe, seed, start, rows)
+        return _draw_table(recipe, seed, start, rows)
     pairs = {(first, second): coefficient for first, second, coefficient in recipe.correlations}
     blocks = [
-        correlated(_drawn(recipe, seed, block * BLOCK, BLOCK), pairs, generator(seed, recipe.name, "", block))
+        correlated(_draw_table(recipe, seed, block * BLOCK, BLOCK), pairs, generator(seed, recipe.name, "", block))
         for block in range(start // BLOCK, max(start, start + rows - 1) // BLOCK + 1)
     ]
     return pl.concat(blocks).slice(start % BLOCK, rows)
@@ -41,7 +41,7 @@ def table_chunks(recipe: TableRecipe, seed: int, rows: int | None = None) -> Ite
         yield table_rows(recipe, seed, start=start, rows=min(CHUNK, wanted_rows - start))
 
 
-def _drawn(recipe: TableRecipe, seed: int, start: int, rows: int) -> pl.DataFrame:
+def _draw_table(recipe: TableRecipe, seed: int, start: int, rows: int) -> pl.DataFrame:
     return pl.DataFrame([
         drawn(column.draw, seed, recipe.name, column.chance, start=start, rows=rows).alias(column.name)
         for column in recipe.columns

@@ -67,13 +67,13 @@ def compare(
     """
     names = [name for name in learnt.columns
              if learnt[name].n_unique() < learnt.height and not learnt[name].is_null().all()]  # fmt: skip
-    mine, back, made = (frame.select(names) for frame in (learnt, kept_back, drawn))
+    mine, back, drawn_rows = (frame.select(names) for frame in (learnt, kept_back, drawn))
     rng = np.random.default_rng(seed)
-    near, back_near = _closest(mine, made, rng), _closest(mine, back, rng)
+    near, back_near = _closest(mine, drawn_rows, rng), _closest(mine, back, rng)
     return Likeness(
-        drawn=_scores(mine, made, group_by, rng),
+        drawn=_scores(mine, drawn_rows, group_by, rng),
         kept_back=_scores(mine, back, group_by, rng),
-        copies=made.join(mine.unique(), on=names, how="semi", nulls_equal=True).height,
+        copies=drawn_rows.join(mine.unique(), on=names, how="semi", nulls_equal=True).height,
         closest=float(np.median(near)),
         closest_kept_back=float(np.median(back_near)),
         too_close=float((near < np.quantile(back_near, 0.01)).mean()),
@@ -94,13 +94,18 @@ def _scores(mine: pl.DataFrame, other: pl.DataFrame, group_by: Sequence[str], rn
 
 def _distance(left: pl.Series, right: pl.Series) -> float:
     if left.dtype.is_numeric() or left.dtype.is_temporal():
-        first, second = (np.sort(each.drop_nulls().to_physical().to_numpy()) for each in (left, right))
+        first, second = (np.sort(series.drop_nulls().to_physical().to_numpy()) for series in (left, right))
         places = np.concatenate([first, second])
         if not (first.size and second.size):
             return 0.0 if first.size == second.size else 1.0
-        shares = [np.searchsorted(each, places, side="right") / each.size for each in (first, second)]
+        shares = [
+            np.searchsorted(sorted_values, places, side="right") / sorted_values.size
+            for sorted_values in (first, second)
+        ]
         return float(np.abs(shares[0] - shares[1]).max())
-    parts = [each.cast(pl.String).value_counts(normalize=True).rename({left.name: "value"}) for each in (left, right)]
+    parts = [
+        series.cast(pl.String).value_counts(normalize=True).rename({left.name: "value"}) for series in (left, right)
+    ]
     both = parts[0].join(parts[1], on="value", how="full", nulls_equal=True).fill_null(0)
     return float((both["proportion"] - both["proportion_right"]).abs().sum() / 2)
 
@@ -151,14 +156,14 @@ def _closest(mine: pl.DataFrame, other: pl.DataFrame, rng: np.random.Generator) 
     among = mine[rng.permutation(mine.height)[:_AMONG]]
     some = other[rng.permutation(other.height)[:_COMPARED]]
     numbers, codes = _encoded(mine, among)
-    wanted, names = _encoded(mine, some)
-    found = []
+    compared_numbers, names = _encoded(mine, some)
+    distances = []
     for start in range(0, some.height, _CHUNK):
         part = slice(start, start + _CHUNK)
-        apart = np.abs(wanted[part, None, :] - numbers[None, :, :]).clip(max=1).sum(axis=2)
+        apart = np.abs(compared_numbers[part, None, :] - numbers[None, :, :]).clip(max=1).sum(axis=2)
         apart += (names[part, None, :] != codes[None, :, :]).sum(axis=2)
-        found.append(apart.min(axis=1))
-    return np.concatenate(found) / max(len(mine.columns), 1) if found else np.ones(1)
+        distances.append(apart.min(axis=1))
+    return np.concatenate(distances) / max(len(mine.columns), 1) if distances else np.ones(1)
 
 
 def _classifier(mine: pl.DataFrame, other: pl.DataFrame, rng: np.random.Generator) -> float:

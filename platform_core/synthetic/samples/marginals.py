@@ -69,34 +69,34 @@ def shape_of(column: pl.Series, *, personal: bool, after: str | None = None) -> 
     Raises:
         ValueError: Its type is nested or binary.
     """
-    kept, dtype = column.drop_nulls(), str(column.dtype)
+    filled, dtype = column.drop_nulls(), str(column.dtype)
     facts: dict[str, Any] = {"name": column.name, "dtype": dtype, "nullable": column.null_count() > 0}
-    if kept.is_empty() or column.dtype == pl.Null:
+    if filled.is_empty() or column.dtype == pl.Null:
         return ColumnShape(kind="nothing", **facts)
     if column.dtype.is_nested() or column.dtype == pl.Binary:
         raise ValueError(f"{column.name}: {dtype} cannot be learnt. Fix: leave the column out of the sample.")
-    distinct = kept.n_unique()
-    is_key = distinct == kept.len() > RARE and (column.dtype.is_integer() or column.dtype == pl.String)
+    distinct = filled.n_unique()
+    is_key = distinct == filled.len() > RARE and (column.dtype.is_integer() or column.dtype == pl.String)
     if personal or is_key:
-        return _identifier(kept, facts)
+        return _identifier(filled, facts)
     if column.dtype.is_temporal():
-        return ColumnShape(kind="number", decimals=0, after=after, step=_step(kept), **facts)
+        return ColumnShape(kind="number", decimals=0, after=after, step=_step(filled), **facts)
     if column.dtype.is_numeric() and not (column.dtype.is_integer() and distinct <= _DISCRETE):
-        return ColumnShape(kind="number", decimals=_decimals(kept), **facts)
-    counts = kept.value_counts().filter(pl.col("count") >= RARE)
+        return ColumnShape(kind="number", decimals=_decimals(filled), **facts)
+    counts = filled.value_counts().filter(pl.col("count") >= RARE)
     values = counts[column.name].sort().to_list()
-    if counts["count"].sum() * 2 < kept.len():
+    if counts["count"].sum() * 2 < filled.len():
         return (
-            ColumnShape(kind="number", decimals=0, **facts) if column.dtype.is_numeric() else _identifier(kept, facts)
+            ColumnShape(kind="number", decimals=0, **facts) if column.dtype.is_numeric() else _identifier(filled, facts)
         )
     return ColumnShape(kind="category", values=tuple(values), **facts)
 
 
-def _identifier(kept: pl.Series, facts: Mapping[str, Any]) -> ColumnShape:
+def _identifier(filled: pl.Series, facts: Mapping[str, Any]) -> ColumnShape:
     """Find a spelling that no value of the sample has."""
-    texts = kept.cast(pl.String)
+    texts = filled.cast(pl.String)
     width = max(8, *texts.str.len_chars().cast(pl.Int64).to_list()) if texts.len() else 8
-    if kept.dtype != pl.String:
+    if filled.dtype != pl.String:
         return ColumnShape(kind="identifier", width=width, **facts)
     prefix = "S"
     while texts.str.contains(f"^{prefix}[0-9]+$").any():
@@ -123,12 +123,12 @@ def numbers_of(column: pl.Series, shape: ColumnShape) -> Floats:
     """Return a column as numbers, NaN for null: of a category the place of its value; of one that is rare, NaN."""
     if shape.kind == "category":
         places = {value: float(place) for place, value in enumerate(shape.values)}
-        found = column.replace_strict(places, default=None, return_dtype=pl.Float64)
+        frame = column.replace_strict(places, default=None, return_dtype=pl.Float64)
     elif column.dtype.is_temporal():
-        found = column.to_physical().cast(pl.Float64)
+        frame = column.to_physical().cast(pl.Float64)
     else:
-        found = column.cast(pl.Float64)
-    return cast("Floats", found.to_numpy().astype(float))
+        frame = column.cast(pl.Float64)
+    return cast("Floats", frame.to_numpy().astype(float))
 
 
 def marginal_of(numbers: Floats, shape: ColumnShape, nulls: float) -> Marginal:
@@ -170,8 +170,8 @@ def values_at(shares: Floats, shape: ColumnShape, marginal: Marginal) -> Floats:
     """Return the number that has each share of the others below it."""
     if shape.kind == "category":
         ends = np.cumsum(marginal.curve)
-        found = np.searchsorted(ends, shares * ends[-1], side="right")
-        return np.asarray(np.minimum(found, len(shape.values) - 1), dtype=float)
+        places = np.searchsorted(ends, shares * ends[-1], side="right")
+        return np.asarray(np.minimum(places, len(shape.values) - 1), dtype=float)
     values = np.asarray(np.interp(shares, _PROBABILITIES, marginal.curve), dtype=float)
     if shape.step > 1:
         values = np.floor(values / shape.step) * shape.step

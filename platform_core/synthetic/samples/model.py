@@ -69,7 +69,7 @@ class SampleModel:
             "version": VERSION, "rows": self.rows, "suppressed": self.suppressed, "sorted_by": self.sorted_by,
             "group_by": list(self.group_by), "columns": [asdict(column) for column in self.columns],
             "shares": [[list(key), share] for key, share in self.shares.items()],
-            "groups": [[list(key), {name: asdict(each) for name, each in group.marginals.items()},
+            "groups": [[list(key), {name: asdict(marginal) for name, marginal in group.marginals.items()},
                         [list(row) for row in group.correlations]] for key, group in self.groups.items()],
         }  # fmt: skip
 
@@ -78,10 +78,11 @@ class SampleModel:
         """Read a model back; raises ValueError where it is none of this version."""
         if not isinstance(mapping, Mapping) or mapping.get("version") != VERSION:
             raise ValueError(f"is no model of version {VERSION}. Fix: make it by platform synth fit.")
-        columns = tuple(ColumnShape(**{**each, "values": tuple(each["values"])}) for each in mapping["columns"])
+        columns = tuple(ColumnShape(**{**shape, "values": tuple(shape["values"])}) for shape in mapping["columns"])
         groups = {
             tuple(key): GroupModel(
-                {name: Marginal(each["nulls"], tuple(each["curve"])) for name, each in marginals.items()}, correlations
+                {name: Marginal(marginal["nulls"], tuple(marginal["curve"])) for name, marginal in marginals.items()},
+                correlations,
             )
             for key, marginals, correlations in mapping["groups"]
         }
@@ -120,16 +121,16 @@ def fit(sample: pl.DataFrame, *, group_by: Sequence[str] = (), personal: Sequenc
         parts = numbered.partition_by(list(group_by[:length]), as_dict=True)
         rows_of |= {key: part["\0row"].to_numpy() for key, part in parts.items()}
     whole = {key: rows.size for key, rows in rows_of.items() if len(key) == len(group_by)}
-    kept = {key: size for key, size in whole.items() if size >= RARE}
-    if not kept or len(kept) > _MOST_GROUPS:
-        raise ValueError(f"{len(kept):,} groups of {RARE} rows or more. Fix: group by other columns.")
+    group_sizes = {key: size for key, size in whole.items() if size >= RARE}
+    if not group_sizes or len(group_sizes) > _MOST_GROUPS:
+        raise ValueError(f"{len(group_sizes):,} groups of {RARE} rows or more. Fix: group by other columns.")
     groups = {
         key: _group(modelled, numbers, isnull, rows)
         for key, rows in rows_of.items()
         if key == () or rows.size >= _OWN_ROWS
     }
-    total = sum(kept.values())
-    shares = {key: kept[key] / total for key in sorted(kept, key=repr)}
+    total = sum(group_sizes.values())
+    shares = {key: group_sizes[key] / total for key in sorted(group_sizes, key=repr)}
     return SampleModel(tuple(shapes), tuple(group_by), shares, groups, sorted_by, sample.height, sample.height - total)
 
 
@@ -142,13 +143,17 @@ def _refuse_unknown(sample: pl.DataFrame, names: Sequence[str]) -> None:
 def _later_instants(sample: pl.DataFrame) -> dict[str, str]:
     """Find instants that never come before another one of the same type."""
     instants = [name for name, kind in sample.schema.items() if isinstance(kind, pl.Datetime) or kind == pl.Date]
-    found: dict[str, str] = {}
+    earlier_by_later: dict[str, str] = {}
     for first, second in combinations(instants, 2):
         if sample.schema[first] == sample.schema[second]:
             for early, late in ((first, second), (second, first)):
-                if late not in found and early not in found and (sample[late] >= sample[early]).all():
-                    found[late] = early
-    return found
+                if (
+                    late not in earlier_by_later
+                    and early not in earlier_by_later
+                    and (sample[late] >= sample[early]).all()
+                ):
+                    earlier_by_later[late] = early
+    return earlier_by_later
 
 
 def _between(name: str, first: str) -> pl.Expr:
@@ -159,7 +164,11 @@ def _ordered(shape: ColumnShape, sample: pl.DataFrame, shapes: Sequence[ColumnSh
     """Put a category's values in the order of the number that differs most between them, so that both go together."""
     if shape.kind != "category" or sample.schema[shape.name].is_numeric() or len(shape.values) <= 2:  # noqa: PLR2004 - two have one order
         return shape
-    numeric = [each.name for each in shapes if each.kind == "number" and not sample.schema[each.name].is_temporal()]
+    numeric = [
+        column_shape.name
+        for column_shape in shapes
+        if column_shape.kind == "number" and not sample.schema[column_shape.name].is_temporal()
+    ]
     if not numeric:
         return shape
     ranks = sample.select(pl.col(shape.name), *(pl.col(name).rank() for name in numeric))
@@ -228,8 +237,8 @@ def _chunk(model: SampleModel, start: int, rows: int, seed: int) -> pl.DataFrame
     slots = [(shape, part) for shape, _ in latent for part in (["value", "null"] if shape.nullable else ["value"])]
     blocks = range(start // BLOCK, -(-(start + rows) // BLOCK))
     generators = [generator(seed, "sample", block) for block in blocks]
-    choice = np.concatenate([each.random(BLOCK) for each in generators] or [np.zeros(0)])[:rows]
-    normal = np.concatenate([each.standard_normal((BLOCK, len(slots))) for each in generators]
+    choice = np.concatenate([rng.random(BLOCK) for rng in generators] or [np.zeros(0)])[:rows]
+    normal = np.concatenate([rng.standard_normal((BLOCK, len(slots))) for rng in generators]
                             or [np.zeros((0, len(slots)))])[:rows]  # fmt: skip
     group = np.minimum(np.searchsorted(ends, choice * ends[-1], side="right"), len(keys) - 1)
     numbers = {shape.name: np.full(rows, np.nan) for shape, _ in latent}
@@ -244,17 +253,21 @@ def _chunk(model: SampleModel, start: int, rows: int, seed: int) -> pl.DataFrame
                 numbers[shape.name][mine[shares[:, slot] < marginal.nulls]] = np.nan
             elif marginal.curve and (shape.kind == "number" or sum(marginal.curve) > 0):
                 numbers[shape.name][mine] = values_at(shares[:, slot], shape, marginal)
-    made = {shape.name: _column(shape, numbers, keys, group, model, start, rows) for shape in model.columns}
+    drawn_columns = {shape.name: _column(shape, numbers, keys, group, model, start, rows) for shape in model.columns}
     for shape in model.columns:
         if shape.after is not None:
-            first = made[shape.after].to_physical()
+            first = drawn_columns[shape.after].to_physical()
             between = pl.Series(numbers[shape.name], nan_to_null=True).cast(pl.Int64).clip(lower_bound=0)
-            made[shape.name] = (first + between.cast(first.dtype)).cast(_dtype(shape)).alias(shape.name)
-    return pl.DataFrame([made[shape.name] for shape in model.columns])
+            drawn_columns[shape.name] = (first + between.cast(first.dtype)).cast(_dtype(shape)).alias(shape.name)
+    return pl.DataFrame([drawn_columns[shape.name] for shape in model.columns])
 
 
 def _modelled(model: SampleModel) -> list[ColumnShape]:
-    return [each for each in model.columns if each.kind in {"number", "category"} and each.name not in model.group_by]
+    return [
+        column
+        for column in model.columns
+        if column.kind in {"number", "category"} and column.name not in model.group_by
+    ]
 
 
 def _nearest(model: SampleModel, key: Key) -> GroupModel:
@@ -285,12 +298,16 @@ def _column(
             return numbered.cast(dtype, strict=False).alias(shape.name)
         digits = counted.cast(pl.String).str.zfill(shape.width)
         return pl.select(pl.lit(shape.prefix) + pl.lit(digits)).to_series().alias(shape.name)
-    found = pl.Series(shape.name, numbers[shape.name], nan_to_null=True)
+    drawn_values = pl.Series(shape.name, numbers[shape.name], nan_to_null=True)
     if shape.kind == "category":
-        return pl.Series(list(shape.values), dtype=dtype).gather(found.cast(pl.UInt32)).alias(shape.name)
+        return pl.Series(list(shape.values), dtype=dtype).gather(drawn_values.cast(pl.UInt32)).alias(shape.name)
     if shape.after is not None:
-        return found
-    return found.cast(pl.Int64).cast(dtype) if dtype.is_temporal() or dtype.is_integer() else found.cast(dtype)
+        return drawn_values
+    return (
+        drawn_values.cast(pl.Int64).cast(dtype)
+        if dtype.is_temporal() or dtype.is_integer()
+        else drawn_values.cast(dtype)
+    )
 
 
 def _dtype(shape: ColumnShape) -> pl.DataType:

@@ -40,13 +40,13 @@ def open_channel(name: str, options: Mapping[str, Any], secret: Callable[[str], 
             "PLATFORM_ALERTS", f"channel {name!r} has type {kind!r}", allowed=tuple(CHANNELS), fix="choose one of them"
         )
     record = CHANNELS[kind]
-    known = {each.name: each.default for each in fields(record) if each.name != "name"}  # type: ignore[arg-type]  # records all
+    known = {field.name: field.default for field in fields(record) if field.name != "name"}  # type: ignore[arg-type]  # records all
     unknown = sorted(options.keys() - known.keys())
-    missing = sorted(each for each, default in known.items() if default is MISSING and each not in options)
+    missing = sorted(option for option, default in known.items() if default is MISSING and option not in options)
     if unknown or missing:
-        what = f"does not know {unknown}" if unknown else f"lacks {missing}"
+        problem = f"does not know {unknown}" if unknown else f"lacks {missing}"
         raise SettingsError(
-            "PLATFORM_ALERTS", f"channel {name!r} {what}", allowed=tuple(known), fix=f"correct [channels.{name}]"
+            "PLATFORM_ALERTS", f"channel {name!r} {problem}", allowed=tuple(known), fix=f"correct [channels.{name}]"
         )
     values = {option: secret(value) if isinstance(value, str) else value for option, value in options.items()}
     return record(name=name, **values)

@@ -188,7 +188,7 @@ class ColumnSum:
 
 def counting(sums: Sequence[ColumnSum]) -> str:
     """Write what a statement selects to count rows and columns."""
-    return ", ".join(["count(*)", *(f"count({each.column}), {each.total}" for each in sums)])
+    return ", ".join(["count(*)", *(f"count({column_sum.column}), {column_sum.total}" for column_sum in sums)])
 
 
 def counted(row: Sequence[Any], sums: Sequence[ColumnSum]) -> Tally:

@@ -154,7 +154,7 @@ class MySQLDatabase(ServerDatabase):
         )
 
     def _kinds(self, cursor: Any, query: Query) -> dict[str, str]:
-        """The columns with the names of their types; of a query only those that matter."""
+        """Return the columns with the names of their types; of a query only those that matter."""
         if query.table is not None:
             self.run(cursor, f"SHOW COLUMNS FROM {_relation(query)}")
             return {row[0]: _word(row[1]) for row in cursor.fetchall()}

@@ -219,7 +219,7 @@ def _as_text(name: str, kind: int, zone: str | None) -> str:
     if kind == _BYTES:
         return f"replace(encode({column}, 'base64'), E'\\n', '')"
     if kind == _TIMESTAMP and zone is not None:
-        return f"({column} AT TIME ZONE '{_named(zone)}')::text"
+        return f"({column} AT TIME ZONE '{_zone_name(zone)}')::text"
     return f"to_json({column})::text" if kind in _ARRAYS else f"{column}::text"
 
 
@@ -250,12 +250,12 @@ def _sum(name: str, kind: int, zone: str | None) -> ColumnSum:
     if kind == _DAY:
         return ColumnSum(name, column, "day", f"sum({column} - date '1970-01-01')")
     if kind in {_TIMESTAMP, _INSTANT}:
-        placed = f"({column} AT TIME ZONE '{_named(zone)}')" if kind == _TIMESTAMP and zone is not None else column
+        placed = f"({column} AT TIME ZONE '{_zone_name(zone)}')" if kind == _TIMESTAMP and zone is not None else column
         return ColumnSum(name, column, "instant", f"sum((extract(epoch FROM {placed}) * 1000000)::numeric)")
     if kind in _TEXTS:
         return ColumnSum(name, column, "text", f"sum(('x' || left(md5({column}::text), 8))::bit(32)::bigint)")
     return ColumnSum(name, column)
 
 
-def _named(zone: str) -> str:
+def _zone_name(zone: str) -> str:
     return zone.replace("'", "")

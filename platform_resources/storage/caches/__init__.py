@@ -8,6 +8,6 @@ __all__ = ["Cache", "Tally", "open_cache"]
 
 
 def open_cache(settings: Settings) -> Cache | None:
-    """Returns the cache that the settings describe, or None where they turn it off; nothing is read or made yet."""
+    """Return the cache that the settings describe, or None where they turn it off; nothing is read or made yet."""
     folder = settings.cache.folder
     return None if folder is None else Cache(settings.cache, folder, settings.s3)

@@ -56,15 +56,15 @@ class Tally:
         return (self.memory_hits + self.disk_hits) / self.lookups if self.lookups else None
 
     def __add__(self, other: "Tally") -> "Tally":
-        """The counts of both."""
-        return Tally(**{each: getattr(self, each) + getattr(other, each) for each in _NAMES})
+        """Return the counts of both."""
+        return Tally(**{name: getattr(self, name) + getattr(other, name) for name in _NAMES})
 
     def __sub__(self, other: "Tally") -> "Tally":
-        """The counts since the other."""
-        return Tally(**{each: getattr(self, each) - getattr(other, each) for each in _NAMES})
+        """Return the counts since the other."""
+        return Tally(**{name: getattr(self, name) - getattr(other, name) for name in _NAMES})
 
 
-_NAMES = tuple(each.name for each in fields(Tally))
+_NAMES = tuple(field.name for field in fields(Tally))
 
 
 class Counters:
@@ -81,18 +81,18 @@ class Counters:
         return Tally(**self._counts)
 
     def add(self, **counts: int) -> None:
-        """Returns when the counts are added to the process's own."""
+        """Add the counts to the process's own."""
         with self._lock:
             for name, count in counts.items():
                 self._counts[name] += count
 
     def put(self, **counts: int) -> None:
-        """Returns when the process's own are these, which somebody else counts."""
+        """Set the process's own to these, which somebody else counts."""
         with self._lock:
             self._counts.update(counts)
 
     def record(self) -> None:
-        """Returns when the shared file has them too; where it cannot be written they wait for the next time."""
+        """Add them to the shared file; where it cannot be written they wait for the next time."""
         with self._lock, suppress(OSError):
             total = self.total
             new = total - self._recorded
@@ -105,7 +105,7 @@ class Counters:
             self._recorded = total
 
     def record_soon(self) -> None:
-        """Returns when the shared file has them, or will have them with a later call or the process's end.
+        """Add them to the shared file now, or with a later call or the process's end.
 
         Writing takes longer than a warm read of a small table, so it is done once a second, and not by the first read;
         a process that is killed takes the last second along.
@@ -120,12 +120,12 @@ class Counters:
         self._next = now + _SOON_SECONDS
 
     def _record_last(self) -> None:
-        """Returns when the shared file has them; a folder that was deleted meanwhile is not made again for it."""
+        """Add them to the shared file; a folder that was deleted meanwhile is not made again for it."""
         if self._root.exists():
             self.record()
 
     def recorded(self) -> Tally:
-        """Returns what all processes recorded; a file that cannot be read counts from zero."""
+        """Return what all processes recorded; a file that cannot be read counts from zero."""
         try:
             known = json.loads((self._root / _FILE).read_text())
             return Tally(**{name: int(known[name]) for name in _NAMES if name in known})

@@ -82,18 +82,18 @@ class DiskTier:
         self._boot = boot()
 
     def entries(self, kind: str, key: str) -> list[Path]:
-        """Returns the entries of a key that can be trusted, newest first; one that cannot is removed."""
-        found: list[tuple[int, Path]] = []
+        """Return the entries of a key that can be trusted, newest first; one that cannot is removed."""
+        entries_by_time: list[tuple[int, Path]] = []
         with suppress(OSError):  # there is none
-            for each in list(os.scandir(self._folder(kind, key))):
+            for entry in list(os.scandir(self._folder(kind, key))):
                 with suppress(OSError):  # it was evicted meanwhile
-                    status = each.stat()
-                    if (path := self._trusted(Path(each.path), status)) is not None:
-                        found.append((status.st_ctime_ns, path))
-        return [path for _, path in sorted(found, reverse=True)]
+                    status = entry.stat()
+                    if (path := self._trusted(Path(entry.path), status)) is not None:
+                        entries_by_time.append((status.st_ctime_ns, path))
+        return [path for _, path in sorted(entries_by_time, reverse=True)]
 
     def read(self, kind: str, key: str) -> bytes | None:
-        """Returns the content of the newest entry of a key, summed up, or None; for small ones."""
+        """Return the content of the newest entry of a key, summed up, or None; for small ones."""
         for path in self.entries(kind, key):
             with suppress(OSError):  # evicted meanwhile
                 content = path.read_bytes()
@@ -104,7 +104,7 @@ class DiskTier:
 
     @contextmanager
     def draft(self, kind: str, key: str, *, alone: bool = False) -> Iterator[Draft]:
-        """Yields an empty file, and publishes what it holds when the block ends well.
+        """Yield an empty file, and publishes what it holds when the block ends well.
 
         Args:
             kind: what sort of entry, a folder's name.
@@ -136,68 +136,70 @@ class DiskTier:
             self.shrink()
 
     def remove(self, path: Path) -> None:
-        """Returns when an entry is gone, also if it was not there."""
+        """Remove an entry, if it is there."""
         path.unlink(missing_ok=True)
         with suppress(OSError):  # other entries are there
             path.parent.rmdir()
 
     def shrink(self) -> Removed:
-        """Returns what was evicted so that the folder keeps its bounds."""
+        """Return what was evicted so that the folder keeps its bounds."""
         with self._locked():
             self._bury_drafts()
-            found = sorted(self._all(), key=lambda each: each.used)
-            used = sum(each.size_bytes for each in found) + self._drafted_bytes()
+            entries = sorted(self._all(), key=lambda entry: entry.used)
+            used = sum(entry.size_bytes for entry in entries) + self._drafted_bytes()
             allowed = self._allowed(used)
             excess = used - allowed * _KEPT if used > allowed else 0
-            gone: list[_Found] = []
-            for each in found:
+            evicted: list[_Found] = []
+            for entry in entries:
                 if excess <= 0:
                     break
-                self.remove(each.path)
-                gone.append(each)
-                excess -= each.size_bytes
+                self.remove(entry.path)
+                evicted.append(entry)
+                excess -= entry.size_bytes
             self._unseen_bytes = 0
-        self.evicted += len(gone)
-        return _removed(found, gone)
+        self.evicted += len(evicted)
+        return _removed(entries, evicted)
 
     def clean(self, older_than: timedelta) -> Removed:
-        """Returns what was removed: entries that nobody used for so long, and drafts of dead writers."""
+        """Return what was removed: entries that nobody used for so long, and drafts of dead writers."""
         before = time.time() - older_than.total_seconds()
         with self._locked():
             self._bury_drafts()
-            found = self._all()
-            gone = [each for each in found if each.used <= before]
-            for each in gone:
-                self.remove(each.path)
-        return _removed(found, gone)
+            entries = self._all()
+            removed = [entry for entry in entries if entry.used <= before]
+            for entry in removed:
+                self.remove(entry.path)
+        return _removed(entries, removed)
 
     def verify(self) -> Verified:
-        """Returns what was found by reading every byte; wrong entries are removed, and read anew when next wanted."""
-        found, corrupt = self._all(), []
-        for each in found:
-            if self._sums_up(each.path) is False:
-                self.remove(each.path)
-                corrupt.append(each.path.relative_to(self.root).as_posix())
+        """Return what was found by reading every byte; wrong entries are removed, and read anew when next wanted."""
+        entries, corrupt = self._all(), []
+        for entry in entries:
+            if self._sums_up(entry.path) is False:
+                self.remove(entry.path)
+                corrupt.append(entry.path.relative_to(self.root).as_posix())
         return Verified(
-            checked=len(found), checked_bytes=sum(each.size_bytes for each in found), corrupt=tuple(sorted(corrupt))
+            checked=len(entries),
+            checked_bytes=sum(entry.size_bytes for entry in entries),
+            corrupt=tuple(sorted(corrupt)),
         )
 
     def usage(self) -> Usage:
-        """Returns what is there now."""
-        found = self._all()
+        """Return what is there now."""
+        entries = self._all()
         return Usage(
-            entries=len(found),
-            size_bytes=sum(each.size_bytes for each in found) + self._drafted_bytes(),
-            oldest=min((each.used for each in found), default=None),
+            entries=len(entries),
+            size_bytes=sum(entry.size_bytes for entry in entries) + self._drafted_bytes(),
+            oldest=min((entry.used for entry in entries), default=None),
         )
 
     def _folder(self, kind: str, key: str) -> Path:
-        told = f"{self._origin}\n{key}" if self._origin else key
-        digest = hashlib.sha256(told.encode()).hexdigest()[:32]
+        identity = f"{self._origin}\n{key}" if self._origin else key
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:32]
         return self.root / f"{kind}/{digest[:2]}/{digest}"
 
     def _publish(self, path: Path, place: Path) -> Path:
-        """Returns where the entry is now; whoever cleans may take the empty folder away in between."""
+        """Return where the entry is now; whoever cleans may take the empty folder away in between."""
         for attempt in range(_ATTEMPTS):
             place.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -209,39 +211,39 @@ class DiskTier:
 
     def _supersede(self, place: Path) -> None:
         with suppress(OSError):
-            for each in list(place.parent.iterdir()):
-                if each != place:
-                    each.unlink(missing_ok=True)
+            for path in list(place.parent.iterdir()):
+                if path != place:
+                    path.unlink(missing_ok=True)
 
     def _trusted(self, path: Path, status: os.stat_result) -> Path | None:
-        """Returns where the entry is, under the name of this boot; None when it is not what its name says."""
-        said = NAME.fullmatch(path.name)
-        if said is None or status.st_size != int(said["size"]):
+        """Return where the entry is, under the name of this boot; None when it is not what its name says."""
+        name_parts = NAME.fullmatch(path.name)
+        if name_parts is None or status.st_size != int(name_parts["size"]):
             self.remove(path)
             return None
         if abs(time.time() - status.st_mtime) > _TOUCHED_SECONDS:
             with suppress(OSError):  # the folder may only be read
                 os.utime(path)
-        if said["boot"] == self._boot:
+        if name_parts["boot"] == self._boot:
             return path
         if not self._sums_up(path):
             self.remove(path)
             return None
         with suppress(OSError):
-            return path.replace(path.with_name(f"{said['sum']}-{said['size']}-{self._boot}"))
+            return path.replace(path.with_name(f"{name_parts['sum']}-{name_parts['size']}-{self._boot}"))
         return path
 
     def _sums_up(self, path: Path) -> bool | None:
-        """Returns whether an entry's bytes are those it was written with; None when it went meanwhile."""
-        said = NAME.fullmatch(path.name)
+        """Return whether an entry's bytes are those it was written with; None when it went meanwhile."""
+        name_parts = NAME.fullmatch(path.name)
         try:
-            return said is not None and summed(path) == (said["sum"], int(said["size"]))
+            return name_parts is not None and summed(path) == (name_parts["sum"], int(name_parts["size"]))
         except FileNotFoundError:
             return None
 
     def _all(self) -> list[_Found]:
-        """Returns all entries; one used in the future, by a clock that was set back since, counts as the oldest."""
-        found, now = [], time.time() + _AHEAD_SECONDS
+        """Return all entries; one used in the future, by a clock that was set back since, counts as the oldest."""
+        entries, now = [], time.time() + _AHEAD_SECONDS
         for folder, _, names in os.walk(self.root):
             if Path(folder) == self.root or Path(folder).name == _DRAFTS:
                 continue
@@ -249,29 +251,29 @@ class DiskTier:
                 with suppress(FileNotFoundError):  # another process was faster
                     status = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 - thousands of them
                     used = status.st_mtime if status.st_mtime <= now else 0.0
-                    found.append(_Found(Path(folder, name), status.st_size, used))
-        return found
+                    entries.append(_Found(Path(folder, name), status.st_size, used))
+        return entries
 
     def _drafted_bytes(self) -> int:
         total = 0
         with suppress(FileNotFoundError):
-            for each in os.scandir(self.root / _DRAFTS):
+            for draft in os.scandir(self.root / _DRAFTS):
                 with suppress(FileNotFoundError):
-                    total += each.stat().st_size
+                    total += draft.stat().st_size
         return total
 
     def _allowed(self, used: int) -> int:
-        """Returns how many bytes the folder may have: its limit, or less where the disk is nearly full."""
+        """Return how many bytes the folder may have: its limit, or less where the disk is nearly full."""
         disk = shutil.disk_usage(self.root)
         spare = disk.free - min(_LEFT_FREE, disk.total // 20)
         return max(0, min(self.limit_bytes, used + spare))
 
     def _bury_drafts(self) -> None:
         with suppress(FileNotFoundError):
-            for each in list((self.root / _DRAFTS).iterdir()):
-                with suppress(OSError), each.open("rb") as file:  # its writer lives, or it was just published
+            for draft in list((self.root / _DRAFTS).iterdir()):
+                with suppress(OSError), draft.open("rb") as file:  # its writer lives, or it was just published
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    each.unlink(missing_ok=True)
+                    draft.unlink(missing_ok=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -281,7 +283,9 @@ class DiskTier:
             yield
 
 
-def _removed(found: list[_Found], gone: list[_Found]) -> Removed:
-    lost = sum(each.size_bytes for each in gone)
-    total = sum(each.size_bytes for each in found)
-    return Removed(removed=len(gone), removed_bytes=lost, entries=len(found) - len(gone), size_bytes=total - lost)
+def _removed(entries: list[_Found], removed: list[_Found]) -> Removed:
+    lost = sum(entry.size_bytes for entry in removed)
+    total = sum(entry.size_bytes for entry in entries)
+    return Removed(
+        removed=len(removed), removed_bytes=lost, entries=len(entries) - len(removed), size_bytes=total - lost
+    )

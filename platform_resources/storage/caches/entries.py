@@ -21,7 +21,7 @@ class Draft(FileIO):
     """An entry while it is written; unlike a raw file it writes all it is given, or raises."""
 
     def write(self, content: "Buffer", /) -> int:
-        """Returns how many bytes there were."""
+        """Return how many bytes there were."""
         view = memoryview(content).cast("B")
         written = 0
         while written < view.nbytes:
@@ -30,7 +30,7 @@ class Draft(FileIO):
 
 
 def summed(path: Path) -> tuple[str, int]:
-    """Returns checksum and size of a file: CRC-32 of what is below a mebibyte, and of the sums of whole mebibytes.
+    """Return checksum and size of a file: CRC-32 of what is below a mebibyte, and of the sums of whole mebibytes.
 
     The sum of a block's numbers finds what disks do to files, zeros and stray bits, at the speed of memory: CRC-32 of
     all bytes would be a fifth of what filling costs. It is no guard against a forger.
@@ -43,7 +43,7 @@ def summed(path: Path) -> tuple[str, int]:
 
 
 def summed_content(content: "bytes | mmap.mmap") -> tuple[str, int]:
-    """Returns the same of what a file holds."""
+    """Return the same of what a file holds."""
     blocks = len(content) // _BLOCK
     sums = b""
     if blocks:
@@ -55,7 +55,7 @@ def summed_content(content: "bytes | mmap.mmap") -> tuple[str, int]:
 
 
 def boot() -> str:
-    """Returns eight digits that are new with every start of the machine, or "unknown" where it does not tell."""
+    """Return eight digits that are new with every start of the machine, or "unknown" where it does not tell."""
     try:
         return hashlib.sha256(_BOOT_ID.read_bytes()).hexdigest()[:8]
     except OSError:

@@ -104,35 +104,37 @@ class Fill:
         self._pending: deque[Future[None]] = deque()
 
     def __enter__(self) -> Self:
-        """The same; at its end everything is written."""
+        """Return the same; at its end everything is written."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Returns when the writing thread has ended."""
+        """Wait until the writing thread has ended."""
         self._pool.shutdown(wait=True)
 
-    def frames(self, parts: Sequence[Part], wanted: pl.Schema) -> Iterator[tuple[Part, pl.DataFrame]]:
-        """Yields the rows of each file in order, with the columns wanted; a large file comes in several frames."""
-        for missing, run in groupby(parts, key=lambda part: lacking(part.held, wanted)):
+    def frames(self, parts: Sequence[Part], wanted_schema: pl.Schema) -> Iterator[tuple[Part, pl.DataFrame]]:
+        """Yield the rows of each file in order, with the columns wanted; a large file comes in several frames."""
+        for missing, run in groupby(parts, key=lambda part: lacking(part.held, wanted_schema)):
             if missing:
-                yield from self._read(list(run), missing, wanted)
+                yield from self._read(list(run), missing, wanted_schema)
             else:
-                yield from ((part, part.held.select(list(wanted))) for part in run if part.held is not None)
+                yield from ((part, part.held.select(list(wanted_schema))) for part in run if part.held is not None)
 
     def _read(
-        self, parts: list[Part], missing: Sequence[str], wanted: pl.Schema
+        self, parts: list[Part], missing: Sequence[str], wanted_schema: pl.Schema
     ) -> Iterator[tuple[Part, pl.DataFrame]]:
-        schema = pl.Schema({name: wanted[name] for name in missing})
+        schema = pl.Schema({name: wanted_schema[name] for name in missing})
         self._cache.counters.add(misses=len(parts))
-        found = self._whole_files(parts, schema) if self._takes_whole_files(schema) else self._by_file(parts, schema)
-        for part, batches in groupby(_all_of(parts, found), key=lambda pair: pair[0]):
+        batches_by_uri = (
+            self._whole_files(parts, schema) if self._takes_whole_files(schema) else self._by_file(parts, schema)
+        )
+        for part, batches in groupby(_all_of(parts, batches_by_uri), key=lambda pair: pair[0]):
             file, at = _File(self._cache, part, self._snapshot), 0
             try:
                 for _, batch in batches:
                     if batch is None:
                         continue
                     self._do(file.append, batch)
-                    yield part, _beside(part.held, at, batch).select(list(wanted))
+                    yield part, _beside(part.held, at, batch).select(list(wanted_schema))
                     at += batch.height
                 if part.rows is None or part.rows == at:
                     self._do(file.publish, schema.to_frame())
@@ -143,11 +145,11 @@ class Fill:
             self._pool.submit(file.abandon)
 
     def _takes_whole_files(self, schema: pl.Schema) -> bool:
-        """Returns whether every column of the files is read, so that all their bytes come in any case."""
+        """Return whether every column of the files is read, so that all their bytes come in any case."""
         return set(schema) == set(self._snapshot.stored)
 
     def _whole_files(self, parts: list[Part], schema: pl.Schema) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Yields the rows of files whose bytes were compared with what S3 says of them; the next ones are on their way.
+        """Yield the rows of files whose bytes were compared with what S3 says of them; the next ones are on their way.
 
         A large file goes by one on this machine's disk, so that memory holds some row groups of it.
         """
@@ -165,8 +167,8 @@ class Fill:
             ask(_AHEAD)
             try:
                 while coming:
-                    part, asked = coming.popleft()
-                    content = asked.result()
+                    part, answer = coming.popleft()
+                    content = answer.result()
                     ask(1)
                     for batch in self._batches(self._rows_of(content, list(schema), Path(folder)), schema):
                         yield part.uri, batch
@@ -176,7 +178,7 @@ class Fill:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _rows_of(self, content: bytes | Path, names: Sequence[str], folder: Path) -> pl.LazyFrame:
-        """Returns columns of a file that is here."""
+        """Return columns of a file that is here."""
         if self._files == self._by_name:
             return self._parquet([str(content)] if isinstance(content, Path) else BytesIO(content), names)
         place = content if isinstance(content, Path) else folder / "small.parquet"
@@ -190,7 +192,7 @@ class Fill:
         return (lazy.cast(own) if own else lazy).collect_batches(maintain_order=True)  # type: ignore[arg-type]
 
     def _by_file(self, parts: list[Part], schema: pl.Schema) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Yields the rows of all files as Polars reads them from S3, each batch from one file."""
+        """Yield the rows of all files as Polars reads them from S3, each batch from one file."""
         for batch in self._batches(self._files([part.uri for part in parts], list(schema)), schema):
             at = 0
             for length, path in batch[PATH].rle().struct.unnest().iter_rows():
@@ -198,7 +200,7 @@ class Fill:
                 at += length
 
     def _by_name(self, uris: Sequence[str], names: Sequence[str]) -> pl.LazyFrame:
-        """Returns columns of plain Parquet files, and of each row its file."""
+        """Return columns of plain Parquet files, and of each row its file."""
         return self._parquet(list(uris), names, include_file_paths=PATH)
 
     def _parquet(
@@ -218,17 +220,19 @@ class Fill:
         )
 
     def _do(self, work: object, argument: pl.DataFrame) -> None:
-        """Returns when the work waits for the writing thread, which is never far behind."""
+        """Hand the work to the writing thread, which is never far behind."""
         self._pending.append(self._pool.submit(work, argument))  # type: ignore[arg-type]
         while len(self._pending) > _WAITING:
             self._pending.popleft().result()
 
 
-def _all_of(parts: list[Part], found: Iterable[tuple[str, pl.DataFrame]]) -> Iterator[tuple[Part, pl.DataFrame | None]]:
-    """Yields each file with its rows; one without any comes once, with None."""
+def _all_of(
+    parts: list[Part], rows_by_uri: Iterable[tuple[str, pl.DataFrame]]
+) -> Iterator[tuple[Part, pl.DataFrame | None]]:
+    """Yield each file with its rows; one without any comes once, with None."""
     places = {part.uri: number for number, part in enumerate(parts)}
     done = 0
-    for path, rows in found:
+    for path, rows in rows_by_uri:
         number = places[path]
         yield from ((part, None) for part in parts[done:number])
         done = number + 1
@@ -236,14 +240,14 @@ def _all_of(parts: list[Part], found: Iterable[tuple[str, pl.DataFrame]]) -> Ite
     yield from ((part, None) for part in parts[done:])
 
 
-def _beside(held: pl.DataFrame | None, at: int, batch: pl.DataFrame) -> pl.DataFrame:
-    if held is None:
+def _beside(cached: pl.DataFrame | None, at: int, batch: pl.DataFrame) -> pl.DataFrame:
+    if cached is None:
         return batch
-    return held.slice(at, batch.height).drop(batch.columns, strict=False).hstack(batch)
+    return cached.slice(at, batch.height).drop(batch.columns, strict=False).hstack(batch)
 
 
 def _cast_options() -> pl.ScanCastOptions:
-    """Returns what Polars itself allows of the files of a Delta table."""
+    """Return what Polars itself allows of the files of a Delta table."""
     return pl.ScanCastOptions(
         integer_cast="upcast",
         float_cast=["upcast", "downcast"],

@@ -15,7 +15,7 @@ class MemoryTier:
         self._lock = Lock()
 
     def get(self, key: Hashable) -> Any | None:
-        """Returns the value itself, never a copy, or None; it counts as used now."""
+        """Return the value itself, never a copy, or None; it counts as used now."""
         with self._lock:
             if key not in self._values:
                 return None
@@ -23,7 +23,7 @@ class MemoryTier:
             return self._values[key][0]
 
     def put(self, key: Hashable, value: Any, size_bytes: int) -> None:
-        """Returns when the value is kept and the least recently used made room; one above the limit is not kept."""
+        """Keep the value; the least recently used make room, and one above the limit is not kept."""
         with self._lock:
             self._drop(key)
             if size_bytes > self.limit_bytes:
@@ -35,7 +35,7 @@ class MemoryTier:
                 self.evicted += 1
 
     def clear(self) -> None:
-        """Returns when nothing is kept."""
+        """Forget everything."""
         with self._lock:
             self._values.clear()
             self.used_bytes = 0

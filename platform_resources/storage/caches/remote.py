@@ -32,10 +32,10 @@ class Remote:
     @property
     def origin(self) -> str:
         """What tells this S3 from another with a bucket of the same name; nothing on AWS, where names are unique."""
-        return "\n".join(sorted(each for each in self._s3.endpoints if each))
+        return "\n".join(sorted(endpoint for endpoint in self._s3.endpoints if endpoint))
 
     def etag(self, uri: str) -> str | None:
-        """Returns what changes with an object's content, or None where there is no object: one HEAD."""
+        """Return what changes with an object's content, or None where there is no object: one HEAD."""
         store, key = self._at(uri)
         try:
             return store.head(key)["e_tag"]
@@ -43,7 +43,7 @@ class Remote:
             return None
 
     def whole(self, uri: str, size_bytes: int, folder: Path) -> bytes | Path:
-        """Returns a whole object, or a file in a folder that holds it; its bytes are those that S3 speaks of.
+        """Return a whole object, or a file in a folder that holds it; its bytes are those that S3 speaks of.
 
         A small object is compared with its ETag, which is made of its bytes where it came in one piece and nobody
         encrypts it; any other with all that S3 says. Of a part of an object S3 says nothing, so what is read by ranges
@@ -65,13 +65,13 @@ class Remote:
         return ObjectStore(self._s3)
 
     def after(self, folder: str, name: str) -> Mapping[str, str]:
-        """Returns the objects of a folder whose names sort after a text, with their ETags: one LIST."""
+        """Return the objects of a folder whose names sort after a text, with their ETags: one LIST."""
         store, prefix = self._at(folder)
-        found = (each for page in store.list(f"{prefix}/", offset=f"{prefix}/{name}") for each in page)
-        return {each["path"].rpartition("/")[2]: str(each["e_tag"]) for each in found}
+        entries = (entry for page in store.list(f"{prefix}/", offset=f"{prefix}/{name}") for entry in page)
+        return {entry["path"].rpartition("/")[2]: str(entry["e_tag"]) for entry in entries}
 
     def folder(self, location: str) -> S3Folder:
-        """Returns a folder that is listed and read by the client that is there."""
+        """Return a folder that is listed and read by the client that is there."""
         store, _ = self._at(location)
         return S3Folder(location, self._s3, store)
 

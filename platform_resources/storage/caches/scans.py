@@ -36,7 +36,7 @@ class CachedScan:
         self.cache, self.snapshot, self._s3, self._source = cache, source.snapshot, s3, source
 
     def lazy(self, location: str, telling: Callable[[], AbstractContextManager[None]]) -> pl.LazyFrame:
-        """Returns the rows; the plan names the table's place, as that of a scan of files does.
+        """Return the rows; the plan names the table's place, as that of a scan of files does.
 
         Args:
             location: that place.
@@ -56,7 +56,7 @@ class CachedScan:
         return source.drop(_ROWS)
 
     def frame(self, names: list[str]) -> pl.DataFrame:
-        """Returns columns of all rows as collecting them would, but without a query, which takes longer than the rest.
+        """Return columns of all rows as collecting them would, but without a query, which takes longer than the rest.
 
         What is kept is shared with every other reader, but for the frame itself, which whoever gets it may change.
         """
@@ -78,66 +78,66 @@ class CachedScan:
             self.cache.record(soon=True)
 
     def _rows(self, names: list[str], predicate: pl.Expr | None, n_rows: int | None) -> Iterator[pl.DataFrame]:
-        """Yields the columns named of the rows that pass."""
+        """Yield the columns named of the rows that pass."""
         looked = predicate.meta.root_names() if predicate is not None else []
-        wanted, files = self._wanted([*names, *looked]), self._pruned(predicate)
-        if not wanted and (files["rows"].null_count() or files.is_empty()):
+        wanted_schema, files = self._schema_of([*names, *looked]), self._pruned(predicate)
+        if not wanted_schema and (files["rows"].null_count() or files.is_empty()):
             yield from self._through(names, files, predicate, n_rows)
             return
-        parts = self._parts(files, wanted)
-        missing = [part for part in parts if lacking(part.held, wanted)]
-        if missing and self._passes(parts, missing, wanted, predicate, n_rows):
+        parts = self._parts(files, wanted_schema)
+        missing = [part for part in parts if lacking(part.held, wanted_schema)]
+        if missing and self._passes(parts, missing, wanted_schema, predicate, n_rows):
             yield from self._through(names, files, predicate, n_rows)
             return
         if not missing:
             yield from (self._served(part, names, predicate) for part in parts)
             return
         with Fill(self.cache, self._source, self._s3) as fill:
-            for part, frame in fill.frames(parts, wanted):
+            for part, frame in fill.frames(parts, wanted_schema):
                 yield _passing(_labelled(frame, part, self.snapshot), names, predicate)
 
-    def _parts(self, files: pl.DataFrame, wanted: pl.Schema) -> list[Part]:
-        """Returns the files with what is kept of them."""
-        labels, found = files.columns[len(FILES) :], list[Part]()
+    def _parts(self, files: pl.DataFrame, wanted_schema: pl.Schema) -> list[Part]:
+        """Return the files with what is kept of them."""
+        labels, parts = files.columns[len(FILES) :], list[Part]()
         for uri, size, stamp, rows, *values in files.rows():
-            held = self._held(key_of(uri, size, stamp), wanted) if wanted else None
-            found.append(Part(uri, size, stamp, rows, dict(zip(labels, values, strict=True)), held))
-        return found
+            cached = self._cached(key_of(uri, size, stamp), wanted_schema) if wanted_schema else None
+            parts.append(Part(uri, size, stamp, rows, dict(zip(labels, values, strict=True)), cached))
+        return parts
 
-    def _held(self, key: str, wanted: pl.Schema) -> pl.DataFrame | None:
+    def _cached(self, key: str, wanted_schema: pl.Schema) -> pl.DataFrame | None:
         names = self.snapshot.kept_as
         if not names:
-            return self.cache.frame(key, wanted)
-        held = self.cache.frame(key, pl.Schema({names[name]: kind for name, kind in wanted.items()}))
-        return None if held is None else self.snapshot.named(held)
+            return self.cache.frame(key, wanted_schema)
+        cached = self.cache.frame(key, pl.Schema({names[name]: kind for name, kind in wanted_schema.items()}))
+        return None if cached is None else self.snapshot.named(cached)
 
     def _passes(
         self,
         parts: list[Part],
         missing: list[Part],
-        wanted: pl.Schema,
+        wanted_schema: pl.Schema,
         predicate: pl.Expr | None,
         n_rows: int | None,
     ) -> bool:
-        """Returns whether the query is better left to Polars alone."""
-        if n_rows is not None or self._large(missing, wanted):
+        """Return whether the query is better left to Polars alone."""
+        if n_rows is not None or self._large(missing, wanted_schema):
             return True
         looked = set(predicate.meta.root_names()) if predicate is not None else set()
         if looked <= set(self.snapshot.partition_columns):
             return False
-        told = "\n".join([*sorted(wanted), *sorted(part.key for part in parts)])
-        return not self.cache.seen(sha256(told.encode()).hexdigest())
+        query = "\n".join([*sorted(wanted_schema), *sorted(part.key for part in parts)])
+        return not self.cache.seen(sha256(query.encode()).hexdigest())
 
-    def _large(self, missing: list[Part], wanted: pl.Schema) -> bool:
-        """Returns whether what is missing would take more than half of the cache, and push out all the rest."""
+    def _large(self, missing: list[Part], wanted_schema: pl.Schema) -> bool:
+        """Return whether what is missing would take more than half of the cache, and push out all the rest."""
         limit = self.cache.settings.limit_bytes // _LARGEST_SHARE
-        row = sum(map(width, wanted.values()))
+        row = sum(map(width, wanted_schema.values()))
         return sum((part.rows * row) if part.rows is not None else part.size_bytes for part in missing) > limit
 
     def _through(
         self, names: list[str], files: pl.DataFrame, predicate: pl.Expr | None, n_rows: int | None
     ) -> Iterator[pl.DataFrame]:
-        """Yields the rows as Polars reads them without a cache."""
+        """Yield the rows as Polars reads them without a cache."""
         self.cache.counters.add(misses=files.height)
         if names == [_ROWS] and predicate is None:  # Polars counts by the files' footers if it is asked just that
             count = self._source.native().select(pl.len()).collect().item()
@@ -149,22 +149,22 @@ class CachedScan:
         yield from (lazy if n_rows is None else lazy.head(n_rows)).collect_batches(maintain_order=True)
 
     def _served(self, part: Part, names: list[str], predicate: pl.Expr | None) -> pl.DataFrame:
-        """Returns the rows of a file that is kept; whole columns are taken as they are, with no query of their own."""
-        held = part.held if part.held is not None else pl.DataFrame(height=part.rows or 0)
-        if predicate is None and names == held.columns and not part.partition:
-            return held
-        if predicate is None and set(names) <= set(held.columns) - set(part.partition):
-            return held.select(names)
-        return _passing(_labelled(held, part, self.snapshot), names, predicate)
+        """Return the rows of a file that is kept; whole columns are taken as they are, with no query of their own."""
+        cached = part.held if part.held is not None else pl.DataFrame(height=part.rows or 0)
+        if predicate is None and names == cached.columns and not part.partition:
+            return cached
+        if predicate is None and set(names) <= set(cached.columns) - set(part.partition):
+            return cached.select(names)
+        return _passing(_labelled(cached, part, self.snapshot), names, predicate)
 
-    def _wanted(self, names: list[str]) -> pl.Schema:
-        """Returns the columns that lie in the files."""
-        asked = set(names) & set(self.snapshot.stored)
-        kinds = {name: kind for name, kind in self.snapshot.schema.items() if name in asked}
+    def _schema_of(self, names: list[str]) -> pl.Schema:
+        """Return the columns that lie in the files."""
+        stored_names = set(names) & set(self.snapshot.stored)
+        kinds = {name: kind for name, kind in self.snapshot.schema.items() if name in stored_names}
         return pl.Schema(kinds, check_dtypes=False)
 
     def _pruned(self, predicate: pl.Expr | None) -> pl.DataFrame:
-        """Returns the files of which a row may pass, judged by their partitions."""
+        """Return the files of which a row may pass, judged by their partitions."""
         files, schema = self.snapshot.files, self.snapshot.schema
         labels = self.snapshot.partition_columns
         looked = [] if predicate is None else [name for name in predicate.meta.root_names() if name in schema]
@@ -173,13 +173,15 @@ class CachedScan:
         skip = skip_batch_predicate(predicate, {name: schema[name] for name in looked})
         if skip is None:
             return files
-        bounds = [each for name in dict.fromkeys(looked) for each in _bounds(name, schema[name], known=name in labels)]
+        bounds = [
+            bound for name in dict.fromkeys(looked) for bound in _bounds(name, schema[name], known=name in labels)
+        ]
         facts = files.select(pl.col("rows").fill_null(1).cast(pl.UInt32).alias("len"), *bounds)
         return files.filter(~facts.select(skip.fill_null(value=False)).to_series())
 
 
 def _first(frames: Iterator[pl.DataFrame], count: int | None) -> Iterator[pl.DataFrame]:
-    """Yields as many rows as were asked for, and asks for no frame beyond them."""
+    """Yield as many rows as were asked for, and asks for no frame beyond them."""
     if count is None:
         yield from frames
         return
@@ -197,9 +199,9 @@ def _bounds(name: str, kind: pl.DataType, *, known: bool) -> list[pl.Expr]:
 
 
 def _labelled(frame: pl.DataFrame, part: Part, snapshot: Snapshot) -> pl.DataFrame:
-    """Returns the rows of a file with the columns that its place says, and the one that costs nothing."""
-    told = [pl.lit(value, dtype=snapshot.schema[name]).alias(name) for name, value in part.partition.items()]
-    return frame.with_columns(pl.lit(None).alias(_ROWS), *told)
+    """Return the rows of a file with the columns that its place says, and the one that costs nothing."""
+    labels = [pl.lit(value, dtype=snapshot.schema[name]).alias(name) for name, value in part.partition.items()]
+    return frame.with_columns(pl.lit(None).alias(_ROWS), *labels)
 
 
 def _passing(frame: pl.DataFrame, names: list[str], predicate: pl.Expr | None) -> pl.DataFrame:

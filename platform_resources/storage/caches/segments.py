@@ -52,7 +52,7 @@ class SegmentWriter:
         self._schema = b""
 
     def append(self, frame: pl.DataFrame) -> None:
-        """Returns when the frame is written, or waits for more; Polars leaves out what a slice lacks of its strings."""
+        """Write the frame, or let it wait for more; Polars leaves out what a slice lacks of its strings."""
         self._waiting.append(frame)
         self._waiting_bytes += int(frame.estimated_size())
         if self._waiting_bytes >= self._piece_bytes:
@@ -80,15 +80,15 @@ class SegmentWriter:
         self._pieces.append((piece.height, begin + batch, size - batch))
 
     def finish(self) -> None:
-        """Returns when all is written, and the index, without which the file is damaged; needs a frame, maybe empty."""
-        if not self._pieces or any(each.height for each in self._waiting):
+        """Write what waits, and the index, without which the file is damaged; needs a frame, maybe empty."""
+        if not self._pieces or any(frame.height for frame in self._waiting):
             self._flush()
         tail = self._schema + (index := json.dumps(self._pieces).encode())
         self._file.write(tail + _END.pack(len(self._schema), len(index), zlib.crc32(tail), _MARK))
 
 
 def open_segment(path: Path) -> pl.DataFrame:
-    """Returns the frame; its columns are views of the file's pages, which the system reads when they are looked at.
+    """Return the frame; its columns are views of the file's pages, which the system reads when they are looked at.
 
     The file may be deleted meanwhile. No file handle stays open.
 
@@ -107,7 +107,7 @@ def open_segment(path: Path) -> pl.DataFrame:
 
 
 def _frame(whole: "pa.Buffer") -> pl.DataFrame:
-    """Returns the pieces as one frame, handed over as a stream of batches: a column at a time takes twice as long."""
+    """Return the pieces as one frame, handed over as a stream of batches: a column at a time takes twice as long."""
     import pyarrow as pa
 
     schema, index = _tail(whole)
@@ -132,7 +132,7 @@ def _tail(whole: "pa.Buffer") -> "tuple[pa.Schema, list[_Piece]]":
 
 
 def _laid(file: FileIO, begin: int, size: int) -> tuple[bytes, int | None, int]:
-    """Returns a piece's schema, how far into it its first buffer lies, modulo the alignment, and its batch.
+    """Return a piece's schema, how far into it its first buffer lies, modulo the alignment, and its batch.
 
     None is for a piece that has no buffer, 0 for one without a batch.
     """
@@ -144,13 +144,13 @@ def _laid(file: FileIO, begin: int, size: int) -> tuple[bytes, int | None, int]:
     schema = opened.schema.serialize().to_pybytes()
     if not opened.num_record_batches:
         return schema, None, 0
-    buffers = (each for column in opened.get_batch(0).columns for each in column.buffers())
-    first = next((each.address - piece.address for each in buffers if each is not None and each.size), None)
+    buffers = (buffer for column in opened.get_batch(0).columns for buffer in column.buffers())
+    first = next((buffer.address - piece.address for buffer in buffers if buffer is not None and buffer.size), None)
     return schema, None if first is None else first % _ALIGNED, _first_batch(memoryview(piece))
 
 
 def _first_batch(piece: memoryview) -> int:
-    """Returns where the first batch of an Arrow file begins, as its footer says."""
+    """Return where the first batch of an Arrow file begins, as its footer says."""
     length, _ = _TAIL.unpack(piece[-_TAIL.size :])
     footer = piece[-_TAIL.size - length : -_TAIL.size]
     (table,) = struct.unpack_from("<I", footer)

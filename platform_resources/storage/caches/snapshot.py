@@ -51,16 +51,16 @@ class Snapshot:
         return tuple(name for name in self.schema if name not in self.stored)
 
     def only(self, column: str, values: list[str]) -> "Snapshot":
-        """Returns the snapshot of some partitions."""
+        """Return the snapshot of some partitions."""
         return replace(self, files=self.files.filter(pl.col(column).is_in(values)))
 
     def kept(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Returns the frame with its columns called as the cache calls them."""
+        """Return the frame with its columns called as the cache calls them."""
         return _renamed(frame, self.kept_as)
 
     def named(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Returns the frame with its columns called as the table calls them."""
-        return _renamed(frame, {kept: name for name, kept in self.kept_as.items()})
+        """Return the frame with its columns called as the table calls them."""
+        return _renamed(frame, {kept_name: name for name, kept_name in self.kept_as.items()})
 
 
 @dataclass(frozen=True)
@@ -80,31 +80,35 @@ class Source:
 
 
 def key_of(uri: str, size_bytes: int, stamp: str) -> str:
-    """Returns what tells the content of one data file from every other."""
+    """Return what tells the content of one data file from every other."""
     return f"{uri}\n{size_bytes}\n{stamp}"
 
 
 def dumped(snapshot: Snapshot) -> bytes | None:
-    """Returns the snapshot as bytes; None when it has columns that no table of ours keeps."""
+    """Return the snapshot as bytes; None when it has columns that no table of ours keeps."""
     schema = {name: columns.encode(kind) for name, kind in snapshot.schema.items()}
     stored = {name: columns.encode(kind) for name, kind in snapshot.stored.items()}
     if None in schema.values() or None in stored.values():
         return None
-    told = [name if kind == schema.get(name) else [name, kind] for name, kind in stored.items()]
+    stored_columns = [name if kind == schema.get(name) else [name, kind] for name, kind in stored.items()]
     head = {"form": _FORM, **{name: getattr(snapshot, name) for name in _PLAIN}, "kept_as": dict(snapshot.kept_as)}
     buffer = io.BytesIO()
     snapshot.files.write_ipc_stream(buffer, compression="uncompressed")
-    return json.dumps({**head, "schema": list(schema.items()), "stored": told}).encode() + b"\n" + buffer.getvalue()
+    return (
+        json.dumps({**head, "schema": list(schema.items()), "stored": stored_columns}).encode()
+        + b"\n"
+        + buffer.getvalue()
+    )
 
 
 def loaded(content: bytes) -> Snapshot | None:
-    """Returns the snapshot of the bytes; None for those of another release."""
-    told, _, files = content.partition(b"\n")
-    head = json.loads(told)
+    """Return the snapshot of the bytes; None for those of another release."""
+    header, _, files = content.partition(b"\n")
+    head = json.loads(header)
     if head.pop("form") != _FORM:
         return None
     schema = {name: columns.decode(kind) for name, kind in head["schema"]}
-    stored = (each if isinstance(each, list) else (each, None) for each in head["stored"])
+    stored = (column if isinstance(column, list) else (column, None) for column in head["stored"])
     return Snapshot(
         **{name: head[name] for name in (*_PLAIN, "kept_as")},
         schema=pl.Schema(schema, check_dtypes=False),
@@ -116,7 +120,7 @@ def loaded(content: bytes) -> Snapshot | None:
 
 
 def _renamed(frame: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
-    """Returns the frame with other names, as `rename` does by a query."""
+    """Return the frame with other names, as `rename` does by a query."""
     other = frame.clone()
-    other.columns = [names.get(each, each) for each in frame.columns]
+    other.columns = [names.get(column, column) for column in frame.columns]
     return other

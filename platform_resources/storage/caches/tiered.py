@@ -37,25 +37,25 @@ class Cache:
         self.disk = DiskTier(Path(folder), settings.limit_bytes, self.remote.origin)
         self.counters = Counters(Path(folder))
 
-    def frame(self, key: str, wanted: pl.Schema) -> pl.DataFrame | None:
-        """Returns what is kept of a data file: at least the columns wanted, or only some of them; None for nothing.
+    def frame(self, key: str, wanted_schema: pl.Schema) -> pl.DataFrame | None:
+        """Return what is kept of a data file: at least the columns wanted, or only some of them; None for nothing.
 
         The frame is shared with everybody who asks. It is counted as a hit only when it has all columns.
         """
-        held: pl.DataFrame | None = self.memory.get((FRAMES, key))
-        if held is not None and not lacking(held, wanted):
-            self.counters.add(memory_hits=1, memory_bytes=_size(held, wanted))
-            return held
-        held = self._opened(key)
-        if held is not None and not lacking(held, wanted):
-            self.counters.add(disk_hits=1, disk_bytes=_size(held, wanted))
-        return held
+        frame: pl.DataFrame | None = self.memory.get((FRAMES, key))
+        if frame is not None and not lacking(frame, wanted_schema):
+            self.counters.add(memory_hits=1, memory_bytes=_size(frame, wanted_schema))
+            return frame
+        frame = self._opened(key)
+        if frame is not None and not lacking(frame, wanted_schema):
+            self.counters.add(disk_hits=1, disk_bytes=_size(frame, wanted_schema))
+        return frame
 
     def recall(self, location: str) -> Snapshot | None:
-        """Returns the last known snapshot of a table; whether it is still the latest is for the caller to ask."""
-        held: Snapshot | None = self.memory.get((SNAPSHOTS, location))
-        if held is not None:
-            return held
+        """Return the last known snapshot of a table; whether it is still the latest is for the caller to ask."""
+        cached: Snapshot | None = self.memory.get((SNAPSHOTS, location))
+        if cached is not None:
+            return cached
         content = self.disk.read(SNAPSHOTS, location)
         snapshot = loaded(content) if content is not None else None
         if snapshot is not None:
@@ -63,7 +63,7 @@ class Cache:
         return snapshot
 
     def remember(self, location: str, snapshot: Snapshot) -> None:
-        """Returns when the snapshot is known to this process and, where it can be written, to others."""
+        """Let this process know the snapshot and, where it can be written, others."""
         content = dumped(snapshot)
         if content is None:
             return
@@ -71,35 +71,35 @@ class Cache:
         with suppress(OSError), self.disk.draft(SNAPSHOTS, location, alone=True) as draft:
             draft.write(content)
 
-    def seen(self, what: str) -> bool:
-        """Returns whether somebody asked this before; from now on somebody has."""
-        if self.disk.entries(SEEN, what):
+    def seen(self, query: str) -> bool:
+        """Return whether somebody asked this before; from now on somebody has."""
+        if self.disk.entries(SEEN, query):
             return True
-        with suppress(OSError), self.disk.draft(SEEN, what):
+        with suppress(OSError), self.disk.draft(SEEN, query):
             pass
         return False
 
     def content(self, key: str, read: Callable[[], bytes]) -> bytes:
-        """Returns the content of a small file that never changes under its key, read where it is not kept."""
-        held: bytes | None = self.memory.get((CONTENTS, key))
-        if held is not None:
-            return held
-        held = self.disk.read(CONTENTS, key)
-        if held is None:
-            held = read()
+        """Return the content of a small file that never changes under its key, read where it is not kept."""
+        cached: bytes | None = self.memory.get((CONTENTS, key))
+        if cached is not None:
+            return cached
+        cached = self.disk.read(CONTENTS, key)
+        if cached is None:
+            cached = read()
             with suppress(OSError), self.disk.draft(CONTENTS, key) as draft:
-                draft.write(held)
-        self.memory.put((CONTENTS, key), held, len(held))
-        return held
+                draft.write(cached)
+        self.memory.put((CONTENTS, key), cached, len(cached))
+        return cached
 
     def record(self, *, soon: bool = False) -> None:
-        """Returns when the shared counters know what this process did, or `soon` will."""
+        """Tell the shared counters what this process did, now or `soon`."""
         self.counters.put(memory_evictions=self.memory.evicted, disk_evictions=self.disk.evicted)
         (self.counters.record_soon if soon else self.counters.record)()
 
     def _opened(self, key: str) -> pl.DataFrame | None:
-        """Returns all columns that the folder has of a data file; of a column that is there twice, the newer."""
-        held: pl.DataFrame | None = None
+        """Return all columns that the folder has of a data file; of a column that is there twice, the newer."""
+        merged: pl.DataFrame | None = None
         size = 0
         for path in self.disk.entries(FRAMES, key):
             try:
@@ -110,26 +110,26 @@ class Cache:
                 continue
             except OSError:  # evicted meanwhile, or no room for another mapping
                 continue
-            if held is not None and held.height != frame.height:
+            if merged is not None and merged.height != frame.height:
                 continue
-            new = [name for name in frame.columns if held is None or name not in held.columns]
-            held, size = frame if held is None else held.hstack(frame.select(new)), size + bytes_
-        if held is not None:
-            self.memory.put((FRAMES, key), held, size)
-        return held
+            new = [name for name in frame.columns if merged is None or name not in merged.columns]
+            merged, size = frame if merged is None else merged.hstack(frame.select(new)), size + bytes_
+        if merged is not None:
+            self.memory.put((FRAMES, key), merged, size)
+        return merged
 
 
-def lacking(held: pl.DataFrame | None, wanted: pl.Schema) -> tuple[str, ...]:
-    """Returns the columns wanted that a frame lacks, or has in another type."""
-    there = held.schema if held is not None else pl.Schema({})
-    return tuple(name for name, kind in wanted.items() if there.get(name) != kind)
+def lacking(cached: pl.DataFrame | None, wanted_schema: pl.Schema) -> tuple[str, ...]:
+    """Return the columns wanted that a frame lacks, or has in another type."""
+    cached_schema = cached.schema if cached is not None else pl.Schema({})
+    return tuple(name for name, kind in wanted_schema.items() if cached_schema.get(name) != kind)
 
 
-def _size(held: pl.DataFrame, wanted: pl.Schema) -> int:
-    """Returns about how large the columns are: fixed widths, and a view of 16 bytes for what has none."""
-    return held.height * sum(width(kind) for kind in wanted.values())
+def _size(cached: pl.DataFrame, wanted_schema: pl.Schema) -> int:
+    """Return about how large the columns are: fixed widths, and a view of 16 bytes for what has none."""
+    return cached.height * sum(width(kind) for kind in wanted_schema.values())
 
 
 def width(kind: pl.DataType) -> int:
-    """Returns the bytes of a value in memory, at least; 16 for what has no width."""
+    """Return the bytes of a value in memory, at least; 16 for what has no width."""
     return _WIDTHS.get(type(kind), 16)

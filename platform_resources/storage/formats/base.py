@@ -25,7 +25,7 @@ from platform_resources.storage.caches.snapshot import Source
 from platform_resources.storage.folder import folder_at
 from platform_resources.storage.operations.interface import TableOperations
 from platform_resources.storage.operations.records import Operation, OperationResult
-from platform_resources.storage.refusals import told
+from platform_resources.storage.refusals import translated_errors
 from platform_resources.storage.statistics import FileStatistics
 from platform_resources.storage.table import Commit, Rows, TableSpec
 
@@ -174,8 +174,8 @@ class TableFormat(TableOperations):
             TableNotFound: nothing was ever written.
             ColumnNotFound: a column is asked for that the table does not have.
         """
-        kept = self._cached(cache, partitions, version)
-        frame = self._scan(partitions, version) if kept is None else kept.lazy(self.location, self.telling)
+        cached = self._cached(cache, partitions, version)
+        frame = self._scan(partitions, version) if cached is None else cached.lazy(self.location, self.telling)
         return frame if columns is None else frame.select(self._checked(columns, frame.collect_schema().names()))
 
     def load(
@@ -187,11 +187,11 @@ class TableFormat(TableOperations):
         cache: Cache | None = None,
     ) -> pl.DataFrame:
         """Read the same rows into memory; those that the cache holds take no query."""
-        kept = self._cached(cache, partitions, version)
-        if kept is None:
+        cached = self._cached(cache, partitions, version)
+        if cached is None:
             return self.scan(partitions=partitions, columns=columns, version=version).collect()
-        names = kept.snapshot.schema.names()
-        return kept.frame(names if columns is None else self._checked(columns, names))
+        names = cached.snapshot.schema.names()
+        return cached.frame(names if columns is None else self._checked(columns, names))
 
     def refuse_lacking(self, operation: str) -> None:
         """Refuse an operation that the table's format lacks.
@@ -209,7 +209,7 @@ class TableFormat(TableOperations):
 
     def telling(self) -> AbstractContextManager[None]:
         """Open a context that tells in our words what goes wrong with the table."""
-        return told(self.spec.path, self.location, self.s3, self.damage)
+        return translated_errors(self.spec.path, self.location, self.s3, self.damage)
 
     def _snapshot(
         self,
@@ -228,10 +228,10 @@ class TableFormat(TableOperations):
         """Find the rows that the cache can help with; None without one, and for an earlier version."""
         if cache is None or version is not None:
             return None
-        found = self._snapshot(cache, partitions)
-        if found is None or found.snapshot.files.height > MOST_FILES:
+        source = self._snapshot(cache, partitions)
+        if source is None or source.snapshot.files.height > MOST_FILES:
             return None
-        return CachedScan(cache, found, self.s3)
+        return CachedScan(cache, source, self.s3)
 
     def _only(self, frame: pl.LazyFrame, partitions: Sequence[str] | None) -> pl.LazyFrame:
         """Choose the rows of some partitions; the filter prunes files before any is opened."""

@@ -31,7 +31,7 @@ from platform_resources.storage.formats.delta_frames import (
     within,
 )
 from platform_resources.storage.formats.delta_merge import DeltaMerge, SpooledDeltaMerge, change_rows
-from platform_resources.storage.formats.delta_snapshot import last_commit, taken
+from platform_resources.storage.formats.delta_snapshot import last_commit, snapshot_of
 from platform_resources.storage.formats.limits import (
     refuse_case,
     refuse_columnless,
@@ -164,13 +164,13 @@ class DeltaFormat(TableFormat):
 
     def _snapshot(self, cache: Cache, partitions: Sequence[str] | None) -> Source | None:
         column = str(self.spec.partition_column)
-        found = self._latest(cache)
-        if found is None or (partitions is not None and found.schema.get(column) != pl.String):
+        snapshot = self._latest(cache)
+        if snapshot is None or (partitions is not None and snapshot.schema.get(column) != pl.String):
             return None
-        version = found.version
+        version = snapshot.version
         if partitions is not None:
-            found = found.only(column, list(map(str, partitions)))
-        return Source(found, lambda: self._scan(partitions, version))
+            snapshot = snapshot.only(column, list(map(str, partitions)))
+        return Source(snapshot, lambda: self._scan(partitions, version))
 
     def _latest(self, cache: Cache) -> Snapshot | None:
         """Find the latest snapshot: the one remembered, if its commit is still the last, or else as the log says."""
@@ -181,10 +181,13 @@ class DeltaFormat(TableFormat):
         if last is not None:
             refuse_empty_object(self.spec, self._folder, *last)
         table = self._opened()
-        found = taken(table, self.location, last[1]) if table is not None and last is not None else None
-        if found is not None and last_commit(cache, self.location, found) == last == (found.version, found.proof):
-            cache.remember(self.location, found)  # the commit was the last before and after the log was read
-        return found
+        snapshot = snapshot_of(table, self.location, last[1]) if table is not None and last is not None else None
+        if snapshot is not None and last_commit(cache, self.location, snapshot) == last == (
+            snapshot.version,
+            snapshot.proof,
+        ):
+            cache.remember(self.location, snapshot)  # the commit was the last before and after the log was read
+        return snapshot
 
     def _travel(self, table: "DeltaTable", version: str) -> None:
         """Turn the open snapshot to an earlier version; raises VersionNotFound."""
@@ -199,7 +202,7 @@ class DeltaFormat(TableFormat):
 
     def _lacks(self, version: str) -> VersionNotFound:
         table = self._opened()  # one that failed to load a version is of no use any more
-        known = [] if table is None else [str(each["version"]) for each in table.history()]
+        known = [] if table is None else [str(entry["version"]) for entry in table.history()]
         return VersionNotFound(self.spec.path, version, known=(known[-1], known[0]) if known else None)
 
     def _write(self, table: "DeltaTable | None", rows: Rows) -> Commit:
@@ -307,8 +310,8 @@ class DeltaFormat(TableFormat):
         return streamed(rows.spool.fitted(fitted.schema), fitted.schema)
 
     def _fitted(self, table: "DeltaTable", frame: pl.DataFrame) -> pl.DataFrame:
-        there = restored(table).collect_schema()
-        fitted = columns.fit(self.spec.path, frame, there, self.spec.schema_evolution)
+        stored_schema = restored(table).collect_schema()
+        fitted = columns.fit(self.spec.path, frame, stored_schema, self.spec.schema_evolution)
         refuse_case(self.spec, fitted)  # a new column beside one that the table has
         return fitted
 
@@ -331,20 +334,20 @@ class DeltaFormat(TableFormat):
         actions = [json.loads(line) for line in log.splitlines() if line.strip()]
         added = [action["add"] for action in actions if "add" in action]
         column = self.spec.partition_column
-        values = {each["partitionValues"].get(column) for each in added} if column else set()
+        values = {action["partitionValues"].get(column) for action in added} if column else set()
         return Commit(
             version=str(table.version()),
             rows_written=rows_written,
             rows_deleted=rows_deleted,
             rows_total=table.count(),
-            size_bytes=sum(each["size"] for each in added),
+            size_bytes=sum(action["size"] for action in added),
             files=len(added),
             partitions=tuple(sorted(value for value in values if value is not None)),
         )
 
     def history(self, limit: int | None = None) -> list[TableVersion]:
         """List the commits in the log, newest first."""
-        return [_version(each) for each in self._existing().history(limit)]
+        return [_version(entry) for entry in self._existing().history(limit)]
 
     def compact(
         self,
@@ -371,12 +374,12 @@ class DeltaFormat(TableFormat):
         self._check_order(columns, [field.name for field in self._existing().schema().fields])
         if dry_run:
             _, live = self._live()
-            chosen = [each for each in live if partitions is None or each.partition in partitions]
+            chosen = [file for file in live if partitions is None or file.partition in partitions]
             return self._result(
                 "zorder", changed=bool(chosen), dry_run=True,
-                files_removed=len(chosen), files_added=len({each.partition for each in chosen}),
-                bytes_removed=sum(each.size_bytes for each in chosen),
-                bytes_added=sum(each.size_bytes for each in chosen),
+                files_removed=len(chosen), files_added=len({file.partition for file in chosen}),
+                bytes_removed=sum(file.size_bytes for file in chosen),
+                bytes_added=sum(file.size_bytes for file in chosen),
             )  # fmt: skip
         return self._rewritten(
             "zorder",
@@ -392,18 +395,18 @@ class DeltaFormat(TableFormat):
         """Delete what no kept version needs; the retention is rounded up to whole hours."""
         keep = self._checked_keep(keep)
         table, hours = self._existing(), -(-keep // _HOUR)
-        sizes = {each.name: each.size_bytes for each in self._folder.entries()}
+        sizes = {entry.name: entry.size_bytes for entry in self._folder.entries()}
         read = [int(version) for version, _ in self.held]
         options: dict[str, Any] = {
             "retention_hours": hours, "enforce_retention_duration": False, "full": True, "keep_versions": read or None,
         }  # fmt: skip
-        found = table.vacuum(dry_run=True, **options)
-        if found and not dry_run:
-            found = table.vacuum(dry_run=False, **options)
+        removed_files = table.vacuum(dry_run=True, **options)
+        if removed_files and not dry_run:
+            removed_files = table.vacuum(dry_run=False, **options)
         return self._result(
-            "vacuum", changed=bool(found), dry_run=dry_run, table=table,
-            files_removed=len(found), files=tuple(sorted(found)),
-            bytes_removed=sum(sizes.get(name) or sizes.get(unquote(name), 0) for name in found),
+            "vacuum", changed=bool(removed_files), dry_run=dry_run, table=table,
+            files_removed=len(removed_files), files=tuple(sorted(removed_files)),
+            bytes_removed=sum(sizes.get(name) or sizes.get(unquote(name), 0) for name in removed_files),
         )  # fmt: skip
 
     def expire(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
@@ -414,30 +417,30 @@ class DeltaFormat(TableFormat):
         """
         keep = self._checked_keep(keep)
         until = datetime.now(UTC) - keep
-        known = [each for each in self.history() if each.at < until][1:]
+        known = [version for version in self.history() if version.at < until][1:]
         if not known or dry_run:
             return self._result("expire", changed=bool(known), dry_run=dry_run, versions_removed=_oldest_first(known))
-        before = {each.version for each in self.history()}
+        before = {version.version for version in self.history()}
         self._forget(int(known[0].version) + 1, keep)
-        after = {each.version for each in self.history()}
-        gone = tuple(sorted(before - after, key=int))
-        return self._result("expire", changed=bool(gone), dry_run=False, versions_removed=gone)
+        after = {version.version for version in self.history()}
+        removed = tuple(sorted(before - after, key=int))
+        return self._result("expire", changed=bool(removed), dry_run=False, versions_removed=removed)
 
     def restore(
         self, version: str | int | None = None, *, at: datetime | None = None, dry_run: bool = True
     ) -> OperationResult:
         """Make the version current again in one commit, columns included."""
-        wanted = self._wanted(version, at)
-        latest, earlier = self._existing(), self._opened_at(wanted)
+        target = self._wanted(version, at)
+        latest, earlier = self._existing(), self._opened_at(target)
         now, then = self._sizes(latest), self._sizes(earlier)
-        gone, back = now.keys() - then.keys(), then.keys() - now.keys()
-        changed = bool(gone or back) or latest.schema() != earlier.schema()
+        dropped, back = now.keys() - then.keys(), then.keys() - now.keys()
+        changed = bool(dropped or back) or latest.schema() != earlier.schema()
         if not dry_run and changed:
-            self._refuse_vacuumed(back, wanted)
-            self._restore(int(wanted))
+            self._refuse_vacuumed(back, target)
+            self._restore(int(target))
         return self._result(
-            "restore", changed=changed, dry_run=dry_run, restored=wanted,
-            files_removed=len(gone), bytes_removed=sum(now[name] for name in gone),
+            "restore", changed=changed, dry_run=dry_run, restored=target,
+            files_removed=len(dropped), bytes_removed=sum(now[name] for name in dropped),
             files_added=len(back), bytes_added=sum(then[name] for name in back),
         )  # fmt: skip
 
@@ -472,7 +475,9 @@ class DeltaFormat(TableFormat):
         column = f"partition.{self.spec.partition_column}"
         rows = actions["num_records"] if "num_records" in actions.columns else [None] * actions.height
         parts = actions[column] if column in actions.columns else [None] * actions.height
-        return str(table.version()), [LiveFile(*each) for each in zip(parts, actions["size_bytes"], rows, strict=True)]
+        return str(table.version()), [
+            LiveFile(*fields) for fields in zip(parts, actions["size_bytes"], rows, strict=True)
+        ]
 
     def file_statistics(self) -> Sequence[FileStatistics]:
         """Read the statistics of the log's add actions; of a column that files name otherwise there are none."""
@@ -514,9 +519,9 @@ class DeltaFormat(TableFormat):
         from deltalake import DeltaTable
 
         table = self._existing()
-        wanted = f"interval {keep // timedelta(seconds=1)} seconds"
-        if table.metadata().configuration.get(_RETENTION) != wanted:
-            table.alter.set_table_properties({_RETENTION: wanted})
+        interval = f"interval {keep // timedelta(seconds=1)} seconds"
+        if table.metadata().configuration.get(_RETENTION) != interval:
+            table.alter.set_table_properties({_RETENTION: interval})
         options = self._options
         DeltaTable(self.location, version=first, storage_options=options).create_checkpoint()
         DeltaTable(self.location, storage_options=options).cleanup_metadata()
@@ -526,8 +531,8 @@ class DeltaFormat(TableFormat):
         return dict(zip(actions["path"], actions["size_bytes"], strict=True))
 
     def _refuse_vacuumed(self, names: set[str], version: str) -> None:
-        there = {each.name for each in self._folder.entries()}
-        if [name for name in names if name not in there and unquote(name) not in there]:
+        present = {entry.name for entry in self._folder.entries()}
+        if [name for name in names if name not in present and unquote(name) not in present]:
             raise VersionNotFound(self.spec.path, version, vacuumed=True)
 
     def _restore(self, version: int) -> None:
@@ -581,12 +586,12 @@ def _version(entry: Mapping[str, Any]) -> TableVersion:
 
 
 def _first(metrics: Mapping[str, Any], names: Sequence[str]) -> int | None:
-    found = next((metrics[name] for name in names if metrics.get(name) is not None), None)
-    return None if found is None else int(found)
+    metric = next((metrics[name] for name in names if metrics.get(name) is not None), None)
+    return None if metric is None else int(metric)
 
 
 def _oldest_first(versions: Sequence[TableVersion]) -> tuple[str, ...]:
-    return tuple(each.version for each in reversed(versions))
+    return tuple(version.version for version in reversed(versions))
 
 
 def _file_statistics(action: Mapping[str, Any]) -> FileStatistics:

@@ -23,28 +23,28 @@ _EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 
 
 def damage(spec: TableSpec, folder: Folder, opened: "DeltaTable | None") -> TableDamaged | None:
-    """Returns what is wrong with a table that cannot be read, or None.
+    """Return what is wrong with a table that cannot be read, or None.
 
     Args:
         spec: the table.
         folder: its place.
         opened: the table, at the version that was read; None where its log cannot be.
     """
-    entries = {each.name: each for each in folder.entries()}
+    entries = {entry.name: entry for entry in folder.entries()}
     if opened is None:
         lost = _of_log(folder, entries)
         return None if lost is None else damaged(spec.path, lost, fix=_fix(lost, entries))
-    there = {name: each.size_bytes for name, each in entries.items()}
-    lost = _of_version(opened, there, spec.partition_column)
+    sizes = {name: entry.size_bytes for name, entry in entries.items()}
+    lost = _of_version(opened, sizes, spec.partition_column)
     if lost is None:
         return None
-    whole = newest_whole(_earlier(opened), lambda version: _at(opened, int(version), there))
+    whole = newest_whole(_earlier(opened), lambda version: _at(opened, int(version), sizes))
     lost = Lost(lost.kind, folder.uri(lost.place), lost.problem, lost.partition)
     return restorable(spec.path, lost, whole)
 
 
 def refuse_empty(spec: TableSpec, folder: Folder, table: "DeltaTable") -> None:
-    """Raises TableDamaged where the last commit on a disk is an empty file, as a power cut leaves one.
+    """Raise TableDamaged where the last commit on a disk is an empty file, as a power cut leaves one.
 
     delta-rs takes it for a commit that changed nothing, and the rows that it wrote are missing in silence.
     """
@@ -55,7 +55,7 @@ def refuse_empty(spec: TableSpec, folder: Folder, table: "DeltaTable") -> None:
 
 
 def refuse_empty_object(spec: TableSpec, folder: Folder, version: str, etag: str) -> None:
-    """Raises TableDamaged where the last commit on S3 is empty, by its ETag; it asks nothing."""
+    """Raise TableDamaged where the last commit on S3 is empty, by its ETag; it asks nothing."""
     if etag.strip('"') == _EMPTY_MD5:
         raise _nothing(spec, folder, f"{_LOG}/{int(version):020}.json")
 
@@ -75,17 +75,17 @@ def _fix(lost: Lost, entries: Mapping[str, Entry]) -> str:
 
 
 def _numbers(entries: Mapping[str, Entry]) -> list[int]:
-    """Returns the commits whose entries are in the log."""
+    """Return the commits whose entries are in the log."""
     names = (Path(name) for name in entries if name.startswith(f"{_LOG}/"))
-    return sorted(int(each.stem) for each in names if each.suffix == ".json" and each.stem.isdigit())
+    return sorted(int(name.stem) for name in names if name.suffix == ".json" and name.stem.isdigit())
 
 
 def _of_log(folder: Folder, entries: Mapping[str, Entry]) -> Lost | None:
-    """Returns what the log lacks: from the last checkpoint on, no entry may."""
+    """Return what the log lacks: from the last checkpoint on, no entry may."""
     start, lost = _checkpoint(folder, entries)
     if lost is not None:
         return lost
-    numbers = [each for each in _numbers(entries) if each >= start]
+    numbers = [number for number in _numbers(entries) if number >= start]
     for number in range(start, max(numbers, default=start) + 1):
         name = f"{_LOG}/{number:020}.json"
         if name not in entries:
@@ -96,37 +96,37 @@ def _of_log(folder: Folder, entries: Mapping[str, Entry]) -> Lost | None:
 
 
 def _checkpoint(folder: Folder, entries: Mapping[str, Entry]) -> tuple[int, Lost | None]:
-    """Returns the first commit that has to be read, and the checkpoint before it where it cannot be."""
-    found = {int(Path(name).name.partition(".")[0]): name for name in entries if ".checkpoint." in name}
+    """Return the first commit that has to be read, and the checkpoint before it where it cannot be."""
+    checkpoints = {int(Path(name).name.partition(".")[0]): name for name in entries if ".checkpoint." in name}
     hint = json.loads(folder.read(_HINT)).get("version") if _HINT in entries and is_json(folder.read(_HINT)) else None
-    if hint is not None and hint not in found:
+    if hint is not None and hint not in checkpoints:
         place = folder.uri(f"{_LOG}/{hint:020}.checkpoint.parquet")
         return 0, Lost("checkpoint", place, f"is gone, and {folder.uri(_HINT)} names it")
-    if not found:
+    if not checkpoints:
         return 0, None
-    last = max(found)
-    content = folder.read(found[last])
+    last = max(checkpoints)
+    content = folder.read(checkpoints[last])
     if content[:4] != b"PAR1" or content[-4:] != b"PAR1":
-        return 0, Lost("checkpoint", folder.uri(found[last]), "is empty or cut off")
+        return 0, Lost("checkpoint", folder.uri(checkpoints[last]), "is empty or cut off")
     return last + 1, None
 
 
-def _of_version(table: "DeltaTable", there: Mapping[str, int], column: str | None = None) -> Lost | None:
+def _of_version(table: "DeltaTable", sizes: Mapping[str, int], column: str | None = None) -> Lost | None:
     actions = pl.DataFrame(table.get_add_actions(flatten=True))
     label = f"partition.{column}"
     labels = actions[label] if label in actions.columns else [None] * actions.height
     ours = ((unquote(path), size, part)
             for path, size, part in zip(actions["path"], actions["size_bytes"], labels, strict=True)
             if "://" not in path and not path.startswith("/"))  # fmt: skip
-    return first_lost(ours, there, "data file")
+    return first_lost(ours, sizes, "data file")
 
 
 def _earlier(table: "DeltaTable") -> list[str]:
-    return [str(each["version"]) for each in table.history() if each["version"] < table.version()]
+    return [str(entry["version"]) for entry in table.history() if entry["version"] < table.version()]
 
 
-def _at(table: "DeltaTable", version: int, there: Mapping[str, int]) -> Lost | None:
+def _at(table: "DeltaTable", version: int, sizes: Mapping[str, int]) -> Lost | None:
     from deltalake import DeltaTable
 
     options = dict(storage_options_of(table)) or None
-    return _of_version(DeltaTable(table.table_uri, version=version, storage_options=options), there)
+    return _of_version(DeltaTable(table.table_uri, version=version, storage_options=options), sizes)

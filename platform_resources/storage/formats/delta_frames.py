@@ -27,7 +27,7 @@ _BATCH_ROWS = 1 << 17
 
 
 def scanned(table: "DeltaTable") -> pl.LazyFrame:
-    """Returns the rows as stored; Polars takes the table's own options, but a number where delta-rs has text."""
+    """Return the rows as stored; Polars takes the table's own options, but a number where delta-rs has text."""
     refuse_features(table.table_uri, table)
     retries = storage_options_of(table).get("max_retries")
     return pl.scan_delta(table, storage_options={"max_retries": int(retries)} if retries else None)
@@ -44,7 +44,7 @@ def refuse_features(name: str, table: "DeltaTable") -> None:
 
 
 def restored(table: "DeltaTable") -> pl.LazyFrame:
-    """Returns the table's rows in their own types; a filter or projection still reaches the files."""
+    """Return the table's rows in their own types; a filter or projection still reaches the files."""
     frame = scanned(table)
     marks = {field.name: field.metadata.get(_DTYPE) for field in table.schema().fields}
     own = {name: columns.decode(json.loads(mark)) for name, mark in marks.items() if mark}
@@ -52,7 +52,7 @@ def restored(table: "DeltaTable") -> pl.LazyFrame:
 
 
 def stored(frame: pl.DataFrame) -> "pl.DataFrame | RecordBatchReader":
-    """Returns the frame in the types Delta has, each column marked with its own type where they differ.
+    """Return the frame in the types Delta has, each column marked with its own type where they differ.
 
     Polars hands it over as one batch, and it stays that: delta-rs shuffles the rows of several. A reader can be read
     once.
@@ -64,7 +64,9 @@ def stored(frame: pl.DataFrame) -> "pl.DataFrame | RecordBatchReader":
         return frame
     reader = RecordBatchReader.from_arrow(columns.cast(frame, {n: columns.physical(frame.schema[n]) for n in marks}))
     fields = [reader.schema.field(name) for name in reader.schema.names]
-    schema = Schema([each.with_metadata({_DTYPE: marks[each.name]}) if each.name in marks else each for each in fields])
+    schema = Schema(
+        [field.with_metadata({_DTYPE: marks[field.name]}) if field.name in marks else field for field in fields]
+    )
     return RecordBatchReader.from_batches(schema, (batch.with_schema(schema) for batch in reader))
 
 
@@ -82,21 +84,21 @@ def streamed(frames: Iterator[pl.DataFrame], schema: pl.Schema) -> "RecordBatchR
 
 
 def schema_mode(table: "DeltaTable", frame: pl.DataFrame) -> Literal["merge"] | None:
-    """Returns "merge" when the frame brings columns that the table does not have yet."""
-    there = {field.name for field in table.schema().fields}
-    return None if there.issuperset(frame.columns) else "merge"
+    """Return "merge" when the frame brings columns that the table does not have yet."""
+    stored_names = {field.name for field in table.schema().fields}
+    return None if stored_names.issuperset(frame.columns) else "merge"
 
 
 def within(column: str, partitions: Sequence[str], *, alias: str = "") -> str:
-    """Returns the predicate that names partitions as literals, which keeps disjoint writers from conflicting."""
+    """Return the predicate that names partitions as literals, which keeps disjoint writers from conflicting."""
     if not partitions:
         return "false"
-    literals = ", ".join("'" + each.replace("'", "''") + "'" for each in partitions)
+    literals = ", ".join("'" + partition.replace("'", "''") + "'" for partition in partitions)
     return f"{alias}{quoted(column)} IN ({literals})"
 
 
 def quoted(name: str) -> str:
-    """Returns a column's name as an SQL identifier; quotes in it are doubled."""
+    """Return a column's name as an SQL identifier; quotes in it are doubled."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -37,7 +37,7 @@ class DeltaMerge:
     rows: Rows
 
     def run(self) -> MergePlan:
-        """Returns what was committed; nothing was when the plan is empty."""
+        """Return what was committed; nothing was when the plan is empty."""
         replaced, dead = self.rows.replace_values, self.rows.deleted_keys
         touched = touched_partitions(
             self.spec, restored(self.table), self.frame, replace_values=replaced, deleted_keys=dead
@@ -48,13 +48,13 @@ class DeltaMerge:
         return plan
 
     def _current(self, touched: list[str] | None) -> pl.DataFrame:
-        """Returns key and compared columns of every row in the partitions."""
+        """Return key and compared columns of every row in the partitions."""
         known = restored(self.table)
         if touched is not None:
             known = known.filter(pl.col(str(self.spec.partition_column)).is_in(touched))
-        there = known.collect_schema().names()
-        wanted = dict.fromkeys([*self.spec.key, *compared_columns(self.spec, self.frame.columns)])
-        return known.select(name for name in wanted if name in there).collect()
+        stored_names = known.collect_schema().names()
+        merged_names = dict.fromkeys([*self.spec.key, *compared_columns(self.spec, self.frame.columns)])
+        return known.select(name for name in merged_names if name in stored_names).collect()
 
     def _commit(self, plan: MergePlan, touched: list[str] | None) -> None:
         on = [f"t.{quoted(name)} = s.{quoted(name)}" for name in self.spec.key]
@@ -151,7 +151,7 @@ class SpooledDeltaMerge(DeltaMerge):
 def change_rows(
     table: "DeltaTable", column: str, values: Sequence[Any], changes: Mapping[str, Any] | None
 ) -> tuple[int, int]:
-    """Returns how many rows were updated and deleted, in one commit, or in none when no row was concerned.
+    """Return how many rows were updated and deleted, in one commit, or in none when no row was concerned.
 
     Args:
         table: the snapshot to commit on.

@@ -18,7 +18,7 @@ _PARTITION = "partition."
 
 
 def last_commit(cache: Cache, location: str, known: Snapshot | None) -> tuple[str, str] | None:
-    """Returns number and ETag of a table's last commit, or None where there is none: one request.
+    """Return number and ETag of a table's last commit, or None where there is none: one request.
 
     The same pair as before means the same table: one that was dropped and made anew with as many commits has another
     ETag, for a commit names its files, and they have random names.
@@ -33,14 +33,14 @@ def last_commit(cache: Cache, location: str, known: Snapshot | None) -> tuple[st
     return str(int(last)), numbered[last]
 
 
-def taken(table: "DeltaTable", location: str, etag: str) -> Snapshot | None:
-    """Returns the snapshot that is open, proved by the ETag of its last commit, or None.
+def snapshot_of(table: "DeltaTable", location: str, etag: str) -> Snapshot | None:
+    """Return the snapshot that is open, proved by the ETag of its last commit, or None.
 
     None is for a table whose files do not say all of its rows: one with deletion vectors or renamed columns,
     which delta-rs does not write by itself, one whose log does not count the rows of each file, and a shallow copy.
     """
-    said = table.protocol()
-    if said.min_reader_version > _READER and not _FEATURES.issuperset(said.reader_features or ["unknown"]):
+    protocol = table.protocol()
+    if protocol.min_reader_version > _READER and not _FEATURES.issuperset(protocol.reader_features or ["unknown"]):
         return None
     labels = table.metadata().partition_columns
     logical, stored = restored(table).collect_schema(), scanned(table).collect_schema()

@@ -68,7 +68,7 @@ from platform_resources.storage.formats.iceberg_frames import (
     widened,
     write_files,
 )
-from platform_resources.storage.formats.iceberg_snapshot import read_kept, taken
+from platform_resources.storage.formats.iceberg_snapshot import read_kept, snapshot_of
 from platform_resources.storage.formats.limits import refuse_case, refuse_lossy, refuse_other_partitioning
 from platform_resources.storage.merge import compared_columns, plan_merge, touched_partitions
 from platform_resources.storage.operations.layout import LiveFile, Packing, bins, pack_in_order, zordered
@@ -254,14 +254,14 @@ class IcebergFormat(TableFormat):
         return self._only(self._rows_at(table, version), partitions)
 
     def _snapshot(self, cache: Cache, partitions: Sequence[str] | None) -> Source | None:
-        found, column = self._latest(cache), self.spec.partition_column
-        if found is None or (partitions is not None and column not in found.partition_columns):
+        snapshot, column = self._latest(cache), self.spec.partition_column
+        if snapshot is None or (partitions is not None and column not in snapshot.partition_columns):
             return None
-        known = found
+        known = snapshot
         if partitions is not None:
-            found = found.only(str(column), list(map(str, partitions)))
+            snapshot = snapshot.only(str(column), list(map(str, partitions)))
         return Source(
-            found,
+            snapshot,
             lambda: self._only(scanned(self._as_of(known), self._options), partitions),
             lambda uris, names: read_kept(known, uris, names, self._options if uris[0].startswith("s3://") else None),
         )
@@ -287,10 +287,10 @@ class IcebergFormat(TableFormat):
         table = self._opened() if proof is not None else None
         if table is None or table.metadata_location != place:
             return None  # it is gone, or somebody was faster: read without a cache
-        found = taken(table, str(proof), self.spec.partition_column)
-        if found is not None:
-            cache.remember(self.location, found)
-        return found
+        snapshot = snapshot_of(table, str(proof), self.spec.partition_column)
+        if snapshot is not None:
+            cache.remember(self.location, snapshot)
+        return snapshot
 
     def _as_of(self, known: Snapshot) -> "Table":
         """Open the table as its metadata file says it, whatever was committed since."""
@@ -302,7 +302,7 @@ class IcebergFormat(TableFormat):
         if table is None:
             rows.guard.check(self.spec.path, version=None, position=None)
             return self._create(rows)
-        refuse_other_partitioning(self.spec, [each.name for each in table.spec().fields])
+        refuse_other_partitioning(self.spec, [field.name for field in table.spec().fields])
         known = known_number(table, rows.guard)
         if rows.guard.is_repeated(known):
             return _unchanged(table)
@@ -327,15 +327,15 @@ class IcebergFormat(TableFormat):
             properties={**PROPERTIES, **properties_of(rows.guard)},
             **parts,
         )
-        said = summary_of(rows.guard, rows.commit_metadata)
-        added = commit(creation, self._folder, Change(add=self._frames(rows, frame), said=said))
+        summary = summary_of(rows.guard, rows.commit_metadata)
+        added = commit(creation, self._folder, Change(add=self._frames(rows, frame), said=summary))
         self._folder.write(MARKER, b"the Iceberg catalogue knows this table\n")
-        return self._done(self._existing(), added, rows_written=rows.height)
+        return self._commit_of(self._existing(), added, rows_written=rows.height)
 
     def _refuse_lost_catalogue(self) -> None:
         from pyiceberg.exceptions import TableAlreadyExistsError
 
-        if any(each.name == MARKER for each in self._folder.entries("metadata")):
+        if any(entry.name == MARKER for entry in self._folder.entries("metadata")):
             if self._opened() is not None:
                 raise TableAlreadyExistsError(self.spec.path)
             raise CatalogueLost(self.spec.path, self.location)
@@ -354,35 +354,35 @@ class IcebergFormat(TableFormat):
             if renewed and frame.schema != logical_schema(table.schema())
             else widened(table.schema(), frame)
         )
-        gone = [each.file for each in self._tasks(table, rows.partitions)]
-        change = Change(remove=gone, add=self._frames(rows, frame), schema=schema)
+        removed_files = [task.file for task in self._tasks(table, rows.partitions)]
+        change = Change(remove=removed_files, add=self._frames(rows, frame), schema=schema)
         return self._committed(table, rows, change, written=rows.height)
 
     def _merge(self, table: "Table", rows: Rows) -> Commit:
         """Commit the rows that differ, or nothing when none do; files without such rows stay."""
         frame = self._fitted(table, rows.frame)
         known = self._rows_at(table)
-        wanted = list(dict.fromkeys([*self.spec.key, *compared_columns(self.spec, frame.columns)]))
-        keys = frame if rows.spool is None else rows.spool.lazily_fitted(frame.schema).select(wanted).collect()
+        merged_names = list(dict.fromkeys([*self.spec.key, *compared_columns(self.spec, frame.columns)]))
+        keys = frame if rows.spool is None else rows.spool.lazily_fitted(frame.schema).select(merged_names).collect()
         replaced, dead = rows.replace_values, rows.deleted_keys
         touched = touched_partitions(self.spec, known, keys, replace_values=replaced, deleted_keys=dead)
         tasks = self._tasks(table, touched)
-        there = logical_schema(table.schema()).names()
-        current = self._by_file(table, tasks, [name for name in wanted if name in there])
+        stored_names = logical_schema(table.schema()).names()
+        current = self._by_file(table, tasks, [name for name in merged_names if name in stored_names])
         plan = plan_merge(self.spec, keys, current.drop(_FILE), replace_values=replaced, deleted_keys=dead)
         if plan.is_empty:
             return self._noted(table, rows)
         key = list(self.spec.key)
         changed = pl.concat([plan.upserts.select(key), plan.deletes.select(key)])
         hit = sorted(current.join(changed, on=key, how="semi")[_FILE].unique())
-        kept = self._read(table, [tasks[place] for place in hit]).join(changed, on=key, how="anti")
+        unchanged = self._read(table, [tasks[place] for place in hit]).join(changed, on=key, how="anti")
         add: Iterator[pl.DataFrame]
         if rows.spool is None:
-            add = iter([self._sorted(pl.concat([kept, plan.upserts], how="diagonal").select(frame.columns))])
+            add = iter([self._sorted(pl.concat([unchanged, plan.upserts], how="diagonal").select(frame.columns))])
         else:
             upserts, spooled = plan.upserts.select(key), rows.spool.fitted(frame.schema)
             written = (part.join(upserts, on=key, how="semi", maintain_order="left") for part in spooled)
-            lacking = pl.concat([kept, frame.clear()], how="diagonal").select(frame.columns)
+            lacking = pl.concat([unchanged, frame.clear()], how="diagonal").select(frame.columns)
             add = map(self._sorted, chain([lacking], written))
         change = Change(
             remove=[tasks[place].file for place in hit],
@@ -399,21 +399,21 @@ class IcebergFormat(TableFormat):
             return Commit(version=None, changed=False)
         schema, tasks = logical_schema(table.schema()), self._tasks(table)
         self._checked([column, *(changes or {})], schema.names())
-        wanted = pl.Series(column, list(values), dtype=schema[column])
-        found = self._by_file(table, tasks, [column]).filter(pl.col(column).is_in(wanted.implode()))
-        if found.is_empty():
+        concerned_values = pl.Series(column, list(values), dtype=schema[column])
+        concerned_rows = self._by_file(table, tasks, [column]).filter(pl.col(column).is_in(concerned_values.implode()))
+        if concerned_rows.is_empty():
             return _unchanged(table)
-        hit = [tasks[place] for place in sorted(found[_FILE].unique())]
-        concerned = pl.col(column).is_in(wanted.implode()).fill_null(value=False)
+        hit = [tasks[place] for place in sorted(concerned_rows[_FILE].unique())]
+        concerned = pl.col(column).is_in(concerned_values.implode()).fill_null(value=False)
         if changes is None:
-            kept = self._read(table, hit).filter(~concerned)
+            new_rows = self._read(table, hit).filter(~concerned)
         else:
             new = [pl.when(concerned).then(pl.lit(value, dtype=schema[name])).otherwise(pl.col(name)).alias(name)
                    for name, value in changes.items()]  # fmt: skip
-            kept = self._read(table, hit).with_columns(new)
-        added = self._commit(table, Change(remove=[each.file for each in hit], add=[self._sorted(kept)]))
-        written, deleted = (0, found.height) if changes is None else (found.height, 0)
-        return self._done(self._existing(), added, rows_written=written, rows_deleted=deleted)
+            new_rows = self._read(table, hit).with_columns(new)
+        added = self._commit(table, Change(remove=[task.file for task in hit], add=[self._sorted(new_rows)]))
+        written, deleted = (0, concerned_rows.height) if changes is None else (concerned_rows.height, 0)
+        return self._commit_of(self._existing(), added, rows_written=written, rows_deleted=deleted)
 
     def _tasks(self, table: "Table", partitions: Sequence[str] | None = None) -> "list[FileScanTask]":
         """List the current snapshot's data files in some partitions, all of them for None."""
@@ -422,8 +422,8 @@ class IcebergFormat(TableFormat):
         tasks = list(table.scan().plan_files())
         if partitions is None:
             return tasks
-        wanted = set(map(str, partitions))
-        return [each for each in tasks if str(each.file.partition[0]) in wanted]
+        labels = set(map(str, partitions))
+        return [task for task in tasks if str(task.file.partition[0]) in labels]
 
     def _read(
         self, table: "Table", tasks: "Sequence[FileScanTask]", names: Sequence[str] | None = None
@@ -433,7 +433,7 @@ class IcebergFormat(TableFormat):
         Raises:
             UnsupportedOperation: another engine has deleted single rows of a file, which would come back.
         """
-        if any(each.delete_files for each in tasks):
+        if any(task.delete_files for task in tasks):
             raise UnsupportedOperation(
                 self.spec.path, "another engine has deleted single rows in it", fix="rewrite its files with that engine"
             )
@@ -449,9 +449,9 @@ class IcebergFormat(TableFormat):
 
     def _committed(self, table: "Table", rows: Rows, change: Change, *, written: int, deleted: int = 0) -> Commit:
         named = {OPERATION: "merge"} if self.spec.mode == "merge" else {}  # to Iceberg it is an overwrite
-        said = {**named, **summary_of(rows.guard, rows.commit_metadata)}
-        added = self._commit(table, replace(change, said=said, properties=properties_of(rows.guard)))
-        return self._done(self._existing(), added, rows_written=written, rows_deleted=deleted)
+        summary = {**named, **summary_of(rows.guard, rows.commit_metadata)}
+        added = self._commit(table, replace(change, said=summary, properties=properties_of(rows.guard)))
+        return self._commit_of(self._existing(), added, rows_written=written, rows_deleted=deleted)
 
     def _noted(self, table: "Table", rows: Rows) -> Commit:
         """Commit nothing but the transaction of a write without rows; where it has none, nothing at all."""
@@ -472,22 +472,26 @@ class IcebergFormat(TableFormat):
         refuse_case(self.spec, fitted)  # a new column beside one that the table has
         return fitted
 
-    def _done(self, table: "Table", added: "Sequence[DataFile]", *, rows_written: int, rows_deleted: int = 0) -> Commit:
-        values = {str(each.partition[0]) for each in added} if self.spec.partition_column else set()
+    def _commit_of(
+        self, table: "Table", added: "Sequence[DataFile]", *, rows_written: int, rows_deleted: int = 0
+    ) -> Commit:
+        values = {str(data_file.partition[0]) for data_file in added} if self.spec.partition_column else set()
         return Commit(
             version=version_of(table),
             rows_written=rows_written,
             rows_deleted=rows_deleted,
             rows_total=rows_of(table),
-            size_bytes=sum(each.file_size_in_bytes for each in added),
+            size_bytes=sum(data_file.file_size_in_bytes for data_file in added),
             files=len(added),
             partitions=tuple(sorted(values)),
         )
 
     def history(self, limit: int | None = None) -> list[TableVersion]:
         """List the snapshots that are not expired, newest first."""
-        snapshots = sorted(self._existing().snapshots(), key=lambda each: each.sequence_number or 0, reverse=True)
-        return [_version(each) for each in snapshots[:limit]]
+        snapshots = sorted(
+            self._existing().snapshots(), key=lambda snapshot: snapshot.sequence_number or 0, reverse=True
+        )
+        return [_version(snapshot) for snapshot in snapshots[:limit]]
 
     def compact(
         self,
@@ -515,17 +519,20 @@ class IcebergFormat(TableFormat):
         """
         keep = self._checked_keep(keep)
         table = self._existing()
-        if any(each.name == PROMOTED for each in self._folder.entries("metadata")):
+        if any(entry.name == PROMOTED for entry in self._folder.entries("metadata")):
             return self._result("vacuum", table, changed=False, dry_run=dry_run)
         folder, needed, until = self._folder, needed_files(table), datetime.now(UTC) - keep
-        there = [each for each in folder.entries() if folder.uri(each.name) not in needed and each.name != MARKER]
-        gone = [each for each in [*there, *folder.leftovers()] if each.modified < until]
+        unneeded = [
+            entry for entry in folder.entries() if folder.uri(entry.name) not in needed and entry.name != MARKER
+        ]
+        dead_files = [leftover for leftover in [*unneeded, *folder.leftovers()] if leftover.modified < until]
         if not dry_run:
-            for each in gone:
-                folder.remove(each.name)
+            for dead_file in dead_files:
+                folder.remove(dead_file.name)
         return self._result(
-            "vacuum", table, changed=bool(gone), dry_run=dry_run, files_removed=len(gone),
-            bytes_removed=sum(each.size_bytes for each in gone), files=tuple(each.name for each in gone),
+            "vacuum", table, changed=bool(dead_files), dry_run=dry_run, files_removed=len(dead_files),
+            bytes_removed=sum(dead_file.size_bytes for dead_file in dead_files),
+            files=tuple(dead_file.name for dead_file in dead_files),
         )  # fmt: skip
 
     def expire(self, *, keep: timedelta = DEFAULT_KEEP, dry_run: bool = True) -> OperationResult:
@@ -533,28 +540,30 @@ class IcebergFormat(TableFormat):
         keep = self._checked_keep(keep)
         table = self._existing()
         until = datetime.now(UTC) - keep
-        old = [each for each in self.history() if each.at < until][1:]
+        old = [version for version in self.history() if version.at < until][1:]
         protected = {str(ref.snapshot_id) for ref in table.metadata.refs.values()}
-        gone = [each.version for each in reversed(old) if each.version not in protected]
-        if gone and not dry_run:
-            self._retried(lambda current: forget_snapshots(self._required(current), set(map(int, gone))))
-        return self._result("expire", table, changed=bool(gone), dry_run=dry_run, versions_removed=tuple(gone))
+        expired = [version.version for version in reversed(old) if version.version not in protected]
+        if expired and not dry_run:
+            self._retried(lambda current: forget_snapshots(self._required(current), set(map(int, expired))))
+        return self._result("expire", table, changed=bool(expired), dry_run=dry_run, versions_removed=tuple(expired))
 
     def restore(
         self, version: str | int | None = None, *, at: datetime | None = None, dry_run: bool = True
     ) -> OperationResult:
         """Make the version's rows current again in one commit; columns added since are null in them."""
-        wanted = self._wanted(version, at)
+        target = self._wanted(version, at)
         table = self._existing()
-        if doomed := self._doomed(table, wanted):
-            return self._gone_back(table, wanted, doomed, dry_run=dry_run)
-        gone, back = self._difference(table, wanted)
-        changed = bool(gone or back) or self._snapshot_of(table, wanted).schema_id != table.metadata.current_schema_id
+        if doomed := self._doomed(table, target):
+            return self._gone_back(table, target, doomed, dry_run=dry_run)
+        dropped, back = self._difference(table, target)
+        changed = (
+            bool(dropped or back) or self._snapshot_of(table, target).schema_id != table.metadata.current_schema_id
+        )
         if changed and not dry_run:
-            self._retried(lambda current: self._restore(self._required(current), wanted))
+            self._retried(lambda current: self._restore(self._required(current), target))
         return self._result(
-            "restore", table, changed=changed, dry_run=dry_run, restored=wanted,
-            files_removed=len(gone), bytes_removed=_size(gone),
+            "restore", table, changed=changed, dry_run=dry_run, restored=target,
+            files_removed=len(dropped), bytes_removed=_size(dropped),
             files_added=len(back), bytes_added=_size(back),
         )  # fmt: skip
 
@@ -581,7 +590,11 @@ class IcebergFormat(TableFormat):
     def resume_take(self, other: TableFormat, since: str | None, before: Mapping[str, str]) -> str | None:  # noqa: ARG002 - a change of the catalogue is whole
         """Find the other's snapshot among this table's; a new table may still lack its marker."""
         table, version = self._opened(), other.version()
-        if table is None or version is None or version not in {str(each.snapshot_id) for each in table.snapshots()}:
+        if (
+            table is None
+            or version is None
+            or version not in {str(snapshot.snapshot_id) for snapshot in table.snapshots()}
+        ):
             return None
         self._folder.write(MARKER, b"the Iceberg catalogue knows this table\n")
         return version
@@ -631,15 +644,15 @@ class IcebergFormat(TableFormat):
     def _newest_metadata(self) -> str | None:
         """Find the youngest metadata file that is whole."""
         folder = self._folder
-        found = [each.name for each in folder.entries("metadata") if each.name.endswith(".metadata.json")]
-        found.sort(key=lambda name: int(name.rpartition("/")[2].partition("-")[0]), reverse=True)
-        return next((name for name in found if is_json(folder.read(name))), None)
+        metadata_files = [entry.name for entry in folder.entries("metadata") if entry.name.endswith(".metadata.json")]
+        metadata_files.sort(key=lambda name: int(name.rpartition("/")[2].partition("-")[0]), reverse=True)
+        return next((name for name in metadata_files if is_json(folder.read(name))), None)
 
     def _live(self) -> tuple[str | None, Sequence[LiveFile]]:
         table = self._existing()
         snapshot = table.current_snapshot()
-        live = [LiveFile(_partition(each), each.file.file_size_in_bytes, each.file.record_count)
-                for each in self._tasks(table)]  # fmt: skip
+        live = [LiveFile(_partition(task), task.file.file_size_in_bytes, task.file.record_count)
+                for task in self._tasks(table)]  # fmt: skip
         return (str(snapshot.snapshot_id) if snapshot else None), live
 
     def file_statistics(self) -> Sequence[FileStatistics]:
@@ -648,7 +661,7 @@ class IcebergFormat(TableFormat):
         from pyiceberg.types import PrimitiveType
 
         table, files = self._existing(), []
-        fields = {each.field_id: (each.name, each.field_type) for each in table.schema().fields}
+        fields = {field.field_id: (field.name, field.field_type) for field in table.schema().fields}
         for file in (task.file for task in self._tasks(table)):
             nulls, low, high = file.null_value_counts or {}, file.lower_bounds or {}, file.upper_bounds or {}
             bounds = {}
@@ -676,26 +689,26 @@ class IcebergFormat(TableFormat):
         table = self._existing()
         groups = self._groups(table, partitions, target_bytes, None if along else pack)
         if not groups or dry_run:
-            removed = [each.file for group in groups for each in group]
+            removed = [task.file for group in groups for task in group]
             size = _size(removed)
             return self._result(
                 name, table, changed=bool(groups), dry_run=dry_run, files_removed=len(removed),
                 files_added=len(groups), bytes_removed=size, bytes_added=size,
             )  # fmt: skip
-        seen: dict[str, list[DataFile]] = {}
+        rewritten: dict[str, list[DataFile]] = {}
 
         def attempt(current: "Table | None") -> Commit:
             opened = self._required(current)
             chosen = self._groups(opened, partitions, target_bytes, None if along else pack)
-            seen["removed"] = [each.file for group in chosen for each in group]
-            seen["added"] = self._rewrite(opened, chosen, name, along)
+            rewritten["removed"] = [task.file for group in chosen for task in group]
+            rewritten["added"] = self._rewrite(opened, chosen, name, along)
             return Commit(version=None)
 
         self._retried(attempt)
         return self._result(
             name, self._existing(), changed=True, dry_run=False,
-            files_removed=len(seen["removed"]), bytes_removed=_size(seen["removed"]),
-            files_added=len(seen["added"]), bytes_added=_size(seen["added"]),
+            files_removed=len(rewritten["removed"]), bytes_removed=_size(rewritten["removed"]),
+            files_added=len(rewritten["added"]), bytes_added=_size(rewritten["added"]),
         )  # fmt: skip
 
     def _groups(
@@ -704,10 +717,10 @@ class IcebergFormat(TableFormat):
         """Return the files to be rewritten together: those that are packed, or whole partitions without a packing."""
         tasks = self._tasks(table, partitions)
         if pack is not None:
-            return bins(tasks, lambda each: (_partition(each), each.file.file_size_in_bytes), target_bytes, pack)
+            return bins(tasks, lambda task: (_partition(task), task.file.file_size_in_bytes), target_bytes, pack)
         groups: dict[str | None, list[FileScanTask]] = {}
-        for each in tasks:
-            groups.setdefault(_partition(each), []).append(each)
+        for task in tasks:
+            groups.setdefault(_partition(task), []).append(task)
         return list(groups.values())
 
     def _rewrite(
@@ -719,65 +732,65 @@ class IcebergFormat(TableFormat):
             for group in groups:
                 frame = self._read(table, group)
                 ordered = zordered(frame, along) if along else frame.sort(self.spec.sort_by, maintain_order=True)
-                files = max(1, round(_size([each.file for each in group]) / TARGET_BYTES))
+                files = max(1, round(_size([task.file for task in group]) / TARGET_BYTES))
                 added += write_files(
                     table.metadata, self._folder, ordered if along or self.spec.sort_by else frame, files=files
                 )
             order = {f"{SAID}{ZORDER}": json.dumps(list(along))} if along else {}
             change = Change(
-                remove=[each.file for group in groups for each in group], files=added, said={OPERATION: name, **order}
+                remove=[task.file for group in groups for task in group], files=added, said={OPERATION: name, **order}
             )
             return self._commit(table, change)
 
-    def _restore(self, table: "Table", wanted: str) -> Commit:
-        gone, back = self._difference(table, wanted)
-        schema_id = self._snapshot_of(table, wanted).schema_id
+    def _restore(self, table: "Table", target: str) -> Commit:
+        dropped, back = self._difference(table, target)
+        schema_id = self._snapshot_of(table, target).schema_id
         change = Change(
-            remove=gone,
+            remove=dropped,
             files=back,
             schema_id=None if schema_id == table.metadata.current_schema_id else schema_id,
-            said={OPERATION: "restore", f"{SAID}restored": wanted},
+            said={OPERATION: "restore", f"{SAID}restored": target},
         )
         self._commit(table, change)
         return Commit(version=None)
 
-    def _doomed(self, table: "Table", wanted: str) -> set[int]:
+    def _doomed(self, table: "Table", target: str) -> set[int]:
         """Find the snapshots that cannot be read, where the current one is of them and the wanted one is not."""
         lost = unreadable(table, self._folder)
-        return lost if self._snapshot_id(table, wanted) not in lost else set()
+        return lost if self._snapshot_id(table, target) not in lost else set()
 
-    def _gone_back(self, table: "Table", wanted: str, doomed: set[int], *, dry_run: bool) -> OperationResult:
+    def _gone_back(self, table: "Table", target: str, doomed: set[int], *, dry_run: bool) -> OperationResult:
         """Make the wanted snapshot itself current, and forget those that cannot be read."""
 
         def attempt(current: "Table | None") -> Commit:
             known = self._required(current)
-            known.manage_snapshots().set_current_snapshot(int(wanted)).commit()
+            known.manage_snapshots().set_current_snapshot(int(target)).commit()
             return forget_snapshots(self._existing(), doomed)
 
         if not dry_run:
             self._retried(attempt)
-        back = list(table.scan(snapshot_id=int(wanted)).plan_files())
+        back = list(table.scan(snapshot_id=int(target)).plan_files())
         return self._result(
-            "restore", table, changed=True, dry_run=dry_run, restored=wanted, files_added=len(back),
-            bytes_added=_size([each.file for each in back]), versions_removed=tuple(map(str, sorted(doomed))),
+            "restore", table, changed=True, dry_run=dry_run, restored=target, files_added=len(back),
+            bytes_added=_size([task.file for task in back]), versions_removed=tuple(map(str, sorted(doomed))),
         )  # fmt: skip
 
-    def _difference(self, table: "Table", wanted: str) -> "tuple[list[DataFile], list[DataFile]]":
+    def _difference(self, table: "Table", target: str) -> "tuple[list[DataFile], list[DataFile]]":
         """Find the files that a restoring takes out, and those that it brings back."""
-        tasks = list(table.scan(snapshot_id=self._snapshot_id(table, wanted)).plan_files())
+        tasks = list(table.scan(snapshot_id=self._snapshot_id(table, target)).plan_files())
         now = self._tasks(table)
-        if any(each.delete_files for each in [*tasks, *now]):
+        if any(task.delete_files for task in [*tasks, *now]):
             raise UnsupportedOperation(
                 self.spec.path, "another engine has deleted single rows in it", fix="restore it with that engine"
             )
-        then = {each.file.file_path: each.file for each in tasks}
-        there = {each.file.file_path: each.file for each in now}
-        gone = [file for path, file in there.items() if path not in then]
-        return gone, [file for path, file in then.items() if path not in there]
+        then = {task.file.file_path: task.file for task in tasks}
+        current_files = {task.file.file_path: task.file for task in now}
+        dropped = [file for path, file in current_files.items() if path not in then]
+        return dropped, [file for path, file in then.items() if path not in current_files]
 
     def _snapshot_of(self, table: "Table", version: str) -> "TableSnapshot":
         snapshot_id = self._snapshot_id(table, version)
-        return next(each for each in table.snapshots() if each.snapshot_id == snapshot_id)
+        return next(snapshot for snapshot in table.snapshots() if snapshot.snapshot_id == snapshot_id)
 
     def _result(
         self, name: OperationName, table: "Table", *, changed: bool, dry_run: bool, **facts: Any
@@ -814,7 +827,7 @@ def _partition(task: "FileScanTask") -> str | None:
 
 
 def _size(files: "Sequence[DataFile]") -> int:
-    return sum(each.file_size_in_bytes for each in files)
+    return sum(file.file_size_in_bytes for file in files)
 
 
 def _moment(kind: str, value: Any) -> Any:

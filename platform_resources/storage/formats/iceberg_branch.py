@@ -14,17 +14,17 @@ def as_of(table: "Table", snapshot_id: int, *, location: str) -> dict[str, Any]:
     Properties, among them the positions of streams, are those of the time where that metadata file is still there.
     """
     metadata = _at(table, snapshot_id)
-    snapshots = {each["snapshot-id"]: each for each in metadata["snapshots"]}
+    snapshots = {snapshot["snapshot-id"]: snapshot for snapshot in metadata["snapshots"]}
     pinned = snapshots[snapshot_id]
-    earlier = [each for each in snapshots.values() if _order(each) <= _order(pinned)]
-    known = {each["snapshot-id"] for each in earlier}
+    earlier = [snapshot for snapshot in snapshots.values() if _order(snapshot) <= _order(pinned)]
+    known = {snapshot["snapshot-id"] for snapshot in earlier}
     return {
         **metadata,
         "location": location,
         "current-snapshot-id": snapshot_id,
         "current-schema-id": pinned.get("schema-id", metadata["current-schema-id"]),
         "snapshots": earlier,
-        "snapshot-log": [each for each in metadata.get("snapshot-log", []) if each["snapshot-id"] in known],
+        "snapshot-log": [entry for entry in metadata.get("snapshot-log", []) if entry["snapshot-id"] in known],
         "refs": {"main": {"snapshot-id": snapshot_id, "type": "branch"}},
         "metadata-log": [],
     }

@@ -37,14 +37,14 @@ _UNSURE = "whether a commit that was under way arrived is known by writing it ag
 
 
 def catalogue_url(settings: Settings) -> str:
-    """Returns the SQLAlchemy URL of the catalogue; it may hold a password."""
+    """Return the SQLAlchemy URL of the catalogue; it may hold a password."""
     if settings.iceberg is not None:
         return settings.iceberg
     return f"sqlite:///{_file(settings)}?timeout={_WAIT_SECONDS}"
 
 
 def _file(settings: Settings) -> Path:
-    """Returns where the catalogue lies that is a file."""
+    """Return where the catalogue lies that is a file."""
     if settings.lake.startswith("s3://"):
         digest = hashlib.sha256(settings.tables_root.encode()).hexdigest()[:16]
         return Path(settings.state) / "iceberg" / f"{digest}.db"
@@ -52,7 +52,7 @@ def _file(settings: Settings) -> Path:
 
 
 def open_catalogue(settings: Settings) -> "SqlCatalog":
-    """Returns a connection of its own to the catalogue, which is made where there is none."""
+    """Return a connection of its own to the catalogue, which is made where there is none."""
     from pyiceberg.catalog.sql import SqlCatalog
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
@@ -69,17 +69,17 @@ def open_catalogue(settings: Settings) -> "SqlCatalog":
 
 
 def metadata_location(catalogue: "SqlCatalog", name: tuple[str, str]) -> str | None:
-    """Returns where a table's latest metadata lies, or None; one question to the database, and none to the lake."""
+    """Return where a table's latest metadata lies, or None; one question to the database, and none to the lake."""
     from pyiceberg.catalog.sql import IcebergTables
     from sqlalchemy import select
 
-    found = select(IcebergTables.metadata_location).where(
+    predicate = select(IcebergTables.metadata_location).where(
         IcebergTables.catalog_name == NAME,
         IcebergTables.table_namespace == name[0],
         IcebergTables.table_name == name[1],
     )
     with catalogue.engine.connect() as connection:
-        return connection.scalar(found)
+        return connection.scalar(predicate)
 
 
 def exchange_metadata(catalogue: "SqlCatalog", name: tuple[str, str], before: str, after: str) -> bool:
@@ -102,28 +102,28 @@ def exchange_metadata(catalogue: "SqlCatalog", name: tuple[str, str], before: st
 
 
 def metadata_in_file(settings: Settings, name: tuple[str, str]) -> str | None:
-    """Returns the same from the catalogue that is a file, without opening it, which takes longer than a warm read.
+    """Return the same from the catalogue that is a file, without opening it, which takes longer than a warm read.
 
     None is also for a file that is not there, or does not answer; whoever opens the catalogue is told why.
     """
     place = f"{_file(settings).absolute().as_uri()}?mode=rw"  # read only, it could not undo what a killed writer left
     try:
         with closing(sqlite3.connect(place, uri=True, timeout=_WAIT_SECONDS)) as connection:
-            found = connection.execute(_LATEST, (NAME, *name)).fetchone()
+            row = connection.execute(_LATEST, (NAME, *name)).fetchone()
     except sqlite3.Error:
         return None
-    return found[0] if found else None
+    return row[0] if row else None
 
 
 def catalogue_exists(settings: Settings) -> bool:
-    """Returns whether there may be tables at all; asking must not make a file."""
+    """Return whether there may be tables at all; asking must not make a file."""
     if settings.iceberg is not None:
         return True
     return _file(settings).exists()
 
 
 def identifier(settings: Settings, spec: TableSpec) -> tuple[str, str]:
-    """Returns namespace and name: the environment and the path, their dots encoded because a dot parts levels.
+    """Return namespace and name: the environment and the path, their dots encoded because a dot parts levels.
 
     >>> from platform_resources.errors import TableForbidden, TableUnavailable
     from platform_resources.settings import Settings
@@ -221,18 +221,18 @@ def _database(url: str) -> str:
     """Name host and database, or the file of SQLite."""
     from sqlalchemy import make_url
 
-    made = make_url(url)
-    if made.get_backend_name() == "sqlite":
-        return str(made.database)
-    host = made.host or made.query.get("host") or "localhost"
-    return f"{host}{f':{made.port}' if made.port else ''}/{made.database}"
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        return str(address.database)
+    host = address.host or address.query.get("host") or "localhost"
+    return f"{host}{f':{address.port}' if address.port else ''}/{address.database}"
 
 
 def _reason(error: "DBAPIError", url: str) -> str:
     """Read what the database said, in a line, without the statement and without the password."""
     from sqlalchemy import make_url
 
-    said = " ".join(str(error.orig).split()) or type(error).__name__
-    said = said.rpartition("FATAL: ")[2].partition(" Is the server running")[0].strip().rstrip(".?")
+    message = " ".join(str(error.orig).split()) or type(error).__name__
+    message = message.rpartition("FATAL: ")[2].partition(" Is the server running")[0].strip().rstrip(".?")
     secret = make_url(url).password
-    return said.replace(str(secret), "…") if secret else said
+    return message.replace(str(secret), "…") if secret else message

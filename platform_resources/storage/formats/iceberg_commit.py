@@ -65,7 +65,7 @@ class Change:
 
 
 def commit(transaction: "Transaction", folder: Folder, change: Change) -> list["DataFile"]:
-    """Returns the new data files, once the catalogue names the snapshot that holds them."""
+    """Return the new data files, once the catalogue names the snapshot that holds them."""
     if change.schema is not None:
         change_schema(transaction, change.schema)
     if change.schema_id is not None:
@@ -81,15 +81,15 @@ def commit(transaction: "Transaction", folder: Folder, change: Change) -> list["
         with update.overwrite() if change.remove else update.merge_append() as snapshot:
             for each in change.remove:
                 snapshot.delete_data_file(each)
-            for each in [*added, *change.files]:
-                snapshot.append_data_file(each)
+            for file in [*added, *change.files]:
+                snapshot.append_data_file(file)
         transaction.commit_transaction()
     return [*added, *change.files]
 
 
 @contextlib.contextmanager
 def discarding(folder: Folder, files: Sequence["DataFile"]) -> Iterator[None]:
-    """Deletes the files where the commit has lost for certain; otherwise a vacuum does, if no snapshot names them.
+    """Delete the files where the commit has lost for certain; otherwise a vacuum does, if no snapshot names them.
 
     After any other error, such as a connection that broke, the commit may have arrived and the table may need them.
     """
@@ -99,29 +99,29 @@ def discarding(folder: Folder, files: Sequence["DataFile"]) -> Iterator[None]:
         yield
     except (CommitFailedException, TableAlreadyExistsError, ValidationException):
         root = folder.uri("")
-        for each in files:
+        for file in files:
             with contextlib.suppress(OSError):
-                folder.remove(each.file_path.removeprefix(root).lstrip("/"))
+                folder.remove(file.file_path.removeprefix(root).lstrip("/"))
         raise
 
 
-def change_schema(transaction: "Transaction", wanted: pl.Schema) -> None:
-    """Returns when the transaction's table has exactly these columns; one of another type is a new column."""
-    there = logical_schema(transaction.table_metadata.schema())
-    gone = [name for name, kind in there.items() if wanted.get(name) != kind]
-    new = [name for name, kind in wanted.items() if there.get(name) != kind]
-    if gone:
+def change_schema(transaction: "Transaction", new_schema: pl.Schema) -> None:
+    """Give the transaction's table exactly these columns; one of another type is a new column."""
+    schema = logical_schema(transaction.table_metadata.schema())
+    dropped = [name for name, kind in schema.items() if new_schema.get(name) != kind]
+    new = [name for name, kind in new_schema.items() if schema.get(name) != kind]
+    if dropped:
         with transaction.update_schema(allow_incompatible_changes=True) as update:
-            for name in gone:
+            for name in dropped:
                 update.delete_column((name,))
     if new:
-        fields = iceberg_schema(pl.Schema({name: wanted[name] for name in new}))
+        fields = iceberg_schema(pl.Schema({name: new_schema[name] for name in new}))
         with transaction.update_schema() as update:
             for each in fields.fields:
                 update.add_column((each.name,), each.field_type, doc=each.doc)
-    if [each.name for each in transaction.table_metadata.schema().fields] != list(wanted):
+    if [each.name for each in transaction.table_metadata.schema().fields] != list(new_schema):
         with transaction.update_schema() as update:
-            for name in reversed(wanted):
+            for name in reversed(new_schema):
                 update.move_first((name,))
 
 
@@ -154,30 +154,30 @@ def known_number(table: "Table", guard: WriteGuard) -> int | None:
 
 def knows(table: "Table", transaction: str) -> bool:
     """Return whether a snapshot, expired or not, came by this transaction."""
-    if any(transaction_of(each.summary) == transaction for each in table.snapshots()):
+    if any(transaction_of(snapshot.summary) == transaction for snapshot in table.snapshots()):
         return True
     return digest_of(transaction) in remembered(table)
 
 
 def remembered(table: "Table") -> list[str]:
-    """Returns the digests of the transactions whose snapshots were expired."""
-    found: list[str] = json.loads(table.properties.get(FORGOTTEN, "[]"))
-    return found
+    """Return the digests of the transactions whose snapshots were expired."""
+    forgotten: list[str] = json.loads(table.properties.get(FORGOTTEN, "[]"))
+    return forgotten
 
 
 def transaction_of(summary: object) -> str | None:
-    """Returns the transaction of a snapshot, or None."""
-    found = getattr(summary, "additional_properties", {}).get(TRANSACTION)
-    return None if found is None else str(found)
+    """Return the transaction of a snapshot, or None."""
+    transaction_id = getattr(summary, "additional_properties", {}).get(TRANSACTION)
+    return None if transaction_id is None else str(transaction_id)
 
 
 def digest_of(transaction: str) -> str:
-    """Returns what a table remembers of a transaction for good."""
+    """Return what a table remembers of a transaction for good."""
     return hashlib.sha256(transaction.encode()).hexdigest()[:16]
 
 
 def table_parts(schema: "Schema", partition_column: str | None, sort_by: Sequence[str]) -> dict[str, object]:
-    """Returns the partition spec and the sort order of a new table, as arguments of its creation."""
+    """Return the partition spec and the sort order of a new table, as arguments of its creation."""
     from pyiceberg.partitioning import PartitionField, PartitionSpec
     from pyiceberg.table.sorting import SortField, SortOrder
     from pyiceberg.transforms import IdentityTransform
@@ -194,16 +194,16 @@ def table_parts(schema: "Schema", partition_column: str | None, sort_by: Sequenc
 
 
 def version_of(table: "Table") -> str | None:
-    """Returns the id of the current snapshot; None where there is none yet."""
-    found = table.current_snapshot()
-    return None if found is None else str(found.snapshot_id)
+    """Return the id of the current snapshot; None where there is none yet."""
+    snapshot = table.current_snapshot()
+    return None if snapshot is None else str(snapshot.snapshot_id)
 
 
 def rows_of(table: "Table") -> int | None:
-    """Returns how many rows the current snapshot says it has."""
-    found = table.current_snapshot()
-    told = found.summary.additional_properties.get("total-records") if found and found.summary else None
-    return None if told is None else int(told)
+    """Return how many rows the current snapshot says it has."""
+    snapshot = table.current_snapshot()
+    records = snapshot.summary.additional_properties.get("total-records") if snapshot and snapshot.summary else None
+    return None if records is None else int(records)
 
 
 def forget_snapshots(table: "Table", ids: set[int]) -> Commit:

@@ -19,13 +19,13 @@ def damage(spec: TableSpec, folder: Folder, table: "Table", snapshot: "Snapshot 
     """Find what is wrong with a snapshot that cannot be read; None where it is whole."""
     if snapshot is None:
         return None
-    there = {folder.uri(each.name): each.size_bytes for each in folder.entries()}
-    lost = lost_of(table, snapshot, folder, there)
+    sizes = {folder.uri(entry.name): entry.size_bytes for entry in folder.entries()}
+    lost = lost_of(table, snapshot, folder, sizes)
     if lost is None:
         return None
     others = sorted(table.snapshots(), key=lambda each: each.sequence_number or 0, reverse=True)
-    known = {str(each.snapshot_id): each for each in others if each.snapshot_id != snapshot.snapshot_id}
-    whole = newest_whole(known, lambda version: lost_of(table, known[version], folder, there))
+    known = {str(older.snapshot_id): older for older in others if older.snapshot_id != snapshot.snapshot_id}
+    whole = newest_whole(known, lambda version: lost_of(table, known[version], folder, sizes))
     return restorable(spec.path, lost, whole)
 
 
@@ -34,21 +34,25 @@ def unreadable(table: "Table", folder: Folder) -> set[int]:
 
     Data files are not looked at.
     """
-    there = {folder.uri(each.name): each.size_bytes for each in folder.entries("metadata")}
+    sizes = {folder.uri(entry.name): entry.size_bytes for entry in folder.entries("metadata")}
     current = table.current_snapshot()
-    if current is None or _of_metadata(table, current, folder, there) is None:
+    if current is None or _of_metadata(table, current, folder, sizes) is None:
         return set()
-    return {each.snapshot_id for each in table.snapshots() if _of_metadata(table, each, folder, there) is not None}
+    return {
+        snapshot.snapshot_id
+        for snapshot in table.snapshots()
+        if _of_metadata(table, snapshot, folder, sizes) is not None
+    }
 
 
-def lost_of(table: "Table", snapshot: "Snapshot", folder: Folder, there: Mapping[str, int]) -> Lost | None:
+def lost_of(table: "Table", snapshot: "Snapshot", folder: Folder, sizes: Mapping[str, int]) -> Lost | None:
     """Find the first file that a snapshot lacks, of those that lie in the table's folder."""
-    lost = _of_metadata(table, snapshot, folder, there)
+    lost = _of_metadata(table, snapshot, folder, sizes)
     if lost is not None:
         return lost
     tasks = table.scan(snapshot_id=snapshot.snapshot_id).plan_files()
-    found = ((each.file.file_path, each.file.file_size_in_bytes, _partition(each.file.partition)) for each in tasks)
-    return first_lost((each for each in found if _within(folder, each[0])), there, "data file")
+    files = ((task.file.file_path, task.file.file_size_in_bytes, _partition(task.file.partition)) for task in tasks)
+    return first_lost((file for file in files if _within(folder, file[0])), sizes, "data file")
 
 
 def needed_files(table: "Table") -> set[str]:
@@ -67,15 +71,15 @@ def needed_files(table: "Table") -> set[str]:
     return addresses
 
 
-def _of_metadata(table: "Table", snapshot: "Snapshot", folder: Folder, there: Mapping[str, int]) -> Lost | None:
+def _of_metadata(table: "Table", snapshot: "Snapshot", folder: Folder, sizes: Mapping[str, int]) -> Lost | None:
     place = snapshot.manifest_list
     if _within(folder, place):
-        if place not in there:
+        if place not in sizes:
             return Lost("manifest list", place, "is gone")
         if not is_whole(folder.read(place.removeprefix(f"{folder.uri('')}/"))):
             return Lost("manifest list", place, "is empty or cut off")
-    manifests = ((each.manifest_path, each.manifest_length, None) for each in snapshot.manifests(table.io))
-    return first_lost((each for each in manifests if _within(folder, each[0])), there, "manifest")
+    manifests = ((manifest.manifest_path, manifest.manifest_length, None) for manifest in snapshot.manifests(table.io))
+    return first_lost((manifest for manifest in manifests if _within(folder, manifest[0])), sizes, "manifest")
 
 
 def _within(folder: Folder, place: str) -> bool:

@@ -39,7 +39,7 @@ _GROUP_ROWS = 1 << 20
 
 
 def iceberg_schema(schema: pl.Schema) -> "Schema":
-    """Returns the Iceberg schema of logical columns; its field ids are provisional until a table takes it."""
+    """Return the Iceberg schema of logical columns; its field ids are provisional until a table takes it."""
     marks = columns.marks(schema, columns.ICEBERG)
     arrow = to_physical(pl.DataFrame(schema=schema)).to_arrow().schema
     for position, field in enumerate(arrow):
@@ -49,41 +49,41 @@ def iceberg_schema(schema: pl.Schema) -> "Schema":
 
 
 def widened(schema: "Schema", frame: pl.DataFrame) -> pl.Schema | None:
-    """Returns a table's columns as they will be, or None where the frame brings no new ones."""
-    there = logical_schema(schema)
-    return None if set(frame.columns) <= set(there) else pl.Schema({**there, **frame.schema})
+    """Return a table's columns as they will be, or None where the frame brings no new ones."""
+    stored_schema = logical_schema(schema)
+    return None if set(frame.columns) <= set(stored_schema) else pl.Schema({**stored_schema, **frame.schema})
 
 
 def logical_schema(schema: "Schema") -> pl.Schema:
-    """Returns the columns that readers get, in their own types."""
+    """Return the columns that readers get, in their own types."""
     return pl.Schema({**physical_schema(schema), **own_types(schema)})
 
 
 def physical_schema(schema: "Schema") -> pl.Schema:
-    """Returns the columns in the types that they have in the files."""
+    """Return the columns in the types that they have in the files."""
     from pyiceberg.io.pyarrow import schema_to_pyarrow
 
     return pl.DataFrame(schema_to_pyarrow(schema, include_field_ids=False).empty_table()).schema
 
 
 def own_types(schema: "Schema") -> dict[str, pl.DataType]:
-    """Returns, for each column that is stored as something else, its own type."""
-    marked = {each.name: each.doc for each in schema.fields if each.doc and each.doc.startswith(_DTYPE)}
+    """Return, for each column that is stored as something else, its own type."""
+    marked = {field.name: field.doc for field in schema.fields if field.doc and field.doc.startswith(_DTYPE)}
     return {name: columns.decode(json.loads(doc.removeprefix(_DTYPE))) for name, doc in marked.items()}
 
 
 def to_physical(frame: pl.DataFrame) -> pl.DataFrame:
-    """Returns the frame in the types that Iceberg has."""
+    """Return the frame in the types that Iceberg has."""
     return columns.cast(frame, {name: columns.physical(dtype, columns.ICEBERG) for name, dtype in frame.schema.items()})
 
 
 def scanned(table: "Table", options: dict[str, Any] | None, snapshot_id: int | None = None) -> pl.LazyFrame:
-    """Returns the rows of a snapshot in their own types; filters and projections still reach the files."""
+    """Return the rows of a snapshot in their own types; filters and projections still reach the files."""
     warnings.filterwarnings("ignore", message="Iceberg scan planning", category=pl.exceptions.PerformanceWarning)
-    found = table.current_snapshot() if snapshot_id is None else table.snapshot_by_id(snapshot_id)
+    snapshot = table.current_snapshot() if snapshot_id is None else table.snapshot_by_id(snapshot_id)
     schema = table.schema()
-    if snapshot_id is not None and found is not None and found.schema_id is not None:
-        schema = table.schemas()[found.schema_id]
+    if snapshot_id is not None and snapshot is not None and snapshot.schema_id is not None:
+        schema = table.schemas()[snapshot.schema_id]
     frame = pl.scan_iceberg(table, snapshot_id=snapshot_id, storage_options=options)
     own = own_types(schema)
     return frame.cast(own) if own else frame  # type: ignore[arg-type]  # a dict of names is accepted
@@ -92,18 +92,18 @@ def scanned(table: "Table", options: dict[str, Any] | None, snapshot_id: int | N
 def read_files(
     table: "Table", tasks: Sequence["FileScanTask"], names: Sequence[str] | None, options: dict[str, Any] | None
 ) -> pl.DataFrame:
-    """Returns the rows of some data files in their own types; rows that another engine deleted are still there."""
+    """Return the rows of some data files in their own types; rows that another engine deleted are still there."""
     schema = table.schema()
-    found = scan_files(schema, [each.file.file_path for each in tasks], options)
-    found = found.select(names or [each.name for each in schema.fields])
+    frame = scan_files(schema, [task.file.file_path for task in tasks], options)
+    frame = frame.select(names or [field.name for field in schema.fields])
     own = {name: kind for name, kind in own_types(schema).items() if names is None or name in names}
-    return found.cast(own).collect()  # type: ignore[arg-type]  # a dict of names is accepted
+    return frame.cast(own).collect()  # type: ignore[arg-type]  # a dict of names is accepted
 
 
 def scan_files(
     schema: "Schema", uris: Sequence[str], options: dict[str, Any] | None, *, include_file_paths: str | None = None
 ) -> pl.LazyFrame:
-    """Returns the rows of data files as they are stored.
+    """Return the rows of data files as they are stored.
 
     By Polars, as a scan of the whole table is, with its own way of finding columns by their field ids: pyiceberg's
     reader turns a null list of structs into an empty one.
@@ -117,7 +117,7 @@ def scan_files(
 def write_files(
     metadata: "TableMetadata", folder: Folder, frame: pl.DataFrame, *, files: int | None = None
 ) -> list["DataFile"]:
-    """Returns the data files that hold the rows, each of one partition; no snapshot names them yet.
+    """Return the data files that hold the rows, each of one partition; no snapshot names them yet.
 
     Args:
         metadata: of the table as it will be, new columns included.
@@ -143,8 +143,8 @@ def _parts(
 def _sized(frame: pl.DataFrame, files: int | None) -> Iterator[pl.DataFrame]:
     if frame.is_empty():
         return
-    wanted = files or max(1, math.ceil(frame.estimated_size() / _FILE_BYTES))
-    yield from frame.iter_slices(-(-frame.height // wanted))
+    pieces = files or max(1, math.ceil(frame.estimated_size() / _FILE_BYTES))
+    yield from frame.iter_slices(-(-frame.height // pieces))
 
 
 def _write(metadata: "TableMetadata", folder: Folder, value: str | None, part: pl.DataFrame) -> "DataFile":
@@ -184,7 +184,7 @@ def _write(metadata: "TableMetadata", folder: Folder, value: str | None, part: p
 
 
 def _identified(part: pl.DataFrame, schema: "Schema") -> "pa.Table":
-    """Returns the rows over the same memory, each column, element and member with its field id.
+    """Return the rows over the same memory, each column, element and member with its field id.
 
     Texts within lists and structs are copied: Arrow 26 does not write views of them ("Slicing not implemented").
     """
@@ -193,13 +193,13 @@ def _identified(part: pl.DataFrame, schema: "Schema") -> "pa.Table":
     within = [name for name, kind in part.schema.items() if kind.is_nested()]
     nested = part[within].to_arrow()
     plain = part.drop(within).to_arrow(compat_level=pl.CompatLevel.newest())
-    found = [(nested if each.name in within else plain, each) for each in schema.fields]
-    fields = [_with_id(table.schema.field(each.name), each) for table, each in found]
-    return pa.Table.from_arrays([table[each.name] for table, each in found], schema=pa.schema(fields))
+    pairs = [(nested if field.name in within else plain, field) for field in schema.fields]
+    fields = [_with_id(table.schema.field(field.name), field) for table, field in pairs]
+    return pa.Table.from_arrays([table[field.name] for table, field in pairs], schema=pa.schema(fields))
 
 
 def _with_id(field: "pa.Field", known: "NestedField") -> "pa.Field":
-    """Returns the Arrow field with the ids of the Iceberg field; list and struct carry those of what is in them."""
+    """Return the Arrow field with the ids of the Iceberg field; list and struct carry those of what is in them."""
     import pyarrow as pa
     from pyiceberg.io.pyarrow import PYARROW_PARQUET_FIELD_ID_KEY
     from pyiceberg.types import ListType, StructType
@@ -213,7 +213,7 @@ def _with_id(field: "pa.Field", known: "NestedField") -> "pa.Field":
 
 
 def _place(metadata: "TableMetadata", value: str | None) -> str:
-    """Returns the folder of a partition: its name where every reader takes it as it is, else a digest of it."""
+    """Return the folder of a partition: its name where every reader takes it as it is, else a digest of it."""
     if value is None:
         return "data"
     shown = value if _PLAIN.fullmatch(value) else f"~{hashlib.sha256(value.encode()).hexdigest()[:16]}"

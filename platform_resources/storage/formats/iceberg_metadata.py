@@ -22,7 +22,7 @@ class _Metadata(PyArrowFile):
     attempts: int
 
     def open(self, seekable: bool = True) -> Any:  # noqa: ARG002, FBT001, FBT002 - pyiceberg's signature
-        """Returns the content; raises EOFError where an Avro file was written short."""
+        """Return the content; raises EOFError where an Avro file was written short."""
         content = read_whole(self.store, self.key, self.attempts)
         if self.key.endswith(".avro") and not is_whole(content):
             raise EOFError(f"{self.location} is cut off")
@@ -33,16 +33,16 @@ class ComparedFileIO(S3FileIO):
     """Reads and writes through obstore; what is read is compared."""
 
     def new_input(self, location: str) -> PyArrowFile:
-        """Returns a file to read, whole."""
+        """Return a file to read, whole."""
         plain = super().new_input(location)
         bucket, key = bucket_and_key(location)
-        made = _Metadata(location=location, path=plain._path, fs=plain._filesystem)  # noqa: SLF001 - as PyArrowFileIO does
-        made.store, made.key, made.attempts = self._store(bucket), key, int(self.properties[ATTEMPTS])
-        return made
+        metadata = _Metadata(location=location, path=plain._path, fs=plain._filesystem)  # noqa: SLF001 - as PyArrowFileIO does
+        metadata.store, metadata.key, metadata.attempts = self._store(bucket), key, int(self.properties[ATTEMPTS])
+        return metadata
 
     def _store(self, bucket: str) -> S3Store:
-        """Returns a client, one a bucket: another would cost a connection."""
-        kept: dict[str, S3Store] = self.__dict__.setdefault("_stores", {})
-        if bucket not in kept:
-            kept[bucket] = super()._store(bucket)
-        return kept[bucket]
+        """Return a client, one a bucket: another would cost a connection."""
+        stores: dict[str, S3Store] = self.__dict__.setdefault("_stores", {})
+        if bucket not in stores:
+            stores[bucket] = super()._store(bucket)
+        return stores[bucket]

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pyiceberg.table import FileScanTask, Table
 
 
-def taken(table: "Table", proof: str, column: str | None) -> Snapshot | None:
-    """Returns the snapshot of the table as it was opened, proved by the ETag of its metadata file.
+def snapshot_of(table: "Table", proof: str, column: str | None) -> Snapshot | None:
+    """Return the snapshot of the table as it was opened, proved by the ETag of its metadata file.
 
     None is for a table whose files do not say all of its rows: another engine deleted single ones, or wrote files that
     are no Parquet.
@@ -27,7 +27,7 @@ def taken(table: "Table", proof: str, column: str | None) -> Snapshot | None:
         column: the one that tells the partition, or None.
     """
     tasks = list(table.scan().plan_files()) if table.current_snapshot() is not None else []
-    if any(each.delete_files or each.file.file_format.name != "PARQUET" for each in tasks):
+    if any(task.delete_files or task.file.file_format.name != "PARQUET" for task in tasks):
         return None
     schema = table.schema()
     logical, stored = logical_schema(schema), physical_schema(schema)
@@ -46,7 +46,7 @@ def taken(table: "Table", proof: str, column: str | None) -> Snapshot | None:
 def read_kept(
     snapshot: Snapshot, uris: Sequence[str], names: Sequence[str], options: dict[str, Any] | None
 ) -> pl.LazyFrame:
-    """Returns columns of data files as they are stored, and the file of each row."""
+    """Return columns of data files as they are stored, and the file of each row."""
     from pyiceberg.schema import Schema
 
     schema = Schema.model_validate_json(snapshot.said)
@@ -54,32 +54,32 @@ def read_kept(
 
 
 def _tells(table: "Table", tasks: "Sequence[FileScanTask]", column: str) -> bool:
-    """Returns whether each file holds rows of one value of the column, which its partition says as it is."""
+    """Return whether each file holds rows of one value of the column, which its partition says as it is."""
     fields, number = table.spec().fields, table.spec().spec_id
     if len(fields) != 1 or str(fields[0].transform) != "identity":
         return False
     source = table.schema().find_column_name(fields[0].source_id)
-    return source == column and all(each.file.spec_id == number for each in tasks)
+    return source == column and all(task.file.spec_id == number for task in tasks)
 
 
 def _files(tasks: "Sequence[FileScanTask]", label: str | None) -> pl.DataFrame:
-    files = [each.file for each in tasks]
+    files = [task.file for task in tasks]
     known = {
-        "uri": [each.file_path for each in files],
-        "size_bytes": [each.file_size_in_bytes for each in files],
+        "uri": [file.file_path for file in files],
+        "size_bytes": [file.file_size_in_bytes for file in files],
         "stamp": [""] * len(files),
-        "rows": [each.record_count for each in files],
+        "rows": [file.record_count for file in files],
     }
-    labels = {label: [each.partition[0] for each in files]} if label else {}
+    labels = {label: [file.partition[0] for file in files]} if label else {}
     return pl.DataFrame({**known, **labels}, schema={**FILES, **({label: pl.String()} if label else {})})
 
 
 def _kept_as(schema: "Schema") -> dict[str, str]:
-    """Returns for each column a name that says its field ids, nested ones too.
+    """Return for each column a name that says its field ids, nested ones too.
 
     One that was dropped and made anew is another column, although some files have the old one under that name.
     """
     from pyiceberg.schema import Schema, index_by_name
 
-    told = {each.name: json.dumps(index_by_name(Schema(each)), sort_keys=True) for each in schema.fields}
-    return {name: f"{name}#{hashlib.sha256(ids.encode()).hexdigest()[:16]}" for name, ids in told.items()}
+    identities = {field.name: json.dumps(index_by_name(Schema(field)), sort_keys=True) for field in schema.fields}
+    return {name: f"{name}#{hashlib.sha256(ids.encode()).hexdigest()[:16]}" for name, ids in identities.items()}

@@ -42,22 +42,22 @@ def refuse_columnless(spec: TableSpec, frame: pl.DataFrame) -> None:
         )
 
 
-def refuse_other_partitioning(spec: TableSpec, there: Sequence[str]) -> None:
+def refuse_other_partitioning(spec: TableSpec, stored: Sequence[str]) -> None:
     """Refuse a table that is partitioned by another column than its spec says; raises InvalidTableSpec."""
     ours = [spec.partition_column] if spec.partition_column else []
-    if list(there) != ours:
+    if list(stored) != ours:
         raise InvalidTableSpec(
             spec.path,
-            f"is partitioned by {', '.join(there) or 'nothing'}, its spec says {', '.join(ours) or 'nothing'}",
+            f"is partitioned by {', '.join(stored) or 'nothing'}, its spec says {', '.join(ours) or 'nothing'}",
             fix="declare a new major version, which is a new table",
         )
 
 
 def refuse_case(spec: TableSpec, frame: pl.DataFrame) -> None:
     """Refuse two columns whose names differ by case alone; raises UnsupportedType."""
-    seen: dict[str, str] = {}
+    by_lower_case: dict[str, str] = {}
     for name in frame.columns:
-        other = seen.setdefault(name.lower(), name)
+        other = by_lower_case.setdefault(name.lower(), name)
         if other != name:
             raise UnsupportedType(spec.path, name, f"named like {other} but for its case", fix="rename one of them")
 
@@ -72,11 +72,13 @@ def _refuse_lost_nanoseconds(spec: TableSpec, frame: pl.DataFrame) -> None:
 
 def _refuse_partitions(spec: TableSpec, frame: pl.DataFrame) -> None:
     values = frame[spec.partition_column].unique(maintain_order=True).to_list() if spec.partition_column else []
-    if culprits := [each for each in values if each == _NULL_FOLDER]:
+    if culprits := [value for value in values if value == _NULL_FOLDER]:
         _refuse_partition(spec, culprits, "would be read as null", fix="write another value for it")
-    if culprits := [each for each in values if "~" in each]:
+    if culprits := [value for value in values if "~" in value]:
         _refuse_partition(spec, culprits, "has a ~, at which delta-rs can compact no more", fix="write - for it")
-    if culprits := [each for each in values if len(each) > _LONGEST_FOLDER or "~" in file_name(each)[_LONGEST_FOLDER:]]:
+    if culprits := [
+        value for value in values if len(value) > _LONGEST_FOLDER or "~" in file_name(value)[_LONGEST_FOLDER:]
+    ]:
         problem = f"is longer than {_LONGEST_FOLDER} characters in a path"
         _refuse_partition(spec, culprits, problem, fix="use shorter partition keys")
 

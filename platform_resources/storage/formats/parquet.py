@@ -88,10 +88,10 @@ class ParquetFormat(TableFormat):
     def version(self) -> str | None:
         """Digest all files' names, sizes and stamps; None when there is no table."""
         entries = self._folder.entries()
-        if not any(each.name.startswith(f"{_SCHEMAS}/") for each in entries):
+        if not any(entry.name.startswith(f"{_SCHEMAS}/") for entry in entries):
             return None
-        told = "\n".join(f"{each.name} {each.size_bytes} {each.stamp}" for each in entries)
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        listing = "\n".join(f"{entry.name} {entry.size_bytes} {entry.stamp}" for entry in entries)
+        return hashlib.sha256(listing.encode()).hexdigest()[:16]
 
     def position(self, app_id: str) -> int | None:
         """Return the number of a stream's last write; None where it wrote nothing."""
@@ -212,7 +212,7 @@ class ParquetFormat(TableFormat):
 
         What an overwrite left goes last in its folder, for as long as it is there the parts beside it are not read.
         """
-        doomed = self._listed([str(each) for each in values])
+        doomed = self._listed([str(value) for value in values])
         for each in sorted(doomed, key=lambda entry: (entry.name.rpartition("/")[0], entry.name.endswith(_DATA))):
             self._folder.remove(each.name)
         return Commit(version=self.version(), changed=bool(doomed), partitions=tuple(map(str, values)))
@@ -229,7 +229,7 @@ class ParquetFormat(TableFormat):
 
         if self.location.startswith("s3://"):
             return ()
-        return [_file_statistics(read_metadata(self._folder.uri(each.name))) for each in self._holding()]
+        return [_file_statistics(read_metadata(self._folder.uri(entry.name))) for entry in self._holding()]
 
     @cached_property
     def _folder(self) -> Folder:
@@ -240,7 +240,7 @@ class ParquetFormat(TableFormat):
         if schema is None:
             self._refuse_other_format()
             raise TableNotFound(self.spec.path, self.location, begun=bool(self._holding()))
-        files = [self._folder.uri(each.name) for each in self._holding(partitions)]
+        files = [self._folder.uri(entry.name) for entry in self._holding(partitions)]
         if not files:
             return pl.LazyFrame(schema=schema)
         return pl.scan_parquet(
@@ -283,19 +283,19 @@ class ParquetFormat(TableFormat):
         declared = None if partitions is None else self._folder.entries(_SCHEMAS)
         listed, column = self._listed(partitions), self.spec.partition_column
         schema, live = self._schema(listed if declared is None else declared, cache), self._unhidden(listed)
-        labels = [_partition_in(each.name) for each in live] if column else []
+        labels = [_partition_in(entry.name) for entry in live] if column else []
         cache.counters.add(revalidations=1)
         if schema is None or None in labels:
             return None
         files = {
-            "uri": [self._folder.uri(each.name) for each in live],
-            "size_bytes": [each.size_bytes for each in live],
-            "stamp": [each.stamp for each in live],
+            "uri": [self._folder.uri(entry.name) for entry in live],
+            "size_bytes": [entry.size_bytes for entry in live],
+            "stamp": [entry.stamp for entry in live],
             "rows": [None] * len(live),
             **({column: labels} if column else {}),
         }
         kinds = pl.Schema({**FILES, **({column: pl.String()} if column else {})})
-        found = Snapshot(
+        snapshot = Snapshot(
             version="",
             proof="",
             schema=schema,
@@ -303,7 +303,7 @@ class ParquetFormat(TableFormat):
             files=pl.DataFrame(files, schema=kinds),
             mutable=True,
         )
-        return Source(found, lambda: self._scan(partitions, None))
+        return Source(snapshot, lambda: self._scan(partitions, None))
 
     def _holding(self, partitions: Sequence[str] | None = None) -> list[Entry]:
         """List the files that hold the table's rows: in each folder the overwritten one, or all parts."""
@@ -311,25 +311,25 @@ class ParquetFormat(TableFormat):
 
     def _unhidden(self, listed: list[Entry]) -> list[Entry]:
         by_folder: dict[str, list[Entry]] = {}
-        for each in listed:
-            head, _, name = each.name.rpartition("/")
+        for entry in listed:
+            head, _, name = entry.name.rpartition("/")
             ours = bool(head) == bool(self.spec.partition_column)  # the other layout is from before a change of it
             if ours and (name == _DATA or name.startswith("part-")):
-                by_folder.setdefault(head, []).append(each)
-        return [each for found in by_folder.values() for each in self._superseded(found)]
+                by_folder.setdefault(head, []).append(entry)
+        return [entry for entries in by_folder.values() for entry in self._superseded(entries)]
 
-    def _superseded(self, found: list[Entry]) -> list[Entry]:
-        data = [each for each in found if each.name.endswith(_DATA)]
-        return data if data and self.spec.mode == "overwrite" else found
+    def _superseded(self, entries: list[Entry]) -> list[Entry]:
+        data = [entry for entry in entries if entry.name.endswith(_DATA)]
+        return data if data and self.spec.mode == "overwrite" else entries
 
     def _listed(self, partitions: Sequence[str] | None) -> list[Entry]:
         if partitions is None:
             return self._folder.entries()
-        wanted = [self._place(each) for each in dict.fromkeys(map(str, partitions))]
-        if len(wanted) <= _LISTED_ONE_BY_ONE:
-            return [each for place in wanted for each in self._folder.entries(place)]
-        chosen = set(wanted)
-        return [each for each in self._folder.entries() if each.name.rpartition("/")[0] in chosen]
+        places = [self._place(partition) for partition in dict.fromkeys(map(str, partitions))]
+        if len(places) <= _LISTED_ONE_BY_ONE:
+            return [entry for place in places for entry in self._folder.entries(place)]
+        chosen = set(places)
+        return [entry for entry in self._folder.entries() if entry.name.rpartition("/")[0] in chosen]
 
     def _place(self, partition: str) -> str:
         return f"{file_name(str(self.spec.partition_column))}={file_name(partition)}"
@@ -339,9 +339,9 @@ class ParquetFormat(TableFormat):
         parts = self._parts(frame, rows.partitions) if rows.spool is None else self._spooled_parts(frame, rows)
         named = ((part, f"{place}/{_DATA}" if place else _DATA) for place, part in parts)
         done = self._published(named)
-        for each in before:
-            if each.name not in done.files and not each.name.startswith(_OWN):
-                self._folder.remove(each.name)
+        for entry in before:
+            if entry.name not in done.files and not entry.name.startswith(_OWN):
+                self._folder.remove(entry.name)
         return done
 
     def _append(self, frame: pl.DataFrame, rows: Rows) -> _Done:
@@ -374,17 +374,17 @@ class ParquetFormat(TableFormat):
             yield self._place(value), spooled.filter(pl.col(column) == value)
 
     def _parts(self, frame: pl.DataFrame, partitions: Sequence[str] | None) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Yields the rows of each folder; a partition named without rows is an empty frame."""
+        """Yield the rows of each folder; a partition named without rows is an empty frame."""
         column = self.spec.partition_column
         if column is None:
             yield "", frame
             return
-        there = set()
+        written = set()
         for value, rows in by_partition(frame, column):
-            there.add(value)
+            written.add(value)
             yield self._place(value), rows
         for value in dict.fromkeys(partitions or ()):
-            if value not in there:
+            if value not in written:
                 yield self._place(value), frame.clear()
 
     def _published(self, parts: Iterator[tuple[pl.DataFrame | pl.LazyFrame, str]]) -> _Done:
@@ -409,13 +409,13 @@ class ParquetFormat(TableFormat):
 
     def _schema(self, listed: list[Entry] | None = None, cache: Cache | None = None) -> pl.Schema | None:
         """Read the columns of all schema files, oldest first; None when there is no table."""
-        found: dict[str, pl.DataType] = {}
+        types: dict[str, pl.DataType] = {}
         listed = self._folder.entries(_SCHEMAS) if listed is None else listed
-        entries = [each for each in listed if each.name.startswith(f"{_SCHEMAS}/")]
-        for each in entries:
-            told = json.loads(self._content(each, cache))
-            found |= {name: columns.decode(kind) for name, kind in told if name not in found}
-        return pl.Schema(found) if entries else None
+        entries = [entry for entry in listed if entry.name.startswith(f"{_SCHEMAS}/")]
+        for entry in entries:
+            document = json.loads(self._content(entry, cache))
+            types |= {name: columns.decode(kind) for name, kind in document if name not in types}
+        return pl.Schema(types) if entries else None
 
     def _content(self, entry: Entry, cache: Cache | None) -> bytes:
         if cache is None:
@@ -428,12 +428,12 @@ class ParquetFormat(TableFormat):
         if known is not None and (ours == known if renewed else set(ours) <= set(known)):
             return
         before = self._folder.entries(_SCHEMAS)
-        told = json.dumps([[name, columns.encode(kind)] for name, kind in ours.items()]).encode()
-        name = f"{_SCHEMAS}/{len(before):04}-{hashlib.sha256(told).hexdigest()[:16]}.json"
-        self._folder.write(name, told)
-        for each in before if renewed else ():
-            if each.name != name:
-                self._folder.remove(each.name)
+        document = json.dumps([[name, columns.encode(kind)] for name, kind in ours.items()]).encode()
+        name = f"{_SCHEMAS}/{len(before):04}-{hashlib.sha256(document).hexdigest()[:16]}.json"
+        self._folder.write(name, document)
+        for entry in before if renewed else ():
+            if entry.name != name:
+                self._folder.remove(entry.name)
 
 
 def _part_name(guard: WriteGuard) -> str:
@@ -445,8 +445,8 @@ def _part_name(guard: WriteGuard) -> str:
 
 def _partition_in(name: str) -> str | None:
     """Read the partition that the folder of a file names; None where the name was too long and is a digest."""
-    told = name.rpartition("/")[0].partition("=")[2]
-    return unquote(told) if len(told) <= LONGEST_NAME else None
+    label = name.rpartition("/")[0].partition("=")[2]
+    return unquote(label) if len(label) <= LONGEST_NAME else None
 
 
 def _label(name: str) -> str | None:
@@ -461,13 +461,13 @@ def _file_statistics(footer: "FileMetaData") -> FileStatistics:
     nulls, bounds = {}, {}
     for place in range(footer.num_columns if groups else 0):
         chunks = [group.column(place) for group in groups]
-        name, told = chunks[0].path_in_schema, [chunk.statistics for chunk in chunks]
-        if any(each is None or not each.has_null_count for each in told):
+        name, statistics = chunks[0].path_in_schema, [chunk.statistics for chunk in chunks]
+        if any(chunk is None or not chunk.has_null_count for chunk in statistics):
             continue
-        nulls[name] = sum(each.null_count for each in told)
-        filled = [each for each in told if each.num_values]
-        if filled and all(each.has_min_max for each in filled):
-            both = trusted_bounds(*_ends([each.min for each in filled], [each.max for each in filled]))
+        nulls[name] = sum(chunk.null_count for chunk in statistics)
+        filled = [chunk for chunk in statistics if chunk.num_values]
+        if filled and all(chunk.has_min_max for chunk in filled):
+            both = trusted_bounds(*_ends([chunk.min for chunk in filled], [chunk.max for chunk in filled]))
             if both is not None:
                 bounds[name] = both
     return FileStatistics(footer.num_rows, nulls, bounds)

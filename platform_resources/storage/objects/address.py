@@ -19,12 +19,12 @@ class Address:
     key: str = ""
 
     def __str__(self) -> str:
-        """Returns s3://bucket/key."""
+        """Return s3://bucket/key."""
         return f"s3://{self.bucket}/{self.key}"
 
     @classmethod
     def parse(cls, text: "str | Address") -> "Address":
-        """Returns the address that a text names.
+        """Return the address that a text names.
 
         Raises:
             ObjectError: It is no s3:// address.
@@ -44,7 +44,7 @@ class Address:
 
 
 def place(folder: Path, key: str, *, below: str = "") -> Path:
-    """Returns the path of a key in a folder, named by what follows the last slash of `below`.
+    """Return the path of a key in a folder, named by what follows the last slash of `below`.
 
     Raises:
         ObjectError: The key would leave the folder, or has no name that a file can have.
@@ -62,7 +62,7 @@ def place(folder: Path, key: str, *, below: str = "") -> Path:
 
 
 def check_target(path: Path, key: str) -> Path:
-    """Returns the path itself, where a file may be written to.
+    """Return the path itself, where a file may be written to.
 
     Raises:
         ObjectError: Its name is one that stands for what is known of another file, or it is a folder.
@@ -87,6 +87,6 @@ def _unfit(name: str, parts: list[str]) -> str:
 
 
 def _refuse_links(folder: Path, path: Path, key: str) -> None:
-    """A link in the folder may lead out of it."""
+    """Refuse a path that a link leads out of the folder."""
     if not path.parent.resolve().is_relative_to(folder.resolve()):
         raise ObjectError(key, f"cannot be a file below {folder}: a link leads out of it", fix="remove the link")

@@ -50,7 +50,7 @@ class Attempts:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __call__(self, call: "Callable[[S3Client], Result]", address: Address) -> Result:
-        """Returns what the call returns.
+        """Return what the call returns.
 
         Raises:
             ObjectUnavailable: What is transient did not pass within the attempts of the settings.
@@ -70,7 +70,7 @@ class Attempts:
         raise self._given_up(last, address) from last
 
     def _or_raise(self, error: Exception, client: "S3Client", address: Address) -> None:
-        """Returns where another attempt may help; credentials that expired are asked for anew."""
+        """Raise where no other attempt may help; credentials that expired are asked for anew."""
         if not is_transient(error):
             raise explained(error, address, self.settings) from error
         if _code(error) in EXPIRED:
@@ -79,7 +79,7 @@ class Attempts:
             self._renew(client)
 
     def _client(self, number: int) -> "S3Client":
-        """Returns the client of an attempt's endpoint; boto3 makes clients in one thread at a time only."""
+        """Return the client of an attempt's endpoint; boto3 makes clients in one thread at a time only."""
         place = number % len(self.settings.endpoints)
         with self._lock:
             if place not in self._clients:
@@ -88,7 +88,7 @@ class Attempts:
             return self._clients[place]
 
     def _renew(self, stale: "S3Client") -> None:
-        """Returns when the next client has new credentials; once for all threads that found the old ones expired."""
+        """Get new credentials for the next client, once for all threads that found the old ones expired."""
         with self._lock:
             if stale in self._clients.values():
                 self.settings = self.settings.renewed()
@@ -99,11 +99,11 @@ class Attempts:
             return ClockSkew(
                 address, "this machine's clock differs from S3's by more than S3 accepts", fix="set the clock"
             )
-        return ObjectUnavailable(address, self.settings.attempts, _said(last))
+        return ObjectUnavailable(address, self.settings.attempts, _error_text(last))
 
 
 def explained(error: Exception, address: Address, settings: S3Settings) -> Exception:
-    """Returns the error in our words where it is a refusal by S3, and the error itself where it is not."""
+    """Return the error in our words where it is a refusal by S3, and the error itself where it is not."""
     from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError
 
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
@@ -128,11 +128,11 @@ def _refused(error: "ClientError", address: Address, settings: S3Settings) -> Ob
         return ObjectForbidden(
             address, f"S3 refuses ({code})", fix="check the credentials and what their policy allows"
         )
-    return ObjectError(address, f"S3 refuses: {_said(error)}", fix="check the address and the settings")
+    return ObjectError(address, f"S3 refuses: {_error_text(error)}", fix="check the address and the settings")
 
 
 def status_of(error: Exception) -> int | None:
-    """Returns the HTTP status that S3 answered with, or None where it did not answer."""
+    """Return the HTTP status that S3 answered with, or None where it did not answer."""
     response = getattr(error, "response", None)
     return response.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(response, dict) else None
 
@@ -152,11 +152,11 @@ def _code(error: BaseException) -> str:
 
 def _region(response: Mapping[str, Any]) -> str | None:
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    found: str | None = headers.get("x-amz-bucket-region") or response.get("Error", {}).get("Region")
-    return found
+    region: str | None = headers.get("x-amz-bucket-region") or response.get("Error", {}).get("Region")
+    return region
 
 
-def _said(error: BaseException) -> str:
-    """Returns what went wrong, without the request, which may hold a signature."""
+def _error_text(error: BaseException) -> str:
+    """Return what went wrong, without the request, which may hold a signature."""
     code = _code(error)
     return f"{code} (HTTP {status_of(error)})" if code and isinstance(error, Exception) else type(error).__name__

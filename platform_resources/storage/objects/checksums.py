@@ -18,46 +18,46 @@ _THREADS = 4
 
 
 def crc(algorithm: Crc, content: bytes | bytearray | memoryview, before: int = 0) -> int:
-    """Returns the checksum of the content, going on from that of what stands before it."""
+    """Return the checksum of the content, going on from that of what stands before it."""
     if algorithm == "crc32":
         from isal import isal_zlib  # five times as fast as zlib's own, and nearly all that a download computes
 
         return isal_zlib.crc32(content, before)
     from awscrt import checksums  # type: ignore[import-untyped]  # it ships no types
 
-    found: int = getattr(checksums, algorithm)(content, before)
-    return found
+    checksum: int = getattr(checksums, algorithm)(content, before)
+    return checksum
 
 
 def joined(algorithm: Crc, pieces: Iterable[tuple[int, int]]) -> int:
-    """Returns the checksum of consecutive pieces, each given as its checksum and its size in bytes."""
+    """Return the checksum of consecutive pieces, each given as its checksum and its size in bytes."""
     from awscrt import checksums
 
     combine: Callable[[int, int, int], int] = getattr(checksums, f"combine_{algorithm}")
-    found = 0
+    checksum = 0
     for value, size in pieces:
-        found = combine(found, value, size)
-    return found
+        checksum = combine(checksum, value, size)
+    return checksum
 
 
-def told(algorithm: Crc, value: int) -> str:
-    """Returns a checksum in hexadecimal, in S3's order of bytes."""
+def hex_of(algorithm: Crc, value: int) -> str:
+    """Return a checksum in hexadecimal, in S3's order of bytes."""
     return value.to_bytes(_BYTES[algorithm], "big").hex()
 
 
 def digest_of_parts(algorithm: str, digests: Sequence[bytes]) -> str:
-    """Returns the digest of the parts' digests: S3's composite checksum, or the ETag of a multipart upload."""
+    """Return the digest of the parts' digests: S3's composite checksum, or the ETag of a multipart upload."""
     return _digest(algorithm, [b"".join(digests)]).hex()
 
 
 def digest_of_file(path: Path, algorithm: str, *, part_sizes: Sequence[int] = ()) -> str:
-    """Returns the digest of a file in hexadecimal, or with sizes the composite one of its parts; reads it in blocks."""
+    """Return the digest of a file in hexadecimal, or with sizes the composite one of its parts; reads it in blocks."""
     if not part_sizes:
         return _of_range(path, algorithm, 0, None).hex()
     starts = accumulate(part_sizes[:-1], initial=0)
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = pool.map(lambda piece: _of_range(path, algorithm, *piece), zip(starts, part_sizes, strict=True))
-        return digest_of_parts(algorithm, list(found))
+        digests = pool.map(lambda piece: _of_range(path, algorithm, *piece), zip(starts, part_sizes, strict=True))
+        return digest_of_parts(algorithm, list(digests))
 
 
 def _of_range(path: Path, algorithm: str, start: int, size: int | None) -> bytes:
@@ -67,14 +67,14 @@ def _of_range(path: Path, algorithm: str, start: int, size: int | None) -> bytes
 
 
 def iter_blocks(read: Callable[[int], bytes], size: int | None) -> Iterable[bytes]:
-    """Yields what is read, in blocks, up to a size or the end."""
-    left = size
-    while left is None or left > 0:
-        block = read(_BLOCK if left is None else min(_BLOCK, left))
+    """Yield what is read, in blocks, up to a size or the end."""
+    remaining = size
+    while remaining is None or remaining > 0:
+        block = read(_BLOCK if remaining is None else min(_BLOCK, remaining))
         if not block:
             return
-        if left is not None:
-            left -= len(block)
+        if remaining is not None:
+            remaining -= len(block)
         yield block
 
 

@@ -59,12 +59,12 @@ class Diagnosis:
     @property
     def commits_are_safe(self) -> bool | None:
         """Whether tables may be committed to; None where that could not be found out."""
-        found = [each.passed for each in self.probes if each.needed_for == "table commits"]
-        return False if False in found else None if None in found else True
+        outcomes = [probe.passed for probe in self.probes if probe.needed_for == "table commits"]
+        return False if False in outcomes else None if None in outcomes else True
 
     def safe(self, use: Needed) -> bool:
         """Whether all that a use needs passed."""
-        return all(each.passed for each in self.probes if each.needed_for == use)
+        return all(probe.passed for probe in self.probes if probe.needed_for == use)
 
 
 class _Unlike(Exception):
@@ -80,7 +80,7 @@ class Doctor:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def examine(self) -> Diagnosis:
-        """Returns what all probes found; the objects they made are gone.
+        """Return what all probes found; the objects they made are gone.
 
         Raises:
             ObjectError: The bucket cannot be reached, written or read at all.
@@ -89,7 +89,7 @@ class Doctor:
         scratch = f"{here}{_SCRATCH}/{uuid.uuid4().hex}"
         self._ask(lambda client: client.put_object(Bucket=self.place.bucket, Key=f"{scratch}/there", Body=_CONTENT))
         try:
-            probes = [self._probe(each, scratch) for each in _PROBES]
+            probes = [self._probe(tried, scratch) for tried in _PROBES]
         finally:
             self._clear(scratch)
         return Diagnosis(
@@ -97,9 +97,9 @@ class Doctor:
         )
 
     def _probe(self, probe: "_Tried", scratch: str) -> Probe:
-        """Returns what one probe found; one that the server refuses to take part in has not passed."""
+        """Return what one probe found; one that the server refuses to take part in has not passed."""
         try:
-            told = probe.run(self, f"{scratch}/{probe.name.replace(' ', '-')}", f"{scratch}/there")
+            answer = probe.run(self, f"{scratch}/{probe.name.replace(' ', '-')}", f"{scratch}/there")
         except _Unlike as error:
             return Probe(probe.name, passed=False, told=str(error), needed_for=probe.needed_for)
         except Exception as error:
@@ -108,13 +108,13 @@ class Doctor:
             if status_of(error) is None and status_of(error.__cause__ or error) is None:  # type: ignore[arg-type]
                 raise
             return Probe(probe.name, passed=False, told=f"refused: {error}", needed_for=probe.needed_for)
-        return Probe(probe.name, passed=True, told=told, needed_for=probe.needed_for)
+        return Probe(probe.name, passed=True, told=answer, needed_for=probe.needed_for)
 
     def _ask(self, call: "Callable[[S3Client], Any]") -> Any:
         return self.attempts(call, self.place)
 
     def _put(self, client: "S3Client", key: str, body: bytes = _CONTENT, **more: Any) -> int:
-        """Returns the status of a PUT, also of one that was refused by its condition."""
+        """Return the status of a PUT, also of one that was refused by its condition."""
         from botocore.exceptions import ClientError
 
         try:
@@ -127,7 +127,7 @@ class Doctor:
         return 200
 
     def create(self, key: str, _: str) -> str:
-        """A second creation of the same object is refused."""
+        """Return a second creation of the same object is refused."""
         first = self._ask(lambda client: self._put(client, key, IfNoneMatch="*"))
         again = self._ask(lambda client: self._put(client, key, b"other", IfNoneMatch="*"))
         if again not in _REFUSED or self._content(key) != _CONTENT:
@@ -157,7 +157,7 @@ class Doctor:
         return len(winners)
 
     def replace(self, key: str, _: str) -> str:
-        """An object that changed is not replaced by who knows its old self."""
+        """Return an object that changed is not replaced by who knows its old self."""
         self._ask(lambda client: self._put(client, key))
         old = self._ask(lambda client: client.head_object(Bucket=self.place.bucket, Key=key))["ETag"]
         self._ask(lambda client: self._put(client, key, b"newer"))
@@ -167,20 +167,20 @@ class Doctor:
         return f"a stale writer gets {answer}"
 
     def multipart(self, key: str, _: str) -> str:
-        """A multipart upload that is to create an object is refused where there is one."""
+        """Return a multipart upload that is to create an object is refused where there is one."""
         from botocore.exceptions import ClientError
 
         where: Any = {"Bucket": self.place.bucket, "Key": key}
         self._ask(lambda client: self._put(client, key))
 
         def upload(client: "S3Client") -> int:
-            made = client.create_multipart_upload(**where)["UploadId"]
-            part = client.upload_part(**where, UploadId=made, PartNumber=1, Body=b"x" * _PART_BYTES)
+            upload_id = client.create_multipart_upload(**where)["UploadId"]
+            part = client.upload_part(**where, UploadId=upload_id, PartNumber=1, Body=b"x" * _PART_BYTES)
             parts: Any = {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}
             try:
-                client.complete_multipart_upload(**where, UploadId=made, MultipartUpload=parts, IfNoneMatch="*")
+                client.complete_multipart_upload(**where, UploadId=upload_id, MultipartUpload=parts, IfNoneMatch="*")
             except ClientError as error:
-                client.abort_multipart_upload(**where, UploadId=made)
+                client.abort_multipart_upload(**where, UploadId=upload_id)
                 if status_of(error) not in _REFUSED:
                     raise
                 return int(status_of(error) or 0)
@@ -191,21 +191,21 @@ class Doctor:
             raise _Unlike("an upload in parts replaced the object in spite of If-None-Match")
         return f"the upload gets {answer}"
 
-    def ranges(self, _: str, there: str) -> str:
-        """A range is answered with its bytes alone."""
-        return self._range(there, "bytes=3-7", _CONTENT[3:8])
+    def ranges(self, _: str, present_key: str) -> str:
+        """Return a range is answered with its bytes alone."""
+        return self._range(present_key, "bytes=3-7", _CONTENT[3:8])
 
-    def suffixes(self, _: str, there: str) -> str:
-        """The last bytes can be asked for without knowing the size."""
-        return self._range(there, "bytes=-5", _CONTENT[-5:])
+    def suffixes(self, _: str, present_key: str) -> str:
+        """Return the last bytes can be asked for without knowing the size."""
+        return self._range(present_key, "bytes=-5", _CONTENT[-5:])
 
-    def unchanged(self, _: str, there: str) -> str:
-        """A read that names an ETag is refused where the object has another."""
+    def unchanged(self, _: str, present_key: str) -> str:
+        """Return a read that names an ETag is refused where the object has another."""
         from botocore.exceptions import ClientError
 
         def read(client: "S3Client") -> int:
             try:
-                client.get_object(Bucket=self.place.bucket, Key=there, IfMatch=f'"{"0" * 32}"')["Body"].close()
+                client.get_object(Bucket=self.place.bucket, Key=present_key, IfMatch=f'"{"0" * 32}"')["Body"].close()
             except ClientError as error:
                 if status_of(error) not in _REFUSED:
                     raise
@@ -218,7 +218,7 @@ class Doctor:
         return f"a reader of an older object gets {answer}"
 
     def checksum(self, key: str, _: str) -> str:
-        """A checksum that came with an object is told again, and a wrong one is refused."""
+        """Return a checksum that came with an object is told again, and a wrong one is refused."""
         where: Any = {"Bucket": self.place.bucket, "Key": key}
         self._ask(lambda client: client.put_object(**where, Body=_CONTENT, ChecksumAlgorithm="SHA256"))
         head: Mapping[str, Any] = self._ask(lambda client: client.head_object(**where, ChecksumMode="ENABLED"))
@@ -226,28 +226,28 @@ class Doctor:
             raise _Unlike("S3 does not tell the checksum; size and ETag are what can be compared")
         return "kept and told"
 
-    def clock(self, _: str, there: str) -> str:
-        """This machine's clock and the server's agree well enough for signatures."""
-        asked = self.now()
-        head = self._ask(lambda client: client.head_object(Bucket=self.place.bucket, Key=there))
-        told = head["ResponseMetadata"]["HTTPHeaders"].get("date")
-        if told is None:
+    def clock(self, _: str, present_key: str) -> str:
+        """Return this machine's clock and the server's agree well enough for signatures."""
+        here = self.now()
+        head = self._ask(lambda client: client.head_object(Bucket=self.place.bucket, Key=present_key))
+        server_date = head["ResponseMetadata"]["HTTPHeaders"].get("date")
+        if server_date is None:
             raise _Unlike("the server tells no time")
-        apart = (asked - parsedate_to_datetime(told)).total_seconds()
+        apart = (here - parsedate_to_datetime(server_date)).total_seconds()
         if abs(apart) > _MOST_SECONDS:
             raise _Unlike(
                 f"this clock is {abs(apart):.0f} s {'ahead' if apart > 0 else 'behind'}; S3 refuses from 900 s on"
             )
         return f"{max(abs(apart) - 1, 0):.0f} s apart"
 
-    def _range(self, key: str, asked: str, expected: bytes) -> str:
+    def _range(self, key: str, byte_range: str, expected: bytes) -> str:
         def read(client: "S3Client") -> tuple[int, bytes]:
-            answer = client.get_object(Bucket=self.place.bucket, Key=key, Range=asked)
+            answer = client.get_object(Bucket=self.place.bucket, Key=key, Range=byte_range)
             return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Body"].read()
 
         status, content = self._ask(read)
         if (status, content) != (206, expected):
-            raise _Unlike(f"{asked} was answered {status} with {len(content)} bytes")
+            raise _Unlike(f"{byte_range} was answered {status} with {len(content)} bytes")
         return f"{len(content)} of {len(_CONTENT)} bytes"
 
     def _content(self, key: str) -> bytes:
@@ -256,8 +256,8 @@ class Doctor:
 
     def _clear(self, scratch: str) -> None:
         listed = self._ask(lambda client: client.list_objects_v2(Bucket=self.place.bucket, Prefix=f"{scratch}/"))
-        for each in listed.get("Contents", []):
-            self._ask(partial(_delete, bucket=self.place.bucket, key=each["Key"]))
+        for entry in listed.get("Contents", []):
+            self._ask(partial(_delete, bucket=self.place.bucket, key=entry["Key"]))
 
 
 def _delete(client: "S3Client", *, bucket: str, key: str) -> None:

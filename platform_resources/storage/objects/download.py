@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from platform_resources.errors import CorruptObject, ObjectError, ObjectUnavailable
 from platform_resources.storage.objects.attempts import Attempts
-from platform_resources.storage.objects.checksums import CRCS, Crc, crc, digest_of_parts, joined, told
+from platform_resources.storage.objects.checksums import CRCS, Crc, crc, digest_of_parts, hex_of, joined
 from platform_resources.storage.objects.facts import Facts
 from platform_resources.storage.objects.integrity import Check, compare, whole
 from platform_resources.storage.objects.journal import Journal
@@ -63,7 +63,7 @@ class Transfer:
         self._lock = threading.Lock()
 
     def run(self) -> Fetched:
-        """Returns when the unfinished file holds the object, proven as far as S3 says anything to prove it by.
+        """Fetch the object into the unfinished file, proven as far as S3 says anything to prove it by.
 
         Raises:
             CorruptObject: The bytes are not those that S3 speaks of, also when they are fetched again.
@@ -71,12 +71,15 @@ class Transfer:
             ObjectUnavailable: S3 stopped answering; what came is kept and not fetched again.
         """
         before = self.journal.begin(self.facts, len(self.ranges))
-        self._each([each for each in self.ranges if each.number in before], lambda each: self._keep(each, before))
-        left = [each for each in self.ranges if each.number not in self._digests]
-        self._each(requests_of(left, self.workers, self.request_bytes), self._receive)
+        self._for_each(
+            [range_ for range_ in self.ranges if range_.number in before],
+            lambda kept_range: self._keep(kept_range, before),
+        )
+        remaining = [range_ for range_ in self.ranges if range_.number not in self._digests]
+        self._for_each(requests_of(remaining, self.workers, self.request_bytes), self._receive)
         checks = self._compare()
         if not whole(checks):
-            self._each(self.ranges, self._agreed)
+            self._for_each(self.ranges, self._agreed)
             checks = self._compare()
         if not whole(checks):
             self.journal.forget()
@@ -84,88 +87,92 @@ class Transfer:
         return Fetched(self._fetched, self._resumed, checks)
 
     def _compare(self) -> tuple[Check, ...]:
-        return compare(self.journal.part_path, self.facts, thorough=False, known=self._known())
+        return compare(self.journal.part_path, self.facts, thorough=False, known=self._known_checksums())
 
-    def _known(self) -> dict[str, list[str]]:
-        """Returns the checksum that the ranges' digests make, in each form that S3 may mean."""
+    def _known_checksums(self) -> dict[str, list[str]]:
+        """Return the checksum that the ranges' digests make, in each form that S3 may mean."""
         if self.algorithm not in self.facts.checksums:
             return {}
         parts = [joined(self.algorithm, group) for group in self._by_part()]
         sizes = self.facts.part_sizes or (self.facts.size_bytes,)
-        full = told(self.algorithm, joined(self.algorithm, zip(parts, sizes, strict=True)))
+        full = hex_of(self.algorithm, joined(self.algorithm, zip(parts, sizes, strict=True)))
         if not self.facts.part_sizes:
             return {} if self.facts.composite else {self.algorithm: [full]}
-        of_parts = digest_of_parts(self.algorithm, [bytes.fromhex(told(self.algorithm, each)) for each in parts])
+        of_parts = digest_of_parts(self.algorithm, [bytes.fromhex(hex_of(self.algorithm, part)) for part in parts])
         forms = {None: [of_parts, full], True: [of_parts], False: [full]}
         return {self.algorithm: forms[self.facts.composite]}
 
     def _by_part(self) -> Iterator[list[tuple[int, int]]]:
         groups: list[list[tuple[int, int]]] = [[] for _ in self.facts.part_sizes or (0,)]
-        for each in self.ranges:
-            groups[each.part].append((int(self._digests[each.number], 16), each.size))
+        for range_ in self.ranges:
+            groups[range_.part].append((int(self._digests[range_.number], 16), range_.size))
         yield from groups
 
-    def _keep(self, wanted: Range, before: Mapping[int, str]) -> None:
-        """Takes note of a range that an earlier attempt left, where the bytes are still those that it wrote."""
+    def _keep(self, byte_range: Range, before: Mapping[int, str]) -> None:
+        """Take note of a range that an earlier attempt left, where the bytes are still those that it wrote."""
         value = size = 0
-        for start in range(wanted.start, wanted.end, _PIECE):
-            content = self.journal.read(start, min(_PIECE, wanted.end - start))
+        for start in range(byte_range.start, byte_range.end, _PIECE):
+            content = self.journal.read(start, min(_PIECE, byte_range.end - start))
             value, size = crc(self.algorithm, content, value), size + len(content)
-        if size == wanted.size and told(self.algorithm, value) == before[wanted.number]:
-            self._note(wanted, before[wanted.number], fetched=False)
+        if size == byte_range.size and hex_of(self.algorithm, value) == before[byte_range.number]:
+            self._note(byte_range, before[byte_range.number], fetched=False)
 
-    def _agreed(self, wanted: Range) -> None:
-        """Returns when a range has come twice with the same bytes; which range is wrong, the whole does not tell."""
-        seen = Counter([self._digests[wanted.number]])
+    def _agreed(self, byte_range: Range) -> None:
+        """Fetch a range until it has come twice with the same bytes; which range is wrong, the whole does not tell."""
+        counter = Counter([self._digests[byte_range.number]])
         for _ in range(self.attempts.settings.attempts):
-            self._receive([wanted])
-            digest = self._digests[wanted.number]
-            seen[digest] += 1
-            if seen[digest] >= _AGREEING:
+            self._receive([byte_range])
+            digest = self._digests[byte_range.number]
+            counter[digest] += 1
+            if counter[digest] >= _AGREEING:
                 return
         raise CorruptObject(
-            self.facts.address, f"bytes {wanted.start} to {wanted.end} come out different each time",
+            self.facts.address, f"bytes {byte_range.start} to {byte_range.end} come out different each time",
             fix="look for what changes them between S3 and here",
         )  # fmt: skip
 
-    def _receive(self, wanted: Sequence[Range]) -> None:
-        """Returns when consecutive ranges are on disk; a server that breaks off is asked again as long as it gives."""
-        left = list(wanted)
-        while left:
-            before = len(left)
+    def _receive(self, ranges: Sequence[Range]) -> None:
+        """Fetch consecutive ranges to disk; a server that breaks off is asked again as long as it gives."""
+        remaining = list(ranges)
+        while remaining:
+            before = len(remaining)
             try:
-                self.attempts(lambda client: self._ask(client, left), self.facts.address)
+                self.attempts(lambda client: self._ask(client, remaining), self.facts.address)
             except ObjectUnavailable:
-                if len(left) == before:
+                if len(remaining) == before:
                     raise
 
-    def _ask(self, client: "S3Client", left: list[Range]) -> None:
+    def _ask(self, client: "S3Client", remaining: list[Range]) -> None:
         """Asks for what is left, and takes each range out of it that is on disk."""
-        start, end = left[0].start, left[-1].end
-        asked: dict[str, Any] = {"Bucket": self.facts.bucket, "Key": self.facts.key, "IfMatch": f'"{self.facts.etag}"'}
+        start, end = remaining[0].start, remaining[-1].end
+        request: dict[str, Any] = {
+            "Bucket": self.facts.bucket,
+            "Key": self.facts.key,
+            "IfMatch": f'"{self.facts.etag}"',
+        }
         if end - start < self.facts.size_bytes:
-            asked["Range"] = f"bytes={start}-{end - 1}"
+            request["Range"] = f"bytes={start}-{end - 1}"
         if self.facts.version:
-            asked["VersionId"] = self.facts.version
-        answer = client.get_object(**asked)
+            request["VersionId"] = self.facts.version
+        answer = client.get_object(**request)
         self._refuse_other(answer, start, end)
         piece = memoryview(bytearray(min(_PIECE, end - start)))
         with closing(answer["Body"]) as body:  # its own `with` hands out urllib3's stream
-            while left:
-                self._store(left[0], body, piece)
-                left.pop(0)
+            while remaining:
+                self._store(remaining[0], body, piece)
+                remaining.pop(0)
 
-    def _store(self, wanted: Range, body: Any, piece: memoryview) -> None:
-        """Returns when a range has come from a body to the disk, and is noted there."""
+    def _store(self, byte_range: Range, body: Any, piece: memoryview) -> None:
+        """Write a range from a body to the disk, and note it there."""
         value = 0
-        for start in range(wanted.start, wanted.end, len(piece)):
-            content = piece[: wanted.end - start]
+        for start in range(byte_range.start, byte_range.end, len(piece)):
+            content = piece[: byte_range.end - start]
             _fill(body, content)
             value = crc(self.algorithm, content, value)
             self.journal.write(content, start)
-        digest = told(self.algorithm, value)
-        self.journal.add(wanted.number, digest)
-        self._note(wanted, digest, fetched=True)
+        digest = hex_of(self.algorithm, value)
+        self.journal.add(byte_range.number, digest)
+        self._note(byte_range, digest, fetched=True)
 
     def _note(self, done: Range, digest: str, *, fetched: bool) -> None:
         with self._lock:
@@ -177,7 +184,7 @@ class Transfer:
             self.progress(done.size)
 
     def _refuse_other(self, answer: Any, start: int, end: int) -> None:
-        """Raises where the answer is not the range asked for, whatever its status says."""
+        """Raise where the answer is not the range asked for, whatever its status says."""
         if answer["ETag"].strip('"') != self.facts.etag:
             raise ConnectionError("the answer is of another object")
         ranged = end - start < self.facts.size_bytes
@@ -189,10 +196,10 @@ class Transfer:
         if answer["ContentLength"] != end - start:
             raise ConnectionError("the answer is of another size")
 
-    def _each(self, wanted: Sequence[Piece], work: Callable[[Piece], None]) -> None:
-        """Returns when the work is done for all; at the first error those not begun are left out."""
-        with ThreadPoolExecutor(min(self.workers, max(1, len(wanted))), "ranges") as pool:
-            futures = [pool.submit(work, each) for each in wanted]
+    def _for_each(self, pieces: Sequence[Piece], work: Callable[[Piece], None]) -> None:
+        """Do the work for all; at the first error those not begun are left out."""
+        with ThreadPoolExecutor(min(self.workers, max(1, len(pieces))), "ranges") as pool:
+            futures = [pool.submit(work, piece) for piece in pieces]
             try:
                 wait(futures, return_when=FIRST_EXCEPTION)
             finally:
@@ -200,7 +207,7 @@ class Transfer:
         _raise_first(futures)
 
     def _corrupt(self, checks: tuple[Check, ...]) -> CorruptObject:
-        wrong = next(each for each in checks if each.state == "differs")
+        wrong = next(check for check in checks if check.state == "differs")
         return CorruptObject(
             self.facts.address, f"{wrong.name} is {wrong.found}, S3 says {wrong.expected}",
             fix="fetch it again; if that stays, the object or what S3 says of it is broken",
@@ -208,13 +215,13 @@ class Transfer:
 
 
 def place_at(journal: Journal, target: Path) -> None:
-    """Returns when the finished file is in its place, and what was known of the unfinished one is gone."""
+    """Move the finished file into its place, and forget the unfinished one."""
     journal.part_path.replace(target)
     journal.path.unlink(missing_ok=True)
 
 
 def _fill(body: Any, buffer: memoryview) -> None:
-    """Reads exactly as much as fits.
+    """Read exactly as much as fits.
 
     Raises:
         ConnectionError: The body ended early.
@@ -228,6 +235,6 @@ def _fill(body: Any, buffer: memoryview) -> None:
 
 
 def _raise_first(futures: Sequence["Future[None]"]) -> None:
-    for each in futures:
-        if not each.cancelled() and (error := each.exception()) is not None:
+    for future in futures:
+        if not future.cancelled() and (error := future.exception()) is not None:
             raise error

@@ -68,14 +68,14 @@ class Facts:
 
 
 def parts_of(etag: str) -> int:
-    """Returns how many parts an ETag says there are; 0 where the object was put at once."""
-    found = _MULTIPART.match(etag)
-    return int(found.group(1)) if found else 0
+    """Return how many parts an ETag says there are; 0 where the object was put at once."""
+    parts = _MULTIPART.match(etag)
+    return int(parts.group(1)) if parts else 0
 
 
 def facts_of(address: Address, head: Mapping[str, Any], part_sizes: tuple[int, ...] = ()) -> Facts:
-    """Returns the facts in an answer to HEAD."""
-    said = {name: head.get(f"Checksum{name.upper()}") for name in ALGORITHMS}
+    """Return the facts in an answer to HEAD."""
+    texts = {name: head.get(f"Checksum{name.upper()}") for name in ALGORITHMS}
     version = head.get("VersionId")
     encryption = head.get("ServerSideEncryption") or ("customer" if head.get("SSECustomerAlgorithm") else None)
     return Facts(
@@ -85,8 +85,8 @@ def facts_of(address: Address, head: Mapping[str, Any], part_sizes: tuple[int, .
         etag=str(head["ETag"]).strip('"'),
         modified=head["LastModified"].astimezone(UTC),
         version=None if version == "null" else version,
-        checksums={name: found for name, text in said.items() if text and (found := _hex(text))},
-        composite=_composite(head.get("ChecksumType"), [text for text in said.values() if text], part_sizes),
+        checksums={name: found for name, text in texts.items() if text and (found := _hex(text))},
+        composite=_composite(head.get("ChecksumType"), [text for text in texts.values() if text], part_sizes),
         part_sizes=part_sizes,
         encryption=encryption,
         kms_key_id=head.get("SSEKMSKeyId"),
@@ -98,37 +98,37 @@ def facts_of(address: Address, head: Mapping[str, Any], part_sizes: tuple[int, .
 
 
 def sidecar_of(path: Path) -> Path:
-    """Returns where the facts of a file are kept."""
+    """Return where the facts of a file are kept."""
     return path.with_name(path.name + SIDECAR)
 
 
-def keep(path: Path, facts: Facts, **more: Any) -> None:
-    """Writes the facts beside a file, all or nothing, together with what is known of the file itself."""
-    told = {"object": {**asdict(facts), "part_sizes": _runs(facts.part_sizes)}, **more}
+def write_sidecar(path: Path, facts: Facts, **more: Any) -> None:
+    """Write the facts beside a file, all or nothing, together with what is known of the file itself."""
+    document = {"object": {**asdict(facts), "part_sizes": _runs(facts.part_sizes)}, **more}
     draft = sidecar_of(path).with_name(f"{path.name}{SIDECAR}.tmp")
-    draft.write_text(json.dumps(told, indent=2, default=_text, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps(document, indent=2, default=_text, ensure_ascii=False) + "\n", encoding="utf-8")
     draft.replace(sidecar_of(path))
 
 
-def kept(path: Path) -> tuple[Facts, dict[str, Any]] | None:
-    """Returns the facts beside a file and what else was kept, or None where there are none that can be read."""
+def read_sidecar(path: Path) -> tuple[Facts, dict[str, Any]] | None:
+    """Return the facts beside a file and what else was kept, or None where there are none that can be read."""
     try:
-        told = json.loads(sidecar_of(path).read_text(encoding="utf-8"))
-        found = dict(told.pop("object"))
-        found |= {"modified": datetime.fromisoformat(found["modified"]), "part_sizes": _sizes(found["part_sizes"])}
-        return Facts(**found), told
+        document = json.loads(sidecar_of(path).read_text(encoding="utf-8"))
+        fields = dict(document.pop("object"))
+        fields |= {"modified": datetime.fromisoformat(fields["modified"]), "part_sizes": _sizes(fields["part_sizes"])}
+        return Facts(**fields), document
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _composite(kind: str | None, said: list[str], part_sizes: tuple[int, ...]) -> bool | None:
+def _composite(kind: str | None, texts: list[str], part_sizes: tuple[int, ...]) -> bool | None:
     if kind is not None:
         return kind == "COMPOSITE"
-    return any("-" in text for text in said) or (None if part_sizes else False)
+    return any("-" in text for text in texts) or (None if part_sizes else False)
 
 
 def _runs(sizes: Iterable[int]) -> list[list[int]]:
-    """Returns sizes as pairs of a size and how often it follows: ten thousand parts are a line or two."""
+    """Return sizes as pairs of a size and how often it follows: ten thousand parts are a line or two."""
     return [[size, len(list(group))] for size, group in groupby(sizes)]
 
 
@@ -137,7 +137,7 @@ def _sizes(runs: Iterable[list[int]]) -> tuple[int, ...]:
 
 
 def _hex(text: str) -> str | None:
-    """A digest as S3 writes it, without the number of parts behind it."""
+    """Return a digest as S3 writes it, without the number of parts behind it."""
     try:
         return base64.b64decode(text.partition("-")[0], validate=True).hex()
     except binascii.Error:

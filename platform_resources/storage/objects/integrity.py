@@ -24,7 +24,7 @@ class Check:
 def compare(
     path: Path, facts: Facts, *, thorough: bool = True, known: Mapping[str, Sequence[str]] | None = None
 ) -> tuple[Check, ...]:
-    """Returns the size's check and one a digest; not thorough, it stops at the first digest that can be compared.
+    """Return the size's check and one a digest; not thorough, it stops at the first digest that can be compared.
 
     Args:
         path: the file.
@@ -45,21 +45,21 @@ def compare(
 
 
 def whole(checks: tuple[Check, ...]) -> bool:
-    """Returns whether nothing differs."""
-    return all(each.state != "differs" for each in checks)
+    """Return whether nothing differs."""
+    return all(check.state != "differs" for check in checks)
 
 
 def proven(checks: tuple[Check, ...]) -> bool:
-    """Returns whether the bytes, not the size alone, were found to be the same."""
-    return whole(checks) and any(each.state == "matches" and each.name != "size" for each in checks)
+    """Return whether the bytes, not the size alone, were found to be the same."""
+    return whole(checks) and any(check.state == "matches" and check.name != "size" for check in checks)
 
 
 def _cost(name: str) -> int:
     return (*ALGORITHMS, "etag").index(name)
 
 
-def _check(name: str, expected: str, found: str) -> Check:
-    return Check(name, "matches" if expected == found else "differs", expected, found)
+def _check(name: str, expected: str, actual: str) -> Check:
+    return Check(name, "matches" if expected == actual else "differs", expected, actual)
 
 
 def _digest(path: Path, facts: Facts, name: str, known: Mapping[str, Sequence[str]]) -> Check:
@@ -69,12 +69,12 @@ def _digest(path: Path, facts: Facts, name: str, known: Mapping[str, Sequence[st
         return Check(name, "unknown", expected, why if facts.encryption or facts.part_sizes else f"{why}, or of parts")
     if name != "etag" and facts.composite and not facts.part_sizes:
         return Check(name, "unknown", expected, "the sizes of its parts are not known")
-    found = known.get(name) or _computed(path, facts, name)
-    return _check(name, expected, expected if expected in found else found[0])
+    digests = known.get(name) or _computed(path, facts, name)
+    return _check(name, expected, expected if expected in digests else digests[0])
 
 
 def _computed(path: Path, facts: Facts, name: str) -> list[str]:
-    """Returns the digest of a file in the form that S3 tells, or in both where S3 does not say which it is."""
+    """Return the digest of a file in the form that S3 tells, or in both where S3 does not say which it is."""
     algorithm, parts = "md5" if name == "etag" else name, facts.part_sizes
     composite = bool(parts) if name == "etag" else facts.composite
     forms = [parts, ()] if composite is None else [parts] if composite else [()]

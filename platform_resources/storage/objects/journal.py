@@ -24,7 +24,7 @@ class Journal:
         self._handle, self.part = handle, part
 
     def begin(self, facts: Facts, ranges: int) -> dict[int, str]:
-        """Returns the digests of ranges that an earlier attempt at the same object wrote; else starts anew."""
+        """Return the digests of ranges that an earlier attempt at the same object wrote; else starts anew."""
         head = _head(facts, ranges)
         lines = os.pread(self._handle, os.fstat(self._handle).st_size, 0).split(b"\n")
         if lines[0] == head:
@@ -35,28 +35,28 @@ class Journal:
         return {}
 
     def add(self, number: int, digest: str) -> None:
-        """Returns when it is noted that a range is there."""
+        """Note that a range is there."""
         os.write(self._handle, f"\n{number} {digest}\n".encode())
 
     def read(self, start: int, size: int) -> bytes:
-        """Returns bytes of the unfinished file; fewer than asked for where they are not there."""
+        """Return bytes of the unfinished file; fewer than asked for where they are not there."""
         return os.pread(self.part, size, start)
 
     def write(self, content: memoryview, start: int) -> None:
-        """Returns when the bytes are in the unfinished file."""
+        """Write the bytes into the unfinished file."""
         while content:
             done = os.pwrite(self.part, content, start)
             content, start = content[done:], start + done
 
     def forget(self) -> None:
-        """Returns when neither the unfinished file nor the journal is there."""
+        """Remove the unfinished file and the journal."""
         self.part_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
 
 @contextmanager
 def journal_of(target: Path) -> Iterator[Journal]:
-    """Yields the journal of a target; a second process waits until the first has finished or died."""
+    """Yield the journal of a target; a second process waits until the first has finished or died."""
     path, part = target.with_name(target.name + JOURNAL), target.with_name(target.name + PART)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle = _locked(path)
@@ -71,7 +71,7 @@ def journal_of(target: Path) -> Iterator[Journal]:
 
 
 def _locked(path: Path) -> int:
-    """Returns the open, locked journal: the one that is still at its place once the lock is there."""
+    """Return the open, locked journal: the one that is still at its place once the lock is there."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -43,36 +43,40 @@ Predicate = Callable[[S3Object], bool]
 
 
 def listed(attempts: Attempts, prefix: Address, *, versions: bool = False) -> Iterator[S3Object]:
-    """Yields the objects below a prefix by key, and with `versions` each object's versions, newest first.
+    """Yield the objects below a prefix by key, and with `versions` each object's versions, newest first.
 
     Raises:
         BucketNotFound: There is no such bucket.
     """
-    page, found = ("list_object_versions", "Versions") if versions else ("list_objects_v2", "Contents")
+    page, entries_key = ("list_object_versions", "Versions") if versions else ("list_objects_v2", "Contents")
     marks: dict[str, str] | None = {}
     while marks is not None:
-        asked = {"Bucket": prefix.bucket, "Prefix": prefix.key, **marks}
-        answer = attempts(lambda client, asked=asked: _page(client, page, asked), prefix)  # type: ignore[misc]
-        yield from (_object(prefix.bucket, each) for each in answer.get(found, []))
+        request = {"Bucket": prefix.bucket, "Prefix": prefix.key, **marks}
+        answer = attempts(lambda client, request=request: _page(client, page, request), prefix)  # type: ignore[misc]
+        yield from (_object(prefix.bucket, entry) for entry in answer.get(entries_key, []))
         marks = _next(answer, versions=versions)
 
 
 def latest(objects: Iterable[S3Object]) -> S3Object | None:
-    """Returns the object written last, by key where several were written in the same second; None of none."""
-    return max((each for each in objects if each.latest), key=lambda each: (each.modified, each.key), default=None)
+    """Return the object written last, by key where several were written in the same second; None of none."""
+    return max(
+        (s3_object for s3_object in objects if s3_object.latest),
+        key=lambda candidate: (candidate.modified, candidate.key),
+        default=None,
+    )
 
 
 def sampled(objects: Iterable[S3Object], size: int, seed: int) -> list[S3Object]:
-    """Returns `size` objects, or all where there are fewer, by key: the same for a seed, whatever the listing's order.
+    """Return `size` objects, or all where there are fewer, by key: the same for a seed, whatever the listing's order.
 
     An object that is added later takes the place of at most one other.
     """
 
-    def rank(each: S3Object) -> bytes:
-        named = f"{seed}\0{each.key}\0{each.version or ''}"
+    def rank(s3_object: S3Object) -> bytes:
+        named = f"{seed}\0{s3_object.key}\0{s3_object.version or ''}"
         return hashlib.blake2b(named.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
-    return sorted(sorted(objects, key=rank)[:size], key=lambda each: (each.key, each.version or ""))
+    return sorted(sorted(objects, key=rank)[:size], key=lambda chosen: (chosen.key, chosen.version or ""))
 
 
 def matching(
@@ -83,7 +87,7 @@ def matching(
     min_bytes: int = 0,
     max_bytes: int | None = None,
 ) -> Predicate:
-    """Returns a predicate that holds where all that is given holds.
+    """Return a predicate that holds where all that is given holds.
 
     Args:
         glob: what the key's last part looks like; the whole key where the glob has a slash.
@@ -93,17 +97,22 @@ def matching(
         max_bytes: at most as large.
     """
 
-    def holds(each: S3Object) -> bool:
-        name = each.key if glob and "/" in glob else each.key.rpartition("/")[2]
+    def holds(s3_object: S3Object) -> bool:
+        name = s3_object.key if glob and "/" in glob else s3_object.key.rpartition("/")[2]
         named = glob is None or fnmatchcase(name, glob)
-        timely = (since is None or each.modified >= since) and (until is None or each.modified < until)
-        return named and timely and min_bytes <= each.size_bytes and (max_bytes is None or each.size_bytes <= max_bytes)
+        timely = (since is None or s3_object.modified >= since) and (until is None or s3_object.modified < until)
+        return (
+            named
+            and timely
+            and min_bytes <= s3_object.size_bytes
+            and (max_bytes is None or s3_object.size_bytes <= max_bytes)
+        )
 
     return holds
 
 
-def _page(client: "S3Client", page: str, asked: dict[str, str]) -> Mapping[str, Any]:
-    answer: Mapping[str, Any] = getattr(client, page)(**asked)
+def _page(client: "S3Client", page: str, request: dict[str, str]) -> Mapping[str, Any]:
+    answer: Mapping[str, Any] = getattr(client, page)(**request)
     return answer
 
 
@@ -116,15 +125,15 @@ def _next(answer: Mapping[str, Any], *, versions: bool) -> dict[str, str] | None
     return {"ContinuationToken": str(answer["NextContinuationToken"])}
 
 
-def _object(bucket: str, said: Mapping[str, Any]) -> S3Object:
-    version = said.get("VersionId")
+def _object(bucket: str, entry: Mapping[str, Any]) -> S3Object:
+    version = entry.get("VersionId")
     return S3Object(
         bucket=bucket,
-        key=said["Key"],
-        size_bytes=said["Size"],
-        modified=said["LastModified"].astimezone(UTC),
-        etag=said["ETag"].strip('"'),
-        storage_class=said.get("StorageClass") or "STANDARD",
+        key=entry["Key"],
+        size_bytes=entry["Size"],
+        modified=entry["LastModified"].astimezone(UTC),
+        etag=entry["ETag"].strip('"'),
+        storage_class=entry.get("StorageClass") or "STANDARD",
         version=version,
-        latest=bool(said.get("IsLatest", True)),
+        latest=bool(entry.get("IsLatest", True)),
     )

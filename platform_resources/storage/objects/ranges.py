@@ -30,24 +30,24 @@ class Range:
 
 
 def ranges_of(facts: Facts, range_bytes: int = RANGE_BYTES) -> list[Range]:
-    """Returns the ranges of an object in order; none crosses the border of two parts of its upload."""
-    found: list[Range] = []
+    """Return the ranges of an object in order; none crosses the border of two parts of its upload."""
+    ranges: list[Range] = []
     start = 0
     for part, size in enumerate(facts.part_sizes or (facts.size_bytes,)):
         for offset in range(0, size, range_bytes):
-            found.append(Range(len(found), start + offset, min(range_bytes, size - offset), part))
+            ranges.append(Range(len(ranges), start + offset, min(range_bytes, size - offset), part))
         start += size
-    return found
+    return ranges
 
 
 def requests_of(ranges: Sequence[Range], workers: int, request_bytes: int = REQUEST_BYTES) -> list[list[Range]]:
-    """Returns the ranges in order, in runs of consecutive bytes that one request may fetch; enough for all workers."""
-    share = -(-sum(each.size for each in ranges) // max(1, workers))
+    """Return the ranges in order, in runs of consecutive bytes that one request may fetch; enough for all workers."""
+    share = -(-sum(range_.size for range_ in ranges) // max(1, workers))
     longest = min(request_bytes, share)
-    found: list[list[Range]] = []
-    for each in ranges:
-        if found and found[-1][-1].end == each.start and each.end - found[-1][0].start <= longest:
-            found[-1].append(each)
+    requests: list[list[Range]] = []
+    for range_ in ranges:
+        if requests and requests[-1][-1].end == range_.start and range_.end - requests[-1][0].start <= longest:
+            requests[-1].append(range_)
         else:
-            found.append([each])
-    return found
+            requests.append([range_])
+    return requests

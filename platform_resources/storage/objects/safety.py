@@ -19,9 +19,9 @@ VERDICT = "_platform/doctor.json"
 
 
 def remember(attempts: Attempts, place: Address, diagnosis: Diagnosis) -> Address:
-    """Returns where the verdict on a place lies, once it is written; it takes an earlier one's place."""
-    told = {**asdict(diagnosis), "commits_are_safe": diagnosis.commits_are_safe}
-    content = json.dumps(told, indent=2, default=str).encode()
+    """Return where the verdict on a place lies, once it is written; it takes an earlier one's place."""
+    document = {**asdict(diagnosis), "commits_are_safe": diagnosis.commits_are_safe}
+    content = json.dumps(document, indent=2, default=str).encode()
     where = _verdict_of(place)
     more: dict[str, Any] = attempts.settings.upload_arguments()
     attempts(lambda client: client.put_object(Bucket=where.bucket, Key=where.key, Body=content, **more), where)
@@ -29,20 +29,20 @@ def remember(attempts: Attempts, place: Address, diagnosis: Diagnosis) -> Addres
 
 
 def remembered(attempts: Attempts, place: Address) -> Diagnosis | None:
-    """Returns the last verdict on a place, or None where no doctor was there, or none whose word can be read."""
+    """Return the last verdict on a place, or None where no doctor was there, or none whose word can be read."""
     where = _verdict_of(place)
     try:
         content = attempts(lambda client: client.get_object(Bucket=where.bucket, Key=where.key)["Body"].read(), where)
-        told = json.loads(content)
-        probes = tuple(Probe(**each) for each in told["probes"])
-        at = datetime.fromisoformat(told["at"])
-        return Diagnosis(address=told["address"], endpoint=told["endpoint"], at=at, probes=probes)
+        document = json.loads(content)
+        probes = tuple(Probe(**probe) for probe in document["probes"])
+        at = datetime.fromisoformat(document["at"])
+        return Diagnosis(address=document["address"], endpoint=document["endpoint"], at=at, probes=probes)
     except (ObjectNotFound, ObjectForbidden, ValueError, KeyError, TypeError):
         return None
 
 
 def refuse_unsafe(table: str, lake: str, settings: S3Settings) -> None:
-    """Returns where a table may be created: the doctor has not been there, or found that commits are safe.
+    """Refuse to create a table where the doctor found that commits are not safe.
 
     Args:
         table: the table's path, for the message.
@@ -52,14 +52,14 @@ def refuse_unsafe(table: str, lake: str, settings: S3Settings) -> None:
     Raises:
         UnsafeBucket: The doctor found that commits get lost.
     """
-    found = remembered(Attempts(settings), Address.parse(lake))
-    if found is None or found.commits_are_safe is not False:
+    diagnosis = remembered(Attempts(settings), Address.parse(lake))
+    if diagnosis is None or diagnosis.commits_are_safe is not False:
         return
-    failed = ", ".join(f"{each.name}: {each.told}" for each in found.probes if each.passed is False)
+    failed = ", ".join(f"{probe.name}: {probe.told}" for probe in diagnosis.probes if probe.passed is False)
     raise UnsafeBucket(
         lake,
         f"table {table} is not created: two writers could both be told that their commit won ({failed}, "
-        f"found {found.at:%Y-%m-%d %H:%M} UTC)",
+        f"found {diagnosis.at:%Y-%m-%d %H:%M} UTC)",
         fix=f"use a server that keeps If-None-Match, then run platform objects doctor {lake} again",
     )
 

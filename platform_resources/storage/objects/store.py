@@ -26,13 +26,19 @@ from platform_resources.storage.objects.download import (
     Transfer,
     place_at,
 )
-from platform_resources.storage.objects.facts import Facts, facts_of, keep, kept, parts_of
+from platform_resources.storage.objects.facts import Facts, facts_of, parts_of, read_sidecar, write_sidecar
 from platform_resources.storage.objects.integrity import Check
 from platform_resources.storage.objects.journal import Journal, journal_of
 from platform_resources.storage.objects.listing import Predicate, S3Object
 from platform_resources.storage.objects.ranges import RANGE_BYTES, REQUEST_BYTES, WORKERS, ranges_of
 from platform_resources.storage.objects.safety import remember
-from platform_resources.storage.objects.verifying import Verified, asked, compared, fetched_in, verified
+from platform_resources.storage.objects.verifying import (
+    Verified,
+    compare_with_s3,
+    compare_with_sidecar,
+    fetched_in,
+    verified,
+)
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -92,15 +98,15 @@ class ObjectStore:
         return Attempts(self.settings)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Returns the fields alone: clients stay in their process."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        """Return the fields alone: clients stay in their process."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Takes the fields as they were."""
+        """Take the fields as they were."""
         self.__dict__.update(state)
 
     def objects(self, prefix: str | Address, *, versions: bool = False) -> Iterator[S3Object]:
-        """Yields the objects below a prefix by key; with `versions` each object's versions, newest first.
+        """Yield the objects below a prefix by key; with `versions` each object's versions, newest first.
 
         Raises:
             BucketNotFound: There is no such bucket.
@@ -108,39 +114,39 @@ class ObjectStore:
         return listing.listed(self._attempts, Address.parse(prefix), versions=versions)
 
     def latest(self, prefix: str | Address, *, where: Predicate | None = None) -> S3Object:
-        """Returns the object below a prefix that was written last.
+        """Return the object below a prefix that was written last.
 
         Raises:
             ObjectNotFound: There is none for which the predicate holds.
         """
-        found = listing.latest(self.select(prefix, where=where))
-        if found is None:
+        newest = listing.latest(self.select(prefix, where=where))
+        if newest is None:
             raise ObjectNotFound(Address.parse(prefix), "no object below it is meant", fix="widen what is asked for")
-        return found
+        return newest
 
     def sample(self, prefix: str | Address, size: int, *, seed: int, where: Predicate | None = None) -> list[S3Object]:
-        """Returns objects below a prefix that the seed chooses, by key: the same ones for the same seed."""
+        """Return objects below a prefix that the seed chooses, by key: the same ones for the same seed."""
         return listing.sampled(self.select(prefix, where=where), size, seed)
 
     def select(self, prefix: str | Address, *, where: Predicate | None = None) -> list[S3Object]:
-        """Returns the objects below a prefix for which a predicate holds, by key; folder markers are left out."""
-        found = (each for each in self.objects(prefix) if not each.key.endswith("/"))
-        return [each for each in found if where is None or where(each)]
+        """Return the objects below a prefix for which a predicate holds, by key; folder markers are left out."""
+        candidates = (s3_object for s3_object in self.objects(prefix) if not s3_object.key.endswith("/"))
+        return [candidate for candidate in candidates if where is None or where(candidate)]
 
     def facts(self, address: str | Address, *, version: str | None = None) -> Facts:
-        """Returns S3's metadata of an object, or of one version of it.
+        """Return S3's metadata of an object, or of one version of it.
 
         Raises:
             ObjectNotFound: There is no such object or version.
             BucketNotFound: There is no such bucket.
         """
         named = Address.parse(address)
-        asked = {"Bucket": named.bucket, "Key": named.key, **({"VersionId": version} if version else {})}
-        head = self._head(named, {**asked, "ChecksumMode": "ENABLED"})
-        found = facts_of(named, head)
-        if parts := parts_of(found.etag):
-            found = facts_of(named, head, self._part_sizes(named, asked, parts, found.size_bytes))
-        return replace(found, version=version) if version else found  # "null" is one, where versions began later
+        request = {"Bucket": named.bucket, "Key": named.key, **({"VersionId": version} if version else {})}
+        head = self._head(named, {**request, "ChecksumMode": "ENABLED"})
+        facts = facts_of(named, head)
+        if parts := parts_of(facts.etag):
+            facts = facts_of(named, head, self._part_sizes(named, request, parts, facts.size_bytes))
+        return replace(facts, version=version) if version else facts  # "null" is one, where versions began later
 
     def get(
         self,
@@ -151,7 +157,7 @@ class ObjectStore:
         unpack: bool = False,
         progress: Progress | None = None,
     ) -> Downloaded:
-        """Returns the file once it holds the object and was compared with what S3 says; S3's metadata lies beside it.
+        """Return the file once it holds the object and was compared with what S3 says; S3's metadata lies beside it.
 
         A file that is there and unchanged since it was fetched is not fetched again. What a killed attempt left is
         read, compared and kept.
@@ -187,24 +193,26 @@ class ObjectStore:
         unpack: bool = False,
         progress: Progress | None = None,
     ) -> list[Downloaded]:
-        """Returns the files of several objects, in their order, named by their keys after the last slash of `below`.
+        """Return the files of several objects, in their order, named by their keys after the last slash of `below`.
 
         Every name is checked before anything is fetched.
 
         Raises:
             ObjectError: A key would leave the folder.
         """
-        wanted = [(each, place(Path(folder).absolute(), each.key, below=below)) for each in objects]
-        _refuse_twice(wanted, unpack=unpack)
+        placed = [(s3_object, place(Path(folder).absolute(), s3_object.key, below=below)) for s3_object in objects]
+        _refuse_twice(placed, unpack=unpack)
         with ThreadPoolExecutor(_TOGETHER, "objects") as pool:
-            futures = [pool.submit(self.get, each, path, unpack=unpack, progress=progress) for each, path in wanted]
+            futures = [
+                pool.submit(self.get, s3_object, path, unpack=unpack, progress=progress) for s3_object, path in placed
+            ]
             try:
-                return [each.result() for each in futures]
+                return [future.result() for future in futures]
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def verify(self, path: str | Path, *, ask: bool = True) -> Verified:
-        """Returns how a fetched file compares with S3's metadata: every digest that S3 tells.
+        """Return how a fetched file compares with S3's metadata: every digest that S3 tells.
 
         Args:
             path: a file with its metadata beside it.
@@ -214,30 +222,30 @@ class ObjectStore:
             ObjectError: Nothing is known of the file, or S3 does not say.
         """
         file = Path(path).absolute()
-        found = compared(_known(file))
-        return asked(found, found.facts, self.facts) if ask and found.facts is not None else found
+        found = compare_with_sidecar(_known_file(file))
+        return compare_with_s3(found, found.facts, self.facts) if ask and found.facts is not None else found
 
     def verify_all(self, paths: Iterable[str | Path], *, ask: bool = True) -> list[Verified]:
-        """Returns how each file compares, and each in folders that has metadata beside it; none ends the others.
+        """Return how each file compares, and each in folders that has metadata beside it; none ends the others.
 
         Raises:
             ObjectError: Nothing is known of a file that was named.
         """
         named = [Path(path).absolute() for path in paths]
-        files = [file for path in named for file in (fetched_in(path) if path.is_dir() else [_known(path)])]
+        files = [file for path in named for file in (fetched_in(path) if path.is_dir() else [_known_file(path)])]
         return list(verified(files, self.facts if ask else None))
 
     def examine(self, place_: str | Address, *, record: bool = True) -> Diagnosis:
-        """Returns what the bucket can be trusted with; `record` leaves the verdict there for those who create tables.
+        """Return what the bucket can be trusted with; `record` leaves the verdict there for those who create tables.
 
         Raises:
             ObjectError: The bucket cannot be reached, written or read at all.
         """
         named = Address.parse(place_)
-        found = Doctor(self._attempts, named).examine()
+        diagnosis = Doctor(self._attempts, named).examine()
         if record:
-            remember(self._attempts, named, found)
-        return found
+            remember(self._attempts, named, diagnosis)
+        return diagnosis
 
     def _get(self, facts: Facts, path: Path, *, unpack: bool, progress: Progress | None) -> Downloaded:
         final = path.with_name(without_suffix(path.name)) if unpack else path
@@ -272,35 +280,35 @@ class ObjectStore:
             workers=self.workers, request_bytes=self.request_bytes, progress=progress,
         )  # fmt: skip
 
-    def _head(self, address: Address, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Returns the answer to HEAD; one without a reason is asked for as a GET, whose refusal says why."""
+    def _head(self, address: Address, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the answer to HEAD; one without a reason is asked for as a GET, whose refusal says why."""
 
         def head(client: "S3Client") -> Mapping[str, Any]:
-            return client.head_object(**asked)
+            return client.head_object(**request)
 
         try:
             return self._attempts(head, address)
         except ObjectError:
-            self._explain(address, asked)
+            self._explain(address, request)
             return self._attempts(head, address)
 
-    def _explain(self, address: Address, asked: Mapping[str, Any]) -> None:
-        """Returns where a GET of the same goes well, so that the HEAD is worth another try.
+    def _explain(self, address: Address, request: Mapping[str, Any]) -> None:
+        """Ask for the same by GET, whose refusal says why; where it goes well the HEAD is worth another try.
 
         Raises:
             ObjectError: The reason.
         """
-        wanted = {name: value for name, value in asked.items() if name in ("Bucket", "Key", "VersionId")}
-        self._attempts(lambda client: client.get_object(**wanted)["Body"].close(), address)
+        named_request = {name: value for name, value in request.items() if name in ("Bucket", "Key", "VersionId")}
+        self._attempts(lambda client: client.get_object(**named_request)["Body"].close(), address)
 
-    def _part_sizes(self, address: Address, asked: Mapping[str, Any], parts: int, size: int) -> tuple[int, ...]:
-        """Returns the sizes of an upload's parts, or none where S3 does not tell.
+    def _part_sizes(self, address: Address, request: Mapping[str, Any], parts: int, size: int) -> tuple[int, ...]:
+        """Return the sizes of an upload's parts, or none where S3 does not tell.
 
         Of many parts the first and the last two are asked for: uploaders make them equal, but for the last.
         """
 
         def part(number: int) -> int:
-            answer = self._attempts(lambda client: client.head_object(**asked, PartNumber=number), address)
+            answer = self._attempts(lambda client: client.head_object(**request, PartNumber=number), address)
             return int(answer["ContentLength"])
 
         first = part(1)
@@ -315,8 +323,8 @@ class ObjectStore:
         return tuple(sizes) if sum(sizes) == size else ()
 
 
-def _known(file: Path) -> Path:
-    if kept(file) is None:
+def _known_file(file: Path) -> Path:
+    if read_sidecar(file) is None:
         raise ObjectError(file, "is no file that was fetched from S3", fix="fetch it with platform objects get")
     return file
 
@@ -328,10 +336,10 @@ def _unwritten(facts: Facts, path: Path, error: OSError) -> ObjectError:
 
 def _is_current(path: Path, facts: Facts, *, unpack: bool) -> bool:
     """Whether a file is what was fetched of this very object, by its metadata, size and time of change."""
-    found = kept(path)
-    if found is None or not path.is_file():
+    sidecar = read_sidecar(path)
+    if sidecar is None or not path.is_file():
         return False
-    known, more = found
+    known, more = sidecar
     now, then = path.stat(), more.get("file", {})
     untouched = (now.st_size, now.st_mtime_ns) == (then.get("size_bytes"), then.get("modified_ns"))
     packed = unpack and not more.get("unpacked") and compression_of(path, facts.key) is not None
@@ -339,11 +347,13 @@ def _is_current(path: Path, facts: Facts, *, unpack: bool) -> bool:
 
 
 def _keep(file: Path, target: Path, facts: Facts, done: Fetched, *, unpacked: str = "", digest: str = "") -> None:
-    """Writes the metadata of a file that is about to take its place; a kill in between is seen by the time it names."""
+    """Write the metadata of a file that is about to take its place; a kill in between is seen by the time it names."""
     status = file.stat()
-    told = {"size_bytes": status.st_size, "modified_ns": status.st_mtime_ns, "crc64nvme": digest}
-    checks = [asdict(each) for each in done.checks]
-    keep(target, facts, file=told, checks=checks, fetched_at=datetime.now(UTC).isoformat(), unpacked=unpacked)
+    file_facts = {"size_bytes": status.st_size, "modified_ns": status.st_mtime_ns, "crc64nvme": digest}
+    checks = [asdict(check) for check in done.checks]
+    write_sidecar(
+        target, facts, file=file_facts, checks=checks, fetched_at=datetime.now(UTC).isoformat(), unpacked=unpacked
+    )
 
 
 def _unpack(journal: Journal, target: Path, facts: Facts, kind: Any, done: Fetched) -> None:
@@ -358,9 +368,9 @@ def _unpack(journal: Journal, target: Path, facts: Facts, kind: Any, done: Fetch
     journal.forget()
 
 
-def _refuse_twice(wanted: list[tuple[S3Object, Path]], *, unpack: bool) -> None:
-    taken: dict[Path, S3Object] = {}
-    for each, named in wanted:
+def _refuse_twice(placed: list[tuple[S3Object, Path]], *, unpack: bool) -> None:
+    claimed: dict[Path, S3Object] = {}
+    for s3_object, named in placed:
         path = named.with_name(without_suffix(named.name)) if unpack else named
-        if (other := taken.setdefault(path, each)) is not each:
-            raise ObjectError(each.address, f"and {other.address} would both be {path}", fix="fetch one of them")
+        if (other := claimed.setdefault(path, s3_object)) is not s3_object:
+            raise ObjectError(s3_object.address, f"and {other.address} would both be {path}", fix="fetch one of them")

@@ -16,7 +16,7 @@ from platform_resources.errors import (
 )
 from platform_resources.storage.objects.address import SIDECAR, Address
 from platform_resources.storage.objects.checksums import digest_of_file
-from platform_resources.storage.objects.facts import Facts, kept
+from platform_resources.storage.objects.facts import Facts, read_sidecar
 from platform_resources.storage.objects.integrity import Check, compare, whole
 
 _OF_ALL = (BucketNotFound, ClockSkew, CredentialsExpired, CredentialsRefused, ObjectUnavailable, WrongRegion)
@@ -48,12 +48,12 @@ class Verified:
 
 
 def fetched_in(folder: Path) -> list[Path]:
-    """Returns the files below a folder that have S3's metadata beside them, there or not, by name."""
+    """Return the files below a folder that have S3's metadata beside them, there or not, by name."""
     return sorted(path.with_name(path.name.removesuffix(SIDECAR)) for path in folder.rglob(f"*{SIDECAR}"))
 
 
 def verified(files: Iterable[Path], now: Callable[[Address], Facts] | None) -> Iterator[Verified]:
-    """Yields the comparison of each file; a bucket that cannot be asked at all is asked once.
+    """Yield the comparison of each file; a bucket that cannot be asked at all is asked once.
 
     Args:
         files: with S3's metadata beside them.
@@ -61,23 +61,23 @@ def verified(files: Iterable[Path], now: Callable[[Address], Facts] | None) -> I
     """
     silent: dict[str, str] = {}
     for file in files:
-        found = compared(file)
+        found = compare_with_sidecar(file)
         if now is None or found.facts is None:
             yield found
-        elif told := silent.get(found.facts.bucket):
-            yield replace(found, problem=found.problem or told)
+        elif problem := silent.get(found.facts.bucket):
+            yield replace(found, problem=found.problem or problem)
         else:
             try:
-                yield asked(found, found.facts, now)
+                yield compare_with_s3(found, found.facts, now)
             except ObjectError as error:
                 if isinstance(error, _OF_ALL):
                     silent[found.facts.bucket] = str(error)
                 yield replace(found, problem=found.problem or str(error))
 
 
-def compared(file: Path) -> Verified:
-    """Returns how a file compares with the metadata beside it; nothing leaves the machine."""
-    known = kept(file)
+def compare_with_sidecar(file: Path) -> Verified:
+    """Return how a file compares with the metadata beside it; nothing leaves the machine."""
+    known = read_sidecar(file)
     if known is None:
         return Verified(path=file, facts=None, problem=f"{file.name}{SIDECAR} beside it cannot be read: fetch it again")
     facts, more = known
@@ -89,8 +89,8 @@ def compared(file: Path) -> Verified:
         return Verified(path=file, facts=facts, problem=f"the file cannot be read: {error.strerror or error}")
 
 
-def asked(found: Verified, facts: Facts, now: Callable[[Address], Facts]) -> Verified:
-    """Returns the same with what S3 says by now; one that was deleted there is a problem, one replaced is not.
+def compare_with_s3(found: Verified, facts: Facts, now: Callable[[Address], Facts]) -> Verified:
+    """Return the same with what S3 says by now; one that was deleted there is a problem, one replaced is not.
 
     Raises:
         ObjectError: S3 does not say.
@@ -98,16 +98,16 @@ def asked(found: Verified, facts: Facts, now: Callable[[Address], Facts]) -> Ver
     try:
         replaced = not now(facts.address).same_object(facts)
     except ObjectNotFound:
-        gone = "S3 holds no such object any more; the file may be the last copy"
-        return replace(found, asked=True, problem=found.problem or gone)
+        problem = "S3 holds no such object any more; the file may be the last copy"
+        return replace(found, asked=True, problem=found.problem or problem)
     return replace(found, asked=True, replaced=replaced)
 
 
 def _unpacked(file: Path, more: dict[str, object]) -> tuple[Check, ...]:
-    """Returns the check of a file that was decompressed, of which S3 says nothing; none for one that was not."""
-    told = more.get("file")
-    if not more.get("unpacked") or not isinstance(told, dict):
+    """Return the check of a file that was decompressed, of which S3 says nothing; none for one that was not."""
+    file_facts = more.get("file")
+    if not more.get("unpacked") or not isinstance(file_facts, dict):
         return ()
-    name, then = "crc64nvme", str(told.get("crc64nvme"))
+    name, then = "crc64nvme", str(file_facts.get("crc64nvme"))
     now = digest_of_file(file, name)
     return (Check(f"content {name}", "matches" if now == then else "differs", then, now),)

@@ -136,18 +136,18 @@ class TableOperations(ABC):
         """
         version, live = self._live()
         groups: dict[str | None, list[LiveFile]] = {}
-        for each in live:
-            groups.setdefault(each.partition, []).append(each)
+        for file in live:
+            groups.setdefault(file.partition, []).append(file)
         parts = [_partition(name, groups[name], small_below_bytes) for name in sorted(groups, key=lambda n: n or "")]
         return TableStatistics(
             table=self.spec.path,
             format=self.spec.format,
             version=version,
-            files=sum(each.files for each in parts),
-            size_bytes=sum(each.size_bytes for each in parts),
-            rows=total(each.rows for each in parts),
-            small_files=sum(each.small_files for each in parts),
-            small_bytes=sum(each.small_bytes for each in parts),
+            files=sum(part.files for part in parts),
+            size_bytes=sum(part.size_bytes for part in parts),
+            rows=total(part.rows for part in parts),
+            small_files=sum(part.small_files for part in parts),
+            small_bytes=sum(part.small_bytes for part in parts),
             small_below_bytes=small_below_bytes,
             partitions=tuple(parts),
         )
@@ -162,10 +162,10 @@ class TableOperations(ABC):
         if at.tzinfo is None:
             raise ValueError(f"{at} has no zone: write datetime(..., tzinfo=UTC)")
         known = self.history()
-        found = next((each.version for each in known if each.at <= at), None)
-        if found is None:
+        found_version = next((candidate.version for candidate in known if candidate.at <= at), None)
+        if found_version is None:
             raise VersionNotFound(self.spec.path, at.isoformat(), oldest=known[-1].at.isoformat())
-        return found
+        return found_version
 
     def _check_partitions(self, partitions: Sequence[str] | None) -> None:
         if partitions is not None and self.spec.partition_column is None:
@@ -198,8 +198,8 @@ class TableOperations(ABC):
         """Shorten the time to keep to as long as there are dates; raises RetentionTooShort."""
         if keep < MINIMUM_KEEP:
             raise RetentionTooShort(self.spec.path, keep=keep, minimum=MINIMUM_KEEP)
-        held = [datetime.now(UTC) - since + _MARGIN for _, since in self.held]
-        return min(max([keep, *held]), datetime.now(UTC) - _EARLIEST)
+        held_spans = [datetime.now(UTC) - since + _MARGIN for _, since in self.held]
+        return min(max([keep, *held_spans]), datetime.now(UTC) - _EARLIEST)
 
 
 def total(values: Iterable[int | None]) -> int | None:
@@ -209,12 +209,12 @@ def total(values: Iterable[int | None]) -> int | None:
 
 
 def _partition(name: str | None, files: Sequence[LiveFile], small_below_bytes: int) -> PartitionStatistics:
-    small = [each.size_bytes for each in files if each.size_bytes < small_below_bytes]
+    small = [file.size_bytes for file in files if file.size_bytes < small_below_bytes]
     return PartitionStatistics(
         partition=name,
         files=len(files),
-        size_bytes=sum(each.size_bytes for each in files),
-        rows=total(each.rows for each in files),
+        size_bytes=sum(file.size_bytes for file in files),
+        rows=total(file.rows for file in files),
         small_files=len(small),
         small_bytes=sum(small),
     )

@@ -43,9 +43,9 @@ def pack_in_order(sizes: Sequence[int], target_bytes: int) -> list[list[int]]:
 
 def packed(live: Iterable[LiveFile], *, partitions: Sequence[str] | None, target_bytes: int) -> tuple[int, int, int]:
     """Count how many files a compaction would remove, how many it would add instead, and their bytes."""
-    chosen = [each for each in live if partitions is None or each.partition in partitions]
-    found = bins(chosen, lambda each: (each.partition, each.size_bytes), target_bytes)
-    return sum(map(len, found)), len(found), sum(each.size_bytes for group in found for each in group)
+    chosen = [live_file for live_file in live if partitions is None or live_file.partition in partitions]
+    groups = bins(chosen, lambda file: (file.partition, file.size_bytes), target_bytes)
+    return sum(map(len, groups)), len(groups), sum(file.size_bytes for group in groups for file in group)
 
 
 def bins(

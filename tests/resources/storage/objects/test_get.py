@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from platform_resources.errors import ObjectError
 from platform_resources.storage.objects import Address, ObjectStore
 from platform_resources.storage.objects.address import place as place_of
-from platform_resources.storage.objects.facts import facts_of, kept
+from platform_resources.storage.objects.facts import facts_of, read_sidecar
 from platform_resources.storage.objects.ranges import Range, ranges_of, requests_of
 from tests.fault_proxy import fault_proxy
 from tests.resources.storage.objects.conftest import RANGE_BYTES, Bucket
@@ -75,7 +75,7 @@ def test_metadata_is_kept_beside_the_file(store: ObjectStore, bucket: Bucket, tm
     told = json.loads((tmp_path / "o.csv.s3.json").read_text())
     assert told["object"]["metadata"] == {"run": "7"}
     assert (told["object"]["content_type"], told["object"]["etag"]) == ("text/csv", done.facts.etag)
-    assert kept(done.path)[0] == done.facts
+    assert read_sidecar(done.path)[0] == done.facts
     assert done.lineage["source"] == where
 
 
