@@ -23,6 +23,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_one_finds_a_dataset_by_keyboard_and_follows_a_column(address: str, page: Page) -> None:
     page.goto(address)
     page.get_by_role("heading", name="Data catalog").wait_for()
+    page.get_by_role("link", name="Skip to the content").press("Enter")
+    assert page.evaluate("document.activeElement.id + location.hash") == "main"
+    page.get_by_role("heading", name="Data catalog").wait_for()
     page.keyboard.press("/")
     page.keyboard.type("sales")
     page.keyboard.press("Enter")

@@ -235,6 +235,8 @@ document.getElementById("find").addEventListener("submit", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "/" && !/INPUT|TEXTAREA|SELECT/.test(document.activeElement.tagName)) { event.preventDefault(); document.getElementById("find-text").focus(); }
 });
+// The address after # is the page shown: the link that skips moves the focus, and leaves the address.
+document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
 const theme = document.getElementById("theme");
 function dress(name) {
   document.documentElement.dataset.theme = name;

@@ -187,7 +187,7 @@ const Lineage = (() => {
       const prefix = (each) => (each.includes(":") ? each.split(":")[0] : each.split("/")[0]);
       const nodes = drawn.nodes.filter((node) => prefix(node.name) === name);
       render({ ...drawn, nodes: nodes.slice(0, MOST) });
-      panel.replaceChildren(element("h2", {}, name), element("p", {}, `${nodes.length} datasets${nodes.length > MOST ? `, the first ${MOST} are drawn` : ""}`),
+      panel.replaceChildren(element("h1", {}, name), element("p", {}, `${nodes.length} datasets${nodes.length > MOST ? `, the first ${MOST} are drawn` : ""}`),
         element("ul", {}, nodes.slice(0, MOST).map((node) => element("li", {}, nodeButton(node.name)))));
     }
 
@@ -196,7 +196,7 @@ const Lineage = (() => {
     }
 
     function listOf(title, items) {
-      return items.length ? [element("h3", {}, `${title} (${items.length})`), element("ul", {}, items.slice(0, 200).map((each) => element("li", {}, each)))] : [];
+      return items.length ? [element("h2", {}, `${title} (${items.length})`), element("ul", {}, items.slice(0, 200).map((each) => element("li", {}, each)))] : [];
     }
 
     function show(name, own) {
@@ -217,7 +217,7 @@ const Lineage = (() => {
       const words = { green: "fine", red: "red", unknown: "never made", outside: "outside of the platform" };
       const title = own ? `${name}.${own}` : name;
       panel.replaceChildren(
-        element("h2", {}, title),
+        element("h1", {}, title),
         element("p", {}, element("i", { class: `dot ${node.state}` }), words[node.state] || node.state,
           node.failed ? `, ${node.failed} checks fail` : "", node.warned ? `, ${node.warned} warn` : ""),
         element("dl", {},
