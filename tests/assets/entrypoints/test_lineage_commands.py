@@ -63,7 +63,7 @@ def test_columns_of_a_pandas_transform_are_known_once_observed(shell: Shell) -> 
     assert (making["kind"], making["parameters"], making["run"]) == (
         "transformation", {"sales": "shop/sales"}, event.run_id,
     )  # fmt: skip
-    assert making["code"].endswith(":takings")
+    assert making["code"] == "tests.declared.shop.takings:build"
     assert "<canvas" not in (page := shell("lineage", "upstream", "shop/takings", "--format", "html"))
     assert '"focus": "shop/takings"' in page
     kept = next(Path(os.environ["PLATFORM_STATE"]).rglob("shop__takings.json"))
