@@ -23,7 +23,6 @@ from platform_assets.location import CodeLocation
 from platform_assets.operations.catch_up import CatchUpRun, run_catch_up, stale_runs, why
 from platform_assets.operations.edges import EdgeReport, judge_edges
 from platform_assets.operations.history import InstanceHistory
-from platform_assets.operations.lineage import compiled_manifest
 from platform_assets.operations.mutation.expected_rows import ExpectedRows
 from platform_assets.operations.mutation.models import CompiledProject
 from platform_assets.operations.mutation.mutants import Difference, MutationTrial
@@ -265,7 +264,7 @@ def run_pipeline_test(
                     observed.note(event)
             states = overview(location, InstanceHistory(instance))
             steps, edges = _reports(location, states, scope, observed), judge_edges(location, scope.needed)
-            return PipelineReport(steps, edges, compiled_manifest(settings) if models else None)
+            return PipelineReport(steps, edges, _compiled_anew(location, models))
 
 
 def _models(tested: CodeLocation, settings: Settings, patterns: Sequence[str]) -> Sequence[Model]:
@@ -274,6 +273,19 @@ def _models(tested: CodeLocation, settings: Settings, patterns: Sequence[str]) -
     if tested.dbt is None or all(pattern in datasets and not _is_model(datasets[pattern]) for pattern in patterns):
         return []
     return staged_models(settings, tested.catalog, tested.dbt)[1]
+
+
+def _compiled_anew(location: CodeLocation, models: Sequence[Model]) -> dict[str, Any] | None:
+    """Compile models and their tests as for tables that are not there: the SQL of a run names the run's partitions."""
+    if location.dbt is None or not models:
+        return None
+    staged, _ = staged_models(location.settings, location.catalog, location.dbt)
+    if staged is None:
+        return None
+    tests = [test for model in models for check in model.checks for test in check.tests]
+    selectors = " ".join([*(model.selector for model in models), *tests])
+    staged.invoke(["compile", "--full-refresh", "--indirect-selection", "empty", "--select", selectors]).or_raise()
+    return staged.manifest()
 
 
 def _is_model(dataset: Dataset) -> bool:

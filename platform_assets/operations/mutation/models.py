@@ -139,6 +139,7 @@ class ModelTrial:
                 self._connection.execute(f"create or replace table {relation} as select * from rows_of_a_source")  # noqa: S608
                 self._connection.unregister("rows_of_a_source")
         self._buildable = self._build_all()
+        self._tests = [test for test in self.project.tests if self._can_be_asked(test)]
         self.calm = self._verdicts(list(self._buildable), "")
 
     def run(self, unique_id: str, sql: str) -> ModelVerdicts:
@@ -186,8 +187,8 @@ class ModelTrial:
             for name in names
         }
         red = []
-        for test in self.project.tests:
-            if set(test.above) & set(names) and set(test.above) <= self._buildable.keys():
+        for test in self._tests:
+            if set(test.above) & set(names):
                 try:
                     failing_row = self._connection.execute(test.sql).fetchone()
                 except self._error:  # a column of another type, for example; dbt, too, counts that as a failure
@@ -196,6 +197,16 @@ class ModelTrial:
                 if failing_row is not None and failing_row[0]:
                     red.append(test.name)
         return ModelVerdicts(rows, tuple(red), error)
+
+    def _can_be_asked(self, test: CompiledTest) -> bool:
+        """Ask whether a test runs on the rows without any change; one that reads what is not there does not."""
+        if not set(test.above) <= self._buildable.keys():
+            return False
+        try:
+            self._connection.execute(test.sql)
+        except self._error:
+            return False
+        return True
 
     @contextmanager
     def _rolled_back(self) -> Iterator[None]:
