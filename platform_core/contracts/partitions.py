@@ -386,34 +386,22 @@ def yearly(start: str, *, on: str, end: str | None = None, zone: str = "UTC") ->
 
 
 def quarterly(start: str, *, on: str, end: str | None = None, zone: str = "UTC") -> Partitions:
-    """Return a partition a quarter, named by its first month, from `start` (`"2013-04"`) on.
-
-    By column `on`; before `end`.
-    """
+    """Return a partition a quarter, named by its first month, from `start` (`"2013-04"`), by `on`; before `end`."""
     return Partitions("quarterly", start, on, end=end, zone=zone)
 
 
 def monthly(start: str, *, on: str, end: str | None = None, zone: str = "UTC") -> Partitions:
-    """Return a partition a calendar month from `start` (`"2013-01"`) on, by column `on` read in the zone.
-
-    Before `end`.
-    """
+    """Return a partition a month from `start` (`"2013-01"`) on, by column `on` read in the zone; before `end`."""
     return Partitions("monthly", start, on, end=end, zone=zone)
 
 
 def weekly(start: str, *, on: str, end: str | None = None, zone: str = "UTC") -> Partitions:
-    """Return a partition a week, named by its Monday, from `start` (`"2024-01-01"`) on, by column `on`.
-
-    Before `end`.
-    """
+    """Return a partition a week, named by its Monday, from `start` (`"2024-01-01"`), by `on`; before `end`."""
     return Partitions("weekly", start, on, end=end, zone=zone)
 
 
 def daily(start: str, *, on: str, end: str | None = None, zone: str = "UTC") -> Partitions:
-    """Return a partition a calendar day from `start` (`"2013-01-31"`) on, by column `on` read in the zone.
-
-    Before `end`.
-    """
+    """Return a partition a day from `start` (`"2013-01-31"`) on, by column `on` read in the zone; before `end`."""
     return Partitions("daily", start, on, end=end, zone=zone)
 
 

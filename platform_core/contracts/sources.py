@@ -76,6 +76,11 @@ class Source:
     extra_columns: str = "refuse"
 
     @property
+    def of_world(self) -> "Generated | None":
+        """Itself where its rows are a table of a world; None for others."""
+        return None
+
+    @property
     def title(self) -> str:
         """The word for the kind in listings."""
         return type(self).__name__.lower()
@@ -321,6 +326,11 @@ class Generated(Source):
     seed: int = 0
     world: Literal["commerce"] | None = field(default=None, kw_only=True)
     scale: float = field(default=0.1, kw_only=True)
+
+    @property
+    def of_world(self) -> "Generated | None":
+        """Itself where its rows are a table of a world."""
+        return None if self.world is None else self
 
 
 def minutes(count: float) -> timedelta:

@@ -211,6 +211,8 @@ ARGUMENTS: Mapping[str, str] = {
     "season": "season=within(days=1)",
     "season_parts": "season_parts=24",
     "seed": "seed=7",
+    "world": 'world="commerce"',
+    "scale": "scale=0.1",
     "severity": 'severity="error"',
     "sheet": 'sheet="2024"',
     "since": 'since="changed_after"',
@@ -359,8 +361,9 @@ def _spoken(length: timedelta) -> str:
 
 
 def _first(documented: Any) -> str:
-    """Return the first paragraph of a docstring."""
-    return " ".join((inspect.getdoc(documented) or "").split("\n\n")[0].split())
+    """Return the first paragraph of a docstring, without its `Return`: the page says what a word is."""
+    paragraph = " ".join((inspect.getdoc(documented) or "").split("\n\n")[0].split()).removeprefix("Return ")
+    return paragraph[:1].upper() + paragraph[1:]
 
 
 def _documented(documented: type | Callable[..., Any]) -> dict[str, str]:

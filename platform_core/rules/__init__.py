@@ -75,9 +75,7 @@ FIELD_WORDS: Mapping[str, type[ValueRule]] = {kind.word: kind for kind in VALUE_
 
 
 def rules_from(items: object, *, source: str = "rules") -> list[Rule]:
-    """Return the rules that a list of `{name, type, field, condition, value, threshold}` says.
-
-    As YAML and JSON hold it.
+    """Return the rules that a list of `{name, type, field, condition, value, threshold}` says, as YAML or JSON.
 
     `Dataset(..., rules=rules_from(yaml.safe_load(text)))`: the list is refused whole.
 

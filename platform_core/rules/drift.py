@@ -343,9 +343,7 @@ def drift(
     fewest: int = FEWEST,
     **terms: Any,
 ) -> DriftRule:
-    """Return a rule that a column is distributed as before.
-
-    `against` the `previous` partition, `last 7`, `version 12`, ...
+    """Return a rule that a column is as before: `against` the `previous` partition, `last 7`, `version 12`, ...
 
     Args:
         column: The column.

@@ -72,10 +72,7 @@ class Expression(RowRule):
 def expression(
     rule_id: str, holds: pl.Expr | str, *, label: str | None = None, severity: Severity = "error"
 ) -> Expression:
-    """Return a row rule from a polars expression, or SQL text.
-
-    That is true where the row is good. A null result is good.
-    """
+    """Return a row rule from a Polars expression or SQL text, true where the row is good; null is good."""
     text = holds if isinstance(holds, str) else None
     condition = pl.sql_expr(holds) if isinstance(holds, str) else holds
     columns = tuple(dict.fromkeys(condition.meta.root_names()))

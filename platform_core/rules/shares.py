@@ -130,10 +130,7 @@ class OnlyWhere(RowRule):
 def mostly(
     rule: RowRule, *, at_least: float, severity: Severity = "warn", over: Over = "partition", label: str | None = None
 ) -> Mostly:
-    """Return a rule that at least this share (0 to 1, closed) of the rows keeps a row rule.
-
-    Its id is the row rule's.
-    """
+    """Return a rule that at least this share of the rows (0 to 1, closed) keeps a row rule, whose id it has."""
     return Mostly(id=rule.id, label=label or "", columns=rule.columns, severity=severity, dimension=rule.dimension,
                   at_least=at_least, over=over, rule=rule)  # fmt: skip
 

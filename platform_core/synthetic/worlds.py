@@ -6,7 +6,6 @@ import polars as pl
 
 from platform_core.contracts.catalog import Catalog
 from platform_core.contracts.dataset import Dataset
-from platform_core.contracts.sources import Generated
 from platform_core.synthetic import commerce
 from platform_core.synthetic.errors import CannotGenerate
 
@@ -27,8 +26,8 @@ def world_rows(dataset: Dataset, *, scale: float | None = None, seed: int | None
     Raises:
         CannotGenerate: The world has no such table, or the contract has a column that the table lacks.
     """
-    source = dataset.source
-    if not isinstance(source, Generated) or source.world is None:
+    source = dataset.source.of_world if dataset.source is not None else None
+    if source is None or source.world is None:
         raise TypeError(f"{dataset.name} is no table of a world")
     tables, make = _WORLDS[source.world]
     if dataset.title not in tables:
@@ -54,7 +53,7 @@ def world_tables(catalog: Catalog, *, rows: int, seed: int) -> dict[str, pl.Data
     others then refer to those.
     """
     of_worlds = {name: dataset for name, dataset in catalog.datasets.items()
-                 if isinstance(dataset.source, Generated) and dataset.source.world is not None}  # fmt: skip
+                 if dataset.source is not None and dataset.source.of_world is not None}  # fmt: skip
     if any(dataset.synthetic is not None for dataset in of_worlds.values()):
         return {}
     scale = rows / commerce.CUSTOMERS

@@ -25,7 +25,7 @@ def test_a_month_that_the_generator_never_fills_does_not_warn(tmp_path: Path) ->
 
 
 def test_tables_of_a_world_agree_and_events_told_twice_stand_once(tmp_path: Path) -> None:
-    with world(tmp_path, "platform_assets.domains") as made:
+    with world(tmp_path, "platform_assets.domains", dbt=Path("dbt")) as made:
         assert made.materialise("commerce/customers", "commerce/products").success
         assert made.materialise("commerce/orders", partitions=["2025-11"]).success
         assert made.materialise("commerce/events", partitions=["2025-11"]).success

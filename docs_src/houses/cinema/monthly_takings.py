@@ -27,7 +27,7 @@ monthly_takings = Dataset(
 
 @monthly_takings.transform
 def build(tickets: pl.LazyFrame) -> pl.LazyFrame:
-    """Return the sum of each house and month."""
+    """The sum of each house and month."""
     return tickets.group_by("house", month=pl.col("starts_at").dt.date().dt.truncate("1mo")).agg(
         tickets=pl.len().cast(pl.Int64), cents=pl.col("cents").sum()
     )

@@ -170,20 +170,23 @@ class Fill:
                     part, answer = coming.popleft()
                     content = answer.result()
                     ask(1)
-                    for batch in self._batches(self._rows_of(content, list(schema), Path(folder)), schema):
+                    for batch in self._batches(self._rows_of(part.uri, content, list(schema), Path(folder)), schema):
                         yield part.uri, batch
                     if isinstance(content, Path):
                         content.unlink()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _rows_of(self, content: bytes | Path, names: Sequence[str], folder: Path) -> pl.LazyFrame:
-        """Return columns of a file that is here."""
+    def _rows_of(self, uri: str, content: bytes | Path, names: Sequence[str], folder: Path) -> pl.LazyFrame:
+        """Return columns of a file that is here; of one for which this disk has no room, as Polars reads it from S3."""
         if self._files == self._by_name:
             return self._parquet([str(content)] if isinstance(content, Path) else BytesIO(content), names)
         place = content if isinstance(content, Path) else folder / "small.parquet"
         if isinstance(content, bytes):
-            place.write_bytes(content)
+            try:
+                place.write_bytes(content)
+            except OSError:
+                return self._files([uri], names).drop(PATH)
         return self._files([str(place)], names).drop(PATH)
 
     def _batches(self, lazy: pl.LazyFrame, schema: pl.Schema) -> Iterator[pl.DataFrame]:

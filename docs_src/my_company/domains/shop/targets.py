@@ -16,7 +16,7 @@ class Targets(DataFrameModel):
 
 @dg.asset(key=["shop", "targets"], group_name="shop")
 def targets() -> pl.DataFrame:
-    """Return what each shop is to sell this year."""
+    """What each shop is to sell this year."""
     return pl.DataFrame({"shop": ["harbour", "market"], "target_cents": [900_000, -1]})
 
 
