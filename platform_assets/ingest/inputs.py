@@ -99,7 +99,7 @@ def adapter_for(
         from platform_core.synthetic import synthesize  # noqa: PLC0415 - only generated datasets pay for it
         from platform_core.synthetic.worlds import world_rows  # noqa: PLC0415 - as above
 
-        if declared is not None and declared.of_world is not None:
+        if declared.of_world is not None:
             return world_rows(dataset)
         # A table gives its rows in the order of its files; sorted, a seed refers to the same ones after compaction.
         reference_rows = {rule: rows_there.sort(rows_there.columns) for rule, rows_there in references().items()}
