@@ -13,6 +13,7 @@ from platform_core.quality.conversions import Conversion, conversions_of
 from platform_core.quality.nested import decoded
 from platform_core.quality.source_texts import (
     LEAP_SECOND,
+    MIDNIGHT,
     NAMELESS,
     likely_names,
     spelled,
@@ -270,7 +271,8 @@ def _parse(raw: pl.Expr, target: pl.DataType) -> pl.Expr:
     if isinstance(target, pl.Datetime):
         return _instant(text, target)
     if target == pl.Date:
-        return pl.when(text.str.contains(_FOUR_DIGITS)).then(text.str.to_date("%Y-%m-%d", strict=False))
+        day = text.str.replace(MIDNIGHT, "$1")
+        return pl.when(text.str.contains(_FOUR_DIGITS)).then(day.str.to_date("%Y-%m-%d", strict=False))
     if target == pl.Time:
         return pl.when(~text.str.contains(LEAP_SECOND)).then(text.str.to_time("%H:%M:%S%.f", strict=False))
     if target == pl.Boolean:

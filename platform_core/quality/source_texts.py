@@ -19,6 +19,8 @@ _BLANKS = "[ \u00a0\u202f]"
 _LEAST_YEAR = 1000
 LEAP_SECOND = "[0-9]:60([^0-9]|$)"
 """A second that no type has room for: read as the first of the next minute, two instants would be one."""
+MIDNIGHT = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) 00:00:00$"
+"""A day as a workbook's date cell becomes text beside texts; a day as `_is_day` takes it, whatever the format."""
 NAMELESS = re.compile("column_[0-9]+")
 """What readers call a column that the header gives no name."""
 
@@ -119,7 +121,9 @@ def _written(column: Column, text: pl.Expr, spelling: Spelling) -> pl.Expr:
         return _number(text, spelling)
     written = spelling.formats.get(column.name)
     if dtype == pl.Date and written:
-        return _marked(text, text.str.strip_chars().str.to_date(written, strict=False), pl.Date())
+        day = text.str.strip_chars()
+        read = _marked(text, day.str.to_date(written, strict=False), pl.Date())
+        return pl.when(day.str.contains(MIDNIGHT)).then(day).otherwise(read)
     if isinstance(dtype, pl.Datetime):
         return _instant(text, written, spelling.zone)
     return text

@@ -36,7 +36,19 @@ def sheet_of(
     if sheet is not None and sheet not in book.sheet_names:
         raise ConversionError(name, f"has no sheet {sheet!r}", fix=f"use one of {', '.join(book.sheet_names)}")
     chosen = sheet if sheet is not None else 0
-    frame = refuse_damage(lambda: book.load_sheet(chosen, header_row=header_row - 1).to_polars(), name)
+
+    def loaded() -> pl.DataFrame:
+        try:  # the type of a column is that of all its cells: those beyond a sample would be null, or days of 1900
+            sheet = book.load_sheet(chosen, header_row=header_row - 1, schema_sample_rows=None)
+        except fastexcel.UnsupportedColumnTypeCombinationError as error:
+            column = str(error).rpartition("for column ")[2].strip()
+            raise ConversionError(
+                name, f"has durations and other values in one column: {column}", fix="give its cells one format"
+            ) from error
+        rows: pl.DataFrame = sheet.to_polars()
+        return rows
+
+    frame = refuse_damage(loaded, name)
     lines = np.arange(header_row + 1, header_row + 1 + frame.height, dtype=np.int64)
     if not frame.width:
         return frame, lines

@@ -2,12 +2,16 @@
 
 import io
 import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import openpyxl
 import pytest
 
 from platform_assets.ingest.replay import replay_tag
+from platform_core.contracts import DataFrameModel, Dataset, Day, Field, Files, UtcTimestamp
+from platform_core.quality.conform import conform
+from platform_resources.readers import open_records
 from tests.world import World, world
 
 HEADER = b"sale,sku,price,buyer,at\n"
@@ -107,6 +111,36 @@ def test_a_row_of_a_workbook_is_named_as_the_workbook_names_it(tmp_path: Path) -
         words.catch_up()
         assert words.rows("words/terms")["term"].to_list() == ["a", "b"]
         assert words.store("words/terms").envelopes()["reason"].to_list() == ["row 9: broken: term is never null"]
+
+
+class Sites(DataFrameModel):
+    """Sites of a workbook whose columns hold dates beside texts."""
+
+    opened: Day = Field(nullable=True)
+    seen: UtcTimestamp = Field(nullable=True)
+
+
+@pytest.mark.parametrize(
+    ("formats", "texts"),
+    [
+        ({}, [date(2020, 4, 3), None]),
+        ({"opened": "%d.%m.%Y"}, [None, date(2020, 4, 3)]),
+        ({"opened": "%Y-%d-%m"}, [date(2020, 3, 4), None]),
+    ],
+)
+def test_a_date_of_a_workbook_stays_one_beside_texts(formats: dict[str, str], texts: list[date | None]) -> None:
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    for cell in ("opened", date(2021, 1, 2), datetime(2021, 1, 3, 13, 5), "2020-04-03", "03.04.2020", 5, True):  # noqa: DTZ001 - a cell has no zone
+        book.active.append([cell, cell if cell != "opened" else "seen"])
+    book.save(content)
+    source = Files("sites-*", zone="Europe/Berlin", formats=formats)
+    sites = Dataset("shop/sites", Sites, owner="team:shop", version="1.0.0", source=source)
+    with open_records("sites-a.xlsx", content.getvalue()) as reading:
+        (batch,) = reading.batches()
+    read = conform(batch.frame, sites).frame
+    assert read["opened"].to_list() == [date(2021, 1, 2), None, *texts, None, None]
+    instants = [datetime(2021, 1, 1, 23, tzinfo=UTC), datetime(2021, 1, 3, 12, 5, tzinfo=UTC)]
+    assert read["seen"].to_list() == [*instants, None, None, None, None]
 
 
 def test_a_header_with_a_comma_too_many_or_in_another_case_says_what_takes_it(tmp_path: Path) -> None:

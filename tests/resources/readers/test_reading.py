@@ -5,6 +5,8 @@ import gzip
 import io
 import lzma
 import zipfile
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -141,6 +143,26 @@ def test_a_sheet_is_read_from_its_header_on_with_the_rows_that_the_workbook_show
     (batch,) = batches("a.xlsx", packed.getvalue(), sheet="data", header_row=3)
     assert batch.frame.rows() == [(1, "x"), (2, "y")]
     assert batch.lines.tolist() == [4, 6]
+
+
+def workbook(*values: Sequence[object]) -> bytes:
+    packed, book = io.BytesIO(), Workbook()
+    for row in values:
+        book.active.append(row)
+    book.save(packed)
+    return packed.getvalue()
+
+
+def test_a_column_of_a_sheet_has_the_type_of_all_its_cells_and_not_of_the_first_thousand() -> None:
+    first = [(place, date(2021, 1, 2)) for place in range(1_100)]
+    (batch,) = batches("a.xlsx", workbook(("id", "day"), *first, ("x", 5), (2.5, "03.04.2020")))
+    assert batch.frame.rows()[-3:] == [("1099", "2021-01-02 00:00:00"), ("x", "5"), ("2.5", "03.04.2020")]
+
+
+def test_durations_beside_texts_in_a_column_are_refused_by_its_name() -> None:
+    with pytest.raises(ConversionError, match="durations and other values in one column: worked") as refusal:
+        batches("a.xlsx", workbook(("worked",), (timedelta(hours=30),), (SECRET,)))
+    assert SECRET not in str(refusal.value)
 
 
 def test_batches_are_small_and_number_their_rows() -> None:
