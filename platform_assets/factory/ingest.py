@@ -70,6 +70,7 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
                     at=datetime.now(UTC),
                     partitions=_partitions(context, dataset),
                     replays=REPLAY_TAG in context.run.tags,
+                    is_named=bool(config.files),
                 ),
                 admits=lambda intake: not stopping(dataset, intake.results),
             )
@@ -77,8 +78,9 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
             yield from refuse_if_unfit(lake, dataset, done[-1].intake, partitions=_partitions(context, dataset))
             store = QuarantineStore(lake, dataset)
             waiting = store.envelopes(decision="open") if dataset.quarantine else None
-            facts = ingest_metadata(lake, done, partitions=_partitions(context, dataset))
-            yield dg.Output(None, metadata={**facts, **quarantine_facts(store.ingests(), waiting)})
+            if _stands(lake, dataset, done, _partitions(context, dataset)):
+                facts = ingest_metadata(lake, done, partitions=_partitions(context, dataset))
+                yield dg.Output(None, metadata={**facts, **quarantine_facts(store.ingests(), waiting)})
             yield from _elsewhere(context, done)
             results = state_of_checks(lake, dataset, done[-1].intake.results)
             if all(part.table.rest is None for part in done):
@@ -101,6 +103,14 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
 
 def _partitions(context: dg.AssetExecutionContext, dataset: Dataset) -> list[str] | None:
     return list(context.partition_keys) if dataset.partitions else None
+
+
+def _stands(lake: Lake, dataset: Dataset, done: Sequence[Ingest], partitions: list[str] | None) -> bool:
+    """Whether the run made its partitions: not where its inputs lie in none, and no row lies in the one it names."""
+    if partitions is None or any(part.outcome.partitions or part.table.partitions for part in done):
+        return True
+    spec = table_spec(dataset)
+    return lake.exists(spec) and not lake.scan(spec, partitions=partitions).head(1).collect().is_empty()
 
 
 def _tell(context: dg.AssetExecutionContext, done: Sequence[Ingest]) -> None:

@@ -24,7 +24,7 @@ from platform_assets.ingest.ingest_log import log_of
 from platform_assets.ingest.inputs import Input
 from platform_assets.ingest.intake import Intake, rows_by_source, take_in
 from platform_assets.ingest.large import SHARE, can_be_judged_in_batches, take_in_batches
-from platform_assets.ingest.quarantine import QuarantinePlan
+from platform_assets.ingest.quarantine import QuarantinePlan, homes
 from platform_assets.ingest.receipts import Receipt, receipts
 from platform_assets.ingest.replay import close_replayed, replayed_messages
 from platform_assets.ingest.rereads import Load, plan_reread_rows
@@ -183,6 +183,14 @@ def judge_large_input(
     return Ingest(state, [given], intake, outcome, large.rows.lazy())
 
 
+def _lies_nowhere(dataset: Dataset, intake: Intake) -> bool:
+    """Whether no row that came lies in a partition; an overwrite replaces those that its run names all the same."""
+    if dataset.partitions is None or dataset.store.mode == "overwrite" or not intake.valid.is_empty():
+        return False
+    rows = intake.refused.filter(pl.col("position").is_not_null())
+    return not homes(dataset, rows).is_not_null().any()
+
+
 def _quarantine_plan(state: IngestState, intake: Intake, valid: pl.LazyFrame, *, replays: bool) -> QuarantinePlan:
     source = state.dataset.source
     if replays or state.dataset.quarantine is None:
@@ -210,12 +218,14 @@ class Run:
         at: Its instant, in UTC.
         partitions: Those that it is about; None for all.
         replays: Whether its inputs are rows from the quarantine.
+        is_named: Whether it was started for inputs by their names.
     """
 
     run_id: str
     at: datetime
     partitions: Sequence[str] | None = None
     replays: bool = False
+    is_named: bool = False
 
 
 def ingest(
@@ -272,6 +282,8 @@ def _committed(  # noqa: PLR0913, PLR0917 - what `ingest` was given, and where i
             widen_stored_types(state.lake, state.dataset)
             wide, inputs, added = with_columns_of_inputs(state, group, declared)
             judged = _judged(wide, inputs, references, run, stack)
+            if run.is_named and _lies_nowhere(declared, judged.intake):  # Dagster has it name a partition nevertheless
+                judged = replace(judged, outcome=replace(judged.outcome, partitions=()))
             judged = replace(judged, intake=as_of_contract(declared, judged.intake, added))
             if not admits(judged.intake):
                 return judged

@@ -176,6 +176,7 @@ class Visit:
         arrivals, mark, is_complete = self._take(units, known, mark, limits)
         if is_complete and not mark.waiting:
             mark = replace(mark, listing=listing.digest)
+        arrivals = placed(arrivals, {watched.dataset.name: watched.reach for watched in self.watched})
         marks = {**self.cursor.marks, self.feed.name: mark}
         asked_units = dict(list(self.asked.items())[-ASKED_UNITS:])
         self.cursor = replace(
@@ -288,19 +289,19 @@ class Reach:
         return time is None or self._first_key(time) is not None
 
     def touched(self, unit: Unit, source: SourceAdapter) -> tuple[str, ...]:
-        """List the partitions of a unit's rows, with those of its earlier version; none for an unpartitioned dataset.
-
-        A unit of which nothing can be read is shown at the latest partition that is known, for it must be shown
-        somewhere.
-        """
+        """List the partitions of a unit's rows, with those of its earlier version; none where nothing can be read."""
         if self.dataset.partitions is None:
             return ()
         partitions = self.dataset.partitions
-        touched = existing(partitions, self._earlier.get(unit.source, set()) | self._partitions_in(unit, source))
-        if touched:
-            return tuple(sorted(touched))
-        known = existing(partitions, set[str]().union(*self._earlier.values()))
-        return (max(known or {fallback_key(partitions)}),)
+        keys = self._earlier.get(unit.source, set()) | self._partitions_in(unit, source)
+        return tuple(sorted(existing(partitions, keys)))
+
+    def latest(self) -> str | None:
+        """Return the latest partition that is known, or the first one; None for an unpartitioned dataset."""
+        partitions = self.dataset.partitions
+        if partitions is None:
+            return None
+        return max(existing(partitions, set[str]().union(*self._earlier.values())) or {fallback_key(partitions)})
 
     def _first_key(self, time: Partitions) -> str | None:
         definition = partitions_definition(time)
@@ -321,3 +322,23 @@ class Reach:
         except UnreadableUnit:
             pass  # what the batches before said stands; the run says what is wrong
         return keys
+
+
+def placed(arrivals: Sequence[Arrival], reach: Mapping[str, Reach]) -> list[Arrival]:
+    """Give units of which nothing can be read a partition, for a run has to name one.
+
+    It is the latest one that another unit of the dataset brings now, else the latest one that is known.
+
+    Args:
+        arrivals: As they were read.
+        reach: By the name of the dataset.
+    """
+    brought: dict[str, set[str]] = {}
+    for arrival in arrivals:
+        brought.setdefault(arrival.dataset.name, set()).update(arrival.partitions)
+    latest = {name: max(keys) if keys else reach[name].latest() for name, keys in brought.items()}
+    return [
+        arrival if arrival.partitions or (key := latest[arrival.dataset.name]) is None
+        else replace(arrival, partitions=(key,))
+        for arrival in arrivals
+    ]  # fmt: skip

@@ -15,7 +15,7 @@ import dagster as dg
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.ingest.inputs import adapter_for, cursor_of
 from platform_assets.ingest.quarantine import QuarantineStore
-from platform_assets.operations.arrivals import Arrival, Reach
+from platform_assets.operations.arrivals import Arrival, Reach, placed
 from platform_assets.operations.arrivals import Cursor as Turn
 from platform_assets.operations.landing import requests, traced_requests
 from platform_core.contracts import Catalog, Dataset
@@ -104,7 +104,8 @@ def _poll(lake: Lake, settings: Settings, dataset: Dataset, poll: Poll, now: dat
     units = adapter.pending(cursor_of(QuarantineStore(lake, dataset)))
     is_forgotten = bool(poll.asked) and now - datetime.fromisoformat(poll.asked_at) >= _PATIENCE
     known = () if is_forgotten else poll.asked
-    news = [Arrival(dataset, unit, reach.touched(unit, adapter)) for unit in units if unit.ingest_id not in known]
+    read = [Arrival(dataset, unit, reach.touched(unit, adapter)) for unit in units if unit.ingest_id not in known]
+    news = placed(read, {dataset.name: reach})
     asked_at = now.isoformat() if news else poll.asked_at
     return news, replace(poll, probe=probe, asked=tuple(unit.ingest_id for unit in units), asked_at=asked_at)
 

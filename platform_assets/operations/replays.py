@@ -17,7 +17,7 @@ from platform_assets.ingest.inputs import adapter_for
 from platform_assets.ingest.quarantine import QuarantineStore, homes
 from platform_assets.ingest.replay import replay_tag
 from platform_assets.location import CodeLocation
-from platform_assets.operations.arrivals import Arrival, Reach
+from platform_assets.operations.arrivals import Arrival, Reach, placed
 from platform_assets.operations.backfills import (
     PartitionRequest,
     await_backfills,
@@ -161,7 +161,8 @@ def _are_all_open(store: QuarantineStore, ids: Sequence[str]) -> bool:
 
 def _reingest_request(location: CodeLocation, files: Sequence[Arrival]) -> PartitionRequest:
     reach, adapter = Reach(location.lake, files[0].dataset), adapter_for(files[0].dataset, location.settings)
-    arrivals = [replace(file, partitions=reach.touched(adapter.identify(file.unit), adapter)) for file in files]
+    read = [replace(file, partitions=reach.touched(adapter.identify(file.unit), adapter)) for file in files]
+    arrivals = placed(read, {reach.dataset.name: reach})
     partitions = sorted({key for arrival in arrivals for key in arrival.partitions})
     return PartitionRequest(dataset=arrivals[0].dataset, partitions=tuple(partitions), run_config=run_config(arrivals))
 

@@ -63,6 +63,20 @@ def test_a_month_that_a_revision_empties_is_judged_empty(shop: World) -> None:
     assert "2024-02: 0" in str(shop.checks("shop/sales")["volume"].description)
 
 
+def test_a_file_without_a_month_is_shown_with_the_others_and_judges_and_makes_none(shop: World) -> None:
+    shop.land("shop/sales-a.parquet", GOOD.drop("sku"))
+    shop.catch_up()
+    assert (_months_made(shop), shop.red("shop/sales")) == (set(), {"schema"})
+    shop.land("shop/sales-c.parquet", GOOD.head(1).drop("sku"))
+    shop.land("shop/sales-b.parquet", sales((5, "pear", 1.0), (6, "pear", 2.0), month=3))
+    shop.catch_up()
+    assert (_months_made(shop), shop.red("shop/sales")) == ({"2024-03"}, {"schema"})
+
+
+def _months_made(shop: World) -> set[str]:
+    return set(shop.instance.get_materialized_partitions(asset_key("shop/sales")))
+
+
 def test_a_month_of_a_run_without_rows_is_judged_empty(shop: World) -> None:
     shop.land("shop/sales-a.parquet", pl.concat([GOOD, sales((5, "pear", 1.0), (6, "pear", 2.0), month=3)]))
     shop.materialise("shop/sales", partitions=["2024-01", "2024-02", "2024-03"])
