@@ -246,8 +246,8 @@ class Files(Source):
     def _option_problems(self) -> Iterator[SourceProblem]:
         marks = f"decimal {self.decimal!r} and thousands {self.thousands!r}"
         wrong = {
-            (f"pattern {self.pattern!r}", "matches no file.", 'write Files("orders-*.csv").'): not self.pattern.strip(
-                "/"
+            (f"pattern {self.pattern!r}", "matches no file.", 'write Files("orders-*.csv").'): (
+                not self.pattern.strip("/") or self.pattern.startswith("/") or ".." in self.pattern.split("/")
             ),
             (f"encoding {self.encoding!r}", "is unknown to Python.", "use cp1252, latin-1, shift_jis, ..."): (
                 self.encoding is not None and not _is_encoding(self.encoding)

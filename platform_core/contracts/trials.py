@@ -24,7 +24,13 @@ def failed_trials(dataset: Dataset) -> Iterator[Problem]:
     names = {column.name for column in dataset.columns}
     schema = schema_of(dataset)
     sound = [rule for rule in rules_of(dataset) if not any(True for _ in rule.flaws(schema))]
-    tried = [rule for rule in sound if names.issuperset(rule.columns) and _expression(rule) is not None]
+    known = [rule for rule in sound if names.issuperset(rule.columns)]
+    unwritten = {rule.id: fault for rule in known if (fault := _unwritten(rule))}
+    for rule in known:
+        if rule.id in unwritten:
+            fault, fix = _told(rule, unwritten[rule.id], schema)
+            yield Problem(dataset.name, f"rule {rule.id!r}", f"cannot be judged: {fault}.", fix)
+    tried = [rule for rule in known if rule.id not in unwritten and _expression(rule) is not None]
     rows = _rows(dataset)
     if any(_fault(rows, *group) for group in (_of_rows(tried), _of_tables(tried)) if group):
         for rule in tried:
@@ -61,6 +67,15 @@ def _expression(rule: Rule) -> pl.Expr | None:
     if isinstance(rule, DatasetRule):
         return rule.measure
     return rule.holds() if isinstance(rule, RowRule) and not rule.always_computable else None
+
+
+def _unwritten(rule: Rule) -> str:
+    """Why the rule has no expression, as of values of several types; empty where it has."""
+    try:
+        _expression(rule)
+    except (TypeError, OverflowError, PolarsError) as error:
+        return str(error).strip().split("\n", maxsplit=1)[0]
+    return ""
 
 
 def _fault(rows: pl.DataFrame, *rules: Rule) -> str:

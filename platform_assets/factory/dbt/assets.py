@@ -86,12 +86,21 @@ def _refuse_without_project(declared: Iterable[str], project: Path | None) -> No
 
 def _refuse_missing(declared: Mapping[str, Dataset], models: Sequence[Model], project: Path) -> None:
     missing = sorted(declared.keys() - {model.name for model in models})
-    where = f"{project} has no model of that name in the dataset's domain"
     if missing:
-        fix = "write models/<domain>/<name>.sql, where {domain} and {name} are those of the dataset."
-        raise ContractError(
-            Problem(name, "source DbtModel()", f"stands for nothing: {where}.", fix) for name in missing
-        )
+        raise ContractError(_missing_problem(name, models, project) for name in missing)
+
+
+def _missing_problem(name: str, models: Sequence[Model], project: Path) -> Problem:
+    domain, _, short = name.partition("/")
+    named_alike = [model.name for model in models if model.name.rpartition("/")[2] == short]
+    if named_alike:
+        where = f"the model {short}.sql in {project} is {' and '.join(named_alike)}, by its schema"
+        ways = f"'+schema: {domain}' for its folder in dbt_project.yml, or config(schema='{domain}')"
+        fix = f"give it the schema {domain}: {ways}."
+    else:
+        where = f"{project} has no model of that name in the dataset's domain"
+        fix = f"write models/{domain}/{short}.sql, with the schema {domain}."
+    return Problem(name, "source DbtModel()", f"stands for nothing: {where}.", fix)
 
 
 def with_contract(model: Model, dataset: Dataset | None) -> Model:
