@@ -46,7 +46,7 @@ def load_plugins(group: str) -> dict[str, Callable[..., Any]]:
             raise PluginError(group, entry_point.name, f"is offered as {other.value} and as {entry_point.value}.",
                               "uninstall one of the packages.")  # fmt: skip
         offered[entry_point.name] = entry_point
-    return {name: _loaded(group, found) for name, found in offered.items()}
+    return {name: _loaded(group, point) for name, point in offered.items()}
 
 
 def _loaded(group: str, entry_point: EntryPoint) -> Callable[..., Any]:

@@ -35,7 +35,7 @@ def scratch_folder(prefix: str = CONVERTING) -> Iterator[Path]:
 
 @contextmanager
 def naming_full_scratch(name: str) -> Iterator[None]:
-    """Tells a full scratch folder as that, not as a fault of what is read.
+    """Name a full scratch folder as that, not as a fault of what is read.
 
     Raises:
         ScratchFull: The disk is full, by whatever library it was noticed.

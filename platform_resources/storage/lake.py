@@ -243,7 +243,7 @@ class Lake:
 
     @contextmanager
     def telling(self, *specs: TableSpec) -> Iterator[None]:
-        """Tells in our words what goes wrong with some tables: for who collects their lazy frames.
+        """Tell in our words what goes wrong with some tables: for who collects their lazy frames.
 
         Raises:
             TableDamaged: a file that one of them needs is gone, or is not what was written.

@@ -143,7 +143,7 @@ class Transfer:
                     raise
 
     def _ask(self, client: "S3Client", remaining: list[Range]) -> None:
-        """Asks for what is left, and takes each range out of it that is on disk."""
+        """Ask for what is left, and take each range out of it that is on disk."""
         start, end = remaining[0].start, remaining[-1].end
         request: dict[str, Any] = {
             "Bucket": self.facts.bucket,
