@@ -59,6 +59,7 @@ def test_the_graph_shows_the_domains_as_groups(dev: Dev, page: Page) -> None:
 
 def test_an_asset_shows_its_columns_with_types_constraints_and_units(dev: Dev, page: Page) -> None:
     show(page, dev, "/assets/flights/flights", "dep_delay")
+    expect(page.get_by_text("Departure delay; early is negative").first).to_be_visible()  # the page adds it last
     assert re.search(r"unit: minutes.* Float64 ≥ -60 ≤ 1500 Departure delay", row(page, "dep_delay"))
     assert re.search(r"Int64 non-nullable > 0", row(page, "distance"))
     assert "Timestamp (UTC, µs)" in row(page, "time_hour")
