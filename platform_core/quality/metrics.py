@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 from platform_core.contracts import Dataset, rules_of
@@ -120,7 +121,6 @@ def _by_partition(dataset: Dataset, rows: pl.DataFrame | pl.LazyFrame) -> pl.Dat
     partition = dataset.partitions.column if dataset.partitions else None
     key = pl.col(partition) if partition is not None and partition in schema else pl.lit("")
     names = [column.name for column in dataset.columns if column.name in schema]
-    numbers = [name for name in names if is_whole and schema[name].is_numeric()]
     keyed = [name for name in dataset.key if is_whole and name in schema]
     aggregated = (
         rows.lazy()
@@ -128,11 +128,10 @@ def _by_partition(dataset: Dataset, rows: pl.DataFrame | pl.LazyFrame) -> pl.Dat
         .agg(
             pl.len().cast(pl.Float64).alias(":row_count"),
             *([(1 - pl.struct(keyed).hash().n_unique() / pl.len()).alias(":duplicate_rate")] if keyed else []),
-            *(pl.col(name).is_null().mean().alias(f"{name}:null_rate") for name in names),
-            *(_outliers(name).alias(f"{name}:outlier_rate") for name in numbers),
+            *((pl.col(name).null_count() / pl.len()).alias(f"{name}:null_rate") for name in names),
         )
     )
-    return (
+    rates = (
         aggregated.collect(engine="auto" if is_whole else "streaming")
         .unpivot(index="partition", variable_name="name", value_name="value")
         .with_columns(
@@ -142,12 +141,30 @@ def _by_partition(dataset: Dataset, rows: pl.DataFrame | pl.LazyFrame) -> pl.Dat
         .filter(pl.col("value").is_not_null())
         .select("partition", "column", "metric", "value")
     )
+    if not isinstance(rows, pl.DataFrame):
+        return rates
+    numbers = rows.select(key.alias("partition"), *(pl.col(name) for name in names if schema[name].is_numeric()))
+    return pl.concat([rates, _long(list(_outlier_rates(numbers)))])
 
 
-def _outliers(name: str) -> pl.Expr:
-    value = pl.col(name).cast(pl.Float64).drop_nulls()
-    low, high = value.quantile(0.25), value.quantile(0.75)
-    return ((value < low - _FENCE * (high - low)) | (value > high + _FENCE * (high - low))).mean()
+def _outlier_rates(rows: pl.DataFrame) -> Iterator[tuple[str, str, str, float]]:
+    """Yield the share of each column's values beyond its fences, by partition; nothing for a column without numbers.
+
+    The quartiles are values of the column, as `Expr.quantile` gives them, found without sorting it. NaN is beyond.
+    """
+    for (partition,), part in rows.group_by("partition"):
+        for column in part.drop("partition").iter_columns():
+            values = column.cast(pl.Float64).drop_nulls().to_numpy()
+            numbers = values[~np.isnan(values)]
+            if not numbers.size:
+                continue
+            first, third = (int(share * (numbers.size - 1) + 0.5) for share in (0.25, 0.75))
+            with np.errstate(invalid="ignore"):  # infinite quartiles have no distance: no number lies beyond them
+                ordered = np.partition(numbers, (first, third))
+                low, high = ordered[first], ordered[third]
+                reach = _FENCE * (high - low)
+                beyond = np.count_nonzero((numbers < low - reach) | (numbers > high + reach))
+            yield str(partition), column.name, "outlier_rate", (beyond + values.size - numbers.size) / values.size
 
 
 def _of_plugins(dataset: Dataset, rows: pl.DataFrame) -> Iterator[tuple[str, str, str, float]]:

@@ -58,6 +58,16 @@ def test_a_run_measures_rates_by_partition_and_every_rule_and_no_value_of_person
     assert "canary" not in measured.write_csv()
 
 
+def test_outliers_are_counted_beside_what_is_no_number_or_has_no_end() -> None:
+    def rate(*prices: float | None) -> list[float]:
+        measured = metrics_of(SOLD, sold(*prices).with_columns(SOLD.partitions.key()), [], run_id="r", at=NOW)  # type: ignore[union-attr]  # it has some
+        return measured.filter(column="price", metric="outlier_rate")["value"].to_list()
+
+    assert rate(1, 2, 3, 4, math.nan, None) == [pytest.approx(1 / 5)]
+    assert rate(math.inf, math.inf, math.inf) == [0.0]
+    assert rate(None, None) == rate(math.nan) == []
+
+
 def test_a_score_is_the_mean_of_dimensions_and_a_warning_counts_half() -> None:
     found = score([
         JudgedRule(dimension="a", severity="error", kept=1.0), JudgedRule(dimension="a", severity="warn", kept=0.4),
