@@ -4,7 +4,8 @@ Dagster blocks within one run. Here the latest completed verdict is asked for, w
 it. An ingest is not stopped by what it only looks up: its references stand in the last good table.
 """
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -159,16 +160,27 @@ class RedChecks:
         keys = [key for asset in assets for key in self.blocking.get(asset, ())]
         if not keys:
             return []
-        latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-        red = []
-        for key in keys:
-            record = latest.get(key)
-            if record is not None and record.status not in _COMPLETED:  # planned by a run that did not come so far
-                history = instance.event_log_storage.get_asset_check_execution_history(key, 1, status=_COMPLETED)
-                record = next(iter(history), None)
-            if record is not None and _is_red(record):
-                red.append(RedCheck(key, record.run_id, _red_partitions(record)))
-        return red
+        judged = last_judged(instance, keys)
+        return [
+            RedCheck(key, judged[key].run_id, _red_partitions(judged[key]))
+            for key in keys
+            if key in judged and _is_red(judged[key])
+        ]
+
+
+def last_judged(
+    instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]
+) -> dict[dg.AssetCheckKey, AssetCheckExecutionRecord]:
+    """Give the last execution of each check that came to a verdict; runs that only planned it say nothing."""
+    storage = instance.event_log_storage
+    judged = {}
+    for key, latest in storage.get_latest_asset_check_execution_by_key(keys).items():
+        record: AssetCheckExecutionRecord | None = latest
+        if latest.status not in _COMPLETED:
+            record = next(iter(storage.get_asset_check_execution_history(key, 1, status=_COMPLETED)), None)
+        if record is not None:
+            judged[key] = record
+    return judged
 
 
 def _is_red(record: AssetCheckExecutionRecord) -> bool:
@@ -217,12 +229,23 @@ def refuse_red_input(red_checks: RedChecks, context: dg.InputContext) -> None:
 
 def blame(red: Iterable[RedCheck]) -> str:
     """Say which checks stop an asset, and how they are made green."""
+    red = list(red)
     by_asset: dict[str, list[str]] = {}
     for check in red:
         where = f" in {', '.join(sorted(check.partitions)[:_TOLD])}" if check.partitions else ""
         by_asset.setdefault(check.asset, []).append(f"{check.key.name}{where} (run {check.run_id[:8]})")
     red_text = "; ".join(f"{asset}: {', '.join(names)}" for asset, names in by_asset.items())
+    commands = ", ".join(_launch(asset, [check for check in red if check.asset == asset]) for asset in by_asset)
     return (
         f"not built, for blocking checks of what it reads failed and still do: {red_text}. "
-        f"Fix: mend {', '.join(by_asset)}, and materialise it first: dg launch --assets {','.join(by_asset)}"
+        f"Fix: mend {', '.join(by_asset)}, and materialise it first: {commands}"
     )
+
+
+def _launch(asset: str, red: Sequence[RedCheck]) -> str:
+    """Return the command that makes the asset anew, in the partitions that are red; pairs have no range."""
+    partitions = sorted({partition for check in red for partition in check.partitions or ()})
+    span = f" --partition-range {shlex.quote(f'{partitions[0]}...{partitions[-1]}')}" if len(partitions) > 1 else ""
+    if partitions and (not span or "|" in partitions[0]):
+        span = f" --partition {shlex.quote(partitions[0])}"
+    return f"dg launch --assets {asset}{span}"

@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import polars as pl
 
@@ -115,7 +116,17 @@ def adapter_for(
         quarantined=lambda ids: _quarantined(store, ids, partitions) if store else pl.DataFrame(),
         recent=recent,
     )
-    return open_source(declared.kind, declared.options, context)
+    return open_source(declared.kind, _options(declared, dataset), context)
+
+
+def _options(source: Source, dataset: Dataset) -> Mapping[str, Any]:
+    """Return the source as plain values; null texts by column under the source's name of the column as well."""
+    nulls = source.options.get("null_values")
+    if not isinstance(nulls, Mapping):
+        return source.options
+    by_source = {column.source_name: nulls[column.name] for column in dataset.columns
+                 if column.source_name and column.name in nulls}  # fmt: skip
+    return {**source.options, "null_values": {**nulls, **by_source}}
 
 
 def partition_keys(raw: pl.DataFrame, dataset: Dataset) -> pl.Series:

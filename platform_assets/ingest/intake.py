@@ -16,7 +16,7 @@ from platform_core.quality import Conformed, Judgement, RuleResult, conform, env
 from platform_core.quality.conversions import joined
 from platform_core.quality.envelope import ENVELOPE, whole_input, with_malformed
 from platform_core.quality.policy import stops
-from platform_core.quality.unreadable import unreadable_values
+from platform_core.quality.unreadable import unreadable_rows, unreadable_values
 
 _POSITION = "_position"
 _FACTS = {SOURCE: pl.String, INGEST: pl.String, _POSITION: pl.Int64}
@@ -223,10 +223,15 @@ def _envelopes(
     rules = _rules_at(verdict, mine["_row"])
     labels = {rule.id: rule.label for rule in rules_of(dataset)}
     homes = verdict.frame[mine["_row"]].select(dataset.partitions.key()).to_series() if dataset.partitions else None
+    raw = input_.raw[[place - input_.first for place in position]]
+    misread = _unreadable_reasons(dataset, raw, rules)
     frame = envelopes(
-        input_.raw[[place - input_.first for place in position]],
+        raw,
         rules,
-        [_reason(input_, place, broken, labels) for place, broken in zip(position, rules, strict=True)],
+        [
+            _reason(input_, place, broken, labels | misread.get(at, {}))
+            for at, (place, broken) in enumerate(zip(position, rules, strict=True))
+        ],
         source=input_.source,
         ingest_id=input_.ingest_id,
         positions=position,
@@ -235,10 +240,23 @@ def _envelopes(
         partitions=homes.to_list() if homes is not None else [None] * mine.height,
     )
     malformed = {
-        at: (f"line {record.line:,}: {record.reason}" if record.line else record.reason, record.text)
+        at: (f"{record.line_word} {record.line:,}: {record.reason}" if record.line else record.reason, record.text)
         for at, record in input_.malformed.items()
     }
     return with_malformed(frame, malformed)
+
+
+def _unreadable_reasons(
+    dataset: Dataset, raw: pl.DataFrame, rules: Sequence[Sequence[str]]
+) -> dict[int, dict[str, str]]:
+    """Return, by place among rows that are refused, what the rule on types says of their values."""
+    on_types = next((rule.id for rule in rules_of(dataset) if getattr(rule, "on_input", False)), None)
+    places = [place for place, broken in enumerate(rules) if on_types in broken]
+    if on_types is None or not places:
+        return {}
+    rows = raw[places]
+    reasons = unreadable_rows(rows, conform(rows, dataset).unreadable, dataset)
+    return {place: {on_types: reason} for place, reason in zip(places, reasons, strict=True) if reason}
 
 
 def _reason(input_: Input, place: int, broken: Sequence[str], labels: Mapping[str, str]) -> str:

@@ -57,7 +57,7 @@ class History(Protocol):
         ...
 
     def verdicts(self, checks: Collection[Check]) -> dict[Check, Verdict]:
-        """Give the last verdict of each check that has one; a check that was only planned said nothing."""
+        """Give the last verdict of each check that has one; runs that only planned it said nothing."""
         ...
 
 
@@ -103,7 +103,7 @@ class SqliteHistory:
             return True
         queries = (
             "SELECT asset_key, last_materialization, asset_details FROM asset_keys LIMIT 1",
-            "SELECT id, asset_key, check_name, run_id, evaluation_event FROM asset_check_executions LIMIT 1",
+            "SELECT asset_key, check_name, execution_status, evaluation_event FROM asset_check_executions LIMIT 1",
         )
         try:
             for query in queries:
@@ -132,7 +132,8 @@ class SqliteHistory:
         """Give the last verdict of each check that has one."""
         query = (
             "SELECT asset_key, check_name, evaluation_event FROM asset_check_executions WHERE id IN "
-            "(SELECT max(id) FROM asset_check_executions WHERE asset_key IN ({keys}) GROUP BY asset_key, check_name)"
+            "(SELECT max(id) FROM asset_check_executions WHERE asset_key IN ({keys}) "
+            "AND execution_status IN ('SUCCEEDED', 'FAILED') GROUP BY asset_key, check_name)"
         )
         verdicts = {}
         chosen_checks = set(checks)
@@ -223,8 +224,10 @@ class InstanceHistory:
         """Give the last verdict of each check that has one."""
         from dagster import AssetCheckKey, AssetKey  # noqa: PLC0415 - loaded by whoever opened the instance
 
+        from platform_assets.factory.red_checks import last_judged  # noqa: PLC0415 - for Dagster's own history only
+
         keys = {AssetCheckKey(AssetKey(name.split("/")), check): (name, check) for name, check in checks}
-        records = self.instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
+        records = last_judged(self.instance, list(keys))
         verdicts = {}
         for key, record in records.items():
             entry = record.event

@@ -19,6 +19,13 @@ include = ["my_company*"]
 [tool.dagster]
 module_name = "my_company.definitions"
 
+[tool.dg]
+directory_type = "project"       # `dg launch --assets shop/orders` works in this folder
+
+[tool.dg.project]
+root_module = "my_company"
+code_location_target_module = "my_company.definitions"
+
 [tool.platform]
 package = "my_company.domains"   # what `platform` works on when it is called in this folder
 

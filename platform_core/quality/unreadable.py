@@ -60,6 +60,20 @@ def unreadable_values(raw: pl.DataFrame, unreadable: pl.DataFrame, dataset: Data
             yield why_unreadable(column, raw[column.name][place or 0], spelling_of(dataset))
 
 
+def unreadable_rows(raw: pl.DataFrame, unreadable: pl.DataFrame, dataset: Dataset) -> list[str]:
+    """Give of each row why its values cannot be read, all columns of it; empty where they can, or are not there."""
+    spelling = spelling_of(dataset)
+    columns = [column for column in dataset.columns if column.name in raw.columns and unreadable[column.name].any()]
+    return [
+        " ".join(
+            why_unreadable(column, raw[column.name][place], spelling)
+            for column in columns
+            if unreadable[column.name][place]
+        )
+        for place in range(raw.height)
+    ]
+
+
 def _reason(text: str, dtype: pl.DataType) -> str:  # noqa: C901, PLR0911 - one sentence a type
     if isinstance(dtype, pl.Datetime):
         if re.search(LEAP_SECOND, text):

@@ -386,6 +386,13 @@ class DatasetRule(Rule):
         raise TypeError(f"{type(self).__name__} compares nothing")
 
     @property
+    def bounds_words(self) -> str:
+        """The bounds as they are said: `at least 5`, `at most 10`, `between 5 and 10`."""
+        if self.at_least is None or self.at_most is None:
+            return f"at most {self.at_most}" if self.at_least is None else f"at least {self.at_least}"
+        return f"between {self.at_least} and {self.at_most}"
+
+    @property
     def rows_allowed(self) -> tuple[float | None, float | None] | None:
         """The least and the greatest number of rows, where that is what the rule measures."""
         return None

@@ -21,8 +21,7 @@ class _OfColumn(DatasetRule):
         return self.kind
 
     def _label(self) -> str:
-        bounds = (self.at_least, self.at_most)
-        return f"{self._words()} of {self.columns[0]} between {bounds[0]} and {bounds[1]}"
+        return f"{self._words()} of {self.columns[0]} {self.bounds_words}"
 
     def _sql(self, name: str) -> str | None:
         return None

@@ -17,7 +17,7 @@ class Measure(DatasetRule):
     aggregate: pl.Expr = field(default_factory=pl.len, compare=False)
 
     def _label(self) -> str:
-        return f"{self.id.replace('_', ' ')} between {self.at_least} and {self.at_most}"
+        return f"{self.id.replace('_', ' ')} {self.bounds_words}"
 
     @property
     def measure(self) -> pl.Expr:

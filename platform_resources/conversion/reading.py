@@ -89,7 +89,7 @@ def opened(source: str, options: Options, bench: Bench) -> Opened:
     container = container_of(texts.head(path))
     if container is None:
         return replace(_text(path, source, options, bench), compression=compression, size_bytes=size)
-    rows = _typed(path, source, container, options)
+    rows = _typed(path, source, container, options, bench)
     if not rows.schema:
         raise ConversionError(source, "has no columns", fix="send it again")
     return Opened(_conformed(rows, bench), container, compression, size_bytes=size)
@@ -121,9 +121,9 @@ def _delta_rows(location: str, name: str, options: dict[str, str] | None) -> Row
     return Rows(schema, lambda: frame.collect_batches(chunk_size=_DELTA_ROWS, maintain_order=False, engine="streaming"))
 
 
-def _typed(path: Path, source: str, container: Format, options: Options) -> Rows:
+def _typed(path: Path, source: str, container: Format, options: Options, bench: Bench) -> Rows:
     if container == "excel":
-        return excel(path, source, options.sheet, options.header_row)
+        return excel(path, source, bench.rejects, options.sheet, options.header_row)
     return _READERS[container](path, source)
 
 

@@ -25,7 +25,7 @@ from platform_resources.readers.columnar import arrow, parquet
 from platform_resources.readers.csv_records import csv_blocks
 from platform_resources.readers.detection import SAMPLE_BYTES, Format, container_of, text_format
 from platform_resources.readers.dialect import Dialect, dialect_of, refuse_malformed_header
-from platform_resources.readers.excel import sheet_of
+from platform_resources.readers.excel import NullTexts, SheetRows, read_sheet
 from platform_resources.readers.fixed_width import fixed_width_blocks
 from platform_resources.readers.json_records import frame_of, json_records, record_groups
 from platform_resources.readers.rows import Rows
@@ -58,6 +58,8 @@ class ReadOptions:
         widths: Of the columns of a text without delimiters, in characters; empty where it has some.
         malformed: The share of records that may be malformed before the file is refused, from 0 to 1; None refuses
             none for it. One record is always let pass unless the share is 0.
+        null_values: Texts that mean null; here those of a workbook's error cells, such as `#N/A`, for all columns or by
+            the sheet's name of a column. A row with any other error cell is malformed.
     """
 
     encoding: str | None = None
@@ -68,6 +70,7 @@ class ReadOptions:
     header_row: int = 1
     widths: Sequence[int] = ()
     malformed: float | None = None
+    null_values: NullTexts = ()
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,14 @@ class Malformed:
         reason: Why; never quotes the content, which may hold personal data.
         text: Its first 64 KiB as they stand.
         record: Its number among all records of the file, malformed ones included, from 1.
+        line_word: What a person calls `line`; of a workbook the row.
     """
 
     line: int
     reason: str
     text: str
     record: int = 0
+    line_word: str = "line"
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,8 @@ class Reading:
         Raises:
             ConversionError: The file is damaged farther down, or more of its records are malformed than may be.
         """
-        self._set_aside = _SetAside(self._refuse_too_many if self.options.malformed is not None else None)
+        judge = self._refuse_too_many if self.options.malformed is not None else None
+        self._set_aside = _SetAside(judge, "row" if self.format == "excel" else "line")
         rows, record, shown = 0, 1, 0
         for frame, lines in self._joined(self._pieces()):
             rows += frame.height
@@ -187,12 +193,18 @@ class Reading:
 
     def _open_typed(self, path: Path, container: Format) -> Callable[[], Iterator[tuple[pl.DataFrame, Lines]]]:
         if container == "excel":
-            frame, lines = sheet_of(path, self.name, self.options.sheet, self.options.header_row)
-            self.names = tuple(frame.columns)
-            return lambda: iter([(frame, lines)])
+            options = self.options
+            cells = read_sheet(path, self.name, options.sheet, options.header_row, null_texts=options.null_values)
+            self.names = tuple(cells.frame.columns)
+            return lambda: self._sheet(cells)
         rows = _READERS[container](path, self.name)
         self.names = tuple(rows.schema)
         return lambda: _numbered(rows.frames())
+
+    def _sheet(self, cells: SheetRows) -> Iterator[tuple[pl.DataFrame, Lines]]:
+        for row, reason, text in cells.refused():
+            self._set_aside.add(row, reason, text)
+        yield cells.frame, cells.lines
 
     def _open_text(self, path: Path, scratch: Path) -> Callable[[], Iterator[tuple[pl.DataFrame, Lines]]]:
         text = texts.open_text(
@@ -272,8 +284,10 @@ class Reading:
         first = self._set_aside.first
         raise ConversionError(
             self.name,
-            f"{count:,} of {rows + count:,} records are malformed, the first on line {first.line:,}: {first.reason}",
-            fix="send the file again, or let more of it pass with a larger share of malformed records",
+            f"{count:,} of {rows + count:,} records are malformed, "
+            f"the first on {first.line_word} {first.line:,}: {first.reason}",
+            fix="send the file again, or let more of it pass with a larger share of malformed records"
+            + ", or declare errors of cells that mean null, null_values=('#N/A',)" * (self.format == "excel"),
         )
 
 
@@ -306,14 +320,14 @@ def open_records(
 class _SetAside:
     """Malformed records, by their lines, until a batch takes them."""
 
-    def __init__(self, judge: Callable[[int], None] | None = None) -> None:
+    def __init__(self, judge: Callable[[int], None] | None = None, line_word: str = "line") -> None:
         self.count = self.rows = 0
         self.first = Malformed(0, "", "")
-        self._judge = judge
+        self._judge, self._line_word = judge, line_word
         self._records: list[Malformed] = []
 
     def add(self, line: int, reason: str, text: str) -> None:
-        record = Malformed(line, reason, text[:_SHOWN])
+        record = Malformed(line, reason, text[:_SHOWN], line_word=self._line_word)
         if not self.count or line < self.first.line:
             self.first = record
         self.count += 1

@@ -59,6 +59,24 @@ def test_sqlite_and_the_instance_tell_the_same_materialisations_and_verdicts(ins
     assert stored(instance).verdicts(CHECKS) == expected.verdicts(CHECKS)
 
 
+def test_a_run_that_planned_checks_and_did_not_come_so_far_leaves_the_verdicts(instance: dg.DagsterInstance) -> None:
+    before = InstanceHistory(instance).verdicts(CHECKS)
+
+    @dg.asset(key=["shop", "first"])
+    def first() -> None:
+        raise dg.Failure("the input is broken")
+
+    specs = [dg.AssetCheckSpec("present", asset=["shop", "sales"])]
+
+    @dg.multi_asset(specs=[dg.AssetSpec(["shop", "sales"], deps=[first])], check_specs=specs)
+    def sales() -> Iterator[dg.MaterializeResult]:
+        yield dg.MaterializeResult(["shop", "sales"])
+
+    assert not dg.materialize([first, sales], instance=instance, raise_on_error=False).success
+    assert InstanceHistory(instance).verdicts(CHECKS) == before
+    assert stored(instance).verdicts(CHECKS) == before
+
+
 def test_a_wiped_asset_was_never_materialised(instance: dg.DagsterInstance) -> None:
     instance.wipe_assets([dg.AssetKey(["shop", "tills"])])
     assert set(stored(instance).materialisations(NAMES)) == {"shop/sales"}

@@ -9,6 +9,7 @@ import openpyxl
 import pytest
 
 from platform_assets.ingest.replay import replay_tag
+from platform_assets.operations.envelopes import record_fix
 from platform_core.contracts import DataFrameModel, Dataset, Day, Field, Files, UtcTimestamp
 from platform_core.quality.conform import conform
 from platform_resources.readers import open_records
@@ -93,7 +94,8 @@ def test_what_could_not_be_read_is_told_with_its_value_by_the_check_until_it_is_
     assert "at: '2024-01-03T09:00:00' has no zone" in told
     assert "malformed: line 4: 2 fields" in told
     reasons = shop.store("shop/sales").envelopes().sort("position")["reason"].to_list()
-    assert reasons[0] == "line 3: broken: every value can be read as its type"
+    assert reasons[0].startswith("line 3: broken: price: '$7' is no number")
+    assert "at: '2024-01-03T09:00:00' has no zone" in reasons[0], "all columns are told, in what is stored too"
     shop.land("shop/sales-b.csv", HEADER + line(5))
     shop.catch_up()
     later = shop.checks("shop/sales")["types"].description
@@ -111,6 +113,23 @@ def test_a_row_of_a_workbook_is_named_as_the_workbook_names_it(tmp_path: Path) -
         words.catch_up()
         assert words.rows("words/terms")["term"].to_list() == ["a", "b"]
         assert words.store("words/terms").envelopes()["reason"].to_list() == ["row 9: broken: term is never null"]
+
+
+def test_a_row_with_an_error_cell_waits_with_the_cell_s_name_and_is_taken_in_once_it_is_mended(tmp_path: Path) -> None:
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    for row in (["term", "meaning"], ["a", "x"], ["b", "#REF!"], ["c", None]):
+        book.active.append(row)
+    book.active["B3"].data_type = "e"
+    book.save(content)
+    with world(tmp_path, "tests.worded") as words:
+        words.land("words/terms-a.xlsx", content.getvalue())
+        words.catch_up()
+        assert words.rows("words/terms").sort("term").select("term", "meaning").rows() == [("a", "x"), ("c", None)]
+        (envelope,) = words.store("words/terms").envelopes().to_dicts()
+        assert envelope["reason"] == "malformed: row 3: B3 (meaning) is the error #REF!"
+        record_fix(words.location, "words/terms", envelope["quarantine_id"], ["term=b", "meaning=y"])
+        assert words.materialise("words/terms", tags=replay_tag([envelope["quarantine_id"]])).success
+        assert sorted(words.rows("words/terms")["term"]) == ["a", "b", "c"]
 
 
 class Sites(DataFrameModel):

@@ -122,6 +122,7 @@ def test_a_red_month_stops_what_reads_that_month_and_no_other(tmp_path: Path) ->
         february = bank.materialise("bank/totals", partitions=["2024-02"])
         assert made(february) == set()
         assert "bank/takings: sum_of_month in 2024-02 (run" in reason(february, "bank__totals")
+        assert reason(february, "bank__totals").endswith("dg launch --assets bank/takings --partition 2024-02")
         key = dg.AssetKey(["bank", "totals"])
         red_checks = red_checks_of(bank.location)
         assert red_checks.passable(bank.instance, key, ["2024-01", "2024-02"]) == {"2024-01"}

@@ -36,6 +36,11 @@ def test_the_sample_runs_through_the_graph_and_its_bad_row_is_set_aside(project:
     assert lines["shop/revenue_by_customer"]["checks"] == {"passed": 3, "warned": 0, "failed": 0}
 
 
+def test_dagsters_own_command_finds_the_project(project: Path) -> None:
+    listing = run(project, str(Path(sys.executable).with_name("dg")), "list", "defs", "--json")
+    assert '"shop/orders"' in listing
+
+
 @pytest.mark.lane
 def test_its_own_tests_pass(project: Path) -> None:
     assert "1 passed" in run(project, "make", "test", f"PYTHON={sys.executable}")

@@ -267,3 +267,11 @@ def test_a_list_of_rules_says_what_python_says() -> None:
         ("sql", "expression", None),
     ]  # fmt: skip
     assert made[0].label == "price ≥ 0, in at least 0.95 of the rows"
+
+
+def test_a_label_says_the_bounds_that_there_are() -> None:
+    made = [mean("price", at_least=5), quantile("price", 0.95, at_most=20), deviation("price", at_least=1, at_most=2)]
+    assert [rule.label for rule in made] == [
+        "mean of price at least 5", "quantile 0.95 of price at most 20", "standard deviation of price between 1 and 2"
+    ]  # fmt: skip
+    assert measure("net_sum", pl.col("net").sum(), at_least=0).label == "net sum at least 0"

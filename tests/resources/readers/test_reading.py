@@ -6,7 +6,7 @@ import io
 import lzma
 import zipfile
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 
 import numpy as np
 import polars as pl
@@ -151,6 +151,29 @@ def workbook(*values: Sequence[object]) -> bytes:
         book.active.append(row)
     book.save(packed)
     return packed.getvalue()
+
+
+def sheet_with_errors() -> bytes:
+    packed, book = io.BytesIO(), Workbook()
+    for row in (("id", "n", "at"), (1, 2, time(9, 30)), (2, "#N/A", time(0)), (3, "#DIV/0!", None)):
+        book.active.append(row)
+    for cell in ("B3", "B4"):
+        book.active[cell].data_type = "e"
+    book.save(packed)
+    return packed.getvalue()
+
+
+def test_a_row_with_an_error_cell_is_malformed_by_the_cells_name_and_a_time_of_day_is_one() -> None:
+    content = sheet_with_errors()
+    assert rows("a.xlsx", content) == [(1.0, 2.0, time(9, 30))]
+    row = '{"id": "2", "n": "#N/A", "at": "00:00:00"}'
+    assert malformed("a.xlsx", content)[0] == (3, "B3 (n) is the error #N/A", row)
+    for nulls in (("#N/A",), {"n": ("#N/A",)}):
+        assert rows("a.xlsx", content, null_values=nulls)[1:] == [(2.0, None, time(0))]
+        assert [line for line, _, _ in malformed("a.xlsx", content, null_values=nulls)] == [4]
+    with pytest.raises(ConversionError, match="the first on row 3") as refusal:
+        batches("a.xlsx", content, malformed=0.01)
+    assert "null_values" in str(refusal.value)
 
 
 def test_a_column_of_a_sheet_has_the_type_of_all_its_cells_and_not_of_the_first_thousand() -> None:
