@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -36,6 +37,7 @@ from platform_core.interchange.odcs import (
     merged,
     plain_document,
     to_odcs,
+    updated,
 )
 from platform_core.interchange.python_code import dataset_code
 from platform_core.interchange.values import NotPortable, plain, real
@@ -118,6 +120,47 @@ def contracts(draw: st.DrawFn) -> Dataset:
 def test_any_contract_comes_back(dataset: Dataset) -> None:
     assume(len({rule.id for rule in rules_of(dataset)}) == len(rules_of(dataset)))
     assert list(rules_of(round_trip(dataset))) == list(rules_of(dataset))
+
+
+def planted(value: Any, draw: st.DrawFn) -> Any:
+    """The document with keys and values of somebody else's in some of its mappings; what is ours alone stays."""
+    if isinstance(value, list):
+        return [planted(item, draw) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {
+        key: item if key in ("customProperties", "implementation") else planted(item, draw)
+        for key, item in value.items()
+    }
+    others = draw(st.dictionaries(st.sampled_from(["x-acme", "rating", "über uns", "a.b"]), OTHERS, max_size=2))
+    return {**others, **kept} if draw(st.booleans()) else {**kept, **others}
+
+
+OTHERS = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text("abÄ'\"#:-{}[] 0", max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text("xyz", min_size=1, max_size=2), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(contracts(), st.data())
+def test_keys_that_nobody_knows_stay_where_they_are(
+    tmp_path_factory: Any, dataset: Dataset, data: st.DataObject
+) -> None:
+    assume(len({rule.id for rule in rules_of(dataset)}) == len(rules_of(dataset)))
+    path = tmp_path_factory.mktemp("odcs") / "contract.yaml"
+    path.write_text(document_text(planted(plain_document(to_odcs(dataset)), data.draw)))
+    document = read_document(path)
+    text = document_text(document)
+    back = from_odcs(document).dataset
+    assert document_text(updated(document, back)) == text
+    newer = document_text(updated(document, replace(back, version="9.8.7"))).splitlines()
+    assert [line for line in newer if line not in text.splitlines()] == ["version: 9.8.7"]
+    assert len(newer) == len(text.splitlines())
+    assert list(rules_of(back)) == list(rules_of(dataset))
 
 
 def properties(dataset: Dataset) -> Iterator[dict[str, Any]]:
