@@ -145,7 +145,7 @@ OTHERS = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(contracts(), st.data())
 def test_keys_that_nobody_knows_stay_where_they_are(
     tmp_path_factory: Any, dataset: Dataset, data: st.DataObject
