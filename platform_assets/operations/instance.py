@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from platform_resources.errors import SettingsError
 from platform_resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ def dagster_home(settings: Settings) -> Path:
 
 
 def open_instance(settings: Settings) -> "dg.DagsterInstance":
-    """Open the instance whose history the UI shows; the caller closes it."""
+    """Open the instance whose history the UI shows; the caller closes it.
+
+    Raises:
+        SettingsError: The `dagster.yaml` of the instance names a module, or a database's driver, that is not installed.
+    """
     from dagster import DagsterInstance  # noqa: PLC0415 - most commands need no instance
 
     home = dagster_home(settings)
@@ -37,7 +42,14 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     if not os.environ.get("DAGSTER_HOME"):
         _copy_configuration(home)
         os.environ["DAGSTER_HOME"] = str(home)
-    return DagsterInstance.get()
+    try:
+        return DagsterInstance.get()
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            str(home / "dagster.yaml"), f"what it names needs the Python module {error.name!r}, which is not installed",
+            fix="for a history in PostgreSQL, pip install 'dagster-asset-platform[postgres]', and begin its"
+            " `postgres_url` with postgresql+psycopg2://",
+        ) from error  # fmt: skip
 
 
 def _copy_configuration(home: Path) -> None:
