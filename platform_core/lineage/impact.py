@@ -20,7 +20,7 @@ class Impact:
         column: The column; None where the whole dataset changes.
         severity: `high` where a mart, a promise or an export is reached, or five datasets or more; `medium` for two or
             more.
-        datasets: What is reached, with how many steps away it is.
+        datasets: What is reached, exports included, with how many steps away it is.
         columns: Columns reached, by dataset; empty where the dataset as a whole was asked for.
         owners: How many of the datasets each owner has.
         marts: Those that people read as they are.
@@ -39,6 +39,12 @@ class Impact:
     exports: Sequence[str]
     promises: Mapping[str, Sequence[str]]
     unknown: Mapping[str, str]
+
+    def words(self) -> str:
+        """Say how much lies below: `8 datasets and 1 export`."""
+        number, exports = len(self.datasets) - len(self.exports), len(self.exports)
+        datasets = "1 dataset" if number == 1 else f"{number} datasets"
+        return f"{datasets} and {exports} export{'s' if exports > 1 else ''}" if exports else datasets
 
 
 def impact_of(lineage: Lineage, name: str, column: str | None = None, *, depth: int | None = None) -> Impact:

@@ -89,8 +89,7 @@ def _impact_lines(impact: Impact) -> Iterator[str]:
     of = impact.name if impact.column is None else f"{impact.name}.{impact.column}"
     yield f"## Impact of {_cell(of)}: {impact.severity}"
     yield ""
-    ends = f"{len(impact.marts)} marts, {len(impact.exports)} exports"
-    yield f"{len(impact.datasets)} datasets below, of {len(impact.owners)} owners; {ends}."
+    yield f"{impact.words()} below, of {len(impact.owners)} owners; {len(impact.marts)} marts."
     yield ""
     if impact.datasets:
         yield "| dataset | steps | columns | promised |"

@@ -59,7 +59,7 @@ def impact(context: typer.Context, name: Name, depth: Depth = None, as_: As = "t
             owner = graph.nodes[touched_name].owner if touched_name in graph.nodes else ""
             rows.add_row(touched_name, str(distance), columns, owner, ", ".join(touched.promises.get(touched_name, ())))
         console = screen()
-        console.print(f"{name}: {touched.severity} impact, {len(touched.datasets)} datasets below")
+        console.print(f"{name}: {touched.severity} impact, {touched.words()} below")
         console.print(rows)
     else:
         _write(context.obj, graph.part([dataset, *touched.datasets]), as_, focus=dataset)
