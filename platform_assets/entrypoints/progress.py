@@ -34,8 +34,9 @@ def catch_up(location: CodeLocation, instance: dg.DagsterInstance, console: Cons
     awaited = awaited_runs(location, instance)
     steps = _follow(console, awaited, location.defs, instance, Steps())
     unreachable: list[str] = []
-    runs = stale_runs(location, instance, tell=unreachable.append)
-    for message in unreachable:
+    notes: list[str] = []
+    runs = stale_runs(location, instance, tell=unreachable.append, note=notes.append)
+    for message in [*unreachable, *notes]:
         console.print(f"[yellow]{message}[/]", soft_wrap=True)
     _follow(console, runs, location.defs, instance, steps)
     states = overview(location, InstanceHistory(instance))

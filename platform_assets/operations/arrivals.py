@@ -83,11 +83,19 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A new content of a unit, and the partitions that it, or its earlier version, touches."""
+    """A new content of a unit, and the partitions that it, or its earlier version, touches.
+
+    Attributes:
+        dataset: Which takes it in.
+        unit: What came.
+        partitions: Those that it touches.
+        also: Other datasets that take in the same unit, because their patterns match its name as well.
+    """
 
     dataset: Dataset
     unit: Unit
     partitions: tuple[str, ...]
+    also: tuple[str, ...] = ()
 
 
 def look(
@@ -235,7 +243,9 @@ class Visit:
             )
             self._remember(watched.table, identified)
             if identified.ingest_id not in contents:
-                yield Arrival(watched.dataset, identified, watched.reach.touched(identified, watched.source))
+                others = {other.dataset.name for other in known.covering[unit.source]} - {watched.dataset.name}
+                touched = watched.reach.touched(identified, watched.source)
+                yield Arrival(watched.dataset, identified, touched, tuple(sorted(others)))
 
     def _remember(self, table: str, unit: Unit) -> None:
         """Note that this version was asked for; the latest one goes to the end."""
@@ -322,6 +332,17 @@ class Reach:
         except UnreadableUnit:
             pass  # what the batches before said stands; the run says what is wrong
         return keys
+
+
+def shared_units(arrivals: Iterable[Arrival]) -> list[str]:
+    """Say of each unit that several datasets take in which they are: patterns that overlap are seldom meant."""
+    shared = [arrival for arrival in arrivals if arrival.also]
+    takers = {arrival.unit.source: sorted({arrival.dataset.name, *arrival.also}) for arrival in shared}
+    return [
+        f"{source}: is taken in by {' and by '.join(names)}, for the pattern of each matches its name. "
+        "Fix: narrow one of the patterns, unless all of them are to have it."
+        for source, names in takers.items()
+    ]
 
 
 def placed(arrivals: Sequence[Arrival], reach: Mapping[str, Reach]) -> list[Arrival]:

@@ -17,7 +17,7 @@ from platform_assets.factory.red_checks import RedChecks, blame
 from platform_assets.ingest.inputs import adapter_for, cursor_of
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import OPERATION, CodeLocation
-from platform_assets.operations.arrivals import SETTLED, Arrival, Cursor, Limits, look
+from platform_assets.operations.arrivals import SETTLED, Arrival, Cursor, Limits, look, shared_units
 from platform_assets.operations.awaited_rows import begun_rows
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import run_config
@@ -39,7 +39,11 @@ class CatchUpRun:
 
 
 def stale_runs(
-    location: CodeLocation, instance: dg.DagsterInstance, *, tell: Callable[[str], None] = lambda _: None
+    location: CodeLocation,
+    instance: dg.DagsterInstance,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> list[CatchUpRun]:
     """Plan the runs that bring every stale asset up to date, inputs first; none if nothing is stale.
 
@@ -47,9 +51,11 @@ def stale_runs(
     materialised, or when an input is stale or was materialised after it; of a partitioned one, by partition. One
     without partitions is also stale while a blocking check of it is red. While an input was never made it has to wait,
     and while a blocking check of an input is red that is not made again. A source that cannot be reached is told of,
-    and keeps nothing else waiting.
+    and keeps nothing else waiting. A file that several datasets take in is noted.
     """
     arrivals = _arrivals(location)
+    for shared in shared_units(arrivals):
+        note(shared)
     for arrival in arrivals:
         grow(instance, arrival.dataset.partitions, arrival.partitions)
     with dg.partition_loading_context(dynamic_partitions_store=instance):

@@ -10,10 +10,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from platform_assets.location import CodeLocation
+from platform_assets.operations import dagster_dev
 
 _PATIENCE_SECONDS = 30
 _LOOK_SECONDS = 0.5
@@ -78,8 +78,7 @@ def run_beside(main: Sequence[str], companions: Sequence[Companion], tell: Calla
 
 def ui_command(*, host: str, port: int) -> list[str]:
     """Return the command of the Dagster UI with its daemon."""
-    programs = Path(sys.executable).parent
-    return [str(programs / "dagster"), "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port)]
+    return [sys.executable, "-m", dagster_dev.__name__, "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port)]
 
 
 def companions_of(location: CodeLocation, tell: Callable[[str], None]) -> list[Companion]:

@@ -13,7 +13,7 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.partitioning import growing, partitions_definition, run_keys, span_tags
-from platform_assets.operations.arrivals import Arrival, Cursor, look
+from platform_assets.operations.arrivals import Arrival, Cursor, look, shared_units
 from platform_core.contracts import Catalog, Partitions
 from platform_resources.settings import Settings
 from platform_resources.sources import Landing
@@ -50,6 +50,8 @@ def landing_sensor(catalog: Catalog, domain: str) -> dg.SensorDefinition:
         if not arrivals:
             context.update_cursor(after.write())
             return dg.SkipReason(f"nothing new in {domain}/")
+        for shared in shared_units(arrivals):
+            context.log.warning(shared)
         after = replace(after, turn=after.turn + 1)
         graph = context.repository_def.asset_graph if context.repository_def else None
         return dg.SensorResult(

@@ -108,9 +108,14 @@ def _judge_names(names: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
         alike = "".join(f" {raw_name!r} differs from {name!r} in case, blanks or underscores alone."
                         for name, raw_name in likely.items())  # fmt: skip
         alike += " Files(headers='loose') takes such names." if likely else ""
+        named = [column for column in dataset.columns if column.name in missing and column.terms.source_name]
+        alike += "".join(
+            f" {column.name} is looked for by its source_name, {column.terms.source_name!r}." for column in named
+        )
         raise ShapeError(
             dataset.name, missing, f"missing; the input has {_told_names(names, declared)}.{alike}",
             "let names differ so with Files(headers='loose'), or name it with Field(source_name=...)." if likely else
+            "let source_name be the column's name in the input." if named else
             "add the columns to the input, or declare a new version of the contract without them.",
         )  # fmt: skip
     nameless = [name for name in extra if NAMELESS.fullmatch(name)]

@@ -11,7 +11,7 @@ import pytest
 
 from platform_assets.composition import build_location
 from platform_assets.location import CodeLocation
-from platform_assets.operations.development import Companion, companions_of, run_beside
+from platform_assets.operations.development import Companion, companions_of, run_beside, ui_command
 from platform_resources.settings import Settings
 
 _WORK = (
@@ -79,3 +79,11 @@ def test_a_catalog_whose_port_is_taken_is_told_and_the_worker_starts_all_the_sam
 def test_a_catalog_that_another_machine_serves_is_not_started_here(location: CodeLocation) -> None:
     location = replace(location, settings=replace(location.settings, catalog_url="https://catalog.example.com"))
     assert [each.name for each in companions_of(location, print)] == ["the stream worker"]
+
+
+def test_the_ui_s_command_is_dagsters_own() -> None:
+    command = ui_command(host="127.0.0.1", port=3000)
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage:")
+    assert "--code-server-log-level" in done.stdout
+    assert not done.stderr

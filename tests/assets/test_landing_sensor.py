@@ -11,7 +11,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from platform_assets.operations.arrivals import SETTLED, Cursor, Limits, look
+from platform_assets.operations.arrivals import SETTLED, Cursor, Limits, look, shared_units
+from platform_core.contracts import Files
 from tests.world import World, sales
 
 A = sales((1, "apple", 1.0), (2, "pear", 2.0))
@@ -240,3 +241,16 @@ def change_something(folder: Path, rng: random.Random) -> None:
         os.utime(path)
     elif path.exists():
         path.unlink() if change == "delete" else path.rename(folder / f"ledger-{rng.randint(0, 5)}.csv")
+
+
+def test_a_file_that_two_patterns_match_is_told_with_both_datasets(shop: World) -> None:
+    sold = shop.dataset("shop/sales")
+    other = replace(sold, name="shop/everything", source=Files("*.parquet"))
+    shop.land("shop/sales-a.parquet", A)
+    now = datetime.now(UTC)
+    arrivals, _ = look(shop.location.lake, shop.location.landing.settings, [sold, other], Cursor.read(None, now),
+                       now + SETTLED)  # fmt: skip
+    (told,) = shared_units(arrivals)
+    assert told.startswith("shop/sales-a.parquet: is taken in by shop/everything and by shop/sales, for the pattern")
+    assert shared_units(look(shop.location.lake, shop.location.landing.settings, [sold], Cursor.read(None, now),
+                             now + SETTLED)[0]) == []  # fmt: skip

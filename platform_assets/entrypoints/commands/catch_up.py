@@ -10,6 +10,7 @@ commands = typer.Typer()
 @commands.command("catch-up")
 def catch_up(context: typer.Context) -> None:
     """Take in what landed and makes what is stale, in this process; then shows what there is."""
+    typer.echo("Looking for what is new …", err=True)  # before the imports, which take seconds
     from platform_assets.entrypoints.locations import open_location
     from platform_assets.entrypoints.progress import catch_up as catch_up_
     from platform_assets.entrypoints.progress import progress_console

@@ -97,6 +97,14 @@ def test_a_nullable_column_that_older_files_lack_is_null() -> None:
         conform(pl.DataFrame({"amount": ["1"]}), orders())
 
 
+def test_a_source_name_that_the_input_has_not_is_told_beside_the_names_that_it_has() -> None:
+    orders = Dataset("x/orders", Orders, owner="team:x", version="1.0.0", source=Files("*"))
+    with pytest.raises(ShapeError, match="customer_id is looked for by its source_name, 'Customer ID'") as refusal:
+        conform(pl.DataFrame({"Customer No": ["c"], "amount": ["1"]}), orders)
+    assert "the input has Customer No, amount" in str(refusal.value)
+    assert "let source_name be the column's name in the input." in str(refusal.value)
+
+
 def test_a_column_under_another_name_is_not_taken_for_a_missing_one() -> None:
     with pytest.raises(ShapeError, match=r"'Amount ' differs from 'amount' in case.*loose"):
         conform(pl.DataFrame({"Customer ID": ["c"], "Amount ": ["1"]}), orders())

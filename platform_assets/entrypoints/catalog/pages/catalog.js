@@ -27,8 +27,11 @@ function table(columns, rows, { caption = null } = {}) {
     h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, place) => h("td", { class: columns[place][1] ? "number" : null }, cell)))))));
 }
 
-const words = { green: "fine", red: "red", unknown: "never made" };
-const state = (entry) => h("span", { class: "line" }, h("i", { class: `dot ${entry.state}` }), words[entry.state] || entry.state);
+const words = { green: "fine", red: "red", unknown: "never made", warned: "rows set aside" };
+const state = (entry) => {
+  const shown = entry.state === "green" && entry.quarantine_open ? "warned" : entry.state;
+  return h("span", { class: "line" }, h("i", { class: `dot ${shown}` }), words[shown] || shown);
+};
 const tags = (names, kind) => names.map((name) => h("a", { class: "tag", href: `#/search?${kind}=${encodeURIComponent(name)}` }, name));
 const to = (name) => h("a", { href: link(name) }, name);
 const owned = (owner) => (owner ? h("a", { href: `#/search?owner=${encodeURIComponent(owner)}` }, owner) : h("span", { class: "muted" }, "nobody"));
@@ -216,13 +219,16 @@ async function route() {
     if (each.getAttribute("href") === `#/${page}`) each.setAttribute("aria-current", "page"); else each.removeAttribute("aria-current");
   });
   main.className = "";
+  const waiting = setTimeout(() => { if (turn === latest) main.replaceChildren(h("p", { class: "muted", role: "status" }, "Loading …")); }, 150);
   try {
     const build = Object.hasOwn(pages, page) ? pages[page] : () => { throw new Error("There is no such page."); };
     const [title, ...content] = await build(parts, query);
+    clearTimeout(waiting);
     if (turn !== latest) return;
     document.title = `${title} · Catalog`;
     main.replaceChildren(...content.filter(Boolean));
   } catch (error) {
+    clearTimeout(waiting);
     if (turn !== latest) return;
     main.replaceChildren(h("p", { class: "error", role: "alert" }, error.message), ...(error.token ? [tokenForm(route)] : []));
   }
