@@ -14,7 +14,7 @@ from platform_core.contracts import Dataset
 from platform_core.contracts.sources import Source
 from platform_core.errors import ShapeError
 from platform_core.quality.conform import conform_column
-from platform_core.quality.envelope import as_text, payloads
+from platform_core.quality.envelope import MALFORMED, as_text, payloads
 from platform_core.quality.source_texts import stray_values, with_contract_names
 from platform_resources.settings import Settings
 from platform_resources.sources import (
@@ -223,12 +223,25 @@ def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit],
             raw = store.with_fixes(unfixed, unit.source, unit.ingest_id)
         is_fixed = raw is not unfixed
         malformed = {record.record: record for batch in batches for record in batch.malformed}
+        malformed |= _unmended(store, ids) if ids else {}
         raw, malformed = with_stray_rows(raw, malformed, store.dataset)
         where = place_names(batches)
         yield Input(
             unit.source, unit.ingest_id, unit.stamp, raw, "", tuple(ids), unit.position, where, malformed,
             tally=_tally_of(adapter, unit), is_fixed=is_fixed, schema_changes=_schema_changes(adapter, unit),
         )  # fmt: skip
+
+
+def _unmended(store: QuarantineStore, ids: Sequence[str]) -> dict[int, Malformed]:
+    """Return those of the envelopes that hold a record which is none, and that nobody mended, by their place."""
+    is_unmended = pl.col("reason").str.starts_with(MALFORMED) & pl.col("fix").is_null()
+    unmended = store.envelopes(ids=ids).filter(is_unmended)
+    reasons = dict(unmended.select("quarantine_id", pl.col("reason").str.strip_prefix(MALFORMED)).iter_rows())
+    return {
+        place: Malformed(0, reasons[quarantine_id], "", place)
+        for place, quarantine_id in enumerate(ids, start=1)
+        if quarantine_id in reasons
+    }
 
 
 def _small_batches(adapter: SourceAdapter, unit: Unit, large_bytes: float) -> list[Batch] | None:

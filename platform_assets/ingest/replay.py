@@ -12,6 +12,7 @@ from platform_assets.ingest.quarantine import QuarantineStore, homes
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import INGEST, SOURCE, table_spec
 from platform_core.contracts.sources import Replayed
+from platform_core.quality.envelope import PLACE
 
 REPLAY_TAG = "platform/replay"
 """A run with this tag takes its rows from the quarantine: `all`, or a JSON list of quarantine ids."""
@@ -32,12 +33,15 @@ def close_replayed(store: QuarantineStore, inputs: Sequence[Input], refused: pl.
     places = _places(inputs)
     again = refused.drop("quarantine_id").join(places, on=["source", "ingest_id", "position"])
     verdicts = again.select("quarantine_id", *(pl.col(name).alias(f"_{name}") for name in _VERDICT))
+    known = pl.concat_str(pl.col("reason").str.extract(PLACE), pl.lit(": "))
+    place = pl.when(pl.col("_reason").str.contains(PLACE)).then(pl.lit("")).otherwise(known.fill_null(""))
     judged = (
         store.envelopes(ids=places["quarantine_id"].to_list())
         .join(verdicts, on="quarantine_id", how="left", maintain_order="left")
         .with_columns(
             pl.when(pl.col("_run_id").is_null()).then(pl.lit("replayed")).otherwise("decision").alias("decision"),
-            *(pl.coalesce(f"_{name}", name).alias(name) for name in _VERDICT),
+            *(pl.coalesce(f"_{name}", name).alias(name) for name in _VERDICT if name != "reason"),
+            pl.coalesce(place + pl.col("_reason"), "reason").alias("reason"),
         )
         .drop(f"_{name}" for name in _VERDICT)
     )

@@ -20,14 +20,12 @@ from platform_assets.operations.errors import RequestError, UnknownName
 from platform_core.contracts import Dataset, rules_of
 from platform_core.privacy.masking import masked_record
 from platform_core.quality import conform, judge, payloads
-from platform_core.quality.envelope import MALFORMED
+from platform_core.quality.envelope import PLACE
 from platform_core.quality.source_texts import spelling_of
 from platform_core.quality.unreadable import unreadable_values, why_unreadable
 from platform_core.rules import Types
 
 Payload = Mapping[str, str | None]
-
-_PLACE = re.compile(f"(?:{MALFORMED})?((?:line|row|offset) [0-9,]+): ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,12 +144,18 @@ def _envelope(dataset: str, row: Mapping[str, Any]) -> Envelope:
         rules=tuple(row["rules"]),
         source=row["source"],
         position=row["position"],
-        place=found[1] if (found := _PLACE.match(row["reason"])) else "",
+        place=place_of(row["reason"]),
         partition=row["partition"],
         decision=row["decision"],
         fixed=row["fix"] is not None,
         quarantined_at=row["quarantined_at"],
     )
+
+
+def place_of(reason: str) -> str:
+    """Return the place that a reason begins with, `line 4`; empty where it names none."""
+    place = re.match(PLACE, reason)
+    return place[1] if place else ""
 
 
 def read_envelope(location: CodeLocation, dataset: str, quarantine_id: str, *, unmask: bool) -> OpenedEnvelope:

@@ -25,7 +25,7 @@ from platform_assets.operations.backfills import (
     run_in_process,
     submit_backfill,
 )
-from platform_assets.operations.envelopes import quarantine_of, refuse_derived_dataset, select_envelopes
+from platform_assets.operations.envelopes import place_of, quarantine_of, refuse_derived_dataset, select_envelopes
 from platform_assets.operations.errors import RequestError
 from platform_assets.operations.instance import open_instance
 from platform_assets.operations.landing import run_config
@@ -42,6 +42,7 @@ class Outcome:
     """What became of one envelope.
 
     Attributes:
+        place: What a person calls the position, `line 4`; empty where it has no such name.
         outcome: `merged`, `refused` again, `missing` (its file is not in the landing folder any more), `waiting` for
             a backfill, or what it already was: `replayed` or `discarded`.
         rules: Those that still refuse it.
@@ -50,6 +51,7 @@ class Outcome:
     id: str
     source: str
     position: int | None
+    place: str
     outcome: str
     rules: tuple[str, ...]
     reason: str
@@ -205,6 +207,7 @@ def _outcome(
         id=before["quarantine_id"],
         source=before["source"],
         position=before["position"],
+        place=place_of(before["reason"]),
         outcome=outcome,
         rules=tuple(now["rules"]) if refused and now else (),
         reason=now["reason"] if refused and now else "",

@@ -16,6 +16,9 @@ RECORD = "_record"
 MALFORMED = "malformed: "
 """Begins the reason of an envelope that holds a record which is none."""
 
+PLACE = f"^(?:{MALFORMED})?((?:line|row|offset) [0-9,]+): "
+"""Finds at the beginning of a reason the place that a person looks for: `line 4`."""
+
 Decision = Literal["open", "replayed", "discarded"]
 
 ENVELOPE: dict[str, pl.DataType | type[pl.DataType]] = {

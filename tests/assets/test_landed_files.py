@@ -54,6 +54,14 @@ def test_a_malformed_record_that_a_person_mends_is_taken_in_once(shop: World) ->
     assert shop.rows("shop/sales")["sale"].to_list() == [1, 2, 3]
 
 
+def test_rows_that_a_replay_refuses_again_keep_their_places_and_a_malformed_one_its_reason(shop: World) -> None:
+    shop.land("shop/sales-a.csv", HEADER + line(1) + b"2,pear,$7,,2024-01-05T00:00:00Z\n" + b"3,pear\n")
+    shop.catch_up()
+    before = shop.store("shop/sales").envelopes().sort("position")["reason"].to_list()
+    assert shop.materialise("shop/sales", partitions=["2024-01"], tags=replay_tag(None)).success
+    assert shop.store("shop/sales").envelopes().sort("position")["reason"].to_list() == before
+
+
 def test_one_object_with_a_key_too_many_is_set_aside_and_many_refuse_the_file(shop: World) -> None:
     row = {"sale": 1, "sku": "apple", "price": 1.5, "buyer": "ada@example.com", "at": "2024-01-03T00:00:00Z"}
     rows = [row | {"sale": sale} for sale in range(1, 5)]

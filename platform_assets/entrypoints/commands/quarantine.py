@@ -280,7 +280,9 @@ def _because(outcome: Outcome) -> str:
 
 def _outcome_place(dataset: str, outcome: Outcome) -> str:
     name = plain(outcome.source.removeprefix(f"{dataset.partition('/')[0]}/"))
-    return f"{name}, whole file" if outcome.position is None else f"{name}:{outcome.position}"
+    if outcome.position is None:
+        return f"{name}, whole file"
+    return f"{name}, {outcome.place}" if outcome.place else f"{name}:{outcome.position}"
 
 
 def _by(replay: Replay) -> str:
