@@ -283,9 +283,7 @@ def _compiled_anew(location: CodeLocation, models: Sequence[Model]) -> dict[str,
     if staged is None:
         return None
     tests = [test for model in models for check in model.checks for test in check.tests]
-    selectors = " ".join([*(model.selector for model in models), *tests])
-    staged.invoke(["compile", "--full-refresh", "--indirect-selection", "empty", "--select", selectors]).or_raise()
-    return staged.manifest()
+    return staged.compile([*(model.selector for model in models), *tests])
 
 
 def _is_model(dataset: Dataset) -> bool:

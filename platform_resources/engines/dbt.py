@@ -183,6 +183,19 @@ class StagedProject:
         draft.write_text(json.dumps(manifest))
         draft.rename(self.manifest_path)
 
+    def compile(self, selectors: Sequence[str]) -> dict[str, Any]:
+        """Return a manifest with the SQL of the selected nodes, as for tables that are not there yet.
+
+        The SQL of a run names the partitions of that run.
+
+        Raises:
+            DbtError: dbt cannot compile the project.
+        """
+        arguments = ["compile", "--full-refresh", "--indirect-selection", "empty", "--select", " ".join(selectors)]
+        self.invoke(arguments).or_raise()
+        compiled: dict[str, Any] = json.loads((self.folder / "target" / "manifest.json").read_bytes())
+        return compiled
+
     @contextmanager
     def sole_writer(self) -> Iterator[None]:
         """Hold DuckDB's file: runs that write it, and read what they wrote, wait for one another.

@@ -23,7 +23,7 @@ _INGESTED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """A model: its name as an asset, the relation that it becomes, its query, its file, and the models it reads."""
+    """A model: its name as an asset, the relation that it becomes, its query, its file, and what it reads."""
 
     name: str
     unique_id: str
@@ -31,15 +31,17 @@ class CompiledModel:
     sql: str
     file: str
     above: tuple[str, ...]
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class CompiledTest:
-    """A test: its name, the asset it belongs to, the query of what fails, and the models that it reads."""
+    """A test: its name, the query of what fails, and the models and sources that it reads."""
 
     name: str
     sql: str
     above: tuple[str, ...]
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -58,30 +60,29 @@ class CompiledProject:
         """Read the manifest; what it has no compiled SQL of is left out."""
         self.models: dict[str, CompiledModel] = {}
         nodes = manifest["nodes"]
+        names = {unique_id: f"{source['source_name']}/{source['name']}"
+                 for unique_id, source in manifest["sources"].items()}  # fmt: skip
         for unique_id, node in nodes.items():
             if node["resource_type"] == "model" and node["language"] == "sql" and node.get("compiled_code"):
-                above = tuple(parent for parent in node["depends_on"]["nodes"] if parent.startswith("model."))
                 self.models[unique_id] = CompiledModel(
                     _asset_name(node),
                     unique_id,
                     node["relation_name"],
                     node["compiled_code"],
                     node["original_file_path"],
-                    above,
+                    *_read_by(node, names),
                 )
         self.tests = [
             CompiledTest(
                 node["name"],
                 f"select {node['config']['fail_calc']} from (\n{node['compiled_code']}\n)",  # noqa: S608 - dbt's own
-                tuple(parent for parent in node["depends_on"]["nodes"] if parent.startswith("model.")),
+                *_read_by(node, names),
             )
             for node in nodes.values()
             if node["resource_type"] == "test" and node.get("compiled_code")
         ]
-        self.sources = {
-            f"{source['source_name']}/{source['name']}": source["relation_name"]
-            for source in manifest["sources"].values()
-        }
+        self.sources = {names[unique_id]: source["relation_name"]
+                        for unique_id, source in manifest["sources"].items()}  # fmt: skip
 
     def in_order(self, names: Iterable[str] | None = None) -> list[CompiledModel]:
         """List the models, or those of the given ids, each after those that it reads."""
@@ -139,7 +140,7 @@ class ModelTrial:
                 self._connection.execute(f"create or replace table {relation} as select * from rows_of_a_source")  # noqa: S608
                 self._connection.unregister("rows_of_a_source")
         self._buildable = self._build_all()
-        self._tests = [test for test in self.project.tests if self._can_be_asked(test)]
+        self._tests = [test for test in self.project.tests if self._is_there(test, self._buildable)]
         self.calm = self._verdicts(list(self._buildable), "")
 
     def run(self, unique_id: str, sql: str) -> ModelVerdicts:
@@ -168,11 +169,8 @@ class ModelTrial:
     def _build_all(self) -> dict[str, CompiledModel]:
         built: dict[str, CompiledModel] = {}
         for model in self.project.in_order():
-            if all(parent in built for parent in model.above):
-                try:
-                    self._create(model, model.sql)
-                except self._error:
-                    continue  # a source of it is not among the tables
+            if self._is_there(model, built):
+                self._create(model, model.sql)
                 built[model.unique_id] = model
         return built
 
@@ -190,23 +188,22 @@ class ModelTrial:
         for test in self._tests:
             if set(test.above) & set(names):
                 try:
-                    failing_row = self._connection.execute(test.sql).fetchone()
+                    fails = self._answers(test)
                 except self._error:  # a column of another type, for example; dbt, too, counts that as a failure
                     red.append(test.name)
                     break  # what follows in the transaction fails as well
-                if failing_row is not None and failing_row[0]:
+                if fails:
                     red.append(test.name)
         return ModelVerdicts(rows, tuple(red), error)
 
-    def _can_be_asked(self, test: CompiledTest) -> bool:
-        """Ask whether a test runs on the rows without any change; one that reads what is not there does not."""
-        if not set(test.above) <= self._buildable.keys():
-            return False
-        try:
-            self._connection.execute(test.sql)
-        except self._error:
-            return False
-        return True
+    def _is_there(self, reader: CompiledModel | CompiledTest, built: Mapping[str, CompiledModel]) -> bool:
+        """Tell whether all that a model or test reads is there; what it raises then is an error, and no reason."""
+        return set(reader.above) <= built.keys() and set(reader.sources) <= self.tables.keys()
+
+    def _answers(self, test: CompiledTest) -> bool:
+        """Ask a test whether it fails; all of its answer is fetched, so that the connection is free again."""
+        answer = self._connection.execute(test.sql).fetchall()
+        return bool(answer and answer[0][0])
 
     @contextmanager
     def _rolled_back(self) -> Iterator[None]:
@@ -215,6 +212,13 @@ class ModelTrial:
             yield
         finally:
             self._connection.execute("rollback")
+
+
+def _read_by(node: Mapping[str, Any], sources: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids of the models that a node reads, and the names of the sources."""
+    parents = node["depends_on"]["nodes"]
+    models = tuple(parent for parent in parents if parent.startswith("model."))
+    return models, tuple(sources[parent] for parent in parents if parent in sources)
 
 
 def _asset_name(node: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ from platform_assets.composition import definitions_of
 from platform_assets.entrypoints.cli import main
 from platform_assets.location import CodeLocation
 from platform_assets.operations.edges import judge_edges
-from platform_assets.operations.pipeline_test import run_pipeline_test, throw_away_folder
+from platform_assets.operations.mutation.expected_rows import ExpectedRows
+from platform_assets.operations.pipeline_test import open_mutation_trial, run_pipeline_test, throw_away_folder
 from platform_core.contracts import DataFrameModel, Dataset, Delta, Field, Files, catalog_of
 from platform_resources.scratch import WRITING, scratch_folder
 from platform_resources.settings import Settings
@@ -188,6 +189,9 @@ def test_a_model_of_dbt_and_an_asset_by_hand_run_on_generated_rows(tmp_path, mon
     rows = {step.name: step.rows for step in report.steps}
     assert rows["bikes/board"] == rows["bikes/long_trips"] < rows["bikes/trips"] == 40
     assert next(step.passed for step in report.steps if step.name == "bikes/long_trips") >= 1
+    trial = open_mutation_trial(location, report, rows=40, seed=1, expected=ExpectedRows(tmp_path / "expected"))
+    changes = {mutant.after for mutant in trial.mutants({"bikes/counted", "bikes/long_trips"})}
+    assert {"minutes >= 10", "COUNT(*) + 1"} <= changes, "models are changed, by the SQL that dbt compiled"
     assert {(edge.source, edge.target) for edge in report.edges} == {
         ("bikes/trips", "bikes/long_trips"), ("bikes/long_trips", "bikes/board"),
         ("bikes/long_trips", "bikes/counted"),
