@@ -48,7 +48,7 @@ Body = Iterator[dg.AssetCheckResult | dg.Output[None] | dg.AssetMaterialization]
 
 def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
     """Yield the asset that fills the dataset from its source."""
-    above = dict.fromkeys(rule.dataset for rule in catalog.references_of(dataset) if rule.dataset != dataset.name)
+    above = catalog.looked_into(dataset)
 
     read = [table_spec(dataset), ingests_spec(dataset), *(table_spec(catalog[name]) for name in above)]
 
@@ -82,7 +82,7 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
                 facts = ingest_metadata(lake, done, partitions=_partitions(context, dataset))
                 yield dg.Output(None, metadata={**facts, **quarantine_facts(store.ingests(), waiting)})
             yield from _elsewhere(context, done)
-            results = state_of_checks(lake, dataset, done[-1].intake.results)
+            results = state_of_checks(lake, dataset, done[-1].intake.results, references)
             if all(part.table.rest is None for part in done):
                 rows: pl.DataFrame | pl.LazyFrame = pl.concat([part.intake.valid for part in done], how="diagonal")
             else:  # the rows of a large input are not in memory

@@ -1,6 +1,6 @@
 """The failure policy is the declared shape: whether a verdict lets a run write."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -11,12 +11,13 @@ from platform_assets.ingest.intake import Intake
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import table_spec
 from platform_assets.ingest.verdicts import TableVerdicts
-from platform_core.contracts import Dataset, DatasetRule, rules_of
+from platform_core.contracts import Dataset
 from platform_core.quality import RuleResult
-from platform_core.quality.judge import verdict
+from platform_core.quality.judge import table_results
 from platform_core.quality.policy import stopping
-from platform_core.rules import NOW
 from platform_resources.storage import Lake
+
+NO_REFERENCES: Mapping[str, pl.DataFrame] = {}
 
 
 def refuse_if_unfit(
@@ -57,22 +58,20 @@ def _way_out(dataset: Dataset, broken: set[str], *, must_be_read: bool) -> str:
     return "Mend the input, or declare severity=warn of the rule."
 
 
-def state_of_checks(lake: Lake, dataset: Dataset, judged: Sequence[RuleResult]) -> list[RuleResult]:
+def state_of_checks(
+    lake: Lake,
+    dataset: Dataset,
+    judged: Sequence[RuleResult],
+    references: Mapping[str, pl.DataFrame] = NO_REFERENCES,
+) -> list[RuleResult]:
     """Return the verdicts on the table as it is now written.
 
-    By partition, by what waits in quarantine, and over all of it.
+    By partition, by what waits in quarantine, and over all of it, beside the other datasets that it balances with;
+    a stream balances with none.
     """
-    table_verdicts = TableVerdicts(lake, dataset).results(judged, now=datetime.now(UTC))
-    return [*table_verdicts, *table_results(lake, dataset)]
-
-
-def table_results(lake: Lake, dataset: Dataset) -> list[RuleResult]:
-    """Return the verdicts of the rules over the whole table, as it is now written."""
-    rules = [rule for rule in rules_of(dataset) if isinstance(rule, DatasetRule) and rule.over == "table"]
-    if not rules or not lake.exists(table_spec(dataset)):
-        return []
-    numbers = [rule.measure.cast(pl.Float64).alias(rule.id) for rule in rules]
+    now = datetime.now(UTC)
+    table_verdicts = TableVerdicts(lake, dataset).results(judged, now=now)
+    if not lake.exists(table_spec(dataset)):
+        return table_verdicts
     rows = as_declared(lake.scan(table_spec(dataset)), dataset)
-    rows = rows.with_columns(pl.lit(datetime.now(UTC)).alias(NOW))
-    row = rows.select(pl.len().alias("_rows"), *numbers).collect().to_dicts()[0]
-    return [verdict(rule, {"": row[rule.id]}, row["_rows"]) for rule in rules]
+    return [*table_verdicts, *table_results(rows, dataset, references, now=now)]

@@ -47,8 +47,7 @@ def stream_asset(
     catalog: Catalog, dataset: Dataset, *, automation: dg.AutomationCondition[Any] | None = None
 ) -> dg.AssetsDefinition:
     """Yield the asset that drains the dataset's topic; a fold follows its inputs by itself."""
-    referred = (rule.dataset for rule in catalog.references_of(dataset) if rule.dataset != dataset.name)
-    above = dict.fromkeys([*(dataset.source.upstream if dataset.source else ()), *referred])
+    above = dict.fromkeys([*(dataset.source.upstream if dataset.source else ()), *catalog.looked_into(dataset)])
     read = [table_spec(dataset), *(table_spec(catalog[name]) for name in above)]
 
     def drain(

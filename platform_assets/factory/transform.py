@@ -57,7 +57,7 @@ def transform_asset(
     inputs = {name: transform.input_name(name) for name in transform.parameters}
     kinds = _kinds(transform)
     wider = is_wider((catalog[above] for above in inputs.values()), dataset)
-    referred = {rule.dataset for rule in catalog.references_of(dataset)} - {dataset.name, *inputs.values()}
+    referred = {*catalog.looked_into(dataset)} - {*inputs.values()}
 
     above = [catalog[name] for name in inputs.values()]
     engines = [kind.partition(".")[0] for kind in kinds.values()]
@@ -121,7 +121,7 @@ def transform_asset(
             TableVerdicts(lake, dataset).renew(
                 references, partitions=partitions, warned=intake.warned, places=partitions or [WHOLE]
             )
-            results = state_of_checks(lake, dataset, intake.results)
+            results = state_of_checks(lake, dataset, intake.results, references)
             record_metrics(lake, dataset, intake.valid, results, run_id=context.run.run_id, at=datetime.now(UTC))
             publish_changes(lake, dataset)
             yield from check_results(dataset, results)

@@ -18,7 +18,7 @@ def load_past(
 ) -> dict[str, pl.DataFrame]:
     """Load, by id of a rule that compares partitions, the rows that those of the given keys are compared with."""
     column, spec = dataset.partitions.column if dataset.partitions else None, table_spec(dataset)
-    compared = [rule for rule in rules if isinstance(rule, DatasetRule) and _compares_partitions(rule)]
+    compared = [rule for rule in rules if isinstance(rule, DatasetRule) and rule.compares_partitions]
     if not compared or column is None or not partitions or not lake.exists(spec):
         return {}
     known = lake.scan(spec, columns=[column]).unique().collect().to_series().drop_nulls().to_list()
@@ -50,7 +50,3 @@ def load_versions(lake: Lake, dataset: Dataset) -> dict[str, pl.DataFrame]:
             reason = f"compares with version {version} of the table, which is not there."
             raise RuleError(dataset.name, rule.id, reason, "name a version that `platform table` lists.") from error
     return rows
-
-
-def _compares_partitions(rule: DatasetRule) -> bool:
-    return bool(rule.compares_with) and version_compared(rule) is None

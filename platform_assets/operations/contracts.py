@@ -9,6 +9,7 @@ from typing import Any, cast
 import polars as pl
 
 from platform_assets.ingest import table_spec
+from platform_assets.ingest.stored import as_declared
 from platform_assets.location import CodeLocation
 from platform_assets.operations.datasets import freshness_of
 from platform_assets.operations.errors import UnknownName
@@ -16,7 +17,7 @@ from platform_assets.operations.history import open_history
 from platform_assets.operations.overview import state_of
 from platform_assets.operations.profiles import Rows, rows_of
 from platform_assets.operations.sla import sla_of
-from platform_core.contracts import Catalog, Dataset, ReferenceRule, rules_of
+from platform_core.contracts import Balance, Catalog, Dataset, ReferenceRule, rules_of
 from platform_core.contracts.redundancy import implied_rules
 from platform_core.errors import ShapeError
 from platform_core.interchange.compatibility import Comparison, Level, compare
@@ -32,6 +33,7 @@ from platform_core.interchange.odcs import (
 )
 from platform_core.interchange.queries import DIALECTS, Dialect, RuleQuery, rule_queries
 from platform_core.quality import conform, judge
+from platform_core.quality.judge import table_results
 from platform_core.quality.proofs import needed_columns, proven_rules
 from platform_core.rules import FileFacts
 from platform_resources.documents import DocumentExists, odcs_schema, read_document, write_document
@@ -246,11 +248,14 @@ def _judged(
                       detail=cast_column.words)  # fmt: skip
     missing = [rule for rule in rules_of(dataset) if rule.kind == "references" and rule.id not in references]
     empty = {rule.id: conformed.frame.select(rule.columns).unique() for rule in missing}
+    now = datetime.now(UTC)
     judgement = judge(
-        conformed.frame, dataset, {**references, **empty}, unreadable=conformed.unreadable, now=datetime.now(UTC),
-        sure=proven,
-    )  # fmt: skip
-    for result in judgement.results:
+        conformed.frame, dataset, {**references, **empty}, unreadable=conformed.unreadable, now=now, sure=proven
+    )
+    empty |= {rule.id: rule.own_side(conformed.frame) for rule in rules_of(dataset)
+              if isinstance(rule, Balance) and rule.id not in references}  # fmt: skip
+    whole = table_results(judgement.valid.lazy(), dataset, references, now=now)
+    for result in [*judgement.results, *whole]:
         part = "schema" if result.rule.id in ("schema", "types") else "quality"
         if result.rule.id in empty:
             detail, passed = "not evaluated: the dataset that it looks into has no table", False
@@ -292,15 +297,17 @@ _SLA_DAYS = 30.0
 
 
 def stored_references(catalog: Catalog, lake: Lake, dataset: Dataset) -> dict[str, pl.DataFrame]:
-    """Return the values that each reference rule looks for, where the dataset it looks into has a table."""
+    """Return what each rule on references and balances looks for, where the dataset it looks into has a table."""
     stored_values = {}
     for rule in rules_of(dataset):
-        target = catalog.datasets.get(rule.dataset) if isinstance(rule, ReferenceRule) else None
+        target = catalog.datasets.get(rule.dataset) if isinstance(rule, ReferenceRule | Balance) else None
         if isinstance(rule, ReferenceRule) and target is not None and lake.exists(table_spec(target)):
             values = lake.read(table_spec(target), columns=list(dict.fromkeys(rule.to))).unique()
             stored_values[rule.id] = values.select(
                 pl.col(to).alias(own) for own, to in zip(rule.columns, rule.to, strict=True)
             )
+        if isinstance(rule, Balance) and target is not None and lake.exists(table_spec(target)):
+            stored_values[rule.id] = rule.side_of(as_declared(lake.scan(table_spec(target)), target)).collect()
     return stored_values
 
 

@@ -28,7 +28,7 @@ from platform_assets.operations.overview import (
     state_of,
     undeclared_assets,
 )
-from platform_core.contracts import Catalog, Column, Dataset, ReferenceRule, Retention, Rule, rules_of
+from platform_core.contracts import Balance, Catalog, Column, Dataset, ReferenceRule, Retention, Rule, rules_of
 
 
 def find_dataset(catalog: Catalog, name: str) -> Dataset:
@@ -197,7 +197,7 @@ def _reads(catalog: Catalog, dataset: Dataset) -> Iterator[str]:
     if dataset.source and dataset.source.reads:
         yield f"{dataset.domain}/{dataset.source.reads}"
     inputs = [transform.input_name(name) for name in transform.parameters] if transform else []
-    references = [rule.dataset for rule in rules_of(dataset) if isinstance(rule, ReferenceRule)]
+    references = [rule.dataset for rule in rules_of(dataset) if isinstance(rule, ReferenceRule | Balance)]
     yield from dict.fromkeys([*inputs, *references])
 
 

@@ -29,7 +29,7 @@ from platform_assets.operations.mutation.mutants import Difference, MutationTria
 from platform_assets.operations.overview import DatasetState, overview
 from platform_assets.operations.stored_rows import StoredRows
 from platform_assets.operations.trials import Trial
-from platform_core.contracts import Catalog, Dataset
+from platform_core.contracts import Balance, Catalog, Dataset
 from platform_core.contracts.sources import Source
 from platform_core.errors import CoreError
 from platform_core.synthetic import world
@@ -198,7 +198,10 @@ def open_mutation_trial(
                 if step.name in catalog.datasets and not _is_model(catalog[step.name])}  # fmt: skip
     transforms = {name: transform for name, transform in catalog.transforms.items() if name in selected}
     project = CompiledProject(report.manifest) if report.manifest else None
-    return MutationTrial(Catalog(datasets, transforms), rows=rows, seed=seed, expected=expected, project=project)
+    contracts = {step.name: catalog[step.name] for step in report.steps
+                 if step.name in catalog.datasets and step.name not in datasets}  # fmt: skip
+    declared = Catalog(datasets, transforms)
+    return MutationTrial(declared, rows=rows, seed=seed, expected=expected, project=project, contracts=contracts)
 
 
 def generated_tables(tested: CodeLocation, name: str, *, rows: int, seed: int) -> dict[str, pl.DataFrame]:
@@ -246,14 +249,18 @@ def run_pipeline_test(
         filled = Catalog(
             {name: dataset for name, dataset in scope.catalog.datasets.items() if name not in made_names}, {}
         )
-        tables = world(filled, seed, rows=rows, counts=counts, given=world_tables(filled, rows=rows, seed=seed))
+        given = world_tables(filled, rows=rows, seed=seed)
+        tables = world(filled, seed, rows=rows, counts=counts, given=given)
         if stored is not None:
-            tables |= stored.tables(filled, tables)
+            given |= stored.tables(filled, tables)
+            tables |= given
         declared = tested.catalog if models else scope.catalog  # dbt wants every source that its project names
         datasets = dict(declared.datasets)
         for name in declared.datasets.keys() - made_names:
             if name in tables or declared[name].source is not None:
-                datasets[name] = _with_rows(declared[name], tables.get(name), folder)
+                balanced = {rule.dataset for rule in declared.balances_of(declared[name])} <= given.keys()
+                dataset = declared[name] if balanced and name in given else _without_balances(declared[name])
+                datasets[name] = _with_rows(dataset, tables.get(name), folder)
         transforms = {name: transform for name, transform in declared.transforms.items() if name not in tables}
         dbt = tested.dbt if models else None
         location = replace(tested, settings=settings, declared=Catalog(datasets, transforms), dbt=dbt)
@@ -329,7 +336,11 @@ def _scope(tested: CodeLocation, patterns: Sequence[str], models: Sequence[Model
 
 def _needs(catalog: Catalog, name: str, selected: bool) -> Iterator[str]:  # noqa: FBT001 - a word of two
     """Yield what a dataset refers to, and, where it is made, the inputs of its transform."""
-    yield from (rule.dataset for rule in catalog.references_of(catalog[name]))
+    yield from (
+        catalog.looked_into(catalog[name])
+        if selected
+        else (rule.dataset for rule in catalog.references_of(catalog[name]))
+    )
     transform = catalog.transforms.get(name)
     if selected and transform is not None:
         yield from (transform.input_name(parameter) for parameter in transform.parameters)
@@ -346,6 +357,11 @@ def _trial(catalog: Catalog, patterns: Sequence[str]) -> Catalog:
             waiting += _needs(catalog, name, name in selected)
     transforms = {name: transform for name, transform in catalog.transforms.items() if name in selected}
     return Catalog({name: dataset for name, dataset in catalog.datasets.items() if name in needed}, transforms)
+
+
+def _without_balances(dataset: Dataset) -> Dataset:
+    """Leave out what rows that follow from a contract alone cannot keep: totals of another dataset's rows."""
+    return replace(dataset, rules=[rule for rule in dataset.rules if not isinstance(rule, Balance)])
 
 
 def _with_rows(dataset: Dataset, rows: pl.DataFrame | None, folder: Path) -> Dataset:

@@ -17,8 +17,10 @@ from platform_core.contracts import Catalog, Dataset, rules_of
 from platform_core.contracts.dataset import Transform
 from platform_core.errors import ShapeError
 from platform_core.quality import conform, judge
+from platform_core.quality.judge import table_results
 from platform_core.synthetic import CannotBreak, CannotGenerate, faults, lookups, world
 from platform_core.synthetic.verdicts import latest
+from platform_core.synthetic.world import sides
 from platform_resources.storage.frames import from_polars, kind_of, to_polars
 
 Tables = Mapping[str, pl.DataFrame]
@@ -70,6 +72,8 @@ class Trial:
         )
         self.tables: dict[str, pl.DataFrame] = world(self.filled, seed, rows=rows) if tables is None else dict(tables)
         self.order = _ordered(catalog)
+        instants = (latest(frame, catalog[name]) for name, frame in self.tables.items())
+        self.now = max(instants, default=datetime.now(UTC))
 
         self.calm = self.run()
         """What becomes of the tables as they were generated."""
@@ -88,7 +92,6 @@ class Trial:
         anew = places | {derived for name in places for derived in _below(self.catalog, name) if below}
         verdicts_by_name: dict[str, Verdicts] = {} if not places else dict(self.calm)
         tables = {name: verdicts.rows for name, verdicts in verdicts_by_name.items()}
-        now = max((latest(frame, self.catalog[name]) for name, frame in self.tables.items()), default=datetime.now(UTC))
         for name in [candidate for candidate in self.order if not places or candidate in anew]:
             dataset = self.catalog[name]
             transform = self.catalog.transforms.get(name)
@@ -99,7 +102,7 @@ class Trial:
                     raw = _run_transform(
                         transform, (transforms or {}).get(name, transform.function), tables, self.catalog
                     )
-                verdicts_by_name[name] = _judged(raw, dataset, tables, now)
+                verdicts_by_name[name] = judge_table(raw, dataset, tables, self.now)
             except Exception as error:  # noqa: BLE001 - whatever a transform raises is the finding
                 verdicts_by_name[name] = Verdicts(
                     _empty(dataset), error=f"{type(error).__name__}: {_first_line(error)}"
@@ -180,13 +183,15 @@ def _edge_cases(trial: Trial, name: str) -> Iterator[tuple[str, pl.DataFrame, bo
         yield "the extremes alone", pl.concat(ends).unique(list(dataset.key) or None, keep="first"), False
 
 
-def _judged(raw: pl.DataFrame, dataset: Dataset, tables: Tables, now: datetime) -> Verdicts:
+def judge_table(raw: pl.DataFrame, dataset: Dataset, tables: Tables, now: datetime) -> Verdicts:
+    """Tell what becomes of rows that come for a dataset, beside the tables that its rules look into."""
     try:
         conformed = conform(raw, dataset)
     except ShapeError as error:
         return Verdicts(_empty(dataset), {"schema": "error"}, error=_first_line(error))
     judgement = judge(conformed.frame, dataset, lookups(dataset, tables), unreadable=conformed.unreadable, now=now)
-    red = {result.rule.id: result.rule.severity for result in judgement.results if not result.passed}
+    whole = table_results(judgement.valid.lazy(), dataset, sides(dataset, tables), now=now)
+    red = {result.rule.id: result.rule.severity for result in [*judgement.results, *whole] if not result.passed}
     stops = "error" in red.values() and dataset.quarantine is None
     return Verdicts(judgement.valid.clear() if stops else judgement.valid, red)
 
@@ -217,7 +222,7 @@ def _ordered(catalog: Catalog) -> list[str]:
 def _above(catalog: Catalog, name: str) -> set[str]:
     transform = catalog.transforms.get(name)
     inputs = {transform.input_name(parameter) for parameter in transform.parameters} if transform else set()
-    return ({rule.dataset for rule in catalog.references_of(catalog[name])} | inputs) - {name}
+    return ({*catalog.looked_into(catalog[name])} | inputs) - {name}
 
 
 def _below(catalog: Catalog, name: str) -> set[str]:

@@ -56,11 +56,13 @@ from platform_core.contracts.stores import Delta, Iceberg, Parquet, Quarantine, 
 from platform_core.contracts.thresholds import Threshold
 from platform_core.contracts.types import Day, UtcTimestamp
 from platform_core.rules import (
+    Balance,
     CheckRule,
     DatasetRule,
     ReferenceRule,
     RowRule,
     Rule,
+    balance,
     compare,
     complete,
     deviation,
@@ -85,14 +87,14 @@ from platform_core.rules import (
 col = pl.col
 
 __all__ = [
-    "AsOf", "Auth", "Catalog", "Categories", "Changes", "CheckRule", "Column", "Counted", "DataFrameModel", "Database",
-    "Dataset",
+    "AsOf", "Auth", "Balance", "Catalog", "Categories", "Changes", "CheckRule", "Column", "Counted", "DataFrameModel",
+    "Database", "Dataset",
     "DatasetRule", "Day", "DbtModel", "Delta", "Featured", "Field", "Files", "Generated", "Hopping", "Iceberg",
     "Lookup", "Near", "Pages",
     "Pairs", "Parquet", "Partitions", "Pattern", "Quarantine", "ReferenceRule", "Rest", "Retention", "RowRule", "Rule",
     "Scored", "Sessions", "Sla", "Sliding", "Term", "Threshold", "ToAlert", "ToDatabase", "ToRedis", "ToSearch",
-    "ToStore", "ToTopic", "ToWebhook", "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "basic", "bearer",
-    "by", "catalog_of", "check", "col",
+    "ToStore", "ToTopic", "ToWebhook", "Topic", "Transform", "Tumbling", "UtcTimestamp", "api_key", "balance", "basic",
+    "bearer", "by", "catalog_of", "check", "col",
     "compare", "complete", "cursor", "daily", "dataframe_check", "deviation", "distinct", "drift", "expression",
     "fresh",
     "hourly", "link", "mean", "measure", "minutes", "monthly", "mostly", "no_gaps", "not_future", "oauth2", "offset",

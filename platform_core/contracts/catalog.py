@@ -12,7 +12,7 @@ from platform_core.contracts.problems import problems_in, unreadable
 from platform_core.contracts.reach import readers_of_all
 from platform_core.contracts.ruleset import rules_of
 from platform_core.errors import ContractError, Problem
-from platform_core.rules import ReferenceRule
+from platform_core.rules import Balance, ReferenceRule
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,15 @@ class Catalog:
         """Return the rules of a dataset that look into other datasets."""
         return tuple(rule for rule in rules_of(dataset) if isinstance(rule, ReferenceRule))
 
+    def balances_of(self, dataset: Dataset) -> tuple[Balance, ...]:
+        """Return the rules of a dataset on what other datasets add up to."""
+        return tuple(rule for rule in rules_of(dataset) if isinstance(rule, Balance))
+
+    def looked_into(self, dataset: Dataset) -> list[str]:
+        """Name the other datasets that rules of a dataset look into."""
+        rules = (*self.references_of(dataset), *self.balances_of(dataset))
+        return list(dict.fromkeys(rule.dataset for rule in rules if rule.dataset != dataset.name))
+
 
 def catalog_of(datasets: Iterable[Dataset], transforms: Iterable[Transform[..., object]] = ()) -> Catalog:
     """Return the catalog of the given declarations.
@@ -56,6 +65,7 @@ def catalog_of(datasets: Iterable[Dataset], transforms: Iterable[Transform[..., 
     problems += _makers(by_name, makers)
     problems += [problem for dataset in declared for problem in _references(by_name, dataset)]
     problems += [problem for dataset in declared for problem in _out_of_reach(by_name, makers, dataset)]
+    problems += [problem for dataset in declared for problem in _balances(by_name, dataset)]
     problems += [problem for dataset in declared for problem in _folds(by_name, dataset)]
     problems += _cycles(by_name, makers)
     if problems:
@@ -129,6 +139,34 @@ def _references(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Pr
             elif own is not None and own.dtype != column.dtype:
                 yield Problem(dataset.name, culprit, f"compares {own.dtype} with {target.name}.{into}, which is "
                               f"{column.dtype}.", "give both the same type.")  # fmt: skip
+
+
+def _balances(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Problem]:
+    """Yield a balance with what is not declared or itself, of a stream, or of columns that the other has not."""
+    for rule in rules_of(dataset):
+        if not isinstance(rule, Balance):
+            continue
+        target, culprit = by_name.get(rule.dataset), f"rule {rule.id!r}"
+        if target is None or target is dataset:
+            yield Problem(dataset.name, culprit, f"balances with {rule.dataset!r}, which is no other dataset that is "
+                          "declared.", f"use one of {', '.join(sorted(set(by_name) - {dataset.name}))}.")  # fmt: skip
+            continue
+        if dataset.source is not None and dataset.source.is_stream:
+            yield Problem(dataset.name, culprit, "balances a stream, which is never whole.",
+                          "declare it of what is made from the stream.")  # fmt: skip
+        rows = pl.LazyFrame(schema={column.name: column.dtype for column in target.columns})
+        try:
+            theirs = rule.side_of(rows).collect_schema()
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).strip().partition("\n")[0]
+            yield Problem(dataset.name, culprit, f"cannot be computed of {target.name}: {reason}.",
+                          f"use columns of {', '.join(column.name for column in target.columns)}.")  # fmt: skip
+            continue
+        for name in rule.by:
+            own = dataset.column(name)
+            if own is not None and own.dtype != theirs[name]:
+                yield Problem(dataset.name, culprit, f"groups by {name}, {own.dtype} here and {theirs[name]} in "
+                              f"{target.name}.", "cast one to the type of the other.")  # fmt: skip
 
 
 def _folds(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Problem]:
@@ -220,7 +258,9 @@ def _cycles(by_name: Mapping[str, Dataset], transforms: tuple[Transform[..., obj
         upstream.setdefault(transform.dataset.name, set()).update(inputs)
     for name, dataset in by_name.items():
         upstream[name] |= set(dataset.source.upstream if dataset.source else ())
-        upstream[name] |= {rule.dataset for rule in rules_of(dataset) if isinstance(rule, ReferenceRule)} - {name}
+        upstream[name] |= {rule.dataset for rule in rules_of(dataset) if isinstance(rule, ReferenceRule | Balance)} - {
+            name
+        }
     done: set[str] = set()
     while ready := {name for name, above in upstream.items() if name not in done and above & upstream.keys() <= done}:
         done |= ready

@@ -450,8 +450,8 @@ def _rule(dataset: Dataset, rule: Rule) -> Iterator[Problem]:
 
 def _past(dataset: Dataset, rule: Rule) -> Iterator[Problem]:
     """Yield a rule that compares with partitions which the dataset has not."""
-    against = rule.compares_with if isinstance(rule, DatasetRule) else None
-    if against is None or against.startswith("version"):
+    against = rule.compares_with if isinstance(rule, DatasetRule) and rule.compares_partitions else None
+    if against is None:
         return
     if not isinstance(dataset.partitions, Partitions):
         yield _problem(dataset, f"rule {rule.id!r}", f"is against {against!r}, and there are no partitions by time.",

@@ -107,6 +107,7 @@ EXAMPLES: Mapping[str, str] = {
     "within": "within(hours=24)",
     "complete": 'complete("dep_delay", at_least=0.9)',
     "volume": "volume(at_least=1000)",
+    "balance": 'balance("lines_paid", "shop/lines", by=["order"], own=col("cents").sum(), theirs=col("cents").sum())',
     "measure": 'measure("mean_delay", col("delay").mean(), at_most=60)',
     "expression": 'expression("order", "starts_at < ends_at")',
     "unique": 'unique("carrier", "flight", "day")',

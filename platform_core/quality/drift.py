@@ -47,12 +47,14 @@ def distances(
         dataset: The contract.
         rules: Rules that compare.
         past: By rule id, rows beside the frame's with their partition's key in `PLACE`; rows of a partition that the
-            frame has are not looked at, unless they are those of a version.
+            frame has are not looked at, unless they are those of a version, or the other side of a balance.
     """
     key = dataset.partitions.key() if dataset.partitions else pl.lit("")
     names = list(dict.fromkeys(name for rule in rules for name in rule.columns))
     ours = frame.select(*names, key.fill_null("").alias(PLACE)).collect(engine="streaming")
     parts = {str(place): rows for (place,), rows in ours.partition_by(PLACE, as_dict=True).items()}
+    if not parts and dataset.partitions is None:
+        parts = {"": ours}  # no rows are out of balance with any
     time = dataset.partitions if isinstance(dataset.partitions, Partitions) else None
     return {rule.id: _distances(rule, parts, past.get(rule.id), time) for rule in rules}
 
@@ -60,7 +62,7 @@ def distances(
 def _distances(
     rule: DatasetRule, parts: Mapping[str, pl.DataFrame], past: pl.DataFrame | None, time: Partitions | None
 ) -> dict[str, float | None]:
-    if version_compared(rule) is not None:
+    if not rule.compares_partitions:
         return {place: None if past is None else rule.distance(rows, past) for place, rows in parts.items()}
     names = list(rule.columns)
     before = {} if past is None else past.partition_by(PLACE, as_dict=True)

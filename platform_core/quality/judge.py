@@ -17,7 +17,7 @@ from platform_core.privacy.masking import masked
 from platform_core.quality.drift import distances
 from platform_core.quality.results import RuleResult
 from platform_core.quality.uniqueness import proven, with_held, with_taken
-from platform_core.rules import NOW, WITHIN, CheckRule, DatasetRule, InPartition, ReferenceRule, RowRule, Rule
+from platform_core.rules import NOW, WITHIN, Balance, CheckRule, DatasetRule, InPartition, ReferenceRule, RowRule, Rule
 
 SAMPLE = 5
 _WHOLE = ""
@@ -352,6 +352,37 @@ def measured(
         raise _blamed(joined_rows.collect(), dataset, numbers) from None  # as in `_fails`
     table = table.sort("_key")
     return {rule.id: dict(zip(table["_key"], table[rule.id].cast(pl.Float64), strict=True)) for rule in wanted}
+
+
+def table_results(
+    rows: pl.LazyFrame, dataset: Dataset, references: Mapping[str, pl.DataFrame], *, now: datetime
+) -> list[RuleResult]:
+    """Return the verdicts of the rules over the whole table.
+
+    Args:
+        rows: All of its rows.
+        dataset: The contract.
+        references: By the id of a rule on balance, the other dataset's side; one whose side is not there is not judged.
+        now: The instant of the judgement, in UTC.
+    """
+    rules = [rule for rule in rules_of(dataset) if isinstance(rule, DatasetRule) and rule.over == "table"]
+    if not rules:
+        return []
+    clocked = rows.with_columns(_clock(dataset, now))
+    of_partitions = {rule.id: _of_partitions(rows, dataset, rule, references[rule.id]) for rule in rules
+                     if isinstance(rule, Balance) and rule.id in references}  # fmt: skip
+    numbers = measured(clocked, replace(dataset, partitions=None), rules, {**references, **of_partitions})
+    total = rows.select(pl.len()).collect(engine="streaming").item()
+    return [verdict(rule, numbers[rule.id], total) for rule in rules]
+
+
+def _of_partitions(rows: pl.LazyFrame, dataset: Dataset, rule: Balance, side: pl.DataFrame) -> pl.DataFrame:
+    """Leave out groups of partitions that the table does not have yet, where the groups say where they lie."""
+    key = dataset.partitions.key() if dataset.partitions else None
+    if key is None or not set(key.meta.root_names()) <= set(rule.by):
+        return side
+    made = rows.select(key.alias("key")).unique().collect(engine="streaming").to_series()
+    return side.filter(key.is_in(made.implode()))
 
 
 def _is_number(rule: Rule) -> bool:

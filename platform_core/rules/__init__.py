@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from platform_core.rules.balance import Balance, balance
 from platform_core.rules.base import (
     DIMENSIONS,
     NOW,
@@ -57,7 +58,7 @@ KINDS: tuple[type[Rule], ...] = (
     Equal, NotEqual, AtLeast, Above, AtMost, Below, InRange, IsIn, NotIn,
     Matches, Contains, StartsWith, EndsWith, Length, Format,
     Compare, Expression, OnlyWhere, NotFuture, CheckRule, ReferenceRule,
-    Complete, Mostly, Volume, Mean, Deviation, Quantile, Distinct, ShareOf, Fresh, NoGaps, Measure,
+    Complete, Mostly, Volume, Mean, Deviation, Quantile, Distinct, ShareOf, Fresh, NoGaps, Measure, Balance,
     MeanDrift, QuantileDrift, ShareDrift, Psi, Ks, NewValues,
 )  # fmt: skip
 """Every kind of rule of our own."""
@@ -93,6 +94,7 @@ __all__ = [
     "SEVERITIES",
     "VALUE_KINDS",
     "WITHIN",
+    "Balance",
     "CheckRule",
     "Columns",
     "Compare",
@@ -120,6 +122,7 @@ __all__ = [
     "Unique",
     "ValueRule",
     "all_kinds",
+    "balance",
     "compare",
     "complete",
     "deviation",

@@ -39,9 +39,10 @@ Predicate = Callable[[Record], bool]
 DbtTest = tuple[str, dict[str, Any]]
 """The name of a generic dbt test and its arguments: SQL that no quoting can spoil, and numbers."""
 
-FaultKind = Literal["shape", "unreadable", "twin", "rows", "count", "sample", "clock", "drift"]
+FaultKind = Literal["shape", "unreadable", "twin", "rows", "count", "sample", "clock", "drift", "balance"]
 """How a rule is broken: a column too many or too few, a text that is no value, a row that repeats another, bad rows,
-too many or too few rows, a choice of good rows, another instant of the judgement, a partition unlike the one before."""
+too many or too few rows, a choice of good rows, another instant of the judgement, a partition unlike the one before,
+rows that are missing."""
 
 
 @dataclass(frozen=True)
@@ -378,8 +379,13 @@ class DatasetRule(Rule):
 
     @property
     def compares_with(self) -> str | None:
-        """What of the table's past the rows are compared with; None where they are judged by themselves."""
+        """What of the table's past, or which dataset, rows are compared with; None where they stand by themselves."""
         return None
+
+    @property
+    def compares_partitions(self) -> bool:
+        """Whether what the rows are compared with are earlier partitions of their table."""
+        return False
 
     def distance(self, rows: pl.DataFrame, past: pl.DataFrame) -> float | None:
         """Return the number that is judged where rows are compared with past ones."""

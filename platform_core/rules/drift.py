@@ -71,6 +71,11 @@ class DriftRule(DatasetRule):
         return self.columns[0]
 
     @property
+    def compares_partitions(self) -> bool:
+        """Unless it is compared with a version of the table."""
+        return not str(self.against).startswith("version ")
+
+    @property
     def compares_with(self) -> str:
         """What of the table's past it is compared with."""
         return self.against

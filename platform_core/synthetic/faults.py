@@ -5,7 +5,7 @@ error of the contract, and raised: its check would be green for ever.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import combinations
@@ -16,7 +16,7 @@ import polars as pl
 from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.ruleset import rules_of
 from platform_core.quality.drift import version_compared
-from platform_core.rules import CheckRule, DatasetRule, ReferenceRule, RowRule, Rule, ShareRule
+from platform_core.rules import Balance, CheckRule, DatasetRule, ReferenceRule, RowRule, Rule, ShareRule
 from platform_core.rules.base import FaultKind
 from platform_core.synthetic.draws import rows_of
 from platform_core.synthetic.errors import CannotBreak, CannotGenerate
@@ -54,6 +54,7 @@ class Fault:
         raw: Whether the frame is as it would come from outside and goes through `conform`.
         what: What was done, in words.
         now: The instant at which the frame is judged; None is the latest of its own.
+        references: Beside those that were given: what the good rows balance with.
     """
 
     rule_id: str
@@ -62,6 +63,7 @@ class Fault:
     raw: bool = False
     what: str = ""
     now: datetime | None = None
+    references: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
     @property
     def red(self) -> frozenset[str]:
@@ -147,6 +149,7 @@ def _planter(rule: Rule) -> Callable[[_Case, Rule], Iterator[Fault]]:
         "sample": _measure,
         "clock": _clock,
         "drift": _drift,
+        "balance": _balance,
     }
     return planters[rule.fault]
 
@@ -323,3 +326,17 @@ def _drift(case: _Case, rule: Rule) -> Iterator[Fault]:
                     yield _fault(case, rule, frame, red, without)
                     return
     raise case.cannot(rule, "no choice of rows was far enough from those of the partition before.")
+
+
+def _balance(case: _Case, rule: Rule) -> Iterator[Fault]:
+    """Rows of which the last are missing, beside what all of them add up to."""
+    assert isinstance(rule, Balance)  # noqa: S101 - for the type checker: `_planter` sends no other
+    theirs = {rule.id: rule.own_side(case.good)}
+    balanced = replace(case, references={**case.references, **theirs})
+    for height in range(case.good.height - 1, -1, -1):
+        fewer = case.good.head(height)
+        red = balanced.red(fewer)
+        if rule.id in red:
+            yield replace(_fault(balanced, rule, fewer, red), references=theirs)
+            return
+    raise case.cannot(rule, "it adds up to the same of any rows.")

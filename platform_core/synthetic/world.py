@@ -7,7 +7,7 @@ import polars as pl
 from platform_core.contracts.catalog import Catalog
 from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.ruleset import rules_of
-from platform_core.rules import ReferenceRule
+from platform_core.rules import Balance, ReferenceRule
 from platform_core.synthetic.errors import CannotGenerate
 from platform_core.synthetic.synthesis import most_rows, synthesize
 
@@ -99,4 +99,13 @@ def lookups(dataset: Dataset, tables: Mapping[str, pl.DataFrame]) -> dict[str, p
         )
         for rule in rules_of(dataset)
         if isinstance(rule, ReferenceRule) and rule.dataset in tables
+    }
+
+
+def sides(dataset: Dataset, tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """By the id of each rule on balance, what the other dataset adds up to; without its table it is left out."""
+    return {
+        rule.id: rule.side_of(tables[rule.dataset].lazy()).collect()
+        for rule in rules_of(dataset)
+        if isinstance(rule, Balance) and rule.dataset in tables
     }

@@ -12,13 +12,13 @@ from platform_assets.ingest import table_spec
 from platform_assets.operations.errors import RequestError
 from platform_assets.operations.incremental import Delivery, compare_delivery, try_deliveries, untried
 from platform_assets.operations.mutation.expected_rows import ExpectedRows
-from platform_assets.operations.mutation.mutants import MutationTrial, score
+from platform_assets.operations.mutation.mutants import MutationTrial, by_judge, score
 from platform_assets.operations.mutation.sql_changes import sql_changes
 from platform_assets.operations.pipeline_test import open_trial
 from platform_assets.operations.stored_rows import DataManagement, StoredRows
 from platform_assets.operations.stored_rows_document import read_test_data
 from platform_assets.operations.trials import Trial, try_edge_cases, try_faults
-from platform_core.contracts import Catalog, DataFrameModel, Dataset, Delta, Field, Files, complete
+from platform_core.contracts import Catalog, DataFrameModel, Dataset, Delta, Field, Files, balance, complete
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 from tests.fault_proxy import NEVER_WRONG, fault_proxy
@@ -92,6 +92,20 @@ def test_changes_to_a_transform_survive_until_rows_are_approved(tmp_path):
     assert outcomes["pl.col('price') > 1", "pl.col('price') >= 1"] == "noticed"
     (tmp_path / "t" / "totals.csv").write_text("total,most\n1,2\n")
     assert next(iter(after.differences({"t/totals"}))).missing == ("1,2",)
+
+
+def test_a_balance_notices_what_no_rule_on_rows_does_and_judges_are_told_apart(tmp_path):
+    kept = balance("prices_are_kept", "t/sales", own=pl.col("total").sum(), tolerance=1e-6,
+                   theirs=pl.col("price").filter(pl.col("price") > 1).sum())  # fmt: skip
+    balanced = replace(totals, rules=[kept])
+    catalog = Catalog({"t/sales": sales, "t/totals": balanced}, {"t/totals": balanced.transform(build)})
+    trial = MutationTrial(catalog, rows=60, seed=1, expected=ExpectedRows(tmp_path))
+    mutants = {mutant.after: mutant for mutant in trial.mutants({"t/totals"})}
+    assert mutants["pl.col('price').mean()"].judges == ("balances",)
+    assert mutants["pl.col('price').min()"].outcome == "survived"
+    noticed = by_judge(list(mutants.values()))
+    assert noticed["balances"][1] > 0
+    assert noticed["approved rows"] == (0, 0)
 
 
 def test_a_query_is_changed_in_one_place_at_a_time():

@@ -42,7 +42,7 @@ def references(dataset: Dataset) -> dict[str, pl.DataFrame]:
 def red(fault: Fault, dataset: Dataset) -> set[str]:
     """The rules that are red on a fault's frame."""
     if not fault.raw:
-        return set(red_rules(fault.frame, dataset, references(dataset), now=fault.now))
+        return set(red_rules(fault.frame, dataset, {**references(dataset), **fault.references}, now=fault.now))
     try:
         typed = conform(fault.frame, dataset)
     except ShapeError:

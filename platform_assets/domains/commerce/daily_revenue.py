@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from platform_core.contracts import DataFrameModel, Dataset, Day, Field, col, expression
+from platform_core.contracts import DataFrameModel, Dataset, Day, Field, balance, col, expression
 
 
 class DailyRevenue(DataFrameModel):
@@ -18,13 +18,29 @@ daily_revenue = Dataset(
     "commerce/daily_revenue",
     DailyRevenue,
     owner="team:commerce",
-    version="1.0.0",
+    version="1.0.1",
     tags=("mart",),
     key=("day", "country"),
     rules=[
         expression(
             "revenue_covers_orders", col("revenue_cents") >= col("orders"), label="every order pays at least a cent"
-        )
+        ),
+        balance(
+            "revenue_is_what_orders_cost",
+            "commerce/orders",
+            by={"day": col("ordered_at").dt.date()},
+            own=col("revenue_cents").sum(),
+            theirs=col("total_cents").filter(col("status") != "returned").sum(),
+            label="a day's revenue is what its orders cost",
+        ),
+        balance(
+            "orders_counted_once",
+            "commerce/orders",
+            by={"day": col("ordered_at").dt.date()},
+            own=col("orders").sum(),
+            theirs=(col("status") != "returned").sum(),
+            label="each order that was not returned counts once",
+        ),
     ],
 )
 

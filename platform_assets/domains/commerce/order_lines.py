@@ -1,7 +1,7 @@
 """What was ordered: the lines of orders."""
 
 from platform_assets.domains.commerce.world import SHOP
-from platform_core.contracts import DataFrameModel, Dataset, Delta, Field, Quarantine, col, expression, unique
+from platform_core.contracts import DataFrameModel, Dataset, Delta, Field, Quarantine, balance, col, expression, unique
 
 
 class OrderLines(DataFrameModel):
@@ -19,7 +19,7 @@ order_lines = Dataset(
     "commerce/order_lines",
     OrderLines,
     owner="team:commerce",
-    version="1.0.0",
+    version="1.0.1",
     tags=("core",),
     key=("order_id", "line_number"),
     source=SHOP,
@@ -31,6 +31,14 @@ order_lines = Dataset(
             label="a line costs price times quantity",
         ),
         unique("order_id", "product_id"),
+        balance(
+            "lines_make_the_total",
+            "commerce/orders",
+            by=["order_id"],
+            own=col("line_cents").sum(),
+            theirs=col("total_cents").sum(),
+            label="an order costs what its lines cost together",
+        ),
     ],
     quarantine=Quarantine(),
 )

@@ -2,7 +2,18 @@
 
 import polars as pl
 
-from platform_core.contracts import DataFrameModel, Dataset, Day, Delta, Field, col, expression, monthly, within
+from platform_core.contracts import (
+    DataFrameModel,
+    Dataset,
+    Day,
+    Delta,
+    Field,
+    balance,
+    col,
+    expression,
+    monthly,
+    within,
+)
 
 LATE_MINUTES = 15
 """The Bureau of Transportation Statistics counts a departure as late from here on."""
@@ -21,15 +32,45 @@ class DailyDelays(DataFrameModel):
     total_precip: float = Field(nullable=True, ge=0, unit="inches", description="Precipitation of the day")
 
 
+BY_DAY = {"day": col("time_hour").dt.date(), "origin": "origin"}
+
 daily_delays = Dataset(
     "flights/daily_delays",
     DailyDelays,
     owner="team:aviation",
-    version="1.1.0",
+    version="1.1.1",
     key=("day", "origin"),
     partitions=monthly("2013-01", on="day", end="2015-01"),
     store=Delta(mode="overwrite"),
-    rules=[expression("cancelled_within_flights", col("cancelled") <= col("flights"))],
+    rules=[
+        expression("cancelled_within_flights", col("cancelled") <= col("flights")),
+        balance(
+            "flights_counted_once",
+            "flights/flights",
+            by=BY_DAY,
+            own=col("flights").sum(),
+            theirs=pl.len(),
+            label="each flight counts once, on its day and at its airport",
+        ),
+        balance(
+            "cancelled_counted_once",
+            "flights/flights",
+            by=BY_DAY,
+            own=col("cancelled").sum(),
+            theirs=col("dep_time").is_null().sum(),
+            label="each flight that never left counts once",
+        ),
+        balance(
+            "precip_is_kept",
+            "flights/weather",
+            by=BY_DAY,
+            own=col("total_precip").sum(),
+            theirs=col("precip").sum(),
+            tolerance=1e-6,
+            groups="own",
+            label="the rain of a day is that of its hours",
+        ),
+    ],
     freshness=within(days=2),
 )
 

@@ -280,9 +280,13 @@ def _mutation(mutants: "list[Mutant]") -> list[str]:
     """Tell the score by asset, and below each asset the changes that survived."""
     from rich.markup import escape
 
+    from platform_assets.operations.mutation.mutants import by_judge
+
     if not mutants:
         return []
     lines = ["[bold]Changes to transforms and models[/]", f"  {_score_line(mutants)}"]
+    for judge, (noticed, alone) in by_judge(mutants).items():
+        lines.append(f"  {judge} noticed {noticed}, {alone} of them alone")
     for asset in dict.fromkeys(mutant.asset for mutant in mutants):
         own = [mutant for mutant in mutants if mutant.asset == asset]
         lines.append(f"  [bold]{asset}[/]: {_score_line(own)}")

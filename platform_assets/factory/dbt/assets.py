@@ -139,8 +139,8 @@ def _assets(
 
 def _spec(model: Model, catalog: Catalog, automation: dg.AutomationCondition[Any] | None) -> dg.AssetSpec:
     dataset = catalog.datasets.get(model.name)
-    referred = [] if dataset is None else [rule.dataset.split("/") for rule in catalog.references_of(dataset)]
-    above = dict.fromkeys([*model.deps, *(tuple(key) for key in referred if "/".join(key) != model.name)])
+    referred = [] if dataset is None else catalog.looked_into(dataset)
+    above = dict.fromkeys([*model.deps, *(tuple(name.split("/")) for name in referred)])
     spec = dg.AssetSpec(
         dg.AssetKey(model.key),
         deps=[dg.AssetKey(key) for key in above],

@@ -65,7 +65,7 @@ def mart_events(
     else:
         yield dg.Output(Write(frame=frame), name, metadata=metadata)
     TableVerdicts(lake, dataset).renew(references, partitions=None, warned=intake.warned, places=[WHOLE])
-    yield from _selected(context, dataset, state_of_checks(lake, dataset, intake.results))
+    yield from _selected(context, dataset, state_of_checks(lake, dataset, intake.results, references))
     return {}
 
 

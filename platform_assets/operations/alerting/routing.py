@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from platform_assets.location import CodeLocation
 from platform_core.alerting import KINDS, AlertPolicy, Place, Quiet, Route, Silence
-from platform_core.contracts import Dataset, ReferenceRule, rules_of
+from platform_core.contracts import Balance, Dataset, ReferenceRule, rules_of
 from platform_resources.alerts import Outbox
 from platform_resources.errors import SettingsError
 
@@ -116,7 +116,9 @@ def places_of(location: CodeLocation) -> Callable[[str], Place]:
 def _reads(transforms: Mapping[str, Any], dataset: Dataset) -> set[str]:
     transform = transforms.get(dataset.name)
     inputs = {transform.input_name(name) for name in transform.parameters} if transform else set()
-    return inputs | {rule.dataset for rule in rules_of(dataset) if isinstance(rule, ReferenceRule)} - {dataset.name}
+    return inputs | {rule.dataset for rule in rules_of(dataset) if isinstance(rule, ReferenceRule | Balance)} - {
+        dataset.name
+    }
 
 
 def _reached(name: str, steps: Mapping[str, set[str]]) -> set[str]:

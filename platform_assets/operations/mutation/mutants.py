@@ -9,22 +9,29 @@ survived, and a rule or an approved result is missing.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import polars as pl
 
 from platform_assets.operations.errors import RequestError
 from platform_assets.operations.mutation import python_changes, sql_changes
-from platform_assets.operations.mutation.designed_rows import designed_tables
+from platform_assets.operations.mutation.designed_rows import ANYWHERE, designed_tables
 from platform_assets.operations.mutation.expected_rows import ExpectedRows, lines_of
 from platform_assets.operations.mutation.models import CompiledModel, CompiledProject, ModelTrial, ModelVerdicts
-from platform_assets.operations.trials import Trial, Verdicts, findings_of
-from platform_core.contracts import Catalog
+from platform_assets.operations.trials import Trial, Verdicts, findings_of, judge_table
+from platform_core.contracts import Balance, Catalog, Dataset, rules_of
 
 Outcome = Literal["noticed", "survived", "equivalent", "raised"]
+Judge = Literal["contract rules", "balances", "dbt tests", "columns and types", "approved rows"]
+JUDGES: tuple[Judge, ...] = get_args(Judge)
+"""Who may notice a change: `balances` are the rules of a contract that look at another dataset's totals."""
+
 EXPECTED = "approved rows differ"
+OTHER_COLUMNS = "other columns or types"
+NO_CONTRACTS: Mapping[str, Dataset] = {}
 _WORLDS = 2
-"""Other designed rows on which a change that nobody noticed is run."""
+_LARGER = 5
+"""Other designed rows on which a change that nobody noticed is run, and so many times as many."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class Mutant:
         outcome: `noticed`, `survived`, `equivalent` where the result is the same on all designed rows, or `raised`
             where it cannot run.
         noticed: `asset: rule or test` of each that noticed, or the error.
+        judges: The kinds of those that noticed.
     """
 
     asset: str
@@ -49,6 +57,7 @@ class Mutant:
     after: str
     outcome: Outcome
     noticed: tuple[str, ...]
+    judges: tuple[Judge, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,7 @@ class MutationTrial:
         seed: int,
         expected: ExpectedRows | None = None,
         project: CompiledProject | None = None,
+        contracts: Mapping[str, Dataset] = NO_CONTRACTS,
     ) -> None:
         """Design rows, or take the approved ones, and make everything of them once.
 
@@ -86,14 +96,16 @@ class MutationTrial:
             seed: The same seed designs the same rows.
             expected: What is approved.
             project: Compiled models over the datasets.
+            contracts: Of models, by their names.
         """
         self.catalog, self.rows, self.seed, self.expected, self.project = catalog, rows, seed, expected, project
+        self.contracts = contracts
         filled = {name: dataset for name, dataset in catalog.datasets.items() if name not in catalog.transforms}
         self.filled = Catalog(filled, {})
         schemas = {name: {column.name: column.dtype for column in dataset.columns} for name, dataset in filled.items()}
         approved = expected.inputs(schemas) if expected else None
         self.is_approved = approved is not None
-        self.tables = self._designed(seed) if approved is None else approved
+        self.tables = self._designed(seed, rows) if approved is None else approved
         self._worlds: list[tuple[Trial, ModelTrial | None]] = [self._world(self.tables)]
 
     def made(self, names: Collection[str]) -> dict[str, pl.DataFrame]:
@@ -157,7 +169,9 @@ class MutationTrial:
                    for parameter in transform.parameters]  # fmt: skip
         for change in python_changes.python_changes(transform.function, columns):
             outcome, noticed = self._judged_transform(name, change.function)
-            yield Mutant(name, f"line {change.line}", change.kind, change.before, change.after, outcome, noticed)
+            judges = self._judges(noticed) if outcome == "noticed" else ()
+            place = f"line {change.line}"
+            yield Mutant(name, place, change.kind, change.before, change.after, outcome, noticed, judges)
 
     def _judged_transform(self, name: str, function: object) -> tuple[Outcome, tuple[str, ...]]:
         for place in range(1 + _WORLDS):
@@ -183,7 +197,8 @@ class MutationTrial:
             return
         for change in changes:
             outcome, noticed = self._judged_model(model, change.sql)
-            yield Mutant(model.name, place, change.kind, change.before, change.after, outcome, noticed)
+            judges = self._judges(noticed) if outcome == "noticed" else ()
+            yield Mutant(model.name, place, change.kind, change.before, change.after, outcome, noticed, judges)
 
     def _judged_model(self, model: CompiledModel, sql: str) -> tuple[Outcome, tuple[str, ...]]:
         for place in range(1 + _WORLDS):
@@ -194,6 +209,8 @@ class MutationTrial:
             if verdicts.error:
                 return "raised", (verdicts.error,)
             noticed = [test for test in verdicts.red if test not in models.calm.red]
+            usual = set(self._broken(models.calm, models.tables))
+            noticed += [rule for rule in self._broken(verdicts, models.tables) if rule not in usual]
             noticed += _other_columns(models.calm, verdicts)
             if place == 0:
                 noticed += self._unexpected(verdicts.rows)
@@ -202,6 +219,29 @@ class MutationTrial:
             if any(not _same_rows(models.calm.rows[name], rows) for name, rows in verdicts.rows.items()):
                 return "survived", ()
         return "equivalent", ()
+
+    def _broken(self, verdicts: ModelVerdicts, tables: Mapping[str, pl.DataFrame]) -> list[str]:
+        """Return the rules that the contracts of models have, and that their rows break."""
+        made = {name: judge_table(rows, self.contracts[name], tables, self._worlds[0][0].now)
+                for name, rows in verdicts.rows.items() if name in self.contracts}  # fmt: skip
+        return list(findings_of(made))
+
+    def _judges(self, noticed: Collection[str]) -> tuple[Judge, ...]:
+        kinds = {self._judge(finding) for finding in noticed}
+        return tuple(judge for judge in JUDGES if judge in kinds)
+
+    def _judge(self, finding: str) -> Judge:
+        """Return the kind of a judge: what is neither of a contract nor ours is a test of dbt."""
+        name, _, what = finding.partition(": ")
+        if what == EXPECTED:
+            return "approved rows"
+        dataset = self.catalog.datasets.get(name) or self.contracts.get(name)
+        if what in {OTHER_COLUMNS, "schema"} or (dataset is None and what):
+            return "columns and types"
+        if dataset is None:
+            return "dbt tests"
+        rule = next((rule for rule in rules_of(dataset) if rule.id == what), None)
+        return "balances" if isinstance(rule, Balance) else "contract rules"
 
     def _unexpected(self, made_rows: Mapping[str, pl.DataFrame]) -> list[str]:
         if self.expected is None or not self.is_approved:
@@ -213,7 +253,7 @@ class MutationTrial:
     def _at(self, place: int) -> tuple[Trial, ModelTrial | None]:
         """Return the designed rows of that place; others than the first are made when one asks for them."""
         while len(self._worlds) <= place:
-            self._worlds.append(self._world(self._designed(self.seed + len(self._worlds))))
+            self._worlds.append(self._world(self._designed(self.seed + len(self._worlds), _LARGER * self.rows)))
         return self._worlds[place]
 
     def _world(self, tables: Mapping[str, pl.DataFrame]) -> tuple[Trial, ModelTrial | None]:
@@ -221,13 +261,14 @@ class MutationTrial:
         stored = {name: verdicts.rows for name, verdicts in trial.calm.items()}
         return trial, ModelTrial(self.project, stored, self.catalog.datasets) if self.project else None
 
-    def _designed(self, seed: int) -> dict[str, pl.DataFrame]:
-        numbers: set[float] = set()
+    def _designed(self, seed: int, rows: int) -> dict[str, pl.DataFrame]:
+        numbers: dict[str, set[float]] = {ANYWHERE: set()}
         for transform in self.catalog.transforms.values():
-            numbers |= python_changes.numbers_in(transform.function)
+            numbers[ANYWHERE] |= python_changes.numbers_in(transform.function)
         for model in self.project.models.values() if self.project else ():
-            numbers |= sql_changes.numbers_in(model.sql)
-        return designed_tables(self.filled, seed, rows=self.rows, numbers=numbers)
+            for column, number in sql_changes.numbers_in(model.sql):
+                numbers.setdefault(column, set()).add(number)
+        return designed_tables(self.filled, seed, rows=rows, numbers=numbers)
 
 
 def score(mutants: Collection[Mutant]) -> float | None:
@@ -239,8 +280,13 @@ def score(mutants: Collection[Mutant]) -> float | None:
 
 def by_rules(mutants: Collection[Mutant]) -> list[Mutant]:
     """Return the changes that a rule, a test or a type noticed, and not the approved rows alone."""
-    return [mutant for mutant in mutants
-            if mutant.outcome == "noticed" and not all(each.endswith(EXPECTED) for each in mutant.noticed)]  # fmt: skip
+    return [mutant for mutant in mutants if mutant.outcome == "noticed" and mutant.judges != ("approved rows",)]
+
+
+def by_judge(mutants: Collection[Mutant]) -> dict[Judge, tuple[int, int]]:
+    """Return, by kind of judge, how many changes it noticed, and how many of them no other kind did."""
+    noticed = [mutant.judges for mutant in mutants if mutant.outcome == "noticed"]
+    return {judge: (sum(judge in judges for judges in noticed), noticed.count((judge,))) for judge in JUDGES}
 
 
 def _same(before: Verdicts, after: Verdicts) -> bool:
@@ -254,7 +300,7 @@ def _same_rows(before: pl.DataFrame, after: pl.DataFrame) -> bool:
 
 def _other_columns(calm: ModelVerdicts, verdicts: ModelVerdicts) -> list[str]:
     """Return what a contract of dbt refuses: other columns, or other types."""
-    return [f"{name}: other columns or types" for name, rows in verdicts.rows.items()
+    return [f"{name}: {OTHER_COLUMNS}" for name, rows in verdicts.rows.items()
             if rows.schema != calm.rows[name].schema]  # fmt: skip
 
 

@@ -81,13 +81,18 @@ def sql_changes(sql: str) -> Iterator[SqlChange]:
                 yield SqlChange(kind, before, _short(shown) if shown is not None else "(left out)", text)
 
 
-def numbers_in(sql: str) -> set[float]:
-    """Return the numbers that a query names; none where it cannot be read."""
+def numbers_in(sql: str) -> Iterator[tuple[str, float]]:
+    """Yield the numbers that a query names, each with the columns that it compares with it; none where it is no SQL."""
     try:
         tree = sqlglot.parse_one(sql, DIALECT)
     except SqlglotError:
-        return set()
-    return {float(literal.this) for literal in tree.find_all(exp.Literal) if not literal.is_string}
+        return
+    for literal in tree.find_all(exp.Literal):
+        if not literal.is_string:
+            yield "", float(literal.this)
+            compared = literal.find_ancestor(exp.Predicate)
+            for column in compared.find_all(exp.Column) if isinstance(compared, exp.Binary) else ():
+                yield column.name, float(literal.this)
 
 
 def _around(node: exp.Expr) -> exp.Expr:

@@ -22,6 +22,7 @@ from platform_core.contracts import (
     Field,
     Generated,
     UtcTimestamp,
+    balance,
     check,
     compare,
     complete,
@@ -105,6 +106,7 @@ EVERYTHING = Dataset(
         fresh("seen", within=timedelta(days=7)),
         no_gaps("starts", longest=timedelta(days=20)),
         measure("spread", pl.col("id").max() - pl.col("id").min(), at_least=2),
+        balance("calls", "toy/ports", by={"port": "name"}, own=pl.len(), theirs=pl.col("calls").sum()),
     ],
 )  # fmt: skip
 PORTS = {"port_references": pl.DataFrame({"port": ["Cobh", "Kinsale"]})}
@@ -132,7 +134,7 @@ def test_rows_are_made_that_keep_every_rule() -> None:
 
 def red(fault: Fault) -> set[str]:
     if not fault.raw:
-        return set(red_rules(fault.frame, EVERYTHING, PORTS, now=fault.now))
+        return set(red_rules(fault.frame, EVERYTHING, {**PORTS, **fault.references}, now=fault.now))
     try:
         typed = conform(fault.frame, EVERYTHING)
     except Exception:  # noqa: BLE001 - a frame of another shape
