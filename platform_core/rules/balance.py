@@ -74,6 +74,10 @@ class Balance(DatasetRule):
         """Return the side of the rows, as `side_of` returns the other one: what they balance with."""
         return self._side(rows.lazy(), self.own).collect()
 
+    def more_than(self, side: pl.DataFrame) -> pl.DataFrame:
+        """Return another side that is out of balance with one, by more than the tolerance in each group."""
+        return side.with_columns(pl.col(_THEIRS).fill_null(0) + 1 + 2 * self.tolerance)
+
     def distance(self, rows: pl.DataFrame, past: pl.DataFrame) -> float:
         """Return the number of groups that differ; `past` is the other side."""
         own = self.own_side(rows).rename({_THEIRS: _OWN})

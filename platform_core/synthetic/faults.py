@@ -329,7 +329,7 @@ def _drift(case: _Case, rule: Rule) -> Iterator[Fault]:
 
 
 def _balance(case: _Case, rule: Rule) -> Iterator[Fault]:
-    """Rows of which the last are missing, beside what all of them add up to."""
+    """Rows of which the last are missing, beside what all add up to; where none is missed, beside another sum."""
     assert isinstance(rule, Balance)  # noqa: S101 - for the type checker: `_planter` sends no other
     theirs = {rule.id: rule.own_side(case.good)}
     balanced = replace(case, references={**case.references, **theirs})
@@ -339,4 +339,8 @@ def _balance(case: _Case, rule: Rule) -> Iterator[Fault]:
         if rule.id in red:
             yield replace(_fault(balanced, rule, fewer, red), references=theirs)
             return
-    raise case.cannot(rule, "it adds up to the same of any rows.")
+    more = {rule.id: rule.more_than(theirs[rule.id])}
+    red = replace(case, references={**case.references, **more}).red(case.good)
+    if rule.id not in red:
+        raise case.cannot(rule, "it adds up to the same of any rows.")
+    yield replace(_fault(balanced, rule, case.good, red), references=more)

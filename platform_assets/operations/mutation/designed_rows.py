@@ -10,16 +10,20 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import polars as pl
 
-from platform_core.contracts import Catalog, Dataset
+from platform_core.contracts import Catalog, Dataset, ReferenceRule, rules_of
 from platform_core.errors import ShapeError
 from platform_core.quality import conform, judge
+from platform_core.rules import ValueRule
 from platform_core.synthetic import lookups, world
 from platform_core.synthetic.verdicts import latest
 
 _GROUP, _LED, _APART = 12, 0.8, 0.5
 """Rows of a group; the share of rows that take a leader's values; of those, the share that take each from another."""
 
-_NAMED, _COMPARED, _NULL = 0.12, 0.3, 0.08
+_FEW = 4
+"""Rows for each row that they refer to by several columns."""
+
+_NAMED, _COMPARED, _NULL = 0.12, 0.5, 0.08
 """The shares of numbers that become ones the code names anywhere, or beside the column; of values that become null."""
 
 ANYWHERE = ""
@@ -47,8 +51,8 @@ def _designed(
     drawn = tables[dataset.name]
     if drawn.is_empty():
         return drawn
-    gathered = _gathered(drawn, rng)
-    candidates = pl.concat([_with_nulls(_with_numbers(gathered, rng, numbers), dataset, rng), gathered, drawn])
+    gathered = _referring(_gathered(drawn, rng), dataset, tables, rng)
+    candidates = pl.concat([_with_nulls(_with_numbers(gathered, dataset, rng, numbers), dataset, rng), gathered, drawn])
     if dataset.key:
         candidates = candidates.unique(list(dataset.key), keep="first", maintain_order=True)
     try:
@@ -73,15 +77,36 @@ def _gathered(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     return rows.with_columns(columns)
 
 
-def _with_numbers(rows: pl.DataFrame, rng: np.random.Generator, numbers: Numbers) -> pl.DataFrame:
+def _referring(
+    rows: pl.DataFrame, dataset: Dataset, tables: Mapping[str, pl.DataFrame], rng: np.random.Generator
+) -> pl.DataFrame:
+    """Let most rows refer by several columns together to a few rows that are there: a join has something to find."""
+    for rule in rules_of(dataset):
+        target = tables.get(rule.dataset) if isinstance(rule, ReferenceRule) and len(rule.columns) > 1 else None
+        if target is None or target.is_empty() or not isinstance(rule, ReferenceRule):
+            continue
+        places = rng.integers(0, min(target.height, max(1, rows.height // _FEW)), rows.height)
+        chosen = pl.Series(rng.random(rows.height) < _LED)
+        rows = rows.with_columns(
+            pl.when(chosen).then(target.get_column(to).gather(places)).otherwise(pl.col(own)).alias(own)
+            for own, to in zip(rule.columns, rule.to, strict=True)
+        )
+    return rows
+
+
+def _with_numbers(rows: pl.DataFrame, dataset: Dataset, rng: np.random.Generator, numbers: Numbers) -> pl.DataFrame:
     columns = []
     for name, kind in rows.schema.items():
+        if not kind.is_numeric():
+            continue
         share = _COMPARED if name in numbers else _NAMED
         named = [nearby for number in sorted(numbers.get(name, numbers.get(ANYWHERE, ())))
                  for nearby in (number, number + 1, number - 1)]  # fmt: skip
         if kind.is_integer():
-            named = [number for number in named if number == int(number)]
-        if kind.is_numeric() and named:
+            named = [int(number) for number in named if number == int(number)]
+        own_rules = [rule for rule in rules_of(dataset) if isinstance(rule, ValueRule) and rule.columns == (name,)]
+        named = [number for number in named if all(rule.accepts(number) for rule in own_rules)]
+        if named:
             drawn = pl.Series(rng.choice(named, rows.height)).cast(kind, strict=False)
             chosen = pl.Series(rng.random(rows.height) < share)
             columns.append(pl.when(chosen & pl.col(name).is_not_null()).then(drawn).otherwise(pl.col(name)).alias(name))
