@@ -42,15 +42,20 @@ class Delivery:
         files: Rows by the name of the file.
         runs: The names that each run takes in; a name that comes again is the same content delivered again.
         revised: How many rows are newer ones under a key that is in another file.
+        lacking: The column that the first file lacks; empty where none does.
     """
 
     files: Mapping[str, pl.DataFrame]
     runs: Sequence[Sequence[str]]
     revised: int
+    lacking: str = ""
 
     def __str__(self) -> str:
         repeats = sum(map(len, self.runs)) - len(self.files)
-        return f"{len(self.files)} files in {len(self.runs)} runs, {repeats} repeated, {self.revised} rows revised"
+        lack = f", the first without {self.lacking}" if self.lacking else ""
+        return (
+            f"{len(self.files)} files in {len(self.runs)} runs, {repeats} repeated, {self.revised} rows revised{lack}"
+        )
 
 
 def try_deliveries(trial: Trial, *, deliveries: int = 5) -> Iterator[Finding]:
@@ -102,6 +107,9 @@ def draw_delivery(dataset: Dataset, rows: pl.DataFrame, rng: np.random.Generator
         files[place] = pl.concat([files[place], newer]).unique(list(dataset.key), keep="last", maintain_order=True)
         revised = newer.height
     named = {f"rows-{number}": files[place] for number, place in enumerate(rng.permutation(len(files)))}
+    lacking = _column_that_may_lack(dataset, rng)
+    if lacking:
+        named["rows-0"] = named["rows-0"].drop(lacking)
     runs: list[list[str]] = []
     for number, name in enumerate(named):
         if not runs or rng.random() < _APART:
@@ -109,7 +117,16 @@ def draw_delivery(dataset: Dataset, rows: pl.DataFrame, rng: np.random.Generator
         runs[-1].append(name)
         if number and rng.random() < _AGAIN:
             runs.append([str(file_name) for file_name in rng.choice(list(named)[: number + 1], _MOST_REPEATS)])
-    return Delivery(named, [list(dict.fromkeys(run)) for run in runs], revised)
+    return Delivery(named, [list(dict.fromkeys(run)) for run in runs], revised, lacking)
+
+
+def _column_that_may_lack(dataset: Dataset, rng: np.random.Generator) -> str:
+    """Draw a column that files may lack, from before it was declared; half of the deliveries have none."""
+    source = dataset.source
+    if source is None or source.spelling.missing_columns != "null" or rng.random() < _REVISED:
+        return ""
+    names = [column.name for column in dataset.columns if column.nullable and column.name not in dataset.key]
+    return str(rng.choice(names)) if names else ""
 
 
 def _revisions(dataset: Dataset, rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
@@ -127,7 +144,7 @@ def compare_delivery(dataset: Dataset, delivery: Delivery, references: Mapping[s
         table = _table(folder / "runs", dataset, delivery.files, delivery.runs, references)
         rebuilds = {"one run over all files": (delivery.files, [list(delivery.files)])}
         if not delivery.revised:
-            whole = pl.concat(list(delivery.files.values()))
+            whole = pl.concat(list(delivery.files.values()), how="diagonal")
             rebuilds["one file with all rows"] = ({"rows": whole}, [["rows"]])
         for number, (variant, (files, runs)) in enumerate(rebuilds.items()):
             rebuilt = _table(folder / f"rebuild-{number}", dataset, files, runs, references)

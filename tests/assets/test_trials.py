@@ -18,7 +18,17 @@ from platform_assets.operations.pipeline_test import open_trial
 from platform_assets.operations.stored_rows import DataManagement, StoredRows
 from platform_assets.operations.stored_rows_document import read_test_data
 from platform_assets.operations.trials import Trial, try_edge_cases, try_faults
-from platform_core.contracts import Catalog, DataFrameModel, Dataset, Delta, Field, Files, balance, complete
+from platform_core.contracts import (
+    Catalog,
+    DataFrameModel,
+    Dataset,
+    Delta,
+    Field,
+    Files,
+    UtcTimestamp,
+    balance,
+    complete,
+)
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 from tests.fault_proxy import NEVER_WRONG, fault_proxy
@@ -132,6 +142,30 @@ def test_rows_in_random_pieces_make_the_table_of_a_rebuild():
     assert [finding.dataset for finding in findings] == ["t/merged"] * 4
     assert [finding.noticed for finding in findings if not finding.stands] == []
     assert untried(catalog) == {"t/sales": "made from other datasets"}
+
+
+class Told(DataFrameModel):
+    """One row per sale, as it was last told."""
+
+    sale: int = Field(ge=1)
+    price: float = Field(ge=0, le=100)
+    told_at: UtcTimestamp
+    note: str = Field(nullable=True)
+
+
+NEWEST = Dataset("t/newest", Told, owner="team:t", version="1.0.0", key=("sale",), newest="told_at",
+                 source=Files("n-*.csv"), store=Delta(mode="merge"))  # fmt: skip
+
+
+def test_of_rows_told_in_any_order_the_newest_stand_also_where_older_files_lack_a_column():
+    whole = Trial(Catalog({"t/newest": NEWEST}, {}), rows=60, seed=3)
+    narrow = replace(NEWEST, store=Delta(mode="merge", evolution="add"),
+                     source=Files("n-*.csv", missing_columns="null"))  # fmt: skip
+    evolved = Trial(Catalog({"t/newest": narrow}, {}), rows=60, seed=4)
+    findings = [*try_deliveries(whole, deliveries=6), *try_deliveries(evolved, deliveries=6)]
+    assert [finding.noticed for finding in findings if not finding.stands] == []
+    assert any("0 rows revised" not in finding.what for finding in findings[:6])
+    assert any("without note" in finding.what for finding in findings[6:])
 
 
 def test_a_delivery_that_lacks_rows_is_told_beside_its_rebuild():
