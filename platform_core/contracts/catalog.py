@@ -43,8 +43,8 @@ class Catalog:
 
     def looked_into(self, dataset: Dataset) -> list[str]:
         """Name the other datasets that rules of a dataset look into."""
-        rules = (*self.references_of(dataset), *self.balances_of(dataset))
-        return list(dict.fromkeys(rule.dataset for rule in rules if rule.dataset != dataset.name))
+        names = [rule.dataset for rule in rules_of(dataset) if isinstance(rule, ReferenceRule | Balance)]
+        return [name for name in dict.fromkeys(names) if name != dataset.name]
 
 
 def catalog_of(datasets: Iterable[Dataset], transforms: Iterable[Transform[..., object]] = ()) -> Catalog:

@@ -130,7 +130,7 @@ def balance(  # noqa: PLR0913 - both sides, and how they are compared
         columns=tuple(dict.fromkeys([*named, *own.meta.root_names()])),
         dataset=dataset,
         by=tuple(named),
-        keys=pl.struct(**theirs_by) if theirs_by else pl.lit(0),
+        keys=pl.struct(key.alias(name) for name, key in theirs_by.items()) if theirs_by else pl.lit(0),
         own=own,
         theirs=theirs,
         tolerance=tolerance,

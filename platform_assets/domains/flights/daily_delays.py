@@ -32,7 +32,7 @@ class DailyDelays(DataFrameModel):
     total_precip: float = Field(nullable=True, ge=0, unit="inches", description="Precipitation of the day")
 
 
-BY_DAY = {"day": col("time_hour").dt.date(), "origin": "origin"}
+BY_DAY: dict[str, pl.Expr | str] = {"day": col("time_hour").dt.date(), "origin": "origin"}
 
 daily_delays = Dataset(
     "flights/daily_delays",

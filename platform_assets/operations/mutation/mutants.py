@@ -284,9 +284,13 @@ def by_rules(mutants: Collection[Mutant]) -> list[Mutant]:
 
 
 def by_judge(mutants: Collection[Mutant]) -> dict[Judge, tuple[int, int]]:
-    """Return, by kind of judge, how many changes it noticed, and how many of them no other kind did."""
+    """Return, by kind of judge, how many changes it noticed, and how many of them no other kind did.
+
+    Approved rows see nearly all; for the other kinds they are left aside.
+    """
     noticed = [mutant.judges for mutant in mutants if mutant.outcome == "noticed"]
-    return {judge: (sum(judge in judges for judges in noticed), noticed.count((judge,))) for judge in JUDGES}
+    without_rows = [tuple(judge for judge in judges if judge != "approved rows") or judges for judges in noticed]
+    return {judge: (sum(judge in judges for judges in noticed), without_rows.count((judge,))) for judge in JUDGES}
 
 
 def _same(before: Verdicts, after: Verdicts) -> bool:

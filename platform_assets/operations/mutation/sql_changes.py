@@ -91,8 +91,8 @@ def numbers_in(sql: str) -> Iterator[tuple[str, float]]:
         if not literal.is_string:
             yield "", float(literal.this)
             compared = literal.find_ancestor(exp.Predicate)
-            for column in compared.find_all(exp.Column) if isinstance(compared, exp.Binary) else ():
-                yield column.name, float(literal.this)
+            if isinstance(compared, exp.Binary):
+                yield from ((column.name, float(literal.this)) for column in compared.find_all(exp.Column))
 
 
 def _around(node: exp.Expr) -> exp.Expr:
