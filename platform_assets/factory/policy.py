@@ -8,12 +8,13 @@ import polars as pl
 
 from platform_assets.factory.checks import check_results, describe
 from platform_assets.ingest.intake import Intake
+from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.ingest.stored import as_declared
 from platform_assets.ingest.tables import table_spec
 from platform_assets.ingest.verdicts import TableVerdicts
 from platform_core.contracts import Dataset
 from platform_core.quality import RuleResult
-from platform_core.quality.judge import table_results
+from platform_core.quality.judge import is_measured, table_results
 from platform_core.quality.policy import stopping
 from platform_resources.storage import Lake
 
@@ -31,7 +32,8 @@ def refuse_if_unfit(
     """Nothing where the run may write; else every check's result, and then the failure.
 
     Dagster writes an output before it looks at a blocking check, so a run that must not write may not yield one.
-    The verdict is about the run's partitions alone, where it has any; runs of others do not make it green.
+    What the run broke is told of its partitions, and of those where earlier runs were refused for it. All other checks
+    say what they said before, for the table is as it was, and so are its open envelopes.
 
     Raises:
         dagster.Failure: A rule of severity `error` does not hold and no quarantine takes the rows. Nothing was written.
@@ -40,7 +42,7 @@ def refuse_if_unfit(
     if not broken:
         return
     TableVerdicts(lake, dataset).keep_refused(broken, intake.stopping)
-    yield from check_results(dataset, intake.results, judged=partitions)
+    yield from _refused_results(lake, dataset, intake.results, broken, partitions)
     verdict_text = "; ".join(describe(result).rstrip(".") for result in broken)
     way_out = _way_out(dataset, {result.rule.id for result in broken}, must_be_read=must_be_read)
     raise dg.Failure(
@@ -48,6 +50,28 @@ def refuse_if_unfit(
         metadata={"rules": ", ".join(result.rule.id for result in broken)},
         allow_retries=False,
     )
+
+
+def _refused_results(
+    lake: Lake,
+    dataset: Dataset,
+    judged: Sequence[RuleResult],
+    broken: Sequence[RuleResult],
+    partitions: Sequence[str] | None,
+) -> Iterator[dg.AssetCheckResult]:
+    """Yield a result for each check of a run that may not write; of a table that never was, all are the run's own."""
+    if not lake.exists(table_spec(dataset)):
+        yield from check_results(dataset, judged, judged=partitions)
+        return
+    own = {result.rule.id: result for result in broken}
+    waiting = QuarantineStore(lake, dataset).envelopes(decision="open") if dataset.quarantine else None
+    for stands in state_of_checks(lake, dataset, ()):
+        result = own.get(stands.rule.id)
+        if result is None or (is_measured(stands.rule) and not stands.passed):
+            yield from check_results(dataset, [stands], waiting)
+        else:
+            touched = sorted({*partitions, *stands.refused_in}) if partitions else None
+            yield from check_results(dataset, [result], waiting, judged=touched)
 
 
 def _way_out(dataset: Dataset, broken: set[str], *, must_be_read: bool) -> str:

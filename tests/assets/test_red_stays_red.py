@@ -138,3 +138,18 @@ def test_a_red_month_stops_what_reads_that_month_and_no_other(tmp_path: Path) ->
         bank.catch_up()
         assert bank.red("bank/takings") == set()
         assert bank.rows("bank/totals").height == 3
+
+
+def test_a_refused_run_leaves_what_other_runs_found_and_adds_its_month_to_the_red_ones(tmp_path: Path) -> None:
+    with world(tmp_path, "tests.barred") as bank:
+        bank.land("bank/takings-1.csv", b"line,day,amount\n1,2024-01-05,5\n-9,2024-01-06,1\n")
+        bank.catch_up()
+        assert bank.red("bank/takings") == {"line_gt"}, "a row waits in quarantine"
+        for month in ("02", "03"):
+            name = f"bank/takings-{month}.csv"
+            bank.land(name, f"line,day,amount\n{int(month)},2024-{month}-05,-5\n".encode())
+            assert not bank.materialise("bank/takings", partitions=[f"2024-{month}"], files=[name]).success
+            assert bank.red("bank/takings") == {"line_gt", "sum_of_month"}
+        key = dg.AssetKey(["bank", "totals"])
+        months = ["2024-01", "2024-02", "2024-03"]
+        assert red_checks_of(bank.location).passable(bank.instance, key, months) == {"2024-01"}
