@@ -75,7 +75,8 @@ def ingest_asset(catalog: Catalog, dataset: Dataset) -> dg.AssetsDefinition:
                 admits=lambda intake: not stopping(dataset, intake.results),
             )
             _tell(context, done)
-            yield from refuse_if_unfit(lake, dataset, done[-1].intake, partitions=_partitions(context, dataset))
+            partitions = _partitions(context, dataset)
+            yield from refuse_if_unfit(lake, dataset, done[-1].intake, partitions=partitions, references=references)
             store = QuarantineStore(lake, dataset)
             waiting = store.envelopes(decision="open") if dataset.quarantine else None
             if _stands(lake, dataset, done, _partitions(context, dataset)):

@@ -27,6 +27,7 @@ def refuse_if_unfit(
     intake: Intake,
     *,
     partitions: Sequence[str] | None = None,
+    references: Mapping[str, pl.DataFrame] = NO_REFERENCES,
     must_be_read: bool = False,
 ) -> Iterator[dg.AssetCheckResult]:
     """Nothing where the run may write; else every check's result, and then the failure.
@@ -42,7 +43,11 @@ def refuse_if_unfit(
     if not broken:
         return
     TableVerdicts(lake, dataset).keep_refused(broken, intake.stopping)
-    yield from _refused_results(lake, dataset, intake.results, broken, partitions)
+    if lake.exists(table_spec(dataset)):
+        stands = state_of_checks(lake, dataset, (), references)
+        yield from _refused_results(lake, dataset, stands, broken, partitions)
+    else:
+        yield from check_results(dataset, intake.results, judged=partitions)
     verdict_text = "; ".join(describe(result).rstrip(".") for result in broken)
     way_out = _way_out(dataset, {result.rule.id for result in broken}, must_be_read=must_be_read)
     raise dg.Failure(
@@ -55,22 +60,19 @@ def refuse_if_unfit(
 def _refused_results(
     lake: Lake,
     dataset: Dataset,
-    judged: Sequence[RuleResult],
+    stands: Sequence[RuleResult],
     broken: Sequence[RuleResult],
     partitions: Sequence[str] | None,
 ) -> Iterator[dg.AssetCheckResult]:
-    """Yield a result for each check of a run that may not write; of a table that never was, all are the run's own."""
-    if not lake.exists(table_spec(dataset)):
-        yield from check_results(dataset, judged, judged=partitions)
-        return
+    """Yield a result for each check of a run that may not write: how the table stands, and what the run broke."""
     own = {result.rule.id: result for result in broken}
     waiting = QuarantineStore(lake, dataset).envelopes(decision="open") if dataset.quarantine else None
-    for stands in state_of_checks(lake, dataset, ()):
-        result = own.get(stands.rule.id)
-        if result is None or (is_measured(stands.rule) and not stands.passed):
-            yield from check_results(dataset, [stands], waiting)
+    for standing in stands:
+        result = own.get(standing.rule.id)
+        if result is None or (is_measured(standing.rule) and not standing.passed):
+            yield from check_results(dataset, [standing], waiting)
         else:
-            touched = sorted({*partitions, *stands.refused_in}) if partitions else None
+            touched = sorted({*partitions, *standing.refused_in}) if partitions else None
             yield from check_results(dataset, [result], waiting, judged=touched)
 
 

@@ -96,7 +96,9 @@ def transform_asset(
                 residents=after_transform(lake, dataset, partitions),
                 measures=stopping_rules(dataset),
             )
-            yield from refuse_if_unfit(lake, dataset, intake, partitions=partitions, must_be_read=True)
+            yield from refuse_if_unfit(
+                lake, dataset, intake, partitions=partitions, references=references, must_be_read=True
+            )
             store = QuarantineStore(lake, dataset)
             refused = intake.refused.with_columns(source=pl.coalesce("partition", pl.lit(_UNPARTITIONED)))
             quarantined = store.plan(refused, [*(partitions or ()), _UNPARTITIONED]) if dataset.quarantine else None
