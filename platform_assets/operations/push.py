@@ -22,9 +22,11 @@ from platform_assets.ingest.references import load_references
 from platform_assets.ingest.stream import create_topic, judge_messages
 from platform_assets.ingest.topic_history import topic_name, topic_of
 from platform_assets.location import CodeLocation
-from platform_core.contracts import Dataset
+from platform_core.contracts import Changes, Dataset
+from platform_core.quality import RecordTest, compile_record_test
 from platform_resources.brokers import Batch, Broker
 from platform_resources.brokers.base import build_rows
+from platform_resources.brokers.decoding import parse_message
 from platform_resources.settings import Settings
 from platform_resources.sources.push_ledger import PushLedger, Token
 from platform_resources.sources.topic import group_of
@@ -108,7 +110,7 @@ class PushDesk:
     most_lag: int = 1_000_000
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _references: dict[str, tuple[float, Mapping[str, pl.DataFrame]]] = field(default_factory=dict, repr=False)
+    _references: dict[str, "_Loaded"] = field(default_factory=dict, repr=False)
     _lags: dict[str, tuple[float, int]] = field(default_factory=dict, repr=False)
     _working: set[tuple[str, str]] = field(default_factory=set, repr=False)
     _budgets: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False)
@@ -207,17 +209,8 @@ class PushDesk:
         """Judge the records, and produce the sound ones but those that are there already, by their bytes."""
         topic = self._topic(dataset)
         at = self.clock()
-        count = len(records)
-        rows = build_rows(range(count), [int(at.timestamp() * 1_000_000)] * count, [None] * count, list(records))
-        judged = judge_messages(
-            dataset, Batch(topic, 0, rows, count), self._load_references(dataset), run_id="push", at=at
-        )
-        reasons = sorted(judged.refused.select("position", "reason").iter_rows())
-        poison = {place for place, _ in reasons if _parsed(records[place]) is None}
-        broken = tuple(
-            BrokenRecord(place, "refused" if place in poison or dataset.quarantine is None else "quarantined", reason)
-            for place, reason in reasons
-        )
+        loaded = self._load_references(dataset)
+        broken = () if _are_sound(loaded.test, records, at) else _broken(dataset, topic, records, loaded.values, at)
         refused = {record.position for record in broken if record.state == "refused"}
         new_records: list[bytes] = []
         keys: list[bytes | None] = []
@@ -233,7 +226,7 @@ class PushDesk:
         with self._lock:
             ends = self.broker.produce(topic, new_records, keys=None if column is None else keys) if new_records else {}
         quarantined = len(broken) - len(refused)
-        return Answer(count - len(broken), quarantined, len(refused), broken, ends)
+        return Answer(len(records) - len(broken), quarantined, len(refused), broken, ends)
 
     def _messages_behind(self, topic: str, ends: Mapping[int, int]) -> Counter[bytes]:
         """Count the messages behind the given ends, by their bytes."""
@@ -262,13 +255,47 @@ class PushDesk:
             detail = f"{lag:,} messages of {dataset.name} wait for platform stream run."
             raise Refused(503, "Worker is behind", detail, retry_after=30)
 
-    def _load_references(self, dataset: Dataset) -> Mapping[str, pl.DataFrame]:
+    def _load_references(self, dataset: Dataset) -> "_Loaded":
         loaded = self._references.get(dataset.name)
         now = time.monotonic()
-        if loaded is None or now - loaded[0] > _REFERENCES_SECONDS:
-            loaded = now, load_references(self.location.lake, self.location.catalog, dataset)
+        if loaded is None or now - loaded.at > _REFERENCES_SECONDS:
+            values = load_references(self.location.lake, self.location.catalog, dataset)
+            is_tested = not isinstance(topic_of(dataset), Changes)
+            loaded = _Loaded(now, values, compile_record_test(dataset, values) if is_tested else None)
             self._references[dataset.name] = loaded
-        return loaded[1]
+        return loaded
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What other datasets have, since when, and the test of one record by it; None where only frames can judge."""
+
+    at: float
+    values: Mapping[str, pl.DataFrame]
+    test: RecordTest | None
+
+
+def _are_sound(test: RecordTest | None, records: Sequence[bytes], at: datetime) -> bool:
+    """Say whether a body is one record that surely breaks no rule; frames judge all others."""
+    if test is None or len(records) != 1:
+        return False
+    document = parse_message(records[0])
+    return isinstance(document, dict) and test(document, at)
+
+
+def _broken(
+    dataset: Dataset, topic: str, records: Sequence[bytes], references: Mapping[str, pl.DataFrame], at: datetime
+) -> tuple[BrokenRecord, ...]:
+    """Return the records that are no good rows, by position, with their reasons."""
+    count = len(records)
+    rows = build_rows(range(count), [int(at.timestamp() * 1_000_000)] * count, [None] * count, list(records))
+    judged = judge_messages(dataset, Batch(topic, 0, rows, count), references, run_id="push", at=at)
+    reasons = sorted(judged.refused.select("position", "reason").iter_rows())
+    poison = {place for place, _ in reasons if _parsed(records[place]) is None}
+    return tuple(
+        BrokenRecord(place, "refused" if place in poison or dataset.quarantine is None else "quarantined", reason)
+        for place, reason in reasons
+    )
 
 
 def _parsed(record: bytes) -> Mapping[str, Any] | None:

@@ -229,6 +229,11 @@ class RowRule(Rule):
 
         return predicate
 
+    @property
+    def is_python(self) -> bool:
+        """Whether `predicate` needs no frame."""
+        return type(self).predicate is not RowRule.predicate
+
     def sql(self) -> str | None:
         """Return the condition in DuckDB's SQL that is true or null where a row is good.
 
@@ -304,6 +309,11 @@ class ValueRule(RowRule):
             return value is None or value != value or accepts(value)  # noqa: PLR0124 - true of NaN alone
 
         return predicate
+
+    @property
+    def is_python(self) -> bool:
+        """Whether the kind says in Python which values it accepts."""
+        return type(self).accepts is not ValueRule.accepts or type(self).acceptance is not ValueRule.acceptance
 
     def flaws(self, schema: Schema) -> Iterator[Flaw]:
         """Yield a column of parts, of which no single value can be judged."""

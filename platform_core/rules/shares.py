@@ -98,6 +98,11 @@ class OnlyWhere(RowRule):
 
         return predicate
 
+    @property
+    def is_python(self) -> bool:
+        """Whether both are."""
+        return self.rule.is_python and self.condition.is_python
+
     def sql(self) -> str | None:
         """Both conditions."""
         where, condition = self.condition.sql(), self.rule.sql()

@@ -40,7 +40,7 @@ def decode_json(batch: Batch, columns: Sequence[str] | None, *, extra: str) -> D
     """
     offsets: list[int] = batch.rows["offset"].to_pylist()
     values: list[bytes | None] = batch.rows["value"].to_pylist()
-    documents = _parse_together(values) or [_parse(value) for value in values]
+    documents = _parse_together(values) or [parse_message(value) for value in values]
     poison = {
         offset: document for offset, document in zip(offsets, documents, strict=True) if isinstance(document, str)
     }
@@ -134,7 +134,7 @@ def _may_be_split(text: str) -> bool:
     return "\\ud" in text or "\\uD" in text
 
 
-def _parse(value: bytes | None) -> dict[str, Any] | str:
+def parse_message(value: bytes | None) -> dict[str, Any] | str:
     """Return the object, or why it is none; the reason never quotes the message, which may hold personal data."""
     if value is None:
         return "it is a tombstone: it has a key and no value"

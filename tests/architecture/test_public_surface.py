@@ -42,8 +42,8 @@ SURFACES = {
         "look_up_as_of", "session", "sliding", "sum_in_order", "tumbling",
     ],
     "platform_core.quality": [
-        "Beside", "Conformed", "Decision", "Judgement", "RuleResult", "beyond_key", "conform", "envelopes", "judge",
-        "payloads",
+        "Beside", "Conformed", "Decision", "Judgement", "RecordTest", "RuleResult", "beyond_key", "compile_record_test",
+        "conform", "envelopes", "judge", "payloads",
     ],
     "platform_core.rules": [
         "Balance", "CheckRule", "Columns", "Compare", "DIMENSIONS", "DatasetRule", "Dimension", "DriftRule",

@@ -68,6 +68,7 @@ def push(
     app = build_gateway(desk, most_bytes=most_bytes, most_requests=most_requests)
     server = uvicorn.Server(uvicorn.Config(app, host, port, log_level="warning", access_log=False))
     listening = server.config.bind_socket()
+    listening.listen(server.config.backlog)  # who reads the address may connect at once
     typer.echo(f"http://{host}:{listening.getsockname()[1]}/datasets/")
     server.run([listening])
 
