@@ -35,6 +35,8 @@ _SHARES = Tolerance(relative=0.05, absolute=0.03)
 _LENGTHS = ("length", "mean_day")
 _GROWTH = math.log(1.2)
 """A fifth more rows than usual, though a season foretold them, explain what they move; alone they are no incident."""
+_SLACK = 1.1
+"""What is made of more rows moves as much as they do, and at most a tenth more."""
 _LATE = 0.5
 """Days by which a last row may come earlier than usual before it explains what is missing below."""
 _MISSED_WHERE_LATE = ("row_count", "null_rate", "last_day")
@@ -45,6 +47,7 @@ _EDGES = ("first_day", "last_day")
 _FEW_ROWS = 5
 """Of fewer rows neither a text's length and letters nor the share of a value say anything: one row has all or none."""
 _OF_TEXTS = ("length", "capitals", "small_letters")
+_OF_NUMBERS = ("mean", "deviation")
 
 
 class Graph(Protocol):
@@ -111,6 +114,17 @@ class Oddity:
     def is_growth(self) -> bool:
         """Whether there are more rows than expected, which is no incident by itself."""
         return self.metric == "row_count" and self.value > self.band.low
+
+    def follows_growth(self, growth: "Oddity") -> bool:
+        """Whether more rows above may have moved it: not how texts are written, nor numbers much more than the rows."""
+        if self.metric in _OF_TEXTS:
+            return False
+        if self.metric == "row_count":
+            return self.value > self.band.low
+        if self.metric not in _OF_NUMBERS or self.band.low <= 0:
+            return True
+        reach = _SLACK * growth.value / math.sqrt(growth.band.low * growth.band.high)
+        return self.band.low / reach <= self.value <= self.band.high * reach
 
     @property
     def is_late(self) -> bool:
@@ -281,7 +295,8 @@ class _Walk:
             and (
                 oddity.metric in _MISSED_WHERE_LATE
                 if cause.is_late
-                else is_whole or not cause.column or (name, cause.column) in columns
+                else (not cause.is_growth or oddity.follows_growth(cause))
+                and (is_whole or not cause.column or (name, cause.column) in columns)
             )
             for name in above
             for cause in self._odd[name]
