@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import dagster as dg
 import polars as pl
@@ -39,6 +39,8 @@ from platform_resources.scratch import scratch_folder
 from platform_resources.settings import Settings
 
 _PREFIX = "platform-test-"
+
+Compiles = Literal["nothing", "models", "models and tests"]
 
 
 class NothingSelected(CoreError):
@@ -223,6 +225,7 @@ def run_pipeline_test(
     seed: int,
     stored: "StoredRows | None" = None,
     counts: Mapping[str, int] = NO_COUNTS,
+    compiles: Compiles = "models and tests",
 ) -> PipelineReport:
     """Run what is selected on generated rows; report each step, inputs first, and each edge.
 
@@ -233,6 +236,7 @@ def run_pipeline_test(
         seed: The same seed makes the same rows.
         stored: Real rows that take the place of generated ones where there are any.
         counts: Of the tables that have another number of rows.
+        compiles: What the report's manifest has SQL of: to compare with approved rows models, to try changes tests too.
 
     Raises:
         NothingSelected: A pattern matches nothing.
@@ -258,8 +262,10 @@ def run_pipeline_test(
         datasets = dict(declared.datasets)
         for name in declared.datasets.keys() - made_names:
             if name in tables or declared[name].source is not None:
-                balanced = {rule.dataset for rule in declared.balances_of(declared[name])} <= given.keys()
-                dataset = declared[name] if balanced and name in given else _without_balances(declared[name])
+                dataset = declared[name]
+                balanced = {name, *(rule.dataset for rule in declared.balances_of(dataset))} <= given.keys()
+                if name in tables and not balanced and declared.balances_of(dataset):
+                    dataset = _without_balances(dataset)  # no other ones: what dbt reads of them is parsed once
                 datasets[name] = _with_rows(dataset, tables.get(name), folder)
         transforms = {name: transform for name, transform in declared.transforms.items() if name not in tables}
         dbt = tested.dbt if models else None
@@ -271,7 +277,7 @@ def run_pipeline_test(
                     observed.note(event)
             states = overview(location, InstanceHistory(instance))
             steps, edges = _reports(location, states, scope, observed), judge_edges(location, scope.needed)
-            return PipelineReport(steps, edges, _compiled_anew(location, models))
+            return PipelineReport(steps, edges, _compiled_anew(location, models, compiles))
 
 
 def _models(tested: CodeLocation, settings: Settings, patterns: Sequence[str]) -> Sequence[Model]:
@@ -282,14 +288,15 @@ def _models(tested: CodeLocation, settings: Settings, patterns: Sequence[str]) -
     return staged_models(settings, tested.catalog, tested.dbt)[1]
 
 
-def _compiled_anew(location: CodeLocation, models: Sequence[Model]) -> dict[str, Any] | None:
+def _compiled_anew(location: CodeLocation, models: Sequence[Model], compiles: Compiles) -> dict[str, Any] | None:
     """Compile models and their tests as for tables that are not there: the SQL of a run names the run's partitions."""
-    if location.dbt is None or not models:
+    if location.dbt is None or not models or compiles == "nothing":
         return None
     staged, _ = staged_models(location.settings, location.catalog, location.dbt)
     if staged is None:
         return None
-    tests = [test for model in models for check in model.checks for test in check.tests]
+    wants_tests = compiles == "models and tests"
+    tests = [test for model in models for check in model.checks for test in check.tests if wants_tests]
     return staged.compile([*(model.selector for model in models), *tests])
 
 

@@ -79,7 +79,11 @@ def run_test(  # noqa: PLR0913, PLR0917 - an option each
     else:
         counts = {}
     stored = _stored(location.settings, data, select, fallback, seed)
-    report = pipeline_test.run_pipeline_test(location, datasets, rows=rows, seed=seed, stored=stored, counts=counts)
+    compared: pipeline_test.Compiles = "models" if approve or expected.exists() else "nothing"
+    report = pipeline_test.run_pipeline_test(
+        location, datasets, rows=rows, seed=seed, stored=stored, counts=counts,
+        compiles="models and tests" if mutants else compared,
+    )  # fmt: skip
     seconds = time.perf_counter() - begun
     tried = _Tried()
     tried.change(location, report, expected, rows=rows, seed=seed, approve=approve, mutants=mutants)
