@@ -124,8 +124,8 @@ def _options(source: Source, dataset: Dataset) -> Mapping[str, Any]:
     nulls = source.options.get("null_values")
     if not isinstance(nulls, Mapping):
         return source.options
-    by_source = {column.source_name: nulls[column.name] for column in dataset.columns
-                 if column.source_name and column.name in nulls}  # fmt: skip
+    by_source = {column.terms.source_name: nulls[column.name] for column in dataset.columns
+                 if column.terms.source_name and column.name in nulls}  # fmt: skip
     return {**source.options, "null_values": {**nulls, **by_source}}
 
 

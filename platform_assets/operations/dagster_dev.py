@@ -17,7 +17,7 @@ def main() -> None:
 
     warnings.filterwarnings("ignore", message=_SUPERSEDED)
     logging.getLogger("dagster").addFilter(lambda record: not record.getMessage().startswith(_COPIED))
-    dagster()
+    dagster()  # type: ignore[no-untyped-call] # the entry point of Dagster's own command
 
 
 if __name__ == "__main__":

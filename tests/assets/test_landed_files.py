@@ -8,11 +8,13 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from platform_assets.ingest.inputs import adapter_for
 from platform_assets.ingest.replay import replay_tag
 from platform_assets.operations.envelopes import record_fix
 from platform_core.contracts import DataFrameModel, Dataset, Day, Field, Files, UtcTimestamp
 from platform_core.quality.conform import conform
 from platform_resources.readers import open_records
+from platform_resources.sources import Cursor
 from tests.world import World, world
 
 HEADER = b"sale,sku,price,buyer,at\n"
@@ -138,6 +140,29 @@ def test_a_row_with_an_error_cell_waits_with_the_cell_s_name_and_is_taken_in_onc
         record_fix(words.location, "words/terms", envelope["quarantine_id"], ["term=b", "meaning=y"])
         assert words.materialise("words/terms", tags=replay_tag([envelope["quarantine_id"]])).success
         assert sorted(words.rows("words/terms")["term"]) == ["a", "b", "c"]
+
+
+class Halls(DataFrameModel):
+    """Halls of a workbook that has another name for a column."""
+
+    hall: int = Field(source_name="Hall no.")
+    seats: int = Field(nullable=True, source_name="Seats")
+
+
+def test_an_error_cell_is_null_where_the_column_s_own_null_texts_have_it(shop: World) -> None:
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    for row in (["Hall no.", "Seats"], [1, "#N/A"], ["#N/A", 5]):
+        book.active.append(row)
+    book.active["B2"].data_type = book.active["A3"].data_type = "e"
+    book.save(content)
+    shop.land("shop/halls.xlsx", content.getvalue())
+    source = Files("halls.xlsx", null_values={"seats": ("#N/A",)}, malformed=1.0)
+    halls = Dataset("shop/halls", Halls, owner="team:shop", version="1.0.0", source=source)
+    adapter = adapter_for(halls, shop.location.landing.settings)
+    (unit,) = adapter.pending(Cursor())
+    batches = list(adapter.read(adapter.identify(unit)))
+    assert [row for batch in batches for row in batch.rows.rows()] == [(1.0, None)]
+    assert [record.reason for batch in batches for record in batch.malformed] == ["A3 (Hall no.) is the error #N/A"]
 
 
 class Sites(DataFrameModel):
