@@ -178,8 +178,10 @@ def _log_rows(state: IngestState, outcome: Outcome) -> pl.DataFrame:
         concerned = pl.concat([plan.given_way, plan.restored]).unique().to_list()
         others = others if not state.is_settled else others.filter(pl.col("source").is_in(concerned))
         return recounted(pl.concat([mine, others]), state.lake, state.dataset)
-    moved = shifted(others, overtaken=plan.given_way, restored=plan.restored)
+    standing = mine.filter(pl.col("source").is_in(list(outcome.unreadable)))  # earlier rows give way as others do
+    moved = shifted(pl.concat([others, standing]), overtaken=plan.given_way, restored=plan.restored)
     released = others.join(logged, on=["source", "quarantined"], how="anti", maintain_order="left")
+    mine = mine.join(moved, on="source", how="anti", maintain_order="left")
     return pl.concat([mine, moved, released.join(moved, on="source", how="anti", maintain_order="left")])
 
 

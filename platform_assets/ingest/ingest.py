@@ -103,7 +103,9 @@ def judge_inputs(
     arrived_rows = replayed_messages(state, ordered, intake) if replays and is_stream else intake.valid
     late = insert_late(state, arrived_rows) if replays and keeps_history(dataset) else arrived_rows
     valid = without_dropped_rows(state, late, at)
-    table = plan_table(state, valid, replaced=() if replays else intake.sources, arrivals=arrivals)
+    # what cannot be read replaces nothing, and lends its number to no earlier row of its file
+    read = {source: number for source, number in arrivals.items() if source not in intake.unreadable}
+    table = plan_table(state, valid, replaced=() if replays else intake.sources, arrivals=read)
     column = dataset.partitions.column if dataset.partitions else None
     quarantine = _quarantine_plan(state, intake, intake.valid.lazy(), replays=replays)
     quarantined = _set_aside(state, intake, quarantine, replays=replays)

@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.world import World, world
@@ -76,8 +76,15 @@ ROWS = st.lists(
 )
 
 
+UNREADABLE_REVISION = [
+    ("b", [(3, None), (4, "c@x.org")], True), ("a", [(1, "c@x.org"), (4, None), (2, "a@x.org")], False), ("b", [], True)
+]  # fmt: skip
+"""What b brought stays, and is no newer for the revision that cannot be read: a has overtaken its row 4."""
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from("ab"), ROWS, st.booleans()), min_size=1, max_size=4))
+@example(UNREADABLE_REVISION)
 def test_no_order_of_files_and_revisions_puts_a_value_in_twice(landed: list) -> None:
     with TemporaryDirectory() as folder, world(Path(folder)) as shop:
         for source, rows, at_once in landed:
