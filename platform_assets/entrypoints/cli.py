@@ -64,8 +64,18 @@ def _restore_branch(before: str | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code: 0 if it did its work, 1 if it could not, 2 if it was not understood."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if arguments is None:
-        heed_interrupts()
+    if arguments is not None:
+        return _run(words)
+    heed_interrupts()
+    code = _run(words)
+    if "jpype" in sys.modules:  # a thread of Java's that calls Python while the interpreter ends aborts the process
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _run(words: list[str]) -> int:
     try:
         app(words, prog_name="platform")
     except SystemExit as exit_:

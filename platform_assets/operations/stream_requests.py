@@ -1,7 +1,9 @@
 """What people ask of streams: run a worker, send messages, certify; and what is refused of it."""
 
 import contextlib
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +14,7 @@ from platform_assets.ingest.fresh import read_fresh
 from platform_assets.ingest.stream import create_topic
 from platform_assets.ingest.topic_history import restart_topic, topic_name, topic_of
 from platform_assets.location import CodeLocation
+from platform_assets.operations.captures import captures_beside, choose_captured, list_captured, run_captures
 from platform_assets.operations.datasets import find_dataset
 from platform_assets.operations.errors import RequestError, UnknownName
 from platform_assets.operations.instance import open_instance
@@ -24,6 +27,8 @@ from platform_core.contracts.sources import Topic
 from platform_core.contracts.stores import Store
 from platform_resources.brokers import Broker, TopicSettings, open_broker
 
+_INPUT = 0
+"""The standard input, whose end says that the process is gone which began this one."""
 _SAMPLE_ENDS = datetime(2026, 3, 1, 18, tzinfo=UTC)
 
 
@@ -50,6 +55,7 @@ def choose_streams(location: CodeLocation, names: Sequence[str], *, all_streams:
 def run_worker(location: CodeLocation, datasets: Sequence[Dataset], pace: Pace, tell: Callable[[str], None]) -> None:
     """Run a worker in this process; SIGTERM and Ctrl+C end it behind the micro-batch that it is in."""
     with _opened(location) as broker, _stopped_by_signals() as stops, contextlib.ExitStack() as stack:
+        stack.enter_context(captures_beside(location, datasets, tell, once=pace.once))
         instance = None
         if pace.is_reported:
             instance = stack.enter_context(open_instance(location.settings))
@@ -64,6 +70,31 @@ def run_worker(location: CodeLocation, datasets: Sequence[Dataset], pace: Pace, 
             is_stopped=lambda: bool(stops),
             tell=tell,
         )
+
+
+def capture_streams(
+    location: CodeLocation,
+    names: Sequence[str],
+    tell: Callable[[str], None],
+    *,
+    all_streams: bool,
+    once: bool,
+    is_attached: bool,
+) -> None:
+    """Read the changes of databases in this process; SIGTERM, Ctrl+C and, where attached, the end of input end it.
+
+    Raises:
+        RequestError: One of the datasets is not captured, or none was named.
+    """
+    chosen = [find_dataset(location.catalog, name) for name in names]
+    if all_streams:
+        chosen = list_captured([*location.catalog.datasets.values()])
+    chosen = choose_captured(location, chosen)
+    with _opened(location) as broker, _stopped_by_signals() as stops:
+        if is_attached:
+            threading.Thread(target=lambda: stops.append(len(os.read(_INPUT, 1)) or 1), daemon=True).start()
+        tell(f"Capturing {', '.join(each.name for each in chosen)}")
+        run_captures(location, chosen, broker, is_stopped=lambda: bool(stops), tell=tell, once=once)
 
 
 def read_stream(location: CodeLocation, name: str) -> pl.DataFrame:

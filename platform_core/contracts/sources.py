@@ -402,6 +402,9 @@ class Changes(Topic):
         times: What whole numbers of instants count where the message has no schema: `"ms"`, `"us"` or `"ns"`.
         history: Whether the table has a version of a row for each change (SCD 2), not just the last one. The changes
             fill three columns of the contract: `valid_from`, which is a part of the key, `valid_to` and `is_current`.
+        database: The name under which the settings know the database, where the platform fills the topic itself, by
+            Debezium's engine; the topic's last two parts are then the table: `"bank.public.accounts"`. None where
+            somebody else does.
     """
 
     orders_rows: ClassVar[bool] = True
@@ -411,6 +414,12 @@ class Changes(Topic):
     format: str = field(default="debezium", kw_only=True)
     times: str = field(default="us", kw_only=True)
     history: bool = field(default=False, kw_only=True)
+    database: str | None = field(default=None, kw_only=True)
+
+    @property
+    def table(self) -> str:
+        """The database's table that the topic is about, behind its schema."""
+        return ".".join(self.topic.split(".")[-2:])
 
     def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
         """Find what is wrong: deletes need a table that merges."""
@@ -420,6 +429,14 @@ class Changes(Topic):
             yield "store", "is 'append', but changes delete and replace rows.", fix
         if self.times not in {"ms", "us", "ns"}:
             yield f"times {self.times!r}", "is unknown.", "use ms, us or ns."
+        if self.database is not None:
+            yield from _connection_problems(self.database, word="database")
+            if self.topic.count(".") < 2:  # noqa: PLR2004 - a name, a schema and a table
+                fix = "name the table at its end, such as bank.public.accounts."
+                yield f"topic {self.topic!r}", "does not say which table of the database it is about.", fix
+            if self.topic_partitions != 1:
+                fix = "leave topic_partitions out."
+                yield f"topic_partitions {self.topic_partitions}", "would lose the order of truncates.", fix
 
 
 @dataclass(frozen=True)
@@ -499,10 +516,7 @@ class Database(Source):
     def problems(self, *, store_mode: str) -> Iterator[SourceProblem]:
         """Find what is wrong: rows that are read again must be merged, and a place for secrets is the settings."""
         yield from super().problems(store_mode=store_mode)
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.connection):
-            fix = "name a connection of the settings: 'shop' for PLATFORM_DATABASE_SHOP."
-            shown = "a URL" if "://" in self.connection else repr(self.connection)
-            yield "source: connection", f"is {shown}, and no lower-case name.", fix
+        yield from _connection_problems(self.connection, word="connection")
         if (self.table is None) == (self.query is None):
             yield "source", "names both a table and a query, or neither.", "give table=... or query=..., one of them."
         if isinstance(self.key, str):
@@ -516,6 +530,14 @@ class Database(Source):
         if store_mode == "append" or (store_mode == "overwrite" and self.cursor is not None):
             fix = "use Delta(mode='merge') or Iceberg(mode='merge'), and a key."
             yield "store", f"is {store_mode!r}, but rows of one cursor value are read again.", fix
+
+
+def _connection_problems(name: str, *, word: str) -> Iterator[SourceProblem]:
+    """Find whether a database is named otherwise than by a setting, whose place secrets are."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        fix = "name a connection of the settings: 'shop' for PLATFORM_DATABASE_SHOP."
+        shown = "a URL" if "://" in name else repr(name)
+        yield f"source: {word}", f"is {shown}, and no lower-case name.", fix
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,7 @@ ARGUMENTS: Mapping[str, str] = {
     "count": "count=100",
     "currency": 'currency=("€", "EUR")',
     "cursor": 'cursor="updated_at"',
+    "database": 'database="bank"',
     "decimal": 'decimal=","',
     "delimiter": 'delimiter=";"',
     "drift": "drift=3.0",

@@ -228,7 +228,9 @@ def _reader(schema: Mapping[str, Any] | None, columns: Mapping[str, pl.DataType]
     named = _schemas(schema)
 
     def read(name: str, value: Any) -> str | None:
-        if value is None or (isinstance(value, str) and name not in named):
+        if isinstance(value, str) and name not in named:
+            return _without_zone(columns.get(name), value)
+        if value is None:
             return value
         text = _by_schema(named[name], value) if name in named else None
         if text is None and isinstance(value, int) and not isinstance(value, bool):
@@ -240,6 +242,12 @@ def _reader(schema: Mapping[str, Any] | None, columns: Mapping[str, pl.DataType]
         return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
     return read
+
+
+def _without_zone(kind: pl.DataType | None, value: str) -> str:
+    """Take the Z from a day, a time, or an instant without a zone, as `time.precision.mode=isostring` writes them."""
+    has_none = isinstance(kind, pl.Date | pl.Time) or (isinstance(kind, pl.Datetime) and kind.time_zone is None)
+    return value.removesuffix("Z") if has_none else value
 
 
 def _schemas(schema: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:

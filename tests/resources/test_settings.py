@@ -214,7 +214,7 @@ def test_settings_say_themselves_as_variables():
     full |= {"PLATFORM_STATE": "/s", "PLATFORM_LAKE": "s3://b/lake", "PLATFORM_LANDING": "/in", "PLATFORM_CACHE": "/c",
              "PLATFORM_ENVIRONMENT": "staging", "PLATFORM_ICEBERG_CATALOG": "postgresql://u:p@h/d",
              "PLATFORM_PRICES": "/p", "PLATFORM_BROKER": "kafka://h:1", "PLATFORM_BROKER_OPTIONS": "/o",
-             "PLATFORM_TOPIC_PREFIX": "t.", "PLATFORM_BRANCH": "b", "PLATFORM_LOGS": "json",
+             "PLATFORM_DEBEZIUM": "/d", "PLATFORM_TOPIC_PREFIX": "t.", "PLATFORM_BRANCH": "b", "PLATFORM_LOGS": "json",
              "PLATFORM_ALERTS": "/a.toml", "PLATFORM_TRACES": "http://o:4318",
              "PLATFORM_TRACE_LINK": "http://j/{trace_id}", "PLATFORM_WEB": "http://d:3000",
              "PLATFORM_CATALOG_TOKENS": "/t", "PLATFORM_CATALOG_URL": "http://c",

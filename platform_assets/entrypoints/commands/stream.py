@@ -1,4 +1,4 @@
-"""`platform stream run | status | restart | pace | replay | read | produce | certify`: topics beside Dagster."""
+"""`platform stream run | capture | status | restart | pace | replay | read | produce | certify`: beside Dagster."""
 
 # ruff: noqa: PLC0415, FBT002 - commands import what they need when called, so that help answers at once; flags are booleans
 
@@ -50,6 +50,24 @@ def run(
     pace = Pace(once=once, every=timedelta(seconds=every), is_reported=report)
     pace = pace if at_once is None else replace(pace, at_once=at_once)
     run_worker(location, chosen, pace, lambda line: print(line, flush=True))
+
+
+@commands.command()
+def capture(
+    context: typer.Context,
+    datasets: Annotated[list[str] | None, typer.Argument(help="Datasets that name a database.")] = None,
+    all_streams: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="End behind what was committed before.")] = False,
+    attached: Annotated[bool, typer.Option("--attached", hidden=True, help="End with the standard input.")] = False,
+) -> None:
+    """Read changes of databases into their topics by Debezium's engine, as `run` does in a process beside it."""
+    from platform_assets.entrypoints.locations import open_location
+    from platform_assets.operations.stream_requests import capture_streams
+
+    capture_streams(
+        open_location(context.obj), datasets or [], lambda line: print(line, flush=True),
+        all_streams=all_streams, once=once, is_attached=attached,
+    )  # fmt: skip
 
 
 @commands.command()

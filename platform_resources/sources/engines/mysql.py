@@ -3,11 +3,13 @@
 Neither says which transactions were open when a load began, so what a long one commits late is found within `lag`.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+from zlib import crc32
 
 import polars as pl
 
@@ -32,6 +34,10 @@ from platform_resources.sources.engines.sqlite import with_zone
 _BINARY = ("binary", "varbinary", "blob", "tinyblob", "mediumblob", "longblob")
 _BY_CODE: Mapping[int, str] = {7: "timestamp", 12: "datetime", 16: "bit"}
 """Of a query's columns, the kinds whose text is another than what a contract reads (`FIELD_TYPE` of the protocol)."""
+_PORT = 3306
+_LOG_FILE = re.compile('"file":"([^"]+)"')
+_FIRST_READER, _READERS = 1 << 20, 1 << 30
+"""Numbers under which readers of changes present themselves to the server; each needs one of its own."""
 _STRINGS, _BYTES = range(249, 255), 63
 _CONNECT_SECONDS, _READ_SECONDS = 10, 600
 """How long a server may be silent; a sorted result of a large table takes minutes before its first row."""
@@ -42,6 +48,13 @@ _MODES: Mapping[str, Mapping[str, Any]] = {
     "VERIFY_CA": {"ssl_verify_cert": True},
     "VERIFY_IDENTITY": {"ssl_verify_cert": True, "ssl_verify_identity": True},
 }
+_MARIADB_MODES = {
+    "DISABLED": "disable",
+    "REQUIRED": "trust",
+    "VERIFY_CA": "verify-ca",
+    "VERIFY_IDENTITY": "verify-full",
+}
+"""What Debezium's connector of MariaDB calls them; it has no word for PREFERRED."""
 _SHUT_DOWN, _OF_CLIENT = (0, 1053, 1152, 1205, 1317, 1927), 2000
 """Errors of a server that ends or gives up, and where those of a lost connection begin (CR_MIN_ERROR)."""
 
@@ -97,6 +110,73 @@ class MySQLDatabase(ServerDatabase):
                 return self._kinds(cursor, query)
             self.run(cursor, f"SHOW COLUMNS FROM {_relation(query)}")
             return {row[0]: row[1].decode() if isinstance(row[1], bytes) else str(row[1]) for row in cursor.fetchall()}
+
+    def capture_properties(self, table: str, *, slot: str) -> Mapping[str, str]:
+        """Say how Debezium reaches a table.
+
+        Raises:
+            DatabaseError: The server is gone, keeps no changes row by row, or is reached by files of certificates.
+        """
+        with self._cursor() as cursor:
+            self.run(cursor, "SELECT @@log_bin, @@binlog_format, version()")
+            is_logged, form, version = cursor.fetchone()
+            self.run(cursor, "SHOW VARIABLES LIKE 'have_ssl'")
+            has_tls = (cursor.fetchone() or ("", ""))[1] == "YES"
+        if not is_logged or form != "ROW":
+            fix = "start the server with --log-bin, --binlog-format=ROW and a --server-id."
+            state = f"its binlog is {'on' if is_logged else 'off'}, in the format {form}"
+            raise DatabaseError(self.name, f"it tells no changes row by row: {state}.", fix=fix)
+        parts = urlsplit(self.url)
+        options = dict(parse_qsl(parts.query))
+        if files := [name for name in ("ssl_ca", "ssl_cert", "ssl_key") if name in options]:
+            fix = "import them into Java's trust store, and leave ssl_mode alone in the URL."
+            raise DatabaseError(self.name, f"Debezium's engine takes no {', '.join(files)} from a URL.", fix=fix)
+        is_mariadb = "mariadb" in str(version).lower()
+        kind = "mariadb.MariaDb" if is_mariadb else "mysql.MySql"
+        mode = options.get("ssl_mode", "PREFERRED").upper()
+        if is_mariadb:
+            mode = _MARIADB_MODES.get(mode) or ("trust" if has_tls else "disable")
+        schema = table.rpartition(".")[0] or parts.path.lstrip("/")
+        return {
+            "connector.class": f"io.debezium.connector.{kind}Connector",
+            "database.hostname": parts.hostname or "localhost",
+            "database.port": str(parts.port or _PORT),
+            "database.user": unquote(parts.username or ""),
+            "database.password": unquote(parts.password or ""),
+            "database.ssl.mode": mode.lower(),
+            "database.server.id": str(_FIRST_READER + crc32(slot.encode()) % _READERS),
+            "database.include.list": re.escape(schema),
+            "table.include.list": re.escape(table if "." in table else f"{schema}.{table}"),
+        }
+
+    def table_identity(self, table: str) -> str:
+        """Return when the table was made; one that ALTER or TRUNCATE rebuilt counts as another, too."""
+        schema, _, name = table.rpartition(".")
+        known = f"table_name = {VALUE} AND table_schema = COALESCE({VALUE}, DATABASE())"
+        with self._cursor() as cursor:
+            self.run(cursor, f"SELECT create_time FROM information_schema.tables WHERE {known}", [name, schema or None])
+            (created,) = cursor.fetchone() or (None,)
+        return "" if created is None else str(created)
+
+    def has_changes(self, slot: str, position: str) -> bool:
+        """Say whether the file of the log is kept in which the position is: Debezium asks, and MariaDB only refuses."""
+        del slot
+        file = _LOG_FILE.search(position)
+        with self._cursor() as cursor:
+            self.run(cursor, "SHOW BINARY LOGS")
+            kept = {str(row[0]) for row in cursor.fetchall()}
+        return file is None or file[1] in kept
+
+    def present_place(self, note: str) -> Mapping[str, str | int]:
+        """Say where the log of changes ends."""
+        del note
+        with self._cursor() as cursor:
+            try:
+                self.run(cursor, "SHOW MASTER STATUS")
+            except DatabaseError:  # MySQL 8.4 gave it another name
+                self.run(cursor, "SHOW BINARY LOG STATUS")
+            file, position, *_ = cursor.fetchone()
+            return {"file": str(file), "pos": int(position)}
 
     def probe(self) -> str:
         """Return an empty text: what the server counts of changes is told to few users."""
@@ -215,7 +295,7 @@ class MySQLDatabase(ServerDatabase):
         parts = urlsplit(self.url)
         fix = f"correct PLATFORM_DATABASE_{self.name.upper()}, or start the server."
         try:
-            port = parts.port or 3306
+            port = parts.port or _PORT
         except ValueError:  # the message would quote what may be a part of the password
             fix = f"correct PLATFORM_DATABASE_{self.name.upper()}; write / : @ of a password as %2F %3A %40."
             raise DatabaseError(self.name, "its port is no number.", fix=fix) from None

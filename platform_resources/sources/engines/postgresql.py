@@ -5,8 +5,9 @@ load also takes every row that such a transaction, or a later one, wrote: those 
 oldest transaction that was open then (`pg_snapshot_xmin`).
 """
 
+import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ import polars as pl
 from platform_resources.sources.engines.base import (
     VALUE,
     ColumnSum,
+    DatabaseError,
     DatabaseGone,
     Query,
     Rows,
@@ -29,6 +31,7 @@ from platform_resources.sources.engines.base import (
 from platform_resources.sources.engines.copying import copied_rows
 
 _WRAPS = 1 << 32
+_TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 _PATIENCE = {"connect_timeout": 10, "keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
 """Without these a server that vanished from the network is waited for two hours; what the URL says goes before."""
 
@@ -133,6 +136,58 @@ class PostgreSQLDatabase(ServerDatabase):
             sums = [_sum(name, kind, query.zone) for name, kind in described]
             self.run(cursor, f"SELECT {counting(sums)} FROM {_relation(query)} AS t{condition}", parameters)
             return counted(cursor.fetchone(), sums)
+
+    def capture_properties(self, table: str, *, slot: str) -> Mapping[str, str]:
+        """Say how Debezium reaches a table; password and TLS are those of this connection, wherever they came from.
+
+        Raises:
+            DatabaseError: The server is gone, or keeps no changes for others.
+        """
+        with self._cursor() as cursor:
+            self.run(cursor, "SELECT current_setting('wal_level'), current_schema()")
+            level, schema = cursor.fetchone()
+            if level != "logical":
+                fix = "set wal_level = logical and restart the server."
+                raise DatabaseError(self.name, f"it tells no changes: its wal_level is {level}.", fix=fix)
+            reached = cursor.connection.info
+            given = reached.dsn_parameters
+            tls = {f"database.{name}": given[name] for name in _TLS if given.get(name)}
+            return {
+                **tls,
+                "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+                "plugin.name": "pgoutput",
+                "database.hostname": "localhost" if (reached.host or "/").startswith("/") else reached.host,
+                "database.port": str(reached.port),
+                "database.user": reached.user,
+                "database.password": reached.password or "",
+                "database.dbname": reached.dbname,
+                "slot.name": slot,
+                "publication.name": slot,
+                "publication.autocreate.mode": "filtered",
+                "table.include.list": re.escape(table if "." in table else f"{schema}.{table}"),
+            }
+
+    def table_identity(self, table: str) -> str:
+        """Return the table's number in the catalogue."""
+        with self._cursor() as cursor:
+            self.run(cursor, f"SELECT {VALUE}::regclass::oid", [".".join(map(_quoted, table.split(".")))])
+            return str(cursor.fetchone()[0])
+
+    def has_changes(self, slot: str, position: str) -> bool:
+        """Say whether the slot is there: Debezium makes a new one, and passes over what was committed before it."""
+        del position
+        with self._cursor() as cursor:
+            self.run(cursor, f"SELECT 1 FROM pg_replication_slots WHERE slot_name = {VALUE}", [slot])
+            return cursor.fetchone() is not None
+
+    def present_place(self, note: str) -> Mapping[str, str | int]:
+        """Write the note into the log of changes, where Debezium reads it behind all that was committed before."""
+        if note:
+            with self._cursor() as cursor:
+                self.run(cursor, "SET TRANSACTION READ WRITE")
+                self.run(cursor, f"SELECT pg_logical_emit_message(true, {VALUE}, '')", [note])
+                cursor.connection.commit()
+        return {}
 
     def _copied(
         self, cursor: Any, sql: str, parameters: Sequence[Any], names: Sequence[str], piece_bytes: int

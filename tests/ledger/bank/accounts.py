@@ -66,7 +66,7 @@ def _live_accounts(name: str, topic: str) -> Dataset:
         owner="team:bank",
         version="1.0.0",
         key=("id",),
-        source=Changes(topic, extra_columns="ignore"),
+        source=Changes(topic, database="live", extra_columns="ignore"),
         store=Delta(mode="merge"),
         quarantine=Quarantine(),
     )
