@@ -15,7 +15,7 @@ from platform_core.contracts.dataset import ARRIVAL, Dataset
 from platform_core.contracts.model import DataFrameModel, allowed_rules
 from platform_core.contracts.partitions import Categories, Partitions
 from platform_core.contracts.ruleset import rules_of, schema_of
-from platform_core.contracts.sources import Changes, Files
+from platform_core.contracts.sources import Changes, Spelling
 from platform_core.contracts.stores import Iceberg
 from platform_core.contracts.trials import failed_trials
 from platform_core.contracts.types import PII_CLASSES
@@ -300,8 +300,7 @@ def _storage(dataset: Dataset) -> Iterator[Problem]:
             yield _problem(dataset, culprit, message, fix)
         for argument, names in dataset.source.named_columns.items():
             yield from (_missing(dataset, f"source: {argument}", name) for name in names if not dataset.column(name))
-        if isinstance(dataset.source, Files):
-            yield from _spelling(dataset, dataset.source)
+        yield from _spelling(dataset, dataset.source.spelling)
     yield from _history(dataset)
     if dataset.source is not None and dataset.source.is_dbt:
         for word, value in {"quarantine": dataset.quarantine, "partitions": dataset.partitions}.items():
@@ -314,7 +313,7 @@ def _storage(dataset: Dataset) -> Iterator[Problem]:
 _TELLS_AN_INSTANT = re.compile(r"%(?:[:#]*z|Z|s|\+)")
 
 
-def _spelling(dataset: Dataset, source: Files) -> Iterator[Problem]:
+def _spelling(dataset: Dataset, source: Spelling) -> Iterator[Problem]:
     for name in source.case:
         if (column := dataset.column(name)) and column.dtype not in (pl.String, pl.Categorical, pl.Enum):
             yield _problem(dataset, f"case of {name!r}", f"is for texts, and it is {column.dtype}.", "take it out.")

@@ -12,7 +12,7 @@ from platform_core import contracts
 from platform_core.contracts import Column, Dataset, Rule, rules_of
 from platform_core.interchange.values import NotPortable, field_value, plain
 from platform_core.quality.suggested_code import annotation
-from platform_core.rules import DriftRule, ReferenceRule, ValueRule
+from platform_core.rules import Balance, DriftRule, ReferenceRule, ValueRule
 from platform_core.rules.base import parameters_of
 
 
@@ -151,6 +151,11 @@ def _rule_lines(rule: Rule) -> Iterator[str]:
         rule.kind in ("mean", "deviation", "quantile", "distinct", "share_of") and replace(rule, id="").id == rule.id
     ) or rule.kind in ("complete", "unique", "volume"):
         arguments = [*map(_text, rule.columns), rest, severity]
+    elif isinstance(rule, Balance):  # as a record, for its two sides are expressions
+        sides = ", ".join(f"{name}={code}" for name, code in expressions.items())
+        about = f"id={_text(rule.id)}, label={_text(rule.label)}, columns={_tuple(rule.columns)}"
+        yield f"        Balance({about}, {severity}, {rest}, {sides}),"
+        return
     else:
         yield f"        # left out: a rule {rule.kind!r} beside its column"
         return
