@@ -28,6 +28,9 @@ MARTS = ("delay_by_carrier", "delay_by_route", "delay_by_hour", "delay_by_weathe
 ROUNDED = {"abs_tol": 0.00501, "rel_tol": 0}
 
 
+pytestmark = pytest.mark.xdist_group("dbt")  # one worker builds the worlds that all of them read
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, dg.ExecuteInProcessResult]]:
     """A lake with all flights, and the run that built every model."""
