@@ -201,8 +201,8 @@ def tonight() -> int:
 
 @pytest.mark.parametrize(
     ("kind", "histories", "first"),
-    [("delta", 5, lambda: 0), pytest.param("delta", 300, tonight, marks=pytest.mark.lane),
-     pytest.param("iceberg", 100, tonight, marks=pytest.mark.lane)],
+    [("delta", 5, lambda: 0), pytest.param("delta", 150, tonight, marks=pytest.mark.lane),
+     pytest.param("iceberg", 60, tonight, marks=pytest.mark.lane)],
 )  # fmt: skip
 def test_whatever_lands_moves_dies_and_comes_again_each_key_has_the_newest_row(
     kind: str, histories: int, first: Callable[[], int]
