@@ -17,7 +17,7 @@ from platform_resources.storage.folder import Folder
 from platform_resources.storage.formats.iceberg_frames import iceberg_schema, logical_schema, write_files
 from platform_resources.storage.table import Commit
 from platform_resources.storage.transactions import WriteGuard
-from platform_resources.vendor.pyiceberg_internals import set_current_schema
+from platform_resources.vendor.pyiceberg_internals import overwriting, set_current_schema
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -77,8 +77,8 @@ def commit(transaction: "Transaction", folder: Folder, change: Change) -> list["
     with discarding(folder, added):
         for frame in change.add:
             added += write_files(metadata, folder, frame)
-        update = transaction.update_snapshot(snapshot_properties=dict(change.said))
-        with update.overwrite() if change.remove else update.merge_append() as snapshot:
+        appending = transaction.update_snapshot(snapshot_properties=dict(change.said)).merge_append
+        with overwriting(transaction, change.said) if change.remove else appending() as snapshot:
             for each in change.remove:
                 snapshot.delete_data_file(each)
             for file in [*added, *change.files]:

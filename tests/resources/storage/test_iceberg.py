@@ -1,6 +1,8 @@
 """What is Iceberg's own: its catalogue, the order of rows in its files, and what another tool sees in it."""
 
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.manifest import ManifestFile
 
 from platform_resources.errors import CatalogueLost, ColumnNotFound, InvalidTableSpec, MetadataLost, TableNotFound
 from platform_resources.settings import Settings
@@ -15,6 +18,7 @@ from platform_resources.storage import Lake, TableSpec
 from platform_resources.storage.folder import folder_at
 from platform_resources.storage.formats.iceberg import IcebergFormat
 from platform_resources.storage.formats.iceberg_catalog import catalogue_url
+from platform_resources.vendor.pyiceberg_internals import overwriting
 from tests.resources.storage.test_writers import race
 from tests.resources.storage.writers import COMMITS, TABLES
 from tests.servers import no_postgres, postgres_server
@@ -212,3 +216,32 @@ def test_no_file_goes_when_nobody_knows_whether_the_commit_arrived(
             lake.operations(append).compact() if work == "compact" else lake.write(append, ROWS)
     rows = {"write": 12, "compact": 9, "create": 3}[work]
     assert lake.scan(append).collect().height == rows
+
+
+@on_disk
+def test_threads_that_look_through_the_manifests_do_not_judge_by_one_anothers(lake: Lake) -> None:
+    """pyiceberg's own overwrite found a file missing now and then, which was there."""
+    lake.write(SPEC, ROWS.filter(pl.col("_month") == "jan"))
+    lake.write(SPEC, ROWS.filter(pl.col("_month") == "feb"), partitions=["feb"])
+    opened = lake.operations(SPEC)
+    assert isinstance(opened, IcebergFormat)
+    table = opened._existing()
+    overwrite = overwriting(table.transaction(), {})
+    for task in table.scan(row_filter="_month = 'jan'").plan_files():
+        overwrite.delete_data_file(task.file)
+    overwrite._build_delete_files_partition_predicate()
+    concerns = overwrite._build_manifest_evaluator(0)
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    newest, oldest = snapshot.manifests(table.io)
+
+    def answers(manifest: ManifestFile) -> set[bool]:
+        return {concerns(manifest) for _ in range(3_000)}
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            assert list(threads.map(answers, [newest, oldest])) == [{False}, {True}]
+    finally:
+        sys.setswitchinterval(before)
