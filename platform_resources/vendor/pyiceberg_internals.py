@@ -1,4 +1,4 @@
-"""What is used of pyiceberg beyond its public face: the schema of Arrow columns, an update without method, overwrites."""
+"""What is used of pyiceberg beyond its public face: Arrow columns to a schema, an update without method, overwrites."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
