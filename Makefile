@@ -11,6 +11,9 @@ UV     := env $(if $(PIP_INDEX_URL),UV_DEFAULT_INDEX=$(PIP_INDEX_URL)) $(if $(PI
           $(BIN)/uv pip install --quiet --python $(BIN)/python
 # A script starts what it puts in the background with SIGINT ignored, and Dagster then ignores SIGTERM as well.
 HEEDING := $(BIN)/python -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])'
+# Dagster's SQLite waits for the disk at each event, so tests keep their folders in memory where there is room for them.
+ROOMY  := $(shell free_kb=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); [ "$${free_kb:-0}" -gt 8000000 ] && echo /dev/shm)
+PYTEST := $(if $(ROOMY),TMPDIR=$(ROOMY)) $(BIN)/python -m pytest
 INSTANCE := $(STATE)/dagster/dagster.yaml
 
 demo dev: export PLATFORM_STATE := $(STATE)
@@ -42,13 +45,13 @@ dev: $(READY) $(INSTANCE)  ## the Dagster UI, its daemon, the stream worker and 
 	@exec $(HEEDING) $(BIN)/platform dev -p $(PORT)
 
 test: $(READY)  ## all tests but the lanes and the journeys
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not journey and not lane"
+	@$(PYTEST) -n 2 --dist loadgroup -m "not journey and not lane"
 
 lanes: $(READY)  ## the tests that take minutes by nature
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m lane $(ONLY)
+	@$(PYTEST) -n 2 --dist loadgroup -m lane $(ONLY)
 
 journeys: $(READY)  ## a real dagster dev, a browser, S3: some ten minutes
-	@$(BIN)/python -m pytest -m journey $(ONLY)
+	@$(PYTEST) -m journey $(ONLY)
 
 check: $(READY)  ## lint, format, import laws, types
 	@$(BIN)/ruff check .
