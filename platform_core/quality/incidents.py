@@ -115,8 +115,30 @@ class Oddity:
         """Whether there are more rows than expected, which is no incident by itself."""
         return self.metric == "row_count" and self.value > self.band.low
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the last day is not there yet, as it may be; alone it is no incident."""
+        return self.metric == "last_day" and self.score <= 1
+
+    def may_move(self, below: "Oddity", *, reaches_column: bool) -> bool:
+        """Return whether it may be why a number of a dataset below is odd.
+
+        ==============  ==============================================================================
+        It is           and below it may move
+        ==============  ==============================================================================
+        a late day      how many rows there are, until when, and which values are looked up in vain
+        more rows       more rows, and what is counted or added up of them as much as they; no spelling
+        anything else   the columns that it reaches; all of them where it is of whole rows
+        ==============  ==============================================================================
+        """
+        if self.is_late:
+            return below.metric in _MISSED_WHERE_LATE
+        if not reaches_column:
+            return False
+        return not self.is_growth or below.follows_growth(self)
+
     def follows_growth(self, growth: "Oddity") -> bool:
-        """Whether more rows above may have moved it: not how texts are written, nor numbers much more than the rows."""
+        """Return whether more rows above may have moved it: more rows, and numbers not much more than they."""
         if self.metric in _OF_TEXTS:
             return False
         if self.metric == "row_count":
@@ -125,11 +147,6 @@ class Oddity:
             return True
         reach = _SLACK * growth.value / math.sqrt(growth.band.low * growth.band.high)
         return self.band.low / reach <= self.value <= self.band.high * reach
-
-    @property
-    def is_late(self) -> bool:
-        """Whether the last day is not there yet, as it may be; alone it is no incident."""
-        return self.metric == "last_day" and self.score <= 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,12 +309,7 @@ class _Walk:
         columns = () if is_whole else self._graph.column_upstream(oddity.dataset, oddity.column)
         return any(
             self._overlap(oddity, cause)
-            and (
-                oddity.metric in _MISSED_WHERE_LATE
-                if cause.is_late
-                else (not cause.is_growth or oddity.follows_growth(cause))
-                and (is_whole or not cause.column or (name, cause.column) in columns)
-            )
+            and cause.may_move(oddity, reaches_column=is_whole or not cause.column or (name, cause.column) in columns)
             for name in above
             for cause in self._odd[name]
         )
