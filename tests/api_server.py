@@ -21,6 +21,7 @@ class Api:
         retry_after: Sent with 429 and 503.
         size: Records on a page at most, whatever a client asks for.
         heeds: Whether it pays heed to where a page begins.
+        wraps: Whether it begins anew behind its last page.
         etags: Whether it names versions.
         exact: The number that is written for a record's text `PRICE`.
     """
@@ -30,6 +31,7 @@ class Api:
     retry_after: str = "2"
     size: int = 3
     heeds: bool = True
+    wraps: bool = False
     etags: bool = False
     token: str = ""
     total: int | None = None
@@ -46,6 +48,7 @@ class Api:
             rows = [row for row in rows if str(row["at"]) >= query["since"]]
         start = int(query.get("offset") or query.get("cursor") or (int(query.get("page", "1")) - 1) * self.size)
         start = start if self.heeds else 0
+        start = start % len(rows) if self.wraps else start
         return rows[start : start + self.size], start
 
 

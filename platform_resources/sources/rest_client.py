@@ -126,11 +126,12 @@ class RestClient:
             etag: The version that is known, of an address with one page.
 
         Raises:
-            RestError: A page cannot be read, repeats the one before, or records are missing at the end.
+            RestError: A page cannot be read, repeats one before it, or records are missing at the end.
         """
         style = self.options["pages"].style
         parameters, url = self._first_parameters(since), self.options["url"]
-        number, count, last_digest, seen_keys = 0, 0, "", set[str]()
+        number, count, seen_keys = 0, 0, set[str]()
+        page_numbers: dict[str, int] = {}
         while True:
             number += 1
             answer = self._get(url, parameters, number, etag if style == "single" else "")
@@ -138,10 +139,11 @@ class RestClient:
                 yield Page(number, (), is_last=True, is_unchanged=True)
                 return
             records = self._records(answer.document, number)
-            if records and answer.digest == last_digest:
-                fix = "correct pages=... of the source: the address pays no heed to its parameter."
-                raise RestError(self.name, f"page {number} repeats page {number - 1}.", fix=fix)
-            count, last_digest = count + len(records), answer.digest
+            if records and answer.digest in page_numbers:
+                repeated = page_numbers[answer.digest]
+                fix = "correct pages=... of the source: the address pays no heed to its parameter, or begins anew."
+                raise RestError(self.name, f"page {number} repeats page {repeated}.", fix=fix)
+            count, page_numbers[answer.digest] = count + len(records), number
             total = self._total(answer.document)
             following = self._following(answer, parameters, number, count, len(records), total)
             if following is None and total is not None and count < total:

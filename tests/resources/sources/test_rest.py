@@ -118,8 +118,11 @@ def test_pages_that_repeat_lead_back_or_lack_records_are_refused(api):
     api.heeds = False
     with pytest.raises(RestError, match="page 2 repeats page 1"):
         load(opened(api)[0])
+    api.heeds, api.wraps, api.records = True, True, ROWS[:6]
+    with pytest.raises(RestError, match="page 3 repeats page 1"):
+        load(opened(api, pages=page())[0])
     api.records = [{**row, "page": len(api.asked)} for row in ROWS]
-    api.heeds, api.total = True, 20
+    api.wraps, api.total = False, 20
     with pytest.raises(RestError, match="it says 20 records and gave 8"):
         load(opened(api, pages=cursor("meta.next", total="meta.total"))[0])
 
