@@ -162,7 +162,11 @@ def _rank(text: str) -> pl.Expr:
 
 def _payload_totals(dataset: Dataset, envelopes: pl.DataFrame, names: Sequence[str]) -> dict[str, ColumnTotal]:
     """Add the payloads up in the contract's types; a column with a text that cannot be typed is only counted."""
-    texts = payloads(envelopes.with_columns(fix=pl.lit(None, pl.String)), names)
+    texts = payloads(envelopes.with_columns(fix=pl.lit(None, pl.String)), names).with_columns(
+        pl.col(name).replace({"NaN": None})  # which the table has as null, and no source counts
+        for name in names
+        if (column := dataset.column(name)) is not None and column.dtype.is_numeric()
+    )
     typed = {name: conform_column(texts, dataset, name) for name in names}
     totals = total_columns(pl.DataFrame(typed), names)
     return {

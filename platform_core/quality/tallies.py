@@ -13,7 +13,7 @@ from decimal import Decimal
 import polars as pl
 
 _CLOSE = 1e-9
-"""Sums of fractions depend on their order in the last digits."""
+"""Sums of fractions depend on their order in the last digits: of what they add up, however much of it cancels out."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,13 @@ class ColumnTotal:
         filled: Values that are not null.
         kind: What is added up: `number`, `flag`, `day`, `instant` or `text`; empty where nothing can be.
         total: The sum; None where there is none.
+        spread: The sum without signs, of numbers with a fraction; 0 where it is not known.
     """
 
     filled: int
     kind: str = ""
     total: Decimal | float | int | None = None
+    spread: float = 0.0
 
     def __add__(self, other: "ColumnTotal") -> "ColumnTotal":
         """Add the totals of two parts; where one has values and no total, the whole has none."""
@@ -39,7 +41,7 @@ class ColumnTotal:
         total: Decimal | float | int = parts[0].total or 0
         for part in parts[1:]:
             total = _sum(total, part.total or 0)
-        return ColumnTotal(filled, parts[0].kind, total)
+        return ColumnTotal(filled, parts[0].kind, total, self.spread + other.spread)
 
     def is_summed_like(self, there: "ColumnTotal") -> bool:
         """Tell whether both have a total, of one kind; a database may have flags as numbers."""
@@ -53,7 +55,8 @@ class ColumnTotal:
         if self.total is None or there.total is None or not self.is_summed_like(there):
             return True
         if isinstance(self.total, float) or isinstance(there.total, float):
-            return math.isclose(float(self.total), float(there.total), rel_tol=_CLOSE, abs_tol=_CLOSE)
+            least = _CLOSE * max(1.0, self.spread, there.spread)
+            return math.isclose(float(self.total), float(there.total), rel_tol=_CLOSE, abs_tol=least)
         return Decimal(self.total) == Decimal(there.total)
 
 
@@ -76,11 +79,12 @@ def add_totals(one: Mapping[str, ColumnTotal], other: Mapping[str, ColumnTotal])
 def _total(values: pl.Series) -> ColumnTotal:
     filled, dtype = len(values) - values.null_count(), values.dtype
     if dtype.is_float():
-        return ColumnTotal(filled, "number", float(values.sum()))
+        total, spread = float(values.sum()), float(values.abs().sum())
+        return ColumnTotal(filled, "number", total, spread) if math.isfinite(spread) else ColumnTotal(filled)
     if dtype.is_integer():
         return ColumnTotal(filled, "number", int(values.cast(pl.Int128).sum()))
     if dtype.is_decimal():
-        return ColumnTotal(filled, "number", Decimal(str(values.sum())))
+        return ColumnTotal(filled, "number", Decimal(str(values.sum())), float(values.abs().sum()))
     if dtype == pl.Boolean:
         return ColumnTotal(filled, "flag", int(values.sum()))
     if dtype == pl.Date:

@@ -1,10 +1,12 @@
 """What every database can do for a source, and how its trouble is told; no message ever holds a URL or a value."""
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Protocol
 
 import polars as pl
@@ -13,6 +15,8 @@ from platform_resources.sources.base import ColumnTally, SourceUnreachable, Tall
 
 _SHORTEST_SECRET = 3
 FIRST_ROWS, MOST_ROWS, GROWTH = 8, 50_000, 16
+_LARGE = "1e290"
+"""Of floats that are smaller, no table has so many that their sum lies beyond the range."""
 
 
 class DatabaseError(SourceUnreachable):
@@ -192,13 +196,24 @@ def counting(sums: Sequence[ColumnSum]) -> str:
 
 
 def counted(row: Sequence[Any], sums: Sequence[ColumnSum]) -> Tally:
-    """Read what such a statement counted; a sum of no value is none."""
-    filled, totals = row[1::2], row[2::2]
+    """Read what such a statement counted; a sum of no value is none, and so is one without end."""
+    filled, totals = row[1::2], [None if total is None else _finite(total) for total in row[2::2]]
     columns = {
         each.name: ColumnTally(int(count), "" if total is None and count else each.kind, total)
         for each, count, total in zip(sums, filled, totals, strict=True)
     }
     return Tally(int(row[0]), columns)
+
+
+def _finite(total: Any) -> Any:
+    number = Decimal(total) if isinstance(total, str) else total  # SQLite has no whole number beyond 64 bits
+    return number if isinstance(number, int) or math.isfinite(number) else None
+
+
+def sum_of_fractions(column: str) -> str:
+    """Write the sum of a column of floats as SQL; null where one is so large that sums of such end beyond the range."""
+    fits = f"abs({column}) < {_LARGE}"
+    return f"CASE WHEN max(abs({column})) < {_LARGE} THEN sum(CASE WHEN {fits} THEN {column} END) END"
 
 
 def rows_after(frame: pl.DataFrame, batch_bytes: int) -> int:

@@ -28,6 +28,7 @@ from platform_resources.sources.engines.base import (
     earlier,
     masked,
     rows_after,
+    sum_of_fractions,
 )
 from platform_resources.sources.engines.sqlite import with_zone
 
@@ -365,8 +366,10 @@ _TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 def _sum(name: str, kind: str, zone: str | None) -> ColumnSum:
     """Say how a column is counted: numbers as they are, texts by their MD5, times from 1970 on."""
     column = _quoted(name)
-    if kind in _NUMBERS or kind == "double":
+    if kind in _NUMBERS:
         return ColumnSum(name, column, "number", f"sum({column})")
+    if kind == "double":
+        return ColumnSum(name, column, "number", sum_of_fractions(column))
     if kind == "date":
         return ColumnSum(name, column, "day", f"sum(DATEDIFF({column}, '1970-01-01'))")
     if kind == "timestamp" or (kind == "datetime" and zone in {None, "UTC"}):

@@ -27,6 +27,7 @@ from platform_resources.sources.engines.base import (
     counting,
     earlier,
     masked,
+    sum_of_fractions,
 )
 from platform_resources.sources.engines.copying import copied_rows
 
@@ -288,7 +289,8 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-_NUMBERS, _FRACTIONS, _TEXTS = {20, 21, 23, 1700}, {700, 701}, {25, 1042, 1043}
+_NUMBERS, _NUMERIC, _FRACTIONS, _TEXTS = {20, 21, 23}, 1700, {700, 701}, {25, 1042, 1043}
+_REAL = 700
 _DAY, _INSTANT = 1082, 1184
 
 
@@ -297,13 +299,19 @@ def _sum(name: str, kind: int, zone: str | None) -> ColumnSum:
     column = f"t.{_quoted(name)}"
     if kind in _NUMBERS:
         return ColumnSum(name, column, "number", f"sum({column}::numeric)")
-    if kind in _FRACTIONS:
+    if kind == _NUMERIC:
         column = f"nullif({column}, 'NaN')"
         return ColumnSum(name, column, "number", f"sum({column})")
+    if kind in _FRACTIONS:
+        column = f"nullif({column}, 'NaN')"
+        # as text a real is the number that the table gets: 1.1, and not 1.10000002
+        exact = f"{column}::text::float8" if kind == _REAL else column
+        return ColumnSum(name, column, "number", sum_of_fractions(exact))
     if kind == _BOOLEAN:
         return ColumnSum(name, column, "flag", f"sum({column}::int)")
     if kind == _DAY:
-        return ColumnSum(name, column, "day", f"sum({column} - date '1970-01-01')")
+        days = f"sum(CASE WHEN isfinite({column}) THEN {column} - date '1970-01-01' END)"
+        return ColumnSum(name, column, "day", f"CASE WHEN bool_and(isfinite({column})) THEN {days} END")
     if kind in {_TIMESTAMP, _INSTANT}:
         placed = f"({column} AT TIME ZONE '{_zone_name(zone)}')" if kind == _TIMESTAMP and zone is not None else column
         return ColumnSum(name, column, "instant", f"sum((extract(epoch FROM {placed}) * 1000000)::numeric)")

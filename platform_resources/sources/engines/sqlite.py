@@ -29,7 +29,7 @@ from platform_resources.sources.engines.base import (
     rows_after,
 )
 
-_AT_ONCE = 60
+_AT_ONCE, _BITS = 60, 64
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
 
 
@@ -120,6 +120,7 @@ class SQLiteDatabase:
             if columns is not None:
                 return None
             connection.create_function("md5_digits", 1, _md5_digits, deterministic=True)
+            connection.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type] # its result may be a text
             kinds_of_values = ", ".join(f"group_concat(DISTINCT typeof({_quoted(name)}))" for name in names)
             mixtures = self._run(
                 connection, f"SELECT {kinds_of_values} FROM {_relation(query)}{condition}", parameters
@@ -224,7 +225,7 @@ def _sum(name: str, mixture: str | None) -> ColumnSum:
     """Say how a column is counted, by the kinds of its values: only integers, only numbers, or only texts."""
     column, kinds = _quoted(name), set((mixture or "").split(",")) - {"null", ""}
     if kinds and kinds <= {"integer", "real"}:
-        return ColumnSum(name, column, "number", f"sum({column})")
+        return ColumnSum(name, column, "number", f"exact_sum({column})")
     if kinds == {"text"}:
         return ColumnSum(name, column, "text", f"sum(md5_digits({column}))")
     return ColumnSum(name, column)
@@ -241,6 +242,21 @@ def _digits_of(names: Sequence[str]) -> str:
 
 def _row_digits(*values: bytes | int | None) -> int:
     return zlib.crc32(repr(values).encode())
+
+
+class _ExactSum:
+    """The sum of a column's numbers; SQLite's own stops with an error where whole ones go beyond 64 bits."""
+
+    def __init__(self) -> None:
+        self.total: float | None = None
+
+    def step(self, value: float | None) -> None:
+        if value is not None:
+            self.total = value if self.total is None else self.total + value
+
+    def finalize(self) -> float | str | None:
+        fits = not isinstance(self.total, int) or self.total.bit_length() < _BITS
+        return self.total if fits else str(self.total)
 
 
 def _md5_digits(text: str | None) -> int | None:

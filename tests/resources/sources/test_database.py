@@ -305,6 +305,7 @@ def test_a_server_that_goes_away_amid_its_rows_is_gone_and_no_unreadable_load(sh
     with pytest.raises(DatabaseGone, match="went away") as gone:
         list(frames)
     assert gone.value.transient
+    assert len(load(source(shop))[0]) == 3000, "the next load begins at the same place"
 
 
 def test_a_tiny_sqlite_number_has_no_exponent_and_a_text_of_wrong_bytes_is_told_without_it(tmp_path):
@@ -314,6 +315,32 @@ def test_a_tiny_sqlite_number_has_no_exponent_and_a_text_of_wrong_bytes_is_told_
     shop.run("insert into orders (id, note) values (2, cast(x'ff41' as text))")
     with pytest.raises(DatabaseError, match=r"cannot be read on \(Could not decode to UTF-8 column 'note'\)"):
         rows_of(shop, whole("orders"))
+
+
+BEYOND = {
+    "sqlite": {"integer": ["9000000000000000000"] * 2, "real": ["9e999", "-9e999"]},
+    "postgresql": {"date": ["'infinity'", "'-infinity'"], "timestamptz": ["'infinity'", "'20240-01-01'"],
+                   "numeric": ["'Infinity'", "'NaN'"], "float8": ["1e308", "1e308"], "real": ["'Infinity'", "1.1"]},
+    "mysql": {"double": ["1e308", "1e308"], "bigint": ["9000000000000000000"] * 2},
+}  # fmt: skip
+
+
+def test_values_beyond_what_sums_can_hold_do_not_make_a_load_unreadable(shop):
+    for kind, values in BEYOND[shop.url.partition(":")[0].partition("+")[0]].items():
+        shop.run("drop table if exists large")
+        shop.run(f"create table large (v {kind})")
+        shop.run(f"insert into large values ({'), ('.join(values)})")
+        engine = open_engine("shop", settings_of(shop=shop.url))
+        frames = engine.rows(whole("large"), since=None, columns=None, batch_bytes=1 << 20)
+        tally, rows = None, 0
+        while tally is None:
+            try:
+                rows += next(frames).height
+            except StopIteration as ended:
+                tally = ended.value
+        assert (rows, tally.rows) == (2, 2), kind
+        total = tally.columns["v"].total
+        assert total in {None, 18_000_000_000_000_000_000}, (kind, total)
 
 
 @pytest.mark.parametrize("text", ["0000-00-00 00:00:00", "0001-01-01 00:00:00", "2024-03-31 02:30:00"])
