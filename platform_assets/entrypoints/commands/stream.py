@@ -58,7 +58,7 @@ def capture(
     datasets: Annotated[list[str] | None, typer.Argument(help="Datasets that name a database.")] = None,
     all_streams: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     once: Annotated[bool, typer.Option("--once", help="End behind what was committed before.")] = False,
-    attached: Annotated[bool, typer.Option("--attached", help="End when the standard input does.")] = False,
+    attached: Annotated[bool, typer.Option("--attached", hidden=True)] = False,
 ) -> None:
     """Read changes of databases into their topics by Debezium's engine, as `run` does in a process beside it."""
     from platform_assets.entrypoints.locations import open_location

@@ -1,20 +1,17 @@
 """A table is kept like a real database, straight from it by Debezium's engine: whatever dies or goes, it equals it."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
-import psycopg2
-import pymysql
 import pytest
 
-from tests.servers import mariadb_server, no_debezium, no_jpype, no_mariadb, no_postgres, postgres_server
+from tests.live_accounts import live_accounts
+from tests.servers import no_debezium, no_jpype, no_mariadb, no_postgres
 from tests.world import world
 
 pytestmark = [
@@ -28,54 +25,15 @@ PATIENCE_SECONDS = 600
 class Live:
     """A database whose accounts change, and the platform beside it."""
 
-    def __init__(self, url, connect, instant, name, folder):
-        self.connect, self.instant, self.name, self.folder = connect, instant, name, folder
-        self.seed = random.Random(5)  # noqa: S311 - no secret
+    def __init__(self, accounts, folder):
+        self.accounts, self.folder, self.name = accounts, folder, f"bank/{accounts.kind}_accounts"
+        self.run, self.ask, self.rows, self.change = accounts.run, accounts.ask, accounts.rows, accounts.change
         jars = os.environ["DEBEZIUM_JARS"]
         self.environment = {
-            **os.environ, "PLATFORM_STATE": str(folder / "world" / "state"), "PLATFORM_DATABASE_LIVE": url,
+            **os.environ, "PLATFORM_STATE": str(folder / "world" / "state"), "PLATFORM_DATABASE_LIVE": accounts.url,
             "PLATFORM_DEBEZIUM": jars, "DAGSTER_HOME": str(folder),
             "PYTHONPATH": os.pathsep.join([f"{jars}/python", *filter(None, [os.environ.get("PYTHONPATH")])]),
         }  # fmt: skip
-        self.create()
-
-    def create(self):
-        self.run(f"create table accounts (id int primary key, owner varchar(20), balance decimal(12, 2), "
-                 f"at {self.instant})")  # fmt: skip
-        for number in range(1, 8):
-            self.run("insert into accounts (id, owner, balance, at) values (%s, 'first', 1.50, '2024-03-01 09:00:00')",
-                     number)  # fmt: skip
-
-    def run(self, sql, *values):
-        with closing(self.connect()) as connection:
-            connection.cursor().execute(sql, values or None)
-            connection.commit()
-
-    def ask(self, sql):
-        with closing(self.connect()) as connection:
-            cursor = connection.cursor()
-            cursor.execute(sql)
-            return [tuple(row) for row in cursor.fetchall()]
-
-    def rows(self):
-        return self.ask("select id, owner, balance from accounts order by id")
-
-    def change(self):
-        """One random transaction."""
-        number, other = self.seed.sample(range(1, 40), 2)
-        owner, balance = self.seed.choice(["Ada", "Bob", "Müller"]), f"{self.seed.randrange(9000)}.{number:02}"
-        existing = {row[0] for row in self.rows()}
-        word = self.seed.choices(["upsert", "delete", "key", "truncate"], [20, 6, 4, 0.4])[0]
-        if word == "truncate":
-            self.run("truncate table accounts")
-        elif word == "delete":
-            self.run("delete from accounts where id = %s", number)
-        elif word == "key" and number in existing and other not in existing:
-            self.run("update accounts set id = %s where id = %s", other, number)
-        elif number in existing:
-            self.run("update accounts set owner = %s, balance = %s where id = %s", owner, balance, number)
-        else:
-            self.run("insert into accounts (id, owner, balance) values (%s, %s, %s)", number, owner, balance)
 
     @contextmanager
     def worker(self):
@@ -100,7 +58,7 @@ class Live:
 
     def forget_changes(self):
         """Let the database forget what nobody has read; in PostgreSQL that goes with who reads."""
-        if "postgresql" in self.name:
+        if self.accounts.kind == "postgresql":
             self.run("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
             return
         for (reader,) in self.ask("select id from information_schema.processlist where command like 'Binlog Dump%'"):
@@ -127,19 +85,8 @@ def live(request, tmp_path):
     missing = no_postgres() if request.param == "postgresql" else no_mariadb()
     if missing:
         pytest.skip(missing)
-    with ExitStack() as stack:
-        if request.param == "postgresql":
-            port = parse_qs(urlsplit(stack.enter_context(postgres_server(replicates=True))).query)["port"][0]
-            url = f"postgresql://lake:none@127.0.0.1:{port}/postgres"
-            yield Live(url, lambda: psycopg2.connect(url), "timestamptz", "bank/postgresql_accounts", tmp_path)
-            return
-        port = urlsplit(stack.enter_context(mariadb_server(replicates=True))).port
-        root = {"host": "127.0.0.1", "port": port, "user": "root", "database": "shop"}
-        with closing(pymysql.connect(**root)) as connection:
-            connection.cursor().execute("create user live@'127.0.0.1' identified by 'none'")
-            connection.cursor().execute("grant all on *.* to live@'127.0.0.1'")
-        url = f"mysql://live:none@127.0.0.1:{port}/shop"
-        yield Live(url, lambda: pymysql.connect(**root), "datetime(6)", "bank/mariadb_accounts", tmp_path)
+    with live_accounts(request.param) as accounts:
+        yield Live(accounts, tmp_path)
 
 
 def child_of(process):
@@ -177,7 +124,7 @@ def test_the_table_equals_the_database_whatever_dies_or_is_forgotten(live, tmp_p
         assert stored(made, live) == live.rows()
 
         live.run("drop table accounts")
-        live.create()
+        live.accounts.create()
         live.run("delete from accounts where id = 3")
         live.take_in()
         assert stored(made, live) == live.rows()
