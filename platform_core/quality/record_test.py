@@ -20,6 +20,7 @@ from platform_core.quality.source_texts import spelling_of
 from platform_core.quality.uniqueness import KEY_RULE
 from platform_core.rules import NOW, ReferenceRule, RowRule, Rule
 from platform_core.rules.base import Predicate, Record, Schema
+from platform_core.rules.records import predicate_of
 
 RecordTest = Callable[[Record, datetime], bool]
 """True of a record, as JSON gives it, that surely is a good row at an instant in UTC."""
@@ -42,12 +43,14 @@ def compile_record_test(dataset: Dataset, references: Mapping[str, pl.DataFrame]
     """
     schema = schema_of(dataset)
     readers = {name: _reader(dtype) for name, dtype in schema.items()}
-    predicates = [_predicate(rule, dataset, schema, references) for rule in rules_of(dataset)]
+    judging = [rule for rule in rules_of(dataset) if rule.judges_rows and not _holds_alone(rule)]
+    rows = [rule for rule in judging if isinstance(rule, RowRule) and rule.is_python]
+    found = [_found(rule, dataset, schema, references) for rule in judging if isinstance(rule, ReferenceRule)]
     source = dataset.source
     is_spelled = source is None or spelling_of(dataset) != AS_IS or any(map(source.null_words, schema))
-    if is_spelled or None in predicates or None in readers.values():
+    if is_spelled or len(rows) + len(found) < len(judging) or None in found or None in readers.values():
         return None
-    holds = [predicate for predicate in predicates if predicate not in (None, _always)]
+    holds = [predicate_of(rows, schema), *(predicate for predicate in found if predicate is not None)]
     time = dataset.partitions.time.on if dataset.partitions and dataset.partitions.time else None
 
     def test(record: Record, at: datetime) -> bool:
@@ -62,27 +65,14 @@ def compile_record_test(dataset: Dataset, references: Mapping[str, pl.DataFrame]
         begun = None if time is None else values[time]
         if begun is not None and begun > (at if isinstance(begun, datetime) else at.date()):
             return False
-        return all(predicate(values) for predicate in holds)  # type: ignore[misc] # none is None here
+        return all(predicate(values) for predicate in holds)
 
     return test
 
 
-def _always(record: Record) -> bool:
-    del record
-    return True
-
-
-def _predicate(
-    rule: Rule, dataset: Dataset, schema: Schema, references: Mapping[str, pl.DataFrame]
-) -> Predicate | None:
-    """Return a rule's function on a record of typed values; None where it has none in Python."""
-    if isinstance(rule, ReferenceRule):
-        return _found(rule, dataset, schema, references) if rule.judges_rows else _always
-    if not isinstance(rule, RowRule):
-        return None if rule.judges_rows else _always
-    if rule.on_input or rule.id == KEY_RULE or rule.compares_rows:
-        return _always
-    return rule.predicate(schema) if rule.is_python else None
+def _holds_alone(rule: Rule) -> bool:
+    """Return whether a rule on rows cannot be broken by one record by itself, or is kept before it is read."""
+    return isinstance(rule, RowRule) and (rule.on_input or rule.id == KEY_RULE or rule.compares_rows)
 
 
 def _found(

@@ -48,6 +48,8 @@ from platform_core.quality import conform, judge
 from platform_core.rules import KINDS, RowRule
 from platform_core.rules.bounds import AtLeast
 from platform_core.rules.formats import FORMATS, Format
+from platform_core.rules.nulls import NotNull
+from platform_core.rules.records import predicate_of
 from platform_core.synthetic import Fault, faults, synthesize
 from platform_core.synthetic.verdicts import red_rules
 from tests.core.rules.fares import FARES
@@ -216,11 +218,12 @@ def disagreements(frame: pl.DataFrame, rules: list[RowRule]) -> list[str]:
     found = []
     records = frame.to_dicts()
     for place, rule in enumerate(rules):
-        holds = rule.predicate(schema)
+        holds, beside = rule.predicate(schema), predicate_of([rule, NotNull(columns=("always",))], schema)
         for at, record in enumerate(records):
             verdicts = (
                 polars[str(place)][at],
                 holds(record),
+                beside({**record, "always": 1}),
                 polars[str(place)][at] if rule.sql() is None else table[str(place)][at],
             )
             if len(set(verdicts)) > 1:
