@@ -18,7 +18,7 @@ from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import CodeLocation
 from platform_assets.operations.history import MaterialisationRecord
 from platform_assets.operations.quality import quality_score
-from platform_assets.operations.sla import promises_of
+from platform_assets.operations.sla import promises_of, times_of
 from platform_core.contracts import Dataset
 from platform_resources.errors import ResourceError
 from platform_resources.telemetry.reading_store import ReadingStore
@@ -122,7 +122,8 @@ def _read(
     lake, spec, now = location.lake, table_spec(dataset), datetime.now(UTC)
     facts: dict[str, Any] = {"read_at": now.timestamp(), "behind": behind, "promises": {}}
     try:
-        measured = promises_of(location, dataset, instance, now, _PROMISE_WINDOW)
+        times = times_of(location, dataset, instance, now - _PROMISE_WINDOW)
+        measured = promises_of(location, dataset, times, now, _PROMISE_WINDOW)
         facts["promises"] = {
             promise.name: PromiseReading(share=promise.share, kept=promise.kept, burn=promise.burn)
             for promise in measured

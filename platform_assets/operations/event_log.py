@@ -6,13 +6,17 @@ behind a greater one, because its transaction ended later, so that the last numb
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from platform_assets.operations.history import MaterialisationRecord, stored_materialisation
 
 if TYPE_CHECKING:
     import dagster as dg
 
+_TIMES_AT_ONCE = 500
 OVERLAP = 500
 """So many numbers behind the cursor are looked at again."""
 
@@ -123,14 +127,72 @@ class EventLine:
 
 def wiped_assets(instance: "dg.DagsterInstance") -> dict[str, float]:
     """Return when assets were last wiped, in seconds since the epoch, by name; the log says nothing of it."""
+    _, connect = _table(instance)
+    with connect() as connection:
+        return {name: at.timestamp() for name, at in _wiped(connection).items()}
+
+
+def materialised_at(instance: "dg.DagsterInstance", names: Iterable[str], since: datetime) -> dict[str, list[datetime]]:
+    """Return when assets were materialised since an instant, and the last time before it, the newest first.
+
+    What was wiped does not count. All are read over one connection and without the events' texts: a history of SQLite
+    takes longer to be opened than to be asked.
+    """
+    table, connect = _table(instance)
+    times: dict[str, list[datetime]] = {}
+    with connect() as connection:
+        wiped = _wiped(connection)
+        for name in dict.fromkeys(names):
+            last: int | None = None
+            instants: list[datetime] = []
+            while last != 0:
+                chosen = _materialisations_of(table, name, wiped, (table.c.id, table.c.timestamp), before=last)
+                rows = connection.execute(chosen.limit(_TIMES_AT_ONCE)).all()
+                instants += [at.replace(tzinfo=UTC) for _, at in rows]
+                is_read = len(rows) < _TIMES_AT_ONCE or instants[-1] < since
+                last = 0 if is_read else int(rows[-1][0])
+            recent = [at for at in instants if at >= since]
+            times[name] = instants[: len(recent) + 1]
+    return times
+
+
+def last_materialisations(
+    instance: "dg.DagsterInstance", names: Iterable[str], *, limit: int
+) -> dict[str, list[MaterialisationRecord]]:
+    """Return the last materialisations of assets, the newest first, at most `limit` each; over one connection."""
+    table, connect = _table(instance)
+    records: dict[str, list[MaterialisationRecord]] = {}
+    with connect() as connection:
+        wiped = _wiped(connection)
+        for name in dict.fromkeys(names):
+            chosen = _materialisations_of(table, name, wiped, (table.c.event,))
+            texts = connection.execute(chosen.limit(limit)).scalars()
+            records[name] = [stored_materialisation(json.loads(text)) for text in texts]
+    return records
+
+
+def _materialisations_of(
+    table: Any, name: str, wiped: Mapping[str, datetime], columns: Iterable[Any], *, before: int | None = None
+) -> Any:
+    import sqlalchemy as sa
+
+    chosen = sa.select(*columns).where(
+        table.c.asset_key == json.dumps(name.split("/")), table.c.dagster_event_type == "ASSET_MATERIALIZATION"
+    )
+    if name in wiped:
+        chosen = chosen.where(table.c.timestamp > wiped[name])
+    if before is not None:
+        chosen = chosen.where(table.c.id < before)
+    return chosen.order_by(table.c.id.desc())
+
+
+def _wiped(connection: Any) -> dict[str, datetime]:
     import sqlalchemy as sa
     from dagster._core.storage.event_log.schema import AssetKeyTable  # noqa: PLC0415
 
-    _, connect = _table(instance)
     at = AssetKeyTable.c.wipe_timestamp
-    with connect() as connection:
-        rows = connection.execute(sa.select(AssetKeyTable.c.asset_key, at).where(at.is_not(None))).all()
-    return {"/".join(json.loads(key)): at.timestamp() for key, at in rows}
+    rows = connection.execute(sa.select(AssetKeyTable.c.asset_key, at).where(at.is_not(None))).all()
+    return {"/".join(json.loads(key)): instant for key, instant in rows}
 
 
 def _asset_name(key: str | None, event: str | None) -> str | None:

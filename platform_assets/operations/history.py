@@ -125,7 +125,7 @@ class SqliteHistory:
             entry = json.loads(text)["event_log_entry"]
             wiped = json.loads(details)["last_wipe_timestamp"] if details else None
             if wiped is None or entry["timestamp"] > wiped:
-                records[_name(key)] = _stored_materialisation(entry)
+                records[_name(key)] = stored_materialisation(entry)
         return records
 
     def verdicts(self, checks: Collection[Check]) -> dict[Check, Verdict]:
@@ -162,7 +162,8 @@ def _name(key: str) -> str:
     return "/".join(json.loads(key))
 
 
-def _stored_materialisation(entry: Mapping[str, Any]) -> MaterialisationRecord:
+def stored_materialisation(entry: Mapping[str, Any]) -> MaterialisationRecord:
+    """Read a materialisation as Dagster's log has it in JSON."""
     materialisation = entry["dagster_event"]["event_specific_data"]["materialization"]
     values = {item["label"]: _stored_value(item["entry_data"]) for item in materialisation["metadata_entries"]}
     return MaterialisationRecord(

@@ -7,7 +7,7 @@ import dagster as dg
 
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.location import CodeLocation
-from platform_assets.operations.sla import promises_of
+from platform_assets.operations.sla import promises_of, times_of
 from platform_core.contracts import Dataset
 from platform_core.quality.promises import Promise
 
@@ -43,7 +43,9 @@ def _checks(location: CodeLocation, dataset: Dataset) -> dg.AssetChecksDefinitio
 
     @dg.multi_asset_check(specs=specs, name=f"{'__'.join(key.path)}__sla")
     def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        for promise in promises_of(location, dataset, context.instance, datetime.now(UTC), _WINDOW):
+        now = datetime.now(UTC)
+        times = times_of(location, dataset, context.instance, now - _WINDOW)
+        for promise in promises_of(location, dataset, times, now, _WINDOW):
             yield dg.AssetCheckResult(
                 asset_key=key,
                 check_name=f"sla_{promise.name}",

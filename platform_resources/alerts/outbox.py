@@ -120,6 +120,28 @@ class Outbox:
                 (at.timestamp(), error, id_),
             )
 
+    def hold(self, id_: str, *, until: datetime) -> None:
+        """Keep a message back until an instant; it holds up no other."""
+        with self._connect() as connection:
+            connection.execute("UPDATE messages SET due_at = ? WHERE id = ?", (until.timestamp(), id_))
+
+    def drop_untold(self, recovery: StoredMessage) -> bool:
+        """Forget a recovery together with the openings of its incident that the channel never got.
+
+        A recovery stays where there is none of those: the channel knows of the incident.
+        """
+        query = (
+            "SELECT id FROM messages WHERE sent_at IS NULL AND attempts = 0 AND channel = ? AND id != ? AND "
+            "json_extract(document, '$.incident') = ? AND json_extract(document, '$.event') = 'opened'"
+        )
+        with self._connect() as connection:
+            values = (recovery.channel, recovery.id, recovery.document["incident"])
+            untold = [id_ for (id_,) in connection.execute(query, values)]
+            if not untold:
+                return False
+            connection.executemany("DELETE FROM messages WHERE id = ?", [(id_,) for id_ in [*untold, recovery.id]])
+        return True
+
     def note_refused(self, id_: str, error: str, *, next_at: datetime) -> None:
         """Note that the channel did not take a message, and when it is tried again."""
         with self._connect() as connection:

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from platform_assets.operations.event_log import last_materialisations, materialised_at
 from platform_assets.operations.history import InstanceHistory, SqliteHistory, open_history
 from platform_resources.settings import Settings
 
@@ -46,6 +48,22 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterIns
 
 def stored(instance: dg.DagsterInstance) -> SqliteHistory:
     return SqliteHistory(Path(instance.root_directory) / "history" / "runs" / "index.db")
+
+
+def test_many_assets_are_read_at_once_as_dagster_reads_one(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        for _ in range(3):
+            dg.materialize([shop], instance=instance)
+        sales = instance.fetch_materializations(dg.AssetKey(["shop", "sales"]), limit=9).records
+        times = [datetime.fromtimestamp(record.timestamp, UTC) for record in sales]
+        assert materialised_at(instance, NAMES, times[-1])["shop/sales"] == times
+        assert materialised_at(instance, NAMES, times[0])["shop/sales"] == times[:2]  # and the last one before
+        records = last_materialisations(instance, NAMES, limit=2)
+        assert records["shop/sales"][0] == InstanceHistory(instance).materialisations(NAMES)["shop/sales"]
+        assert {name: len(found) for name, found in records.items()} == dict(zip(NAMES, (2, 2, 0), strict=True))
+        instance.wipe_assets([dg.AssetKey(["shop", "sales"])])
+        assert materialised_at(instance, NAMES, times[-1])["shop/sales"] == []
+        assert last_materialisations(instance, NAMES, limit=2)["shop/sales"] == []
 
 
 def test_sqlite_and_the_instance_tell_the_same_materialisations_and_verdicts(instance: dg.DagsterInstance) -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from platform_assets.factory.asset_keys import asset_key
 from platform_assets.ingest.metrics import read_metrics
 from platform_assets.ingest.quarantine import QuarantineStore
 from platform_assets.location import CodeLocation
 from platform_assets.operations.datasets import freshness_of
+from platform_assets.operations.event_log import last_materialisations
 from platform_assets.operations.history import open_history
 from platform_core.alerting import Signal
 from platform_core.contracts import Dataset
@@ -277,20 +277,22 @@ def lagging_streams(location: CodeLocation, now: datetime, *, limit: float) -> I
             )
 
 
-def burnt_budgets(location: CodeLocation, memory: DatasetMemory, now: datetime, *, limit: float) -> Iterator[Signal]:
+def burnt_budgets(
+    location: CodeLocation, instance: dg.DagsterInstance, memory: DatasetMemory, now: datetime, *, limit: float
+) -> Iterator[Signal]:
     """Signal each promise whose error budget over 30 days is used up more than `limit` times; some in each round."""
-    from platform_assets.operations.sla import sla_of  # noqa: PLC0415
+    from platform_assets.operations.sla import measured_promises  # noqa: PLC0415
 
     promised = sorted(
         dataset.name for dataset in location.catalog.datasets.values() if dataset.freshness or dataset.sla
     )
     unseen = [name for name in promised if name not in memory.burning]
-    for name in [*unseen, *memory.burning][:_AT_ONCE]:  # those looked at longest ago come first
+    chosen = [*unseen, *memory.burning][:_AT_ONCE]  # those looked at longest ago come first
+    measured = {line.name: line.promises for line in measured_promises(location, instance, now, days=30, names=chosen)}
+    for name in chosen:
         memory.burning.pop(name, None)
         memory.burning[name] = []
-        for promise in (
-            line_promise for line in sla_of(location, now, days=30, name=name) for line_promise in line.promises
-        ):
+        for promise in measured.get(name, ()):
             if promise.burn is not None and promise.burn > limit:
                 signal = Signal(
                     kind="sla",
@@ -309,15 +311,11 @@ def burnt_budgets(location: CodeLocation, memory: DatasetMemory, now: datetime, 
 
 def slower_datasets(instance: dg.DagsterInstance, memory: DatasetMemory, now: datetime) -> Iterator[Signal]:
     """Signal each dataset that takes longer than it did; those made since the last look are judged anew."""
-    for name in sorted(memory.timed)[:_AT_ONCE]:
+    chosen = sorted(memory.timed)[:_AT_ONCE]
+    for name, records in last_materialisations(instance, chosen, limit=_TIMED_RUNS).items():
         memory.timed.discard(name)
-        records = instance.fetch_materializations(asset_key(name), limit=_TIMED_RUNS).records
         by_run = {record.run_id: record for record in reversed(records) if record.run_id}  # no worker's report
-        values = [
-            record.asset_materialization.metadata["duration_seconds"].value
-            for record in by_run.values()
-            if record.asset_materialization and "duration_seconds" in record.asset_materialization.metadata
-        ]
+        values = [record.metadata.get("duration_seconds") for record in by_run.values()]
         slowdown = find_slowdown([float(value) for value in values if isinstance(value, int | float)])
         if slowdown is None:
             memory.slower.pop(name, None)

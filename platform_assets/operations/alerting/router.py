@@ -18,7 +18,15 @@ from platform_assets.operations.alerting.routing import places_of, policy_of
 from platform_assets.operations.event_log import EventCursor, newest_event, read_events
 from platform_core.alerting import LEVEL_KINDS, AlertState, Message, Signal, document_of, fold_signals
 from platform_core.privacy.redaction import redact
-from platform_resources.alerts import AlertFile, AlertJournal, Channel, ChannelRefused, Outbox, read_alert_file
+from platform_resources.alerts import (
+    AlertFile,
+    AlertJournal,
+    Channel,
+    ChannelRefused,
+    Outbox,
+    StoredMessage,
+    read_alert_file,
+)
 from platform_resources.errors import ResourceError
 
 if TYPE_CHECKING:
@@ -164,7 +172,8 @@ class AlertRouter:
             return [], frozenset()
         return self._look({
             "threshold": lambda: conditions.broken_thresholds(self.location, now),
-            "sla": lambda: conditions.burnt_budgets(self.location, memory, now, limit=limits["burn"]),
+            "sla": lambda: conditions.burnt_budgets(
+                self.location, self.instance, memory, now, limit=limits["burn"]),
             "stream_lags": lambda: conditions.lagging_streams(self.location, now, limit=limits["lag"]),
             "backfill_failed": lambda: conditions.failed_backfills(self.instance),
             "disk_low": lambda: conditions.full_disks(self.location, now, limit=limits["disk_free_share"]),
@@ -217,6 +226,8 @@ class AlertRouter:
                 if channel is None:
                     blocked.add(message.channel)  # taken out of the file: its messages wait until it is back
                     continue
+                if self._is_held(message, now):
+                    continue
                 try:
                     channel.send(message.document)
                 except ChannelRefused as error:
@@ -232,8 +243,31 @@ class AlertRouter:
                     sent += 1
                     self.outbox.note_sent(message.id, now)
 
+    def _is_held(self, message: StoredMessage, now: datetime) -> bool:
+        """Keep a message of a stream's row back while a silence covers its dataset; of a row that is over, drop it.
+
+        A row is told of by the stream's worker, which knows no graph and no silences; what the router tells was judged
+        before it came into the outbox.
+        """
+        document = message.document
+        if "row" not in document or message.channel == "journal":
+            return False
+        if document["event"] == "recovered" and self.outbox.drop_untold(message):
+            return True
+        dataset = document["root"]
+        row = Signal(kind=_ROW, subject=dataset, at=now, severity=document["severity"])
+        policy = policy_of((), (), self.outbox, now)
+        if document["event"] == "recovered" or not policy.is_silenced(row, self._places(dataset), now):
+            return False
+        self.outbox.hold(message.id, until=now + _LOOK_AGAIN)
+        return True
+
 
 _LASTING = " (lasting)"
+_ROW = "row"
+"""Rows of a stream are no kind of alert; a silence of certain kinds does not cover them."""
+_LOOK_AGAIN = timedelta(minutes=1)
+"""A silence may be ended before its time."""
 
 
 def ping_dead_man(url: str) -> bool:

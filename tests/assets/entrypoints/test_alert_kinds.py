@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 import pytest
 from dagster._daemon.types import DaemonHeartbeat
 
@@ -20,9 +21,11 @@ from platform_assets.operations.alerting.router import AlertRouter
 from platform_assets.operations.stream_events import produce_generated
 from platform_assets.operations.streams import Pace, run_streams
 from platform_core.contracts import Dataset, Delta, Generated, Threshold, Topic, catalog_of
-from platform_resources.alerts.file import read_alert_file
+from platform_resources.alerts import Outbox, read_alert_file
 from platform_resources.brokers import open_broker
 from platform_resources.settings import Settings
+from platform_resources.sinks import open_sink
+from platform_resources.sinks.base import Changes, SinkContext
 from tests.assets.entrypoints.conftest import BAD, GOOD
 from tests.resources.alerts.sinks import HttpSink, http_sink
 from tests.world import World
@@ -299,3 +302,34 @@ def test_what_is_silenced_is_told_when_the_silence_ends(late: Scene) -> None:
     router = AlertRouter(late.shop.location, late.shop.instance, read_alert_file(late.shop.location.settings))
     router.outbox.add_silence("shop/*", (), late.now + timedelta(hours=1), "a move")
     assert [late.look(), late.look(timedelta(hours=2)), late.look()] == [[], [("team", "opened", "stale")], []]
+
+
+def test_rows_of_a_stream_heed_a_silence_and_one_that_is_over_is_never_told(scene: Scene) -> None:
+    scene.look()
+    settings = scene.shop.location.settings
+    known = replace(settings, alerts=f"{settings.state}/alerts.toml")
+    schema = {"sku": pl.String(), "left": pl.Int64()}
+    options = {"channel": "team", "when": '"left" < 5', "title": "", "severity": "warn", "most": 9}
+    sink = open_sink("alert", options, SinkContext(dataset="shop/sales", settings=known, key=("sku",), schema=schema))
+
+    def write(number: int, **left: int) -> None:
+        rows = pl.DataFrame({"sku": list(left), "left": list(left.values())}, schema=schema)
+        sink.write(Changes(rows=rows, deleted=rows.clear(), key=("sku",), number=number, position=str(number)))
+
+    def told() -> list[tuple[str, str]]:
+        before = len(scene.sink.posts)
+        scene.look(2 * MINUTE)
+        documents = [json.loads(body) for _, _, body in scene.sink.posts[before:]]
+        return [(document["event"], document["key"]) for document in documents]
+
+    outbox = Outbox(settings.state)
+    write(1, a=1)
+    assert told() == [("opened", "a")]
+    number = outbox.add_silence("shop/s*", (), scene.now + timedelta(hours=1), "a move")
+    write(2, b=2, c=3)
+    assert told() == []
+    write(3, a=9, b=9)
+    assert told() == [("recovered", "a")]
+    outbox.end_silence(number)
+    outbox.add_silence("*", ("stale",), scene.now + timedelta(hours=9), "of one kind")
+    assert told() == [("opened", "c")]
