@@ -6,9 +6,10 @@ BIN    := .venv/bin
 READY  := .venv/ready
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # uv installs the same in a tenth of the time; it has its own names for what pip may have been told about the network.
+# Compiled once, for where PYTHONDONTWRITEBYTECODE is set each process compiles 3,000 modules anew: 12 s of CPU with dbt.
 UV     := env $(if $(PIP_INDEX_URL),UV_DEFAULT_INDEX=$(PIP_INDEX_URL)) $(if $(PIP_EXTRA_INDEX_URL),UV_INDEX="$(PIP_EXTRA_INDEX_URL)") \
           $(if $(PIP_FIND_LINKS),UV_FIND_LINKS="$(PIP_FIND_LINKS)") $(if $(PIP_CERT),SSL_CERT_FILE=$(PIP_CERT)) \
-          $(BIN)/uv pip install --quiet --python $(BIN)/python
+          $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 # A script starts what it puts in the background with SIGINT ignored, and Dagster then ignores SIGTERM as well.
 HEEDING := $(BIN)/python -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])'
 # Dagster's SQLite waits for the disk at each event, so tests keep their folders in memory where there is room for them.

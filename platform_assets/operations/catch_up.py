@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -99,7 +99,7 @@ def _planned_runs(
 
 def planned_runs(stale: StalePartitions, arrivals: Sequence[Arrival], graph: Any) -> list[CatchUpRun]:
     """Plan the runs that make what is stale, inputs first."""
-    ordered = [key for key in graph.toposorted_asset_keys if key in stale]
+    ordered = _models_together([key for key in graph.toposorted_asset_keys if key in stale], graph)
     return [run for batch in _batches(ordered, graph) for run in _runs(batch, stale, arrivals, graph)]
 
 
@@ -153,6 +153,37 @@ def _with_news(location: CodeLocation, tell: Callable[[str], None]) -> Iterator[
                 continue
             if has_news:
                 yield dataset
+
+
+def _models_together(keys: Sequence[dg.AssetKey], graph: Any) -> list[dg.AssetKey]:
+    """Put off what a step makes several of, dbt's models, until all else that may go before has gone.
+
+    Each run with models starts dbt, and builds and tests again what is above them and not in DuckDB's file.
+    """
+    together = {key: len(graph.get(key).assets_def.keys) > 1 for key in keys}
+    if not any(together.values()):
+        return list(keys)
+    above = {key: _nearest_above(key, together, graph) for key in keys}
+    ordered: dict[dg.AssetKey, None] = {}
+    while len(ordered) < len(keys):
+        for models in (False, True):
+            for key in keys:  # inputs first, so that one pass takes a chain
+                if key not in ordered and together[key] == models and above[key] <= ordered.keys():
+                    ordered[key] = None
+    return list(ordered)
+
+
+def _nearest_above(key: dg.AssetKey, chosen: Collection[dg.AssetKey], graph: Any) -> set[dg.AssetKey]:
+    """Return the chosen assets that one reads, itself or through others that are not chosen."""
+    nearest, visited, waiting = set[dg.AssetKey](), set[dg.AssetKey](), list(graph.get(key).parent_keys)
+    while waiting:
+        parent = waiting.pop()
+        if parent in chosen:
+            nearest.add(parent)
+        elif parent not in visited:
+            visited.add(parent)
+            waiting += graph.get(parent).parent_keys
+    return nearest
 
 
 def _batches(keys: Sequence[dg.AssetKey], graph: Any) -> Iterator[list[dg.AssetKey]]:

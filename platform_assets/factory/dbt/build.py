@@ -75,7 +75,7 @@ def build_models(
         tested = checks if complete else _with_checks_above(models, chosen, checks, besides=restored)
         arguments = _selection(chosen, [check for _, check in tested], restored.values(), complete=complete)
         with open_step(lake.settings, "dbt", context) as span:
-            span.set(models=len(chosen), tests=sum(len(check.tests) for _, check in checks))
+            span.set(models=len(chosen), tests=sum(len(check.unique_ids) for _, check in checks))
             personal = PersonalData(staged.manifest())
             invocation = staged.invoke(
                 ["build", *arguments], listener=lambda event: _tell(context, event), personal=personal.nodes
