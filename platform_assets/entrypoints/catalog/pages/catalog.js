@@ -9,6 +9,8 @@ const number = (value) => (value === null || value === undefined ? "" : Number(v
 const time = (value) => (value ? `${String(value).slice(0, 16).replace("T", " ")} UTC` : "never");
 const instant = (value) => h("span", { class: "line" }, time(value));
 const kind = (type) => type.replace(/Datetime\(time_unit='us', time_zone='UTC'\)/g, "Timestamp (UTC)");
+/* What a verdict says behind the rule's own words, which stand beside it. */
+const beyond = (told, label) => (told.startsWith(label) ? told.slice(label.length).replace(/^[:;] /, "") : told);
 const { rows } = Lineage;
 const signs = { failed: "red", warned: "warned", never: "unknown", passed: "green" };
 
@@ -99,7 +101,7 @@ const pages = {
         column.pii || "", h("span", {}, tags(page.terms_by_column[column.name] || [], "term")), column.description])),
       h("h2", {}, "Checks"),
       table([["Check"], ["State"], ["Severity"], ["Said"], ["When"]], page.rules.map((rule) => [rule.label || rule.id,
-        h("span", { class: "line" }, h("i", { class: `dot ${signs[rule.status] || "unknown"}` }), rule.status), rule.severity, rule.told === rule.label ? "" : rule.told, instant(rule.judged_at)])),
+        h("span", { class: "line" }, h("i", { class: `dot ${signs[rule.status] || "unknown"}` }), rule.status), rule.severity, beyond(rule.told || "", rule.label || ""), instant(rule.judged_at)])),
       page.promises.length ? [h("h2", {}, "Promises, over 30 days"), table([["Promise"], ["Promised"], ["Measured"], ["Kept"]], page.promises.map((each) =>
         [each.name, each.promised, each.measured === null ? "not measured" : String(each.measured), each.kept === null ? "" : each.kept ? "yes" : "no"]))] : null,
       h("div", { class: "cards" }, h("section", {}, h("h2", {}, "Made of"), list(page.upstream)), h("section", {}, h("h2", {}, "Who reads it"), list(page.consumers))),
