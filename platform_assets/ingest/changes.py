@@ -19,6 +19,7 @@ from platform_core.ingest.versions import (
     AT,
     GONE,
     IS_CURRENT,
+    IS_READ,
     VALID_FROM,
     VALID_TO,
     VERSION_COLUMNS,
@@ -53,7 +54,9 @@ def read_changes(dataset: Dataset, batch: Batch, *, times: str, extra: str) -> t
     types = {name: column.dtype for column in dataset.columns if (name := column.name) not in _added(dataset)}
     key = row_key(dataset)
     decoded = decode_changes(batch, types, key=key, extra=extra, times=times)
-    marks = decoded.marks.rename({"offset": "_offset", "position": "_position", "epoch": "_epoch", "at": AT})
+    marks = decoded.marks.rename(
+        {"offset": "_offset", "position": "_position", "epoch": "_epoch", "at": AT, "is_read": IS_READ}
+    )
     deletes = decoded.deletes.rename({"offset": "_offset"})
     typed = deletes.with_columns(conform_column(deletes, dataset, name).alias(name) for name in key)
     typed = typed.join(marks, on="_offset", how="left", maintain_order="left")

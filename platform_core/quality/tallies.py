@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import mul
 
 import polars as pl
 
@@ -93,9 +94,10 @@ def _total(values: pl.Series) -> ColumnTotal:
         return ColumnTotal(filled, "instant", int(values.cast(pl.Int64).cast(pl.Int128).sum()))
     if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
         counts = values.drop_nulls().cast(pl.String).value_counts(name="\0count")
-        return ColumnTotal(filled, "text", sum(_digits(text) * count for text, count in counts.iter_rows()))
+        digits = [_digits(text) for text in counts.to_series(0).to_list()]
+        return ColumnTotal(filled, "text", sum(map(mul, digits, counts.to_series(1).to_list())))
     return ColumnTotal(filled)
 
 
 def _digits(text: str) -> int:
-    return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:8], 16)
+    return int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[:4], "big")

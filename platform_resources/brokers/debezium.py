@@ -24,8 +24,10 @@ MARKS: dict[str, pl.DataType | type[pl.DataType]] = {
     "position": pl.String,
     "epoch": pl.Int64,
     "at": pl.Datetime("us", "UTC"),
+    "is_read": pl.Boolean,
 }
-"""Of a change: its message, its place in the database's history, the snapshot it follows, and when it was committed."""
+"""Of a change: its message, its place in the database's history, the snapshot it follows, when it was committed, and
+whether it is a snapshot's: a row that was read, and did not change."""
 
 _UNSENT = "__debezium_unavailable_value"
 """What Debezium writes for a large value of PostgreSQL that an update left as it was."""
@@ -64,7 +66,7 @@ def decode_changes(
     """
     rows: list[Mapping[str, str | None]] = []
     offsets: list[int] = []
-    marks: list[tuple[int, str, int, datetime | None]] = []
+    marks: list[tuple[int, str, int, datetime | None, bool]] = []
     deletes: list[tuple[Any, ...]] = []
     truncates: list[int] = []
     poison: dict[int, str] = {}
@@ -85,7 +87,7 @@ def decode_changes(
             continue
         epoch += change.is_snapshot and not was_snapshot
         was_snapshot = change.is_snapshot
-        marks.append((offset, change.position, epoch, change.at))
+        marks.append((offset, change.position, epoch, change.at, change.is_snapshot))
         if change.is_truncate:
             truncates.append(offset)
         if change.deleted is not None:

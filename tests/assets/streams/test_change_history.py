@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from platform_core.ingest.ownership import INGEST
-from platform_core.ingest.versions import AT, GONE, IS_CURRENT, VALID_FROM, VALID_TO, fold_versions
+from platform_core.ingest.versions import AT, GONE, IS_CURRENT, IS_READ, VALID_FROM, VALID_TO, fold_versions
 from tests.assets.streams.test_changes import WORKER, Kept, envelope, send
 from tests.debezium import Bank
 from tests.world import world
@@ -109,6 +109,34 @@ def test_a_clock_that_is_set_back_over_a_deletion_leaves_no_two_versions_that_ov
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("cuts", [(), (1,), (1, 2), (0, 1, 2)])
+def test_rows_that_are_read_anew_leave_no_gap_and_their_later_changes_are_taken(kept, cuts):
+    made = [("a", 1000), ("x", 1500), ("z", 1600)]
+    send(kept, *(envelope("c", {"id": key, "owner": owner}, lsn=key, ts_ms=now)
+                 for key, (owner, now) in enumerate(made, 1)))  # fmt: skip
+    anew = {"op": "t", "source": {"connector": "platform", "file": "~", "pos": 0, "ts_ms": 5000}, "ts_ms": 5000}
+    read = [
+        anew,
+        envelope("r", {"id": 1, "owner": "a"}, lsn=9, ts_ms=6000),
+        envelope("r", {"id": 2, "owner": "y"}, lsn=9, ts_ms=6000),
+    ]
+    for begin, end in zip([0, *cuts], [*cuts, len(read)], strict=True):
+        send(kept, *read[begin:end])
+    send(kept, envelope("u", {"id": 1, "owner": "b"}, {"id": 1}, lsn=10, ts_ms=7000))
+    send(kept, envelope("u", {"id": 1, "owner": "old"}, {"id": 1}, lsn=8, ts_ms=7500))
+    expected = [
+        (1, "a", at(1000), at(7000)), (1, "b", at(7000), None),
+        (2, "x", at(1500), at(6000)), (2, "y", at(6000), None),
+        (3, "z", at(1600), at(5000)),
+    ]  # fmt: skip
+    assert [(*row[:2], *row[3:5]) for row in versions(kept)] == expected
+    send(kept, {**anew, "ts_ms": 9000, "source": {**anew["source"], "ts_ms": 9000}})
+    send(kept, envelope("r", {"id": 1, "owner": "b"}, lsn=20, ts_ms=9500))
+    send(kept, envelope("c", {"id": 3, "owner": "z"}, lsn=21, ts_ms=9900))
+    expected[3] = (2, "y", at(6000), at(9000))
+    assert [(*row[:2], *row[3:5]) for row in versions(kept)] == [*expected, (3, "z", at(9900), None)]
+
+
 def random_changes(draw):
     """Changes of three keys by a clock that is set back at times; some are sent again, and some deletions unneeded."""
     now, changes = 100, []
@@ -140,7 +168,7 @@ def folded(changes, cuts):
         columns = ["id", "owner", "_epoch", "_position", "_offset", AT, GONE, INGEST]
         events = pl.DataFrame(
             rows, schema=columns, orient="row", schema_overrides={"owner": pl.String, AT: names[VALID_TO]}
-        )
+        ).with_columns(pl.lit(False).alias(IS_READ))
         mine = stored.join(events.select("id").unique(), on="id", how="semi")
         made = fold_versions(events, mine, key=["id"], content=["owner"])
         made = made.with_columns(pl.col(INGEST).str.split("@").list.first().alias("_position"))
