@@ -14,6 +14,7 @@ from typing import Any
 
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.location import CodeLocation
+from platform_assets.operations.attempts import Attempts
 from platform_assets.operations.catalog_search import CatalogEntry, SearchQuery
 from platform_assets.operations.catalog_snapshots import Snapshot, SnapshotReader
 from platform_assets.operations.datasets import describe_dataset
@@ -61,11 +62,15 @@ class PlatformCatalog:
         return self._refreshed()
 
     def keep_fresh(self, is_stopped: threading.Event) -> None:
-        """Read whenever the last snapshot is too old, until it is stopped."""
+        """Read whenever the last snapshot is too old, until it is stopped; what cannot be read is tried again.
+
+        Meanwhile the last snapshot is shown, which says of when it is.
+        """
+        attempts = Attempts("the catalog cannot be read")
         self._is_kept_fresh = True
-        self._refreshed()
+        attempts.make(self._refreshed)
         while not is_stopped.wait(max(0.1, self._keep_seconds / 10)):
-            self._refreshed()
+            attempts.make(self._refreshed)
 
     def _refreshed(self) -> Snapshot:
         with self._lock:

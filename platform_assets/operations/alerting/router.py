@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.location import CodeLocation
 from platform_assets.operations.alerting import conditions
 from platform_assets.operations.alerting.event_signals import EVENT_TYPES, StepMemory, event_signals
 from platform_assets.operations.alerting.routing import places_of, policy_of
+from platform_assets.operations.attempts import Attempts
 from platform_assets.operations.event_log import EventCursor, newest_event, read_events
 from platform_core.alerting import LEVEL_KINDS, AlertState, Message, Signal, document_of, fold_signals
 from platform_core.privacy.redaction import redact
@@ -280,6 +282,24 @@ def ping_dead_man(url: str) -> bool:
         return False
 
 
+def _ping_if_due(file: AlertFile, now: datetime, pinged: datetime | None) -> datetime | None:
+    """Return when the dead man's switch last heard."""
+    is_due = pinged is None or now - pinged >= timedelta(minutes=file.dead_man_minutes)
+    return now if file.dead_man and is_due and ping_dead_man(file.dead_man) else pinged
+
+
+def _tell_round(router: AlertRouter, now: datetime, tell: Callable[[str], None]) -> None:
+    for message in router.run_round(now):
+        if message.channel == "journal":
+            tell(document_of(message)["title"])
+
+
+def _tell_delivery(router: AlertRouter, now: datetime, tell: Callable[[str], None]) -> None:
+    delivery = router.deliver(now)
+    if delivery.refused:
+        tell(f"{delivery.refused} messages were refused; they are sent again")
+
+
 def run_router(
     router: AlertRouter,
     *,
@@ -289,21 +309,23 @@ def run_router(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     once: bool = False,
 ) -> None:
-    """Run rounds and deliveries until it is stopped; the dead man's switch hears of each round that succeeded."""
+    """Run rounds and deliveries until it is stopped; the dead man's switch hears of each round that succeeded.
+
+    A round that fails, because Dagster's history is away, is told and tried again; what waits is sent all the same.
+    """
+    rounds, deliveries = Attempts("alerts cannot be looked for", tell), Attempts("alerts cannot be sent", tell)
     pinged: datetime | None = None
     while True:
         now = clock()
-        for message in router.run_round(now):
-            if message.channel == "journal":
-                tell(document_of(message)["title"])
-        delivery = router.deliver(now)
-        if delivery.refused:
-            tell(f"{delivery.refused} messages were refused; they are sent again")
-        dead_man, minutes = router.file.dead_man, router.file.dead_man_minutes
-        if dead_man and (pinged is None or now - pinged >= timedelta(minutes=minutes)):
-            pinged = now if ping_dead_man(dead_man) else pinged
         if once:
+            _tell_round(router, now, tell)
+            _tell_delivery(router, now, tell)
+            _ping_if_due(router.file, now, None)
             return
+        has_looked = rounds.make(partial(_tell_round, router, now, tell))
+        deliveries.make(partial(_tell_delivery, router, now, tell))
+        if has_looked:
+            pinged = _ping_if_due(router.file, now, pinged)
         deadline = time.monotonic() + every.total_seconds()
         while time.monotonic() < deadline and not is_stopped():
             time.sleep(0.1)

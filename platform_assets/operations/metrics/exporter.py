@@ -17,6 +17,7 @@ import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from platform_assets.location import CodeLocation
+from platform_assets.operations.attempts import Attempts
 from platform_assets.operations.dataset_readings import DatasetReadings, readings_store
 from platform_assets.operations.datasets import freshness_of
 from platform_assets.operations.history import History, MaterialisationRecord
@@ -67,9 +68,13 @@ class Exporter:
         return self._page or self.page()
 
     def keep_fresh(self, is_stopped: threading.Event) -> None:
-        """Make a page whenever the last is too old, until it is stopped."""
+        """Make a page whenever the last is too old, until it is stopped; one that cannot be made is tried again.
+
+        The page that is handed out meanwhile says when it was made.
+        """
+        attempts = Attempts("metrics cannot be read")
         while not is_stopped.wait(max(0.1, self._keep_seconds / 10)):
-            self.page()
+            attempts.make(self.page)
 
 
 def render_metrics(location: CodeLocation) -> bytes:

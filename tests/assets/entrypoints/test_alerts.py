@@ -191,6 +191,27 @@ def test_the_dead_mans_switch_hears_of_each_round(watched: Watched) -> None:
         assert [path for path, _, _ in sink.posts] == ["/ping"]
 
 
+def test_a_round_that_fails_is_told_once_and_pings_nobody_until_one_succeeds(watched: Watched) -> None:
+    told, rounds = list[str](), iter(range(9))
+    outbox = watched.router().outbox.path
+
+    def is_stopped() -> bool:
+        number, pings = next(rounds), len(sink.posts)
+        assert pings == (number >= 2)
+        if number == 1:
+            outbox.unlink()
+        return number >= 2
+
+    with http_sink() as sink:
+        router = replace(watched.router(), file=AlertFile(dead_man=f"{sink.url}/ping"))
+        for path in outbox.parent.glob("outbox.db*"):
+            path.unlink()
+        outbox.write_bytes(b"no database" * 99)
+        run_router(router, every=timedelta(0), is_stopped=is_stopped, tell=told.append)
+    assert [line.partition(":")[0] for line in told] == ["alerts cannot be looked for", "alerts cannot be sent"] * 2
+    assert [line.endswith("works again") for line in told] == [False, False, True, True]
+
+
 def test_the_sensor_alerts_where_no_router_runs(shell: Shell) -> None:
     shop = shell.world
     sensor = shop.location.defs.resolve_sensor_def("alerts")
