@@ -216,6 +216,7 @@ def run_capture(
         fix = "take changes from PostgreSQL, MySQL or MariaDB, or declare source=Database(...)."
         raise DatabaseError(capture.database, "it does not tell its changes.", fix=fix)
     database.columns(Query(table=capture.table, sql=None, cursor=None))
+    reached = database.capture_properties(capture.table, slot=capture.slot)
     positions = capture.folder / "offsets"
     _forget_another_table(capture, database.table_identity(capture.table), tell)
     if positions.exists() and not database.has_changes(capture.slot, positions.read_text("latin-1")):
@@ -225,7 +226,7 @@ def run_capture(
     place = database.present_place("") if once else {}
     properties = {
         **_COMMON,
-        **database.capture_properties(capture.table, slot=capture.slot),
+        **reached,
         "name": capture.slot,
         "offset.storage.file.filename": str(positions),
         "schema.history.internal.file.filename": str(capture.folder / "schemas"),

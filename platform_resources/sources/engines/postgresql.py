@@ -32,6 +32,8 @@ from platform_resources.sources.engines.base import (
 from platform_resources.sources.engines.copying import copied_rows
 
 _WRAPS = 1 << 32
+_PLACE = re.compile(r'"lsn(?:_proc|_commit)?":(\d+)')
+"""In a position of Debezium: a place in the log, as a number."""
 _TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 _PATIENCE = {"connect_timeout": 10, "keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
 """Without these a server that vanished from the network is waited for two hours; what the URL says goes before."""
@@ -143,10 +145,18 @@ class PostgreSQLDatabase(ServerDatabase):
 
         Raises:
             DatabaseError: The server is gone, or keeps no changes for others.
+            DatabaseGone: Somebody else reads the slot, perhaps a process of ours that is ending.
         """
         with self._cursor() as cursor:
             self.run(cursor, "SELECT current_setting('wal_level'), current_schema()")
             level, schema = cursor.fetchone()
+            self.run(
+                cursor, f"SELECT active_pid FROM pg_replication_slots WHERE active AND slot_name = {VALUE}", [slot]
+            )
+            if (reader := cursor.fetchone()) is not None:
+                fix = "stop the other capture, which has another state folder, or give one PLATFORM_ENVIRONMENT."
+                reason = f"its slot {slot} is read by another process now (server process {reader[0]})."
+                raise DatabaseGone(self.name, reason, fix=fix)
             if level != "logical":
                 fix = "set wal_level = logical and restart the server."
                 raise DatabaseError(self.name, f"it tells no changes: its wal_level is {level}.", fix=fix)
@@ -175,11 +185,16 @@ class PostgreSQLDatabase(ServerDatabase):
             return str(cursor.fetchone()[0])
 
     def has_changes(self, slot: str, position: str) -> bool:
-        """Say whether the slot is there: Debezium makes a new one, and passes over what was committed before it."""
-        del position
+        """Say whether the slot is there and not beyond the position: it keeps nothing before what was acknowledged.
+
+        Debezium makes a new one where it is missing, and passes over what was committed before it.
+        """
+        confirmed = f"SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = {VALUE}"
         with self._cursor() as cursor:
-            self.run(cursor, f"SELECT 1 FROM pg_replication_slots WHERE slot_name = {VALUE}", [slot])
-            return cursor.fetchone() is not None
+            self.run(cursor, confirmed, [slot])
+            found = cursor.fetchone()
+        places = [int(place) for place in _PLACE.findall(position)]
+        return found is not None and (found[0] is None or not places or max(places) >= found[0])
 
     def present_place(self, note: str) -> Mapping[str, str | int]:
         """Write the note into the log of changes, where Debezium reads it behind all that was committed before."""

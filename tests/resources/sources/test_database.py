@@ -16,6 +16,7 @@ import polars as pl
 import psycopg2
 import pymysql
 import pytest
+from psycopg2.extras import LogicalReplicationConnection
 
 from platform_resources.settings import Settings
 from platform_resources.sources import Cursor, SourceContext, UnreadableUnit, open_source
@@ -421,3 +422,23 @@ def test_large_records_are_fetched_a_few_at_a_time(shop):
     sizes = [batch.rows.estimated_size() for batch in adapter.read(adapter.pending(Cursor())[0])]
     assert sum(sizes) > 40 * large
     assert max(sizes) < 9 * large, "the first few rows say how large they are"
+
+
+@pytest.mark.skipif(bool(no_postgres()), reason=no_postgres())
+def test_a_slot_that_another_reader_moved_has_no_changes_behind_our_position_and_one_at_work_is_refused():
+    with postgres_server(replicates=True) as url, closing(psycopg2.connect(url.replace("+psycopg2", ""))) as connection:
+        connection.autocommit = True
+        cursor, engine = connection.cursor(), open_engine("shop", settings_of(shop=url))
+        assert not engine.has_changes("s", '{"lsn":1}')
+        cursor.execute("select lsn - '0/0' from pg_create_logical_replication_slot('s', 'pgoutput')")
+        place = f'{{"lsn_proc":1,"lsn_commit":1,"lsn":{cursor.fetchone()[0]}}}'
+        assert engine.has_changes("s", place)
+        cursor.execute("create table t (id int)")
+        cursor.execute("select pg_replication_slot_advance('s', pg_current_wal_lsn())")
+        assert not engine.has_changes("s", place)
+        plain = url.replace("+psycopg2", "")
+        reader = psycopg2.connect(plain, connection_factory=LogicalReplicationConnection)
+        with closing(reader), reader.cursor() as stream:
+            stream.start_replication("s", options={"proto_version": "1", "publication_names": "p"})
+            with pytest.raises(DatabaseGone, match="its slot s is read by another process now"):
+                engine.capture_properties("t", slot="s")
