@@ -1,10 +1,12 @@
-"""Rows of an orders contract, beside NumPy by hand, Faker and mimesis, in one run.
+"""Rows of an orders contract, beside NumPy by hand and seven other generators, in one run.
 
 Ten columns: a numbered key, a customer of 10,000, a code by a regular expression, a category, a quantity, a price,
 their product, two instants of which the second is later, a mail address with nulls. Ours are also unique, tested and
 in the contract's types. By hand nothing is tested, and mail addresses are a number in a text. The peers' providers make
-the same columns one row at a time. Both live in an environment of their own, made on demand in the user's cache folder
-from synth-peers.txt.
+the same columns one row at a time; so do polyfactory and Pandera's `example` from models. dataframely draws columns and
+keeps rows by which its rules hold; Pointblank draws columns, and knows no rule over two. Where a peer has no word for
+the product, it is computed afterwards. tpchgen-cli writes TPC-H's nine columns of orders to Parquet. They live in an
+environment of their own, made on demand in the user's cache folder from synth-peers.txt.
 
     python benchmarks/synth.py --rounds 3
 """
@@ -20,7 +22,8 @@ from typing import Any
 
 from harness import Case, Facts, main
 
-ROWS, BY_ROW, CUSTOMERS = 1_000_000, 10_000, 10_000
+ROWS, BY_COLUMN, BY_ROW, EXAMPLES, CUSTOMERS = 1_000_000, 100_000, 10_000, 20, 10_000
+CODE = "[A-Z]{3}-[0-9]{4}"
 CATEGORIES = ["book", "film", "game", "tool"]
 BEGIN = datetime(2024, 1, 1)  # noqa: DTZ001 - the peers' instants have no zone
 PINS = Path(__file__).with_name("synth-peers.txt")
@@ -150,6 +153,112 @@ def mimesis(_: Path) -> Iterator[Facts | None]:
     return _by_row(row)
 
 
+def polyfactory(_: Path) -> Iterator[Facts | None]:
+    """Its factory of a Pydantic model."""
+    from polyfactory import PostGenerated
+    from polyfactory.factories.pydantic_factory import ModelFactory
+    from pydantic import BaseModel, Field
+
+    class Order(BaseModel):
+        order_id: int
+        customer_id: int = Field(ge=1, le=CUSTOMERS)
+        code: str = Field(pattern=f"^{CODE}$")
+        category: str
+        quantity: int = Field(ge=1, le=20)
+        price: int = Field(ge=1, le=100_000)
+        total: int
+        ordered_at: datetime
+        shipped_at: datetime
+        email: str | None
+
+    class Orders(ModelFactory[Order]):
+        __random_seed__ = 0
+        category = lambda: Orders.__random__.choice(CATEGORIES)  # noqa: E731 - its way of saying so
+        ordered_at = lambda: BEGIN + timedelta(seconds=Orders.__random__.randint(0, 365 * 86_400))  # noqa: E731
+        email = lambda: Orders.__faker__.email() if Orders.__random__.randint(0, 9) else None  # noqa: E731
+        total = PostGenerated(lambda _, values: values["price"] * values["quantity"])
+        shipped_at = PostGenerated(
+            lambda _, values: values["ordered_at"] + timedelta(seconds=Orders.__random__.randint(1, 864_000))
+        )
+
+    return _by_row(lambda number: Orders.build(order_id=number))
+
+
+def dataframely(_: Path) -> Iterator[Facts | None]:
+    """Its `Schema.sample`."""
+    import dataframely as dy
+    import polars as pl
+
+    class Orders(dy.Schema):
+        order_id = dy.Int64(primary_key=True)
+        customer_id = dy.Int64(min=1, max=CUSTOMERS)
+        code = dy.String(regex=CODE)
+        category = dy.Enum(CATEGORIES)
+        quantity = dy.Int64(min=1, max=20)
+        price = dy.Int64(min=1, max=100_000)
+        ordered_at = dy.Datetime(min=BEGIN, max=BEGIN + timedelta(days=365))
+        shipped_at = dy.Datetime(min=BEGIN, max=BEGIN + timedelta(days=375))
+        email = dy.String(nullable=True, regex="[a-z]{3,9}@[a-z]{3,9}[.]com")
+
+        @dy.rule()
+        def goes_later(cls) -> pl.Expr:  # noqa: N805 - a class method by its decorator
+            return pl.col("shipped_at") > pl.col("ordered_at")
+
+    Orders.sample(100)
+    yield None
+    rows = Orders.sample(BY_COLUMN).with_columns(total=pl.col("price") * pl.col("quantity"))
+    yield {"rows": rows.height}
+
+
+def pointblank(_: Path) -> Iterator[Facts | None]:
+    """Its `generate_dataset`; whether a row goes after it came is left to chance."""
+    import pointblank as pb
+    import polars as pl
+
+    until = BEGIN + timedelta(days=365)
+    schema = pb.Schema(
+        order_id=pb.int_field(min_val=1, unique=True), customer_id=pb.int_field(min_val=1, max_val=CUSTOMERS),
+        code=pb.string_field(pattern=CODE), category=pb.string_field(allowed=CATEGORIES),
+        quantity=pb.int_field(min_val=1, max_val=20), price=pb.int_field(min_val=1, max_val=100_000),
+        ordered_at=pb.datetime_field(BEGIN, until), shipped_at=pb.datetime_field(BEGIN, until),
+        email=pb.string_field(preset="email", nullable=True, null_probability=0.1),
+    )  # fmt: skip
+    pb.generate_dataset(schema, n=10, seed=0)
+    yield None
+    rows = pb.generate_dataset(schema, n=BY_ROW, seed=0).with_columns(total=pl.col("price") * pl.col("quantity"))
+    yield {"rows": rows.height}
+
+
+def pandera_example(_: Path) -> Iterator[Facts | None]:
+    """Pandera's own `example`, by Hypothesis; without the rules over two columns, which it does not find rows for."""
+    import warnings
+
+    import pandera.pandas as pa
+
+    warnings.simplefilter("ignore")
+    instant = pa.Check.in_range(BEGIN, BEGIN + timedelta(days=365))
+    schema = pa.DataFrameSchema({
+        "order_id": pa.Column(int, pa.Check.ge(1), unique=True),
+        "customer_id": pa.Column(int, pa.Check.in_range(1, CUSTOMERS)),
+        "code": pa.Column(str, pa.Check.str_matches(f"^{CODE}$")),
+        "category": pa.Column(str, pa.Check.isin(CATEGORIES)),
+        "quantity": pa.Column(int, pa.Check.in_range(1, 20)), "price": pa.Column(int, pa.Check.in_range(1, 100_000)),
+        "ordered_at": pa.Column("datetime64[ns]", instant), "shipped_at": pa.Column("datetime64[ns]", instant),
+        "email": pa.Column(str, pa.Check.str_matches("^[a-z]{3,9}@[a-z]{3,9}[.]com$"), nullable=True),
+    })  # fmt: skip
+    yield None
+    rows = schema.example(size=EXAMPLES)
+    yield {"rows": len(rows.assign(total=rows["price"] * rows["quantity"]))}
+
+
+def tpchgen(folder: Path) -> Iterator[Facts | None]:
+    """The orders of TPC-H at scale 1, written to Parquet."""
+    yield None
+    command = [str(Path(sys.executable).with_name("tpchgen-cli")), "parquet", "-s", "1", "--tables", "orders"]
+    subprocess.run([*command, "--output-dir", str(folder)], check=True, capture_output=True)
+    yield {"rows": 1_500_000}
+
+
 def _python() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dagster-asset-platform"
     digest = hashlib.sha256(PINS.read_bytes()).hexdigest()[:12]
@@ -175,6 +284,11 @@ CASES = [
     Case("NumPy by hand, 1,000,000 rows", by_hand, (), TABLE),
     Case("Faker, 10,000 rows", faker, (), TABLE, python=_python()),
     Case("mimesis, 10,000 rows", mimesis, (), TABLE, python=_python()),
+    Case("polyfactory, 10,000 rows", polyfactory, (), TABLE, python=_python()),
+    Case("dataframely, 100,000 rows", dataframely, (), TABLE, python=_python()),
+    Case("Pointblank, 10,000 rows", pointblank, (), TABLE, python=_python()),
+    Case("Pandera's example, 20 rows", pandera_example, (), TABLE, python=_python()),
+    Case("tpchgen-cli, 1,500,000 rows", tpchgen, (), TABLE, python=_python()),
 ]
 
 if __name__ == "__main__":

@@ -157,7 +157,12 @@ def _few(column: Column, rules: Sequence[ValueRule], broken: ValueRule | None) -
         return (False, True)
     if isinstance(column.dtype, pl.Enum):
         return tuple(column.dtype.categories)
-    return spelled(rules, FEW) if column.dtype == pl.String and column.pii is None else None
+    if column.dtype != pl.String or column.pii is not None:
+        return None
+    try:
+        return spelled(rules, FEW)
+    except UnreadablePatternError as error:
+        raise NoValueError(f"a pattern cannot be drawn: {error}") from error
 
 
 def _chosen(column: Column, few: tuple[object, ...], rules: Sequence[ValueRule], broken: ValueRule | None) -> Values:

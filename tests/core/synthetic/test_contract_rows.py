@@ -111,6 +111,16 @@ def test_an_expression_that_no_row_satisfies_is_named():
     assert (refusal.value.dataset, refusal.value.culprit) == ("shop/sales", "rule 'impossible'")
 
 
+def test_a_pattern_that_cannot_be_drawn_is_refused_with_its_column():
+    class Codes(DataFrameModel):
+        """One row per code."""
+
+        code: str = Field(str_matches="^(?=a)(?!b)a$")
+
+    with pytest.raises(CannotGenerate, match=r"column 'code' .*a pattern cannot be drawn.*Fix: "):
+        synthesize(Dataset("shop/codes", Codes, owner="team:shop", version="1.0.0"), 5)
+
+
 def test_nulls_stay_within_their_quota_in_every_partition():
     dataset = sales(partitions=daily("2024-01-01", on="sold_at"), rules=[complete("seller", at_least=0.7)])
     shares = drawn(dataset, 400).group_by(pl.col("sold_at").dt.date()).agg(pl.col("seller").null_count() / pl.len())
