@@ -20,6 +20,6 @@ def catch_up(context: typer.Context) -> None:
     with open_instance(location.settings) as instance:
         was_stale, stands = catch_up_(location, instance, progress_console())
     if not was_stale:
-        typer.echo("Everything was up to date.")
+        typer.echo("Everything was up to date." if stands else "Nothing else was new.")
     if not stands:
         raise typer.Exit(code=1)

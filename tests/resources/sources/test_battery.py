@@ -18,7 +18,7 @@ from platform_resources.sources.battery import Trial, battery_of
 from tests.api_server import api_server
 from tests.servers import no_postgres, postgres_server
 
-PASSING = {"Files", "Database on SQLite", "Database on PostgreSQL", "Rest"}
+PASSING = {"Files", "Database on SQLite", "Database on PostgreSQL", "Rest", "Tape"}
 
 
 def context(folder, memory_bytes, **settings):
@@ -126,10 +126,24 @@ def of_rest(folder):
     return Trial(open=opened, add=add, ids=ids, fail=fail, secret="hush")
 
 
+def of_tape(folder):
+    """A source of one's own: the adapter of tests/tallies/tape.py."""
+
+    def add(numbers):
+        with (folder / "ticks.tape").open("a") as file:
+            file.writelines(f"{number} 1\n" for number in numbers)
+
+    return Trial(
+        open=lambda memory: open_source("tests.tallies.tape", {"name": "ticks.tape"}, context(folder, memory)),
+        add=add, ids=lambda rows: [int(value) for value in rows["tick"]],
+    )  # fmt: skip
+
+
 TestFiles = battery_of(of_files)
 TestDatabaseOnSQLite = battery_of(of_sqlite)
 TestDatabaseOnPostgreSQL = battery_of(of_postgresql)
 TestRest = battery_of(of_rest)
+TestTape = battery_of(of_tape)
 
 
 def test_the_docs_say_which_sources_pass():
