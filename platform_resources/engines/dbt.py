@@ -77,8 +77,13 @@ class DbtProject:
 
     @property
     def database(self) -> Path:
-        """The DuckDB file; it has one writer at a time."""
-        return self.home.with_suffix(".duckdb")
+        """The DuckDB file; it has one writer at a time.
+
+        A branch's has the name of the environment's, for models are called by it: a run whose tag names the branch has
+        them from the environment's manifest.
+        """
+        name = f"{self.settings.environment}.duckdb"
+        return (self.home.parent if self.settings.branch is None else self.home) / name
 
     @property
     def fingerprint(self) -> str:

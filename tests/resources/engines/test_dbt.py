@@ -70,6 +70,13 @@ def test_a_model_reads_the_lake_wherever_and_however_it_is_stored(
     assert january(staged).equals(ROWS.filter(pl.col("_partition") == "2013-01"))
 
 
+def test_a_branch_has_a_file_of_its_own_in_which_models_have_the_names_of_the_environment(project: DbtProject) -> None:
+    """A run whose tag names a branch has its models from the environment's manifest."""
+    branch = replace(project, settings=replace(project.settings, branch="longer"))
+    assert branch.database != project.database
+    assert branch.database.stem == project.database.stem
+
+
 class TestOnDisk:
     @pytest.fixture
     def place(self) -> str:
