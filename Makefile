@@ -52,7 +52,7 @@ lanes: $(READY)  ## the tests that take minutes by nature
 	@$(PYTEST) -n 2 --dist loadgroup -m lane $(ONLY)
 
 journeys: $(READY)  ## a real dagster dev, a browser, S3: some ten minutes
-	@$(PYTEST) -m journey $(ONLY)
+	@$(PYTEST) -n 2 --dist loadgroup -m journey $(ONLY)
 
 check: $(READY)  ## lint, format, import laws, types
 	@$(BIN)/ruff check .
