@@ -41,7 +41,7 @@ def files(tier: DiskTier) -> list[Path]:
     return [path for path in tier.root.rglob("*") if path.is_file() and not path.name.startswith(".")]
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"x" * (MIB - 1), b"x" * MIB, os.urandom(3 * MIB + 5)])
+@pytest.mark.parametrize("content", [b"", b"x", b"x" * (MIB - 1), b"x" * MIB, os.urandom(3 * MIB + 5)], ids=len)
 def test_what_is_put_is_found_under_its_key_alone(tier: DiskTier, content: bytes) -> None:
     put(tier, "ключ/../ key\n" * 100, content)
     assert contents(tier, "ключ/../ key\n" * 100) == [content]
