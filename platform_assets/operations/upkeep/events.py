@@ -6,16 +6,24 @@ and not promised; a test prunes a real history.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from platform_assets.location import CodeLocation
 from platform_assets.operations.instance import dagster_home, open_instance
 
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+_PART = 10_000
+"""Events that one transaction deletes: half a second."""
+_CACHE_KIB = 256 * 1024
+"""Memory for pages while events are deleted: each lies in ten indexes, at ten places."""
 _PER_ASSET = ("ASSET_MATERIALIZATION", "ASSET_OBSERVATION", "ASSET_MATERIALIZATION_PLANNED")
 _UNFINISHED = dg.RunsFilter(
     statuses=[status for status in dg.DagsterRunStatus if status.value not in ("SUCCESS", "FAILURE", "CANCELED")]
@@ -87,37 +95,64 @@ def _prune_index(
     )
     old = sa.Table("old_events", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), prefixes=["TEMPORARY"])
     old_ids = sa.select(old.c.id)
-    connect = getattr(instance.event_log_storage, "index_connection")  # noqa: B009 - not part of the base class
-    with connect() as connection:
+    with _connection(instance) as connection:
         old.create(connection)  # to find them reads the whole log, which is done once
         connection.execute(old.insert().from_select(["id"], sa.select(events.c.id).where(chosen)))
         number = int(connection.execute(sa.select(sa.func.count()).select_from(old)).scalar() or 0)
         run_ids = connection.execute(sa.select(events.c.run_id).where(events.c.id.not_in(old_ids)).distinct())
-        kept_runs = {str(run_id) for run_id in run_ids.scalars()}
+        kept_runs = set(map(str, run_ids.scalars()))
+        connection.commit()
         if apply:
-            connection.execute(tags.delete().where(tags.c.event_id.in_(old_ids)))
-            connection.execute(events.delete().where(events.c.id.in_(old_ids)))
+            for part in _parts(connection, old):
+                connection.execute(tags.delete().where(tags.c.event_id.in_(part)))
+                connection.execute(events.delete().where(events.c.id.in_(part)))
+                connection.commit()
             connection.execute(
                 checks.delete().where(checks.c.create_timestamp < instant, checks.c.id.not_in(newest_checks))
             )
         old.drop(connection)
-    if apply:
-        _compact(connect)
+        connection.commit()
+        if apply and connection.dialect.name == "sqlite":
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.execute(sa.text("VACUUM"))  # gives the file's free pages back; a server does that by itself
     return number, kept_runs
 
 
-def _compact(connect: Any) -> None:
-    """Give the file's free pages back; a server does that by itself."""
+@contextmanager
+def _connection(instance: dg.DagsterInstance) -> "Iterator[sa.Connection]":
+    """Open the table of events for transactions of our own: Dagster's connections are one transaction each."""
     import sqlalchemy as sa
 
-    with connect() as connection:
-        if connection.dialect.name != "sqlite":
+    connect = getattr(instance.event_log_storage, "index_connection")  # noqa: B009 - not part of the base class
+    with connect() as dagsters:
+        url = dagsters.engine.url
+    is_sqlite = url.get_backend_name() == "sqlite"
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": 60} if is_sqlite else {})
+    try:
+        with engine.connect() as connection:
+            if is_sqlite:
+                connection.execute(sa.text(f"PRAGMA cache_size = -{_CACHE_KIB}"))
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _parts(connection: "sa.Connection", old: "sa.Table") -> "Iterator[sa.Select[Any]]":
+    """Yield the ids of old events, some thousand at a time.
+
+    Each part is a transaction: the log that SQLite writes ahead stays small, so that what is pruned because the disk is
+    full needs no disk, and a run that writes meanwhile waits for one part.
+    """
+    import sqlalchemy as sa
+
+    last = 0
+    while True:
+        following = sa.select(old.c.id).where(old.c.id > last).order_by(old.c.id).limit(_PART)
+        reached = connection.execute(sa.select(sa.func.max(following.subquery().c.id))).scalar()
+        if reached is None:
             return
-        url = connection.engine.url
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text("VACUUM"))
-    engine.dispose()
+        yield sa.select(old.c.id).where(old.c.id > last, old.c.id <= reached)
+        last = int(reached)
 
 
 def _run_logs(home: Path, before: datetime) -> Iterator[Path]:

@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import pytest
 
+from platform_assets.operations.upkeep import events
 from tests.assets.entrypoints.conftest import GOOD, Shell
 
 
@@ -31,7 +33,8 @@ def test_a_run_shows_the_steps_that_it_waited_for(shell: Shell) -> None:
     assert "there is no run 'x'" in shell.refused("performance", "--run", "x")
 
 
-def test_old_events_go_and_the_page_of_the_asset_stays(shell: Shell) -> None:
+def test_old_events_go_and_the_page_of_the_asset_stays(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_PART", 7)
     fill(shell, 3)
     before = shell.json("datasets", "show", "shop/sales")
     counted = shell.json("upkeep", "events", "--days", "0")
