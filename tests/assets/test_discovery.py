@@ -1,5 +1,6 @@
 """What is wrong with a module is told with its line, and hides no other's problems, whichever door asks."""
 
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def problems_of(
     files: Mapping[str, str], folder: Path, patch: pytest.MonkeyPatch, door: Callable[[str], object] = discover
 ) -> list[tuple[str, str]]:
     """The culprits and fixes for which a package is refused."""
-    package = folder / f"refused_{abs(hash(folder))}"
+    package = folder / f"refused_{uuid.uuid4().hex}"
     for name, text in {"__init__.py": "", **files}.items():
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(text)

@@ -1,5 +1,6 @@
 """What was written is read back: each way in which a file can differ is planted, and found."""
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -201,7 +202,7 @@ def test_what_was_verified_is_said(tmp_path: Path) -> None:
 @pytest.fixture
 def stored(s3: S3Server, tmp_path: Path) -> tuple[S3Server, str]:
     (tmp_path / "in.csv").write_text("a\n1\n2\n")
-    return s3, f"s3://{s3.bucket}/{tmp_path.name}"
+    return s3, f"s3://{s3.bucket}/{uuid.uuid4().hex}"
 
 
 @pytest.mark.parametrize("name", ["o.jsonl", "o.csv.gz", "o.parquet", "o.arrow"])

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import threading
 import urllib.request
-import zlib
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -120,9 +120,10 @@ def far_side(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FarSide
         read = lambda: dict(store_sink.look_up(settings, "online", DATASET, ids))  # noqa: E731
     elif kind in {"sqlite", "postgresql"}:
         url = f"sqlite:///{tmp_path}/far.db" if kind == "sqlite" else request.getfixturevalue("postgres")
-        settings, options = settings_at(tmp_path), {"connection": "far", "table": table_of(tmp_path)}
+        table = f"stock_{uuid.uuid4().hex}"
+        settings, options = settings_at(tmp_path), {"connection": "far", "table": table}
         settings, kind = replace(settings, databases={"far": url}), "database"
-        read = lambda: _table(url, table_of(tmp_path))  # noqa: E731
+        read = lambda: _table(url, table)  # noqa: E731
     elif kind == "topic":
         options = {"topic": "stock", "topic_partitions": 1}
         read = lambda: _last_messages(settings)  # noqa: E731
@@ -135,11 +136,12 @@ def far_side(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FarSide
         read = receiver.documents
     elif kind == "redis":
         settings = settings_at(tmp_path, cache=f"redis://{request.getfixturevalue('redis').address}")
-        options = {"connection": "cache", "prefix": tmp_path.name, "keep": None}
-        read = lambda: dict(redis_sink.look_up(settings, "cache", tmp_path.name, ids))  # noqa: E731
+        prefix = uuid.uuid4().hex
+        options = {"connection": "cache", "prefix": prefix, "keep": None}
+        read = lambda: dict(redis_sink.look_up(settings, "cache", prefix, ids))  # noqa: E731
     else:
         url = f"http://{request.getfixturevalue('opensearch').address}"
-        index = tmp_path.name.lower().strip("_").replace("[", "-").replace("]", "-")
+        index = f"stock-{uuid.uuid4().hex}"
         settings, options = settings_at(tmp_path, search=url), {"connection": "search", "index": index}
         read = lambda: _found(url, index)  # noqa: E731
     sink = open_sink(kind, options, context(settings))
@@ -153,10 +155,6 @@ def postgres() -> Iterator[str]:
         pytest.skip(no_postgres())
     with postgres_server() as url:
         yield url
-
-
-def table_of(path: Path) -> str:
-    return f"stock_{zlib.crc32(str(path).encode())}"
 
 
 def _table(url: str, table: str) -> dict[str, Any]:

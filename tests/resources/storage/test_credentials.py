@@ -1,5 +1,6 @@
 """Credentials that a real server does not accept, told by whatever touches a table; moto accepts any."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,9 @@ def refusal(action: Callable[[], Any]) -> str:
 @pytest.mark.parametrize("format_", ["delta", "iceberg", "parquet"])
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_table_says_whose_credentials_are_refused_and_where(
-    real: S3Server, environment: dict[str, str], tmp_path: Path, format_: Format, wrong: str
+    real: S3Server, environment: dict[str, str], format_: Format, wrong: str
 ) -> None:
-    spec = TableSpec(path=f"shop/{tmp_path.name}/v1", format=format_)
+    spec = TableSpec(path=f"shop/{uuid.uuid4().hex}/v1", format=format_)
     Lake(Settings.from_environment(environment)).write(spec, ROWS)
     change, why = WRONG[wrong]
     lake = Lake(Settings.from_environment(environment | change))

@@ -1,5 +1,6 @@
 """Partitions and columns that nobody asked for are not read: by bytes from S3, and by burning them on disk."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def proxy(s3: S3Server) -> Iterator[Counter]:
 @pytest.fixture
 def counted(s3: S3Server, proxy: Counter, tmp_path: Path, spec: TableSpec) -> Lake:
     """A lake whose reads pass the proxy, with the table in it."""
-    places = {"PLATFORM_LAKE": f"s3://{s3.bucket}/{tmp_path.name}", "PLATFORM_STATE": str(tmp_path)}
+    places = {"PLATFORM_LAKE": f"s3://{s3.bucket}/{uuid.uuid4().hex}", "PLATFORM_STATE": str(tmp_path)}
     Lake(Settings.from_environment(s3.environment | places)).write(spec, noisy())
     return Lake(Settings.from_environment(s3.through(proxy.endpoint).environment | places))
 
