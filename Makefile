@@ -14,7 +14,7 @@ UV     := env $(if $(PIP_INDEX_URL),UV_DEFAULT_INDEX=$(PIP_INDEX_URL)) $(if $(PI
 HEEDING := $(BIN)/python -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])'
 # Dagster's SQLite waits for the disk at each event, so tests keep their folders in memory where there is room for them.
 ROOMY  := $(shell free_kb=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); [ "$${free_kb:-0}" -gt 8000000 ] && echo /dev/shm)
-PYTEST := $(if $(ROOMY),TMPDIR=$(ROOMY)) $(BIN)/python -m pytest
+PYTEST := $(if $(ROOMY),TMPDIR=$(ROOMY)) $(BIN)/python -m pytest --durations=20
 INSTANCE := $(STATE)/dagster/dagster.yaml
 
 demo dev: export PLATFORM_STATE := $(STATE)
