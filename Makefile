@@ -14,6 +14,7 @@ UV     := env $(if $(PIP_INDEX_URL),UV_DEFAULT_INDEX=$(PIP_INDEX_URL)) $(if $(PI
 HEEDING := $(BIN)/python -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])'
 # Dagster's SQLite waits for the disk at each event, so tests keep their folders in memory where there is room for them.
 ROOMY  := $(shell free_kb=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); [ "$${free_kb:-0}" -gt 8000000 ] && echo /dev/shm)
+# Three workers on two cores: one of them waits for a server, a child or a kill most of the time.
 PYTEST := $(if $(ROOMY),TMPDIR=$(ROOMY)) $(BIN)/python -m pytest --durations=20
 INSTANCE := $(STATE)/dagster/dagster.yaml
 
@@ -46,10 +47,10 @@ dev: $(READY) $(INSTANCE)  ## the Dagster UI, its daemon, the stream worker and 
 	@exec $(HEEDING) $(BIN)/platform dev -p $(PORT)
 
 test: $(READY)  ## all tests but the lanes and the journeys
-	@$(PYTEST) -n 2 --dist loadgroup -m "not journey and not lane"
+	@$(PYTEST) -n 3 --dist loadgroup -m "not journey and not lane"
 
 lanes: $(READY)  ## the tests that take minutes by nature
-	@$(PYTEST) -n 2 --dist loadgroup -m lane $(ONLY)
+	@$(PYTEST) -n 3 --dist loadgroup -m lane $(ONLY)
 
 journeys: $(READY)  ## a real dagster dev, a browser, S3: some ten minutes
 	@$(PYTEST) -n 2 --dist loadgroup -m journey $(ONLY)
