@@ -138,6 +138,8 @@ def broken_by(frame: pl.DataFrame, rules: Sequence[DatasetRule], wish: Wish) -> 
 def _wish(
     dataset: Dataset, rows: int, references: Mapping[str, pl.DataFrame], now: datetime | None, window: Window | None
 ) -> Wish:
+    if rows < 0:
+        raise CannotGenerate(dataset.name, "rows", f"{rows} rows are asked for.", "ask for none or more.")
     rules = tuple(rule.stronger for rule in rules_of(dataset))
     return Wish(dataset, rules, references, window or window_of(dataset, rows, now), rows)
 

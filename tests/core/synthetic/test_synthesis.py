@@ -145,3 +145,6 @@ def test_few_unique_values_give_a_table_that_grows_to_its_end():
     assert synthesize(letters, 8).head(3).equals(synthesize(letters, 3))
     with pytest.raises(CannotGenerate, match="ask for 8 rows or fewer"):
         synthesize(letters, 9)
+    for less_than_none in (synthesize, lambda *given: list(synthesize_batches(*given))):
+        with pytest.raises(CannotGenerate, match=r"t/letters: rows: -1 rows .* Fix: ask for none or more"):
+            less_than_none(letters, -1)
