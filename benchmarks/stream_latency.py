@@ -64,8 +64,9 @@ def measure(name: str, broker, other, folder: str) -> None:
     clicks, readable = catalog["commerce/clicks"], []
     for number in range(20):
         began = time.time()
-        broker.produce(TOPIC, [click(f"r{number}")])
-        while f"r{number}" not in set(read_fresh(lake, catalog, clicks, broker)["click_id"]):
+        click_id = f"{0xF000 + number:016x}"
+        broker.produce(TOPIC, [click(click_id)])
+        while click_id not in set(read_fresh(lake, catalog, clicks, broker)["click_id"]):
             pass
         readable.append(time.time() - began)
     tell(f"{name}: produced to readable", readable)
@@ -114,7 +115,7 @@ def send(broker, instants: Instants) -> None:
     started, number = time.perf_counter(), 0
     while number < A_SECOND * SECONDS:
         due = int((time.perf_counter() - started) * A_SECOND) - number
-        names = [f"m{number + place:08d}" for place in range(due)]
+        names = [f"{number + place:016x}" for place in range(due)]
         if names:
             at = time.time()
             broker.produce(TOPIC, [click(each) for each in names])
