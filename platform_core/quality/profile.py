@@ -272,10 +272,9 @@ def _measures(name: str, dtype: pl.DataType, *, personal: bool, approximate: boo
     if dtype == pl.Boolean:
         yield value.mean().alias(f"{name}:mean")
         return
-    ordered = present.sort()
-    for label, share in QUANTILES.items():
-        rank = ((present.len().cast(pl.Float64) - 1) * share).round().cast(pl.Int64)
-        yield ordered.get(rank, null_on_oob=True).alias(f"{name}:{label}")
+    last = present.len().cast(pl.Float64) - 1
+    ranks = (last * pl.lit(pl.Series(QUANTILES.values(), dtype=pl.Float64))).round().clip(lower_bound=0).cast(pl.UInt32)
+    yield present.sort().gather(ranks, null_on_oob=True).implode().alias(f"{name}:quantiles")
     yield (
         _scaled(value, dtype)
         .drop_nulls()
@@ -343,7 +342,7 @@ def _column(
         maximum=measure("maximum"),
         mean=measure("mean"),
         deviation=measure("deviation"),
-        quantiles={label: measure(label) for label in QUANTILES if measure(label) is not None},
+        quantiles=_quantiles(measure("quantiles") or ()),
         histogram=_bins(measure("histogram") or (), measure("minimum"), measure("maximum"), dtype),
         top=_counts(measure("top") or ()),
         shortest=measure("shortest"),
@@ -352,6 +351,10 @@ def _column(
         zeros=measure("zeros"),
         negatives=measure("negatives"),
     )
+
+
+def _quantiles(values: Sequence[Any]) -> dict[str, Any]:
+    return {label: value for label, value in zip(QUANTILES, values, strict=False) if value is not None}
 
 
 def _bins(histogram: Sequence[Mapping[str, Any]], minimum: Any, maximum: Any, dtype: pl.DataType) -> tuple[Bin, ...]:
