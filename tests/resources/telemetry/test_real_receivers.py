@@ -92,12 +92,10 @@ def test_a_collector_hands_our_spans_on(tmp_path: Path) -> None:
 @pytest.mark.skipif(not JAEGER, reason="no Jaeger: name its binary by JAEGER")
 def test_jaeger_finds_a_step_by_its_run(tmp_path: Path) -> None:
     port, query = free_port(), free_port()
-    unused = (
-        "admin.http. http-server. query.grpc-server. collector.otlp.grpc. collector.grpc-server. collector.http-server."
-    )
+    servers = "http-server. query.grpc-server. collector.otlp.grpc. collector.grpc-server. collector.http-server."
     agents = "processor.jaeger-binary.server- processor.jaeger-compact.server- processor.zipkin-compact.server-"
     doors = {"collector.otlp.http.": port, "query.http-server.": query}
-    doors |= dict.fromkeys([*unused.split(), *agents.split()], 0)
+    doors |= dict.fromkeys(["admin.http.", *servers.split(), *agents.split()], 0)
     command = [JAEGER, *(f"--{door}host-port=127.0.0.1:{at}" for door, at in doors.items())]
     with running(command, tmp_path, query):
         trace = send(tmp_path, port)
