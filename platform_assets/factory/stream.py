@@ -33,6 +33,7 @@ from platform_assets.ingest.state import IngestState
 from platform_assets.ingest.stream import StreamWorker, Tally
 from platform_assets.ingest.tables import table_spec
 from platform_core.contracts import Catalog, Dataset
+from platform_core.contracts.folds import Scored, detector_name
 from platform_resources.brokers import open_broker
 from platform_resources.storage import Lake
 from platform_resources.storage.io_manager import commit_metadata
@@ -46,8 +47,9 @@ _SILENT_TURNS = 30
 def stream_asset(
     catalog: Catalog, dataset: Dataset, *, automation: dg.AutomationCondition[Any] | None = None
 ) -> dg.AssetsDefinition:
-    """Yield the asset that drains the dataset's topic; a fold follows its inputs by itself."""
+    """Yield the asset that drains the dataset's topic; a fold follows its inputs by itself, no detector."""
     above = dict.fromkeys([*(dataset.source.upstream if dataset.source else ()), *catalog.looked_into(dataset)])
+    detectors = [detector_name(dataset.name)] if isinstance(dataset.source, Scored) else []
     read = [table_spec(dataset), *(table_spec(catalog[name]) for name in above)]
 
     def drain(
@@ -84,7 +86,7 @@ def stream_asset(
         yield dg.MaterializeResult(asset_key=asset_key(dataset.name), metadata=stream_metadata(lake, dataset, tally))
 
     return asset_of(
-        dataset, drain, deps=[asset_key(name) for name in above],
+        dataset, drain, deps=[asset_key(name) for name in (*above, *detectors)],
         automation_condition=automation if dataset.source is not None and dataset.source.inputs else None,
     )  # fmt: skip
 

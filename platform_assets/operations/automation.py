@@ -9,6 +9,7 @@ import dagster as dg
 
 from platform_assets.factory.asset_keys import asset_key
 from platform_assets.factory.partitioning import keys_of_period, partitions_definition
+from platform_assets.location import OPERATION
 from platform_assets.operations.awaited_rows import awaited_rows
 from platform_assets.operations.dead_runs import fail_dead_runs
 from platform_assets.operations.landing import landing_sensor
@@ -30,12 +31,13 @@ def follow_inputs() -> dg.AutomationCondition[Any]:
     """Build the condition of a derived dataset: an input was updated, and none is being updated.
 
     Dagster's `eager()` looks at the latest time partition only and waits for all months, so it would never fire below
-    an open-ended partition set of which some months have no file.
+    an open-ended partition set of which some months have no file. A detector is no news: it scores the rows that come.
     """
+    operations = dg.AssetSelection.tag(OPERATION, "")
     handled = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
     return (
-        dg.AutomationCondition.any_deps_updated().since(handled)
-        & ~dg.AutomationCondition.any_deps_in_progress()
+        dg.AutomationCondition.any_deps_updated().ignore(operations).since(handled)
+        & ~dg.AutomationCondition.any_deps_in_progress().ignore(operations)
         & ~dg.AutomationCondition.in_progress()
     ).with_label("follow_inputs")
 

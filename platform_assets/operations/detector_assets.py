@@ -1,6 +1,7 @@
 """The detectors of scores as assets: trained where there is none, anew where the stream drifted, judged by labels.
 
-Each looks at the latest rows of its stream; the worker and the runs of the scores go on with what it trained.
+Each looks at the latest rows of its stream; the worker and the runs of the scores go on with what it trained. The graph
+shows the scores below it, and the labels above, unless people give them to what was scored: Dagster takes no circle.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from platform_assets.factory.asset_keys import asset_key
 from platform_assets.ingest.detectors import Renewal, renew_detector
 from platform_assets.location import OPERATION
 from platform_core.contracts import Catalog, Dataset
-from platform_core.contracts.folds import Scored
+from platform_core.contracts.folds import Scored, detector_name
 from platform_resources.storage import Lake
 
 _ROWS = 10_000
@@ -30,11 +31,12 @@ def detector_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
 
 def detector_key(dataset: Dataset) -> dg.AssetKey:
     """Return the key of the detector of a dataset's scores."""
-    return asset_key(f"{dataset.name}_detector")
+    return asset_key(detector_name(dataset.name))
 
 
 def _detector_asset(catalog: Catalog, dataset: Dataset, source: Scored) -> dg.AssetsDefinition:
     key = detector_key(dataset)
+    is_labelled_beside = source.labels is not None and not catalog.is_above(dataset.name, source.labels)
     check = dg.AssetCheckSpec(
         CHECK, asset=key, description=f"An odd row scores above a usual one {source.auc_at_least:.0%} of the time"
     )
@@ -47,7 +49,7 @@ def _detector_asset(catalog: Catalog, dataset: Dataset, source: Scored) -> dg.As
         + ("." if source.drift is None else f", anew where a median moved by {source.drift:g} usual deviations."),
         tags={OPERATION: ""},
         kinds={"detector"},
-        deps=[asset_key(name) for name in (source.of, *([] if source.labels is None else [source.labels]))],
+        deps=[asset_key(name) for name in (source.of, *([str(source.labels)] if is_labelled_beside else []))],
         check_specs=[] if source.labels is None else [check],
         automation_condition=None if source.drift is None else _looks(source.looks),
         pool=f"detector_{dataset.name.replace('/', '_')}",

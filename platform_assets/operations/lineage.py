@@ -16,7 +16,7 @@ from platform_core.lineage.dbt import dbt_lineage
 from platform_core.lineage.declared import lineage_of
 from platform_resources.settings import Settings
 
-MADE = frozenset({"dataset", "dbt", "asset"})
+MADE = frozenset({"dataset", "dbt", "asset", "detector"})
 """The kinds of nodes that runs make."""
 
 _COPIES = 5

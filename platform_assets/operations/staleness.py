@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.factory.partitioning import below
+from platform_assets.location import OPERATION
 
 
 class Staleness:
@@ -28,7 +29,7 @@ class Staleness:
             Its stale partitions, an empty set for an asset without partitions, None where nothing is to be done: it is
             up to date, or waits for an input that was never made.
         """
-        parents = self.graph.get(key).parent_keys
+        parents = self._inputs(key)
         if any(self._latest(parent) is None and parent not in stale for parent in parents):
             return None
         if self.graph.get(key).partitions_def is None:
@@ -41,7 +42,7 @@ class Staleness:
     def _stale_partitions(self, key: dg.AssetKey, stale: Mapping[dg.AssetKey, set[str]]) -> set[str]:
         definition = self.graph.get(key).partitions_def
         valid, own = set(definition.get_partition_keys()), self._by_partition(key)
-        parents = self.graph.get(key).parent_keys
+        parents = self._inputs(key)
         divided = [parent for parent in parents if self.graph.get(parent).partitions_def is not None]
         stale_by_parent = {parent: self._below(key, parent, self._by_partition(parent)) for parent in divided}
         planned = {parent: self._below(key, parent, dict.fromkeys(stale.get(parent, ()), 0)) for parent in divided}
@@ -59,6 +60,10 @@ class Staleness:
                 partition for partition in everywhere if is_planned or latest > own.get(partition, 0)
             }
         return partitions_to_make & valid
+
+    def _inputs(self, key: dg.AssetKey) -> list[dg.AssetKey]:
+        """Return what an asset is made of; a detector is not, for it is trained where there is none."""
+        return [parent for parent in self.graph.get(key).parent_keys if OPERATION not in self.graph.get(parent).tags]
 
     def _below(self, key: dg.AssetKey, parent: dg.AssetKey, partitions: Mapping[str, int]) -> dict[str, int]:
         """Return an input's partitions as those of the asset that they touch, each with the latest number there is."""

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import polars as pl
 
 from platform_core.contracts.dataset import Dataset, Transform
-from platform_core.contracts.folds import Fold, Lookup, Scored
+from platform_core.contracts.folds import Fold, Lookup, Scored, detector_name
 from platform_core.contracts.problems import problems_in, unreadable
 from platform_core.contracts.reach import readers_of_all
 from platform_core.contracts.ruleset import rules_of
@@ -45,6 +46,16 @@ class Catalog:
         """Name the other datasets that rules of a dataset look into."""
         names = [rule.dataset for rule in rules_of(dataset) if isinstance(rule, ReferenceRule | Balance)]
         return [name for name in dict.fromkeys(names) if name != dataset.name]
+
+    def is_above(self, name: str, below: str) -> bool:
+        """Tell whether a dataset is made of another one or looks into it, at whatever distance, or is the same."""
+        upstream, visited, waiting = _upstream(self.datasets, self.transforms.values()), set[str](), [below]
+        while waiting:
+            current = waiting.pop()
+            if current not in visited:
+                visited.add(current)
+                waiting += upstream.get(current, ())
+        return name in visited
 
 
 def catalog_of(datasets: Iterable[Dataset], transforms: Iterable[Transform[..., object]] = ()) -> Catalog:
@@ -190,8 +201,8 @@ def _folds(by_name: Mapping[str, Dataset], dataset: Dataset) -> Iterator[Problem
                           "rows change.", "store the stream with Delta(mode='append').")  # fmt: skip
     if isinstance(dataset.source, Lookup):
         yield from _lookups(by_name, dataset, dataset.source)
-    if isinstance(dataset.source, Scored) and dataset.source.labels is not None:
-        yield from _labels(by_name, dataset, dataset.source)
+    if isinstance(dataset.source, Scored):
+        yield from _detectors(by_name, dataset, dataset.source)
     if dataset.quarantine is None:
         yield Problem(dataset.name, "quarantine", "is missing, and rows may come late.", "give Quarantine().")
     columns, declared = dataset.source.columns, {column.name for column in dataset.columns}
@@ -221,8 +232,12 @@ def _lookups(by_name: Mapping[str, Dataset], dataset: Dataset, source: Lookup) -
                           "take columns that the stream does not have.")  # fmt: skip
 
 
-def _labels(by_name: Mapping[str, Dataset], dataset: Dataset, source: Scored) -> Iterator[Problem]:
-    """Labels are known by the key of what is scored, and say yes or no."""
+def _detectors(by_name: Mapping[str, Dataset], dataset: Dataset, source: Scored) -> Iterator[Problem]:
+    """Yield a detector has its name alone; its labels are known by the key of what is scored, and say yes or no."""
+    if detector_name(dataset.name) in by_name:
+        yield Problem(detector_name(dataset.name), "name", f"is that of the detector of {dataset.name}.", "rename one.")
+    if source.labels is None:
+        return
     labels, stream = by_name.get(str(source.labels)), by_name.get(source.of)
     if labels is None or labels.name == dataset.name:
         yield Problem(dataset.name, f"source labels {source.labels!r}", "is no other dataset that is declared.",
@@ -252,6 +267,20 @@ def _out_of_reach(
 
 def _cycles(by_name: Mapping[str, Dataset], transforms: tuple[Transform[..., object], ...]) -> Iterator[Problem]:
     """Yield a problem for the first cycle among inputs and references; Dagster would refuse it with less to go on."""
+    upstream = _upstream(by_name, transforms)
+    done: set[str] = set()
+    while ready := {name for name, above in upstream.items() if name not in done and above & upstream.keys() <= done}:
+        done |= ready
+    stuck = sorted(set(upstream) - done)
+    if stuck:
+        yield Problem(stuck[0], "inputs and references", f"form a circle through {', '.join(stuck)}.",
+                      "take one of them out.")  # fmt: skip
+
+
+def _upstream(
+    by_name: Mapping[str, Dataset], transforms: Iterable[Transform[..., object]]
+) -> Mapping[str, AbstractSet[str]]:
+    """Return the names of what each dataset is made of and looks into."""
     upstream = {name: set[str]() for name in by_name}
     for transform in transforms:
         inputs = {transform.input_name(parameter) for parameter in transform.parameters}
@@ -261,10 +290,4 @@ def _cycles(by_name: Mapping[str, Dataset], transforms: tuple[Transform[..., obj
         upstream[name] |= {rule.dataset for rule in rules_of(dataset) if isinstance(rule, ReferenceRule | Balance)} - {
             name
         }
-    done: set[str] = set()
-    while ready := {name for name, above in upstream.items() if name not in done and above & upstream.keys() <= done}:
-        done |= ready
-    stuck = sorted(set(upstream) - done)
-    if stuck:
-        yield Problem(stuck[0], "inputs and references", f"form a circle through {', '.join(stuck)}.",
-                      "take one of them out.")  # fmt: skip
+    return upstream

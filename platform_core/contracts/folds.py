@@ -18,6 +18,11 @@ Follow = Literal["next", "later", "each"]
 _NONE = timedelta(0)
 
 
+def detector_name(dataset: str) -> str:
+    """Return the name of the detector by which a dataset's rows are scored."""
+    return f"{dataset}_detector"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fold(Source):
     """What folds of all kinds say.
@@ -370,6 +375,8 @@ class Scored(_OfOne):
         label: The column that says whether a row is odd.
         auc_at_least: How often an odd row must score above a usual one.
     """
+
+    adds_columns: ClassVar[Sequence[str]] = ("anomaly_score", "anomaly_column")
 
     reads_columns: Sequence[str] = field(kw_only=True)
     train_on: int = field(default=1_000, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 import polars as pl
 
 from platform_core.contracts import Catalog, Dataset, ReferenceRule, Transform, rules_of
-from platform_core.contracts.folds import Fold
+from platform_core.contracts.folds import Fold, Scored, detector_name
 from platform_core.contracts.publications import Publication, ToTopic
 from platform_core.lineage.folds import fold_edges
 from platform_core.lineage.graph import WHOLE, ColumnEdge, Edge, Lineage, Node, Unknown
@@ -23,7 +23,12 @@ def lineage_of(catalog: Catalog) -> Lineage:
     loads = [_load(catalog, dataset) for dataset in loaded]
     transformed = [transform_lineage(catalog, transform) for transform in catalog.transforms.values()]
     beside = [_beside(catalog, dataset) for dataset in catalog.datasets.values()]
-    return lineage.merged(*loads, *transformed, *beside)
+    detectors = [
+        _detector(dataset, dataset.source)
+        for dataset in catalog.datasets.values()
+        if isinstance(dataset.source, Scored)
+    ]
+    return lineage.merged(*loads, *transformed, *beside, *detectors)
 
 
 def _node(catalog: Catalog, dataset: Dataset) -> Node:
@@ -92,6 +97,21 @@ def _beside(catalog: Catalog, dataset: Dataset) -> Lineage:
             and reader.source.stream.topic == publication.topic
         }
     return Lineage(nodes, frozenset(edges), frozenset(columns))
+
+
+def _detector(dataset: Dataset, source: Scored) -> Lineage:
+    """Return the detector between a stream and its scores: trained on the one, by its labels judged, read by the other.
+
+    A detector has the columns that it was trained on; each of them reaches the score.
+    """
+    name, given = detector_name(dataset.name), {column.name for column in dataset.columns}
+    scores = [column for column in source.adds_columns if column in given]
+    node = Node(name=name, kind="detector", owner=dataset.owner, columns=tuple(source.reads_columns))
+    judged = [] if source.labels is None else [Edge(source.labels, name, "reference")]
+    trained = {ColumnEdge(source.of, column, name, column) for column in source.reads_columns}
+    read = {ColumnEdge(name, column, dataset.name, score) for column in source.reads_columns for score in scores}
+    edges = frozenset([Edge(source.of, name), Edge(name, dataset.name), *judged])
+    return Lineage({name: node}, edges, frozenset(trained | read))
 
 
 def _promises(dataset: Dataset) -> Iterator[str]:

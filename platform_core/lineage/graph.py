@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeVar
 
-Kind = Literal["dataset", "source", "dbt", "asset", "export", "quarantine", "transformation"]
+Kind = Literal["dataset", "source", "dbt", "asset", "export", "quarantine", "detector", "transformation"]
 """`dataset`: declared; `source`: files, a generator or a system outside; `dbt`: a model; `asset`: written by hand;
-`export`: where rows of a dataset are published; `quarantine`: where its refused rows wait; `transformation`: what makes
-a dataset, where that was asked for as a node of its own."""
+`export`: where rows of a dataset are published; `quarantine`: where its refused rows wait; `detector`: by what its
+rows are scored; `transformation`: what makes a dataset, where that was asked for as a node of its own."""
 
 How = Literal["value", "filter", "join", "group", "reference", "load"]
 """How a column reaches another: its values, or which rows there are. `reference`: values must be found there."""

@@ -47,7 +47,7 @@ def graphml(lineage: Lineage) -> str:
 
 
 _SHAPES = {"dataset": "box", "source": "cylinder", "dbt": "component", "asset": "note", "export": "cds",
-           "quarantine": "folder", "transformation": "ellipse"}  # fmt: skip
+           "quarantine": "folder", "detector": "hexagon", "transformation": "ellipse"}  # fmt: skip
 
 
 def dot(lineage: Lineage) -> str:

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from platform_assets.composition import definitions_of
+from platform_assets.factory.asset_keys import asset_key
 from platform_assets.ingest.fold_replay import HistoryRequest, replay_fold
 from platform_assets.ingest.fold_worker import FoldWorker, open_folding, piece_ends, stored_rows
 from platform_assets.ingest.quarantine import QuarantineStore
@@ -19,6 +20,7 @@ from platform_assets.ingest.tables import INGEST, INGESTED_AT, PROVENANCE, SOURC
 from platform_assets.location import CodeLocation
 from platform_assets.operations.history_replays import replay_history
 from platform_assets.operations.instance import open_instance
+from platform_assets.operations.staleness import Staleness
 from platform_assets.operations.streams import open_workers
 from platform_core.contracts import (
     AsOf,
@@ -47,10 +49,12 @@ from platform_core.contracts import (
     col,
     expression,
     minutes,
+    references,
 )  # fmt: skip
 from platform_core.contracts.folds import Fold
 from platform_core.errors import ContractError, ShapeError
 from platform_core.features import count, feature, last
+from platform_core.lineage.declared import lineage_of
 from platform_resources.brokers import LogBroker, TopicSettings
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
@@ -298,6 +302,32 @@ def test_a_detector_is_an_asset_that_is_trained_anew_where_the_stream_drifts_and
     assert [look.total_requested for look in looked] == [0, 1, 0]
     with pytest.raises(ContractError, match="'is_odd': is no column of t/grades"):
         declare("scores", source=Scored("t/clicks", reads_columns=["n"], labels="t/grades"))
+
+
+def test_scores_lie_below_their_detector_and_another_version_starts_no_run_of_theirs(lake: Lake) -> None:
+    labels = Dataset("t/labels", Labels, owner="team:t", version="1.0.0", key=("user", "n", "at"),
+                     source=Generated(rows=1), store=Delta(mode="overwrite"),
+                     rules=[references(["user"], "t/out")])  # fmt: skip
+    catalog, _ = declare("scores", labels, source=Scored("t/clicks", reads_columns=["n"], labels="t/labels"))
+    location = CodeLocation("platform_assets.domains", lake.settings, definitions_of, declared=catalog)
+    graph, out, detector = location.defs.resolve_asset_graph(), asset_key("t/out"), asset_key("t/out_detector")
+    assert graph.get(out).parent_keys == {asset_key("t/clicks"), detector}
+    assert graph.get(detector).parent_keys == {asset_key("t/clicks")}  # people label what was scored
+    assert set(lineage_of(catalog).upstream("t/out", depth=1)) == {"t/clicks", "t/out_detector"}
+    assert lineage_of(catalog).nodes["t/out_detector"].kind == "detector"
+    with open_instance(lake.settings) as instance:
+        looks, stale = [], []
+        for name in (None, "t/clicks", "t/out", "t/out_detector"):
+            if name is not None:
+                instance.report_runless_asset_event(dg.AssetMaterialization(asset_key(name)))
+            cursor = looks[-1].cursor if looks else None
+            mine = dg.AssetSelection.assets(out)
+            looks.append(dg.evaluate_automation_conditions(location.defs, instance, mine, cursor=cursor))
+            stale.append(Staleness(graph, instance).of(out, {}))
+    assert [look.total_requested for look in looks] == [0, 1, 0, 0]
+    assert stale == [None, set(), None, None]
+    with pytest.raises(ContractError, match="t/out_detector: name: is that of the detector of t/out"):
+        declare("scores", stream("out_detector"))
 
 
 def _later(at: str) -> str:

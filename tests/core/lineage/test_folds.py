@@ -81,3 +81,12 @@ def test_each_column_of_a_fold_is_made_of_the_columns_that_it_reads(fold: Fold, 
         if edge.target == "t/made":
             found.setdefault(edge.target_column, set()).add(edge.source_column)
     assert (found, lineage.unknown) == (columns, frozenset())
+
+
+def test_a_column_reaches_the_score_through_the_detector_too() -> None:
+    made = Dataset(
+        "t/made", More, owner="team:t", version="1.0.0", source=Scored("t/clicks", reads_columns=["n"]),
+        store=Delta(mode="append"), key=("user",), quarantine=Quarantine(),
+    )  # fmt: skip
+    above = lineage_of(catalog_of([stream("clicks"), made])).column_upstream("t/made", "anomaly_score")
+    assert above == {("t/clicks", "n"): 1, ("t/made_detector", "n"): 1, ("topic:t/clicks", "n"): 2}
