@@ -87,6 +87,7 @@ def events(
         lambda done: (
             f"{done.events:,} events and {done.run_logs:,} logs of runs older than {done.before:%Y-%m-%d}, "
             f"{size(done.freed_bytes)}{'' if done.applied else '; --apply deletes them'}"
+            f"{f'; {done.runs_going:,} runs go on, so a file of SQLite keeps its size' if done.runs_going else ''}"
         ),
         json,
     )

@@ -39,6 +39,7 @@ class PrunedEvents:
         events: How many.
         run_logs: Files of single runs, where the history lies in SQLite.
         freed_bytes: On the disk.
+        runs_going: Runs that have not ended. With one, SQLite's file keeps its size: to pack it holds up who writes.
         applied: Whether it was done.
     """
 
@@ -46,6 +47,7 @@ class PrunedEvents:
     events: int
     run_logs: int
     freed_bytes: int
+    runs_going: int
     applied: bool
 
 
@@ -63,7 +65,14 @@ def prune_events(location: CodeLocation, before: datetime, *, apply: bool) -> Pr
                 for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
                     file.unlink(missing_ok=True)
             freed = max(0, size - _size(home))
-    return PrunedEvents(before=before, events=number, run_logs=len(logs), freed_bytes=freed, applied=apply)
+    return PrunedEvents(
+        before=before,
+        events=number,
+        run_logs=len(logs),
+        freed_bytes=freed,
+        runs_going=len(unfinished),
+        applied=apply,
+    )
 
 
 def _prune_index(
@@ -112,7 +121,7 @@ def _prune_index(
             )
         old.drop(connection)
         connection.commit()
-        if apply and connection.dialect.name == "sqlite":
+        if apply and not unfinished and connection.dialect.name == "sqlite":
             connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.execute(sa.text("VACUUM"))  # gives the file's free pages back; a server does that by itself
     return number, kept_runs

@@ -1,6 +1,9 @@
 """What a dataset takes is shown over time, and old events go while its page stays."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -46,6 +49,30 @@ def test_old_events_go_and_the_page_of_the_asset_stays(shell: Shell, monkeypatch
     assert (len(records), partitions) == (1, {"2024-01"})
     assert shell.json("datasets", "show", "shop/sales") == before
     assert shell.json("upkeep", "events", "--days", "0")["events"] == 0
+
+
+def test_pruning_that_is_cut_short_or_beside_a_run_loses_nothing_that_is_shown(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_PART", 7)
+    fill(shell, 2)
+    before = shell.json("datasets", "show", "shop/sales")
+    counted = shell.json("upkeep", "events", "--days", "0")["events"]
+    parts = events._parts
+
+    def two_of(*given: Any) -> Iterator[Any]:
+        yield from islice(parts(*given), 2)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut:
+        cut.setattr(events, "_parts", two_of)
+        with pytest.raises(KeyboardInterrupt):
+            events.prune_events(shell.world.location, datetime.now(UTC), apply=True)
+    with dg.DagsterInstance.get() as instance:
+        instance.create_run_for_job(dg.job(name="waits")(lambda: None))
+    rest = shell.json("upkeep", "events", "--days", "0", "--apply")
+    assert (rest["events"], rest["runs_going"]) == (counted - 14, 1)
+    assert shell.json("datasets", "show", "shop/sales") == before
 
 
 def test_young_events_stay(shell: Shell) -> None:
