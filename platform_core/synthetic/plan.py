@@ -15,12 +15,24 @@ import polars as pl
 from platform_core.contracts.columns import Column
 from platform_core.contracts.dataset import Dataset
 from platform_core.rules import CheckRule, DatasetRule, NotIn, ReferenceRule, RowRule, Rule, ShareRule, ValueRule
+from platform_core.rules.formats import Format
 from platform_core.synthetic.equations import Equation, equations
 from platform_core.synthetic.errors import CannotGenerate
+from platform_core.synthetic.person_columns import (
+    NUMBERED,
+    PROBE,
+    Follower,
+    Person,
+    countries_for,
+    follower_of,
+    holds_country,
+    persons_of,
+)
 from platform_core.synthetic.pools import pools_of
 from platform_core.synthetic.recipes.columns import correlated
 from platform_core.synthetic.refinements import refined_sources, refinement_of
 from platform_core.synthetic.sources import Product, Source, column_source, pool_source, size, with_products
+from platform_core.synthetic.texts import listed
 from platform_core.synthetic.values import NoValueError, Values, values_of
 
 Streams = Callable[[str], np.random.Generator]
@@ -96,6 +108,7 @@ class Plan:
     Attributes:
         wish: What was asked.
         sources: Columns drawn independently of the rows there are.
+        followers: Columns of persons, which follow the country in the row.
         products: Columns drawn without repetition.
         guarded: The unique sets of columns that products alone do not keep apart.
         choices: For each equality, the ways to compute a side.
@@ -107,6 +120,7 @@ class Plan:
 
     wish: Wish
     sources: tuple[Source, ...]
+    followers: tuple[Follower, ...]
     products: tuple[Product, ...]
     guarded: tuple[tuple[str, ...], ...]
     choices: tuple[tuple[Equation, ...], ...]
@@ -133,7 +147,10 @@ class Plan:
         parts = [part.head(rows) for part in parts]
         parts += [source.draw(streams(",".join(source.columns)), rows, cursor, reach) for source in self.sources]
         names = [column.name for column in self.wish.dataset.columns]
-        frame = pl.concat(parts, how="horizontal").select(names) if parts else pl.DataFrame()
+        frame = pl.concat(parts, how="horizontal") if parts else pl.DataFrame(height=rows)
+        for follower in self.followers:
+            frame = follower.filled(frame, streams(follower.chance), cursor)
+        frame = frame.select(names)
         if self.correlations:
             frame = correlated(frame, self.correlations, streams("correlations"))
         return self._with_nulls(streams, self._solved(streams, self._with_misses(streams, frame)))
@@ -165,23 +182,30 @@ def plan_of(wish: Wish, streams: Streams) -> Plan:
     Raises:
         CannotGenerate: A column has no value, a reference leads nowhere, or fewer rows can differ than are wanted.
     """
-    sources = _sources(wish, streams)
-    _judge_room(wish, sources)
+    sources, followers = _sources(wish, streams)
+    _judge_room(wish, sources, followers)
     apart, products = with_products(sources, wish.uniques, lambda name: int(streams(f"{name} order").integers(2**62)))
     choices = _choices(wish)
-    guarded = _guarded(wish, products, choices)
-    return Plan(wish, apart, products, guarded, choices, _nulls(wish), _misses(wish, streams), _tests(wish, choices),
+    guarded = _guarded(wish, products, followers, choices)
+    tests = (*(rule for follower in followers for rule in follower.rules), *_tests(wish, choices))
+    return Plan(wish, apart, tuple(followers), products, guarded, choices, _nulls(wish), _misses(wish, streams), tests,
                 _correlations(wish, apart))  # fmt: skip
 
 
 def room(wish: Wish, streams: Streams) -> int | None:
     """How many rows the unique columns leave room for; None where that is practically endless."""
-    sources = _sources(wish, streams)
-    rooms = [size(sources, unique) for unique in wish.uniques]
+    sources, followers = _sources(wish, streams)
+    rooms = [size(sources, unique) for unique in _numbered(wish, followers)]
     return min((room for room in rooms if room is not None), default=None)
 
 
-def _sources(wish: Wish, streams: Streams) -> list[Source]:
+def _numbered(wish: Wish, followers: Sequence[Follower]) -> list[tuple[str, ...]]:
+    """Return the unique sets that leave room for a number of rows: those without a column of a person."""
+    names = {column.name for follower in followers for column in follower.columns}
+    return [unique for unique in wish.uniques if not names & set(unique)]
+
+
+def _sources(wish: Wish, streams: Streams) -> tuple[list[Source], list[Follower]]:
     _judge_references(wish)
     pools = pools_of(wish.reference_rules, wish.references, wish.value_rules, wish.broken_value)
     sources = [pool_source(pool) for pool in pools if pool.height]
@@ -189,9 +213,57 @@ def _sources(wish: Wish, streams: Streams) -> list[Source]:
     drawn = {name for source in sources for name in source.columns} | set(empty)
     refined = _refined_sources(wish, streams, drawn)
     drawn |= {name for source in refined for name in source.columns}
+    sources += refined
+    free = [column for column in wish.dataset.columns if column.name not in drawn]
+    followers = _followers(wish, free, sources, streams)
+    followed = {column.name for follower in followers for column in follower.columns}
     sources += [column_source(column.name, _values(wish, column, streams(f"{column.name} tried")))
-                for column in wish.dataset.columns if column.name not in drawn]  # fmt: skip
-    return sources + refined + [_null_source(wish.dataset, name) for name in empty]
+                for column in free if column.name not in followed]  # fmt: skip
+    return sources + [_null_source(wish.dataset, name) for name in empty], followers
+
+
+def _followers(wish: Wish, free: Sequence[Column], sources: Sequence[Source], streams: Streams) -> list[Follower]:
+    """Return the columns of persons, of those that are free, not listed, and not about the broken rule."""
+    followers = []
+    broken = wish.broken.columns if wish.broken is not None else ()
+    for person in persons_of(wish.dataset):
+        columns = [column for column in free if column.name in person.parts and column.name not in broken
+                   and column.name != person.country and listed(wish.rules_on(column.name), None) is None]  # fmt: skip
+        columns, different = _differing(wish, person, columns)
+        if not columns:
+            continue
+        rng = streams(f"{person.chance} tried")
+        rules = {column.name: wish.rules_on(column.name) for column in columns}
+        countries = _some_countries(wish, person, free, sources, rng)
+        follower = follower_of(person, columns, rules, rng, countries=countries, different=different)
+        followers += [follower] if follower is not None else []
+    return followers
+
+
+def _differing(wish: Wish, person: Person, columns: Sequence[Column]) -> tuple[list[Column], frozenset[str]]:
+    """Return the columns that can differ as they must, and which of them differ by the row's number."""
+    names, different, alike = [column.name for column in columns], set[str](), set[str]()
+    for unique in wish.uniques:
+        if set(unique) <= set(names):
+            numbered = [name for name in unique if person.parts[name] in NUMBERED]
+            different |= set(numbered[:1])
+            alike |= set() if numbered else set(unique)
+    return [column for column in columns if column.name not in alike], frozenset(different)
+
+
+def _some_countries(
+    wish: Wish, person: Person, free: Sequence[Column], sources: Sequence[Source], rng: np.random.Generator
+) -> pl.Series | None:
+    """Return some values of the column that says a person's country; None where there is none, or no value."""
+    name = person.country
+    source = next((source for source in sources if name in source.columns), None)
+    column = next((column for column in free if column.name == name), None)
+    if source is None and column is not None:
+        source = column_source(column.name, _values(wish, column, rng))
+    if source is None or name is None:
+        return None
+    countries = source.draw(rng, PROBE, 0, None)[name]
+    return countries if countries.drop_nulls().len() else None
 
 
 def _refined_sources(wish: Wish, streams: Streams, drawn: Collection[str]) -> list[Source]:
@@ -221,16 +293,21 @@ def _correlations(wish: Wish, sources: Sequence[Source]) -> dict[tuple[str, str]
 
 
 def _guarded(
-    wish: Wish, products: Sequence[Product], choices: tuple[tuple[Equation, ...], ...]
+    wish: Wish,
+    products: Sequence[Product],
+    followers: Sequence[Follower],
+    choices: tuple[tuple[Equation, ...], ...],
 ) -> tuple[tuple[str, ...], ...]:
     """Return the unique sets in which rows may be alike.
 
-    Small products begin again, equations write over what was drawn.
+    Small products begin again, equations write over what was drawn. Columns of people that carry the row's number
+    differ.
     """
     computed = {way.column for ways in choices for way in ways}
     apart = [
         set(product.unique) for product in products if product.count > SMALL and not set(product.unique) & computed
     ]
+    apart += [{name} for follower in followers for name in follower.different if name not in computed]
     return tuple(unique for unique in wish.uniques if not any(names <= set(unique) for names in apart))
 
 
@@ -268,10 +345,14 @@ def _null_source(dataset: Dataset, name: str) -> Source:
 
 def _values(wish: Wish, column: Column, rng: np.random.Generator) -> Values:
     broken = wish.broken_value
+    broken = broken if broken is not None and broken.columns[0] == column.name else None
+    countries = _countries(wish, column) if broken is None else None
+    if countries is not None:
+        return Values(lambda rng, rows: countries.gather(rng.integers(0, countries.len(), rows, dtype=np.uint32)))
     try:
         return values_of(
             column, wish.rules_on(column.name), rng, window=wish.window, key=_key(wish, column),
-            broken=broken if broken is not None and broken.columns[0] == column.name else None,
+            broken=broken,
         )  # fmt: skip
     except NoValueError as error:
         rules = [rule.id for rule in wish.rules_on(column.name)]
@@ -281,6 +362,15 @@ def _values(wish: Wish, column: Column, rng: np.random.Generator) -> Values:
         ) from error
 
 
+def _countries(wish: Wish, column: Column) -> pl.Series | None:
+    """List the countries of a column that holds a person's; None where rules name its values, or they must differ."""
+    rules = wish.rules_on(column.name)
+    if _key(wish, column) is not None or not holds_country(column, rules):
+        return None
+    is_listed = listed([rule for rule in rules if not isinstance(rule, Format)], None) is not None
+    return None if is_listed else countries_for(column, rules)
+
+
 def _key(wish: Wish, column: Column) -> Literal["alone", "part"] | None:
     """Whether a column must differ alone, or as part of a key."""
     if (column.name,) in wish.uniques:
@@ -288,8 +378,8 @@ def _key(wish: Wish, column: Column) -> Literal["alone", "part"] | None:
     return "part" if any(column.name in unique for unique in wish.uniques) else None
 
 
-def _judge_room(wish: Wish, sources: Sequence[Source]) -> None:
-    for unique in wish.uniques:
+def _judge_room(wish: Wish, sources: Sequence[Source], followers: Sequence[Follower]) -> None:
+    for unique in _numbered(wish, followers):
         most = size(sources, unique)
         if most is not None and most < wish.rows:
             raise CannotGenerate(

@@ -27,7 +27,7 @@ def bikes(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/test-data.md"])
 def test_included_code_is_the_file_as_it_is(page: str) -> None:
     blocks = INCLUDED.findall((ROOT / page).read_text())
     assert blocks

@@ -1,0 +1,1 @@
+"""People whose contract does not say how they are made."""
