@@ -104,6 +104,10 @@ class PlatformCatalog:
         """
         entry, snapshot = self.entry(name), self.snapshot()
         page = asdict(describe_dataset(self.location, name, datetime.now(UTC)))
+        described = {column["name"].lower() for column in page["columns"]}
+        undescribed = [column for column in entry.columns if column.lower() not in described]
+        nothing = {"type": "", "nullable": True, "unit": None, "pii": None, "description": ""}
+        columns = [*page["columns"], *({"name": column, **nothing} for column in undescribed)]
         promises = sla_of(self.location, datetime.now(UTC), days=SLA_DAYS, name=name)
         terms = {
             column: [term.name for term in snapshot.terms if (name, column) in term.places()]
@@ -111,6 +115,7 @@ class PlatformCatalog:
         }
         return {
             **page,
+            "columns": columns,
             "entry": asdict(entry),
             "terms_by_column": {column: names for column, names in terms.items() if names},
             "promises": [asdict(promise) for line in promises for promise in line.promises],

@@ -154,7 +154,7 @@ def _of_declared(dataset: Dataset) -> _Declaration:
 
 
 def _of_undeclared(asset: UndeclaredAsset) -> _Declaration:
-    return _Declaration(owner=", ".join(asset.owners), version="", source=asset.source, description="")
+    return _Declaration(owner=", ".join(asset.owners), version="", source=asset.source, description=asset.description)
 
 
 def _counted(counts: Verdicts) -> dict[str, int]:

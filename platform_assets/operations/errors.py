@@ -15,7 +15,7 @@ class UnknownName(RequestError):
     """A name that is not there; `name` is what was asked for, `available` what there is."""
 
     def __init__(self, kind: str, name: str, available: Iterable[str], *, where: str = "") -> None:
-        self.name, self.available = name, tuple(sorted(available))
+        self.name, self.available = name, tuple(sorted(set(available)))
         super().__init__(f"{where}there is no {kind} {name!r}. Fix: {_suggest(name, self.available)}.")
 
 

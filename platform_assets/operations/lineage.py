@@ -11,6 +11,7 @@ from platform_assets.operations.history import InstanceHistory
 from platform_assets.operations.instance import open_instance
 from platform_assets.operations.observed_lineage import observed_lineage
 from platform_assets.operations.traced_sql import TracedSql
+from platform_assets.operations.undeclared import described_columns, own_tags
 from platform_core.lineage import Edge, Lineage, Node
 from platform_core.lineage.dbt import dbt_lineage
 from platform_core.lineage.declared import lineage_of
@@ -87,7 +88,8 @@ def _assets(location: CodeLocation) -> Lineage:
             continue
         owner = next(iter(asset_node.owners), "")
         kind = "dbt" if "dbt" in asset_node.kinds else "asset"
-        nodes[name] = Node(name=name, kind=kind, owner=owner, tags=tuple(asset_node.tags))  # type: ignore[arg-type]  # one of two
+        columns = tuple(column.name for column in described_columns(asset_node))
+        nodes[name] = Node(name=name, kind=kind, owner=owner, tags=own_tags(asset_node), columns=columns)  # type: ignore[arg-type]  # one of two
         edges |= {Edge(parent.to_user_string(), name) for parent in asset_node.parent_keys}
     return Lineage(nodes, frozenset(edges))
 

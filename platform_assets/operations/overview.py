@@ -62,6 +62,7 @@ class UndeclaredAsset:
     format: str | None
     partitions: str | None
     checks: tuple[str, ...]
+    description: str
 
 
 def overview(location: CodeLocation, history: History) -> list[DatasetState]:
@@ -101,6 +102,7 @@ def undeclared_assets(location: CodeLocation) -> Iterator[UndeclaredAsset]:
             format="delta" if model.table else "duckdb",
             partitions=None,
             checks=tuple(checks),
+            description=model.description,
         )
     for node in graph.asset_nodes if graph is not None else ():
         name = node.key.to_user_string()
@@ -113,6 +115,7 @@ def undeclared_assets(location: CodeLocation) -> Iterator[UndeclaredAsset]:
                 format=next((kind for kind in kinds if kind != "dbt"), None),
                 partitions=None if node.partitions_def is None else node.partitions_def.__class__.__name__,
                 checks=tuple(check.name for check in node.check_keys),
+                description=(node.description or "").strip(),
             )
 
 

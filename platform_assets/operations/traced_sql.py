@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from platform_core.lineage.sql import Origins, UnreadableSql, column_origins
+from platform_core.lineage.sql import TRACER, Origins, UnreadableSql, column_origins
 
 
 class TracedSql:
@@ -27,7 +27,7 @@ class TracedSql:
         """
         plain = sql.replace('"', "").replace("`", "").lower()
         named = {name: list(columns) for name, columns in sorted(tables.items()) if name.lower() in plain}
-        key = hashlib.sha256(json.dumps([sql, named]).encode()).hexdigest()
+        key = hashlib.sha256(json.dumps([TRACER, sql, named]).encode()).hexdigest()
         if key not in self._kept:
             self._changed = True
             try:

@@ -27,14 +27,20 @@ def asset_facts(location: CodeLocation, name: str) -> AssetFacts:
     node = graph.get(dg.AssetKey.from_user_string(name))
     return AssetFacts(
         description=node.description or "",
-        tags=tuple(tag for tag in node.tags if not tag.startswith(("dagster/", "domain"))),
+        tags=own_tags(node),
         reads=tuple(sorted(key.to_user_string() for key in node.parent_keys)),
-        columns=tuple(_columns(node)),
+        columns=tuple(described_columns(node)),
         rules=tuple(_rules(graph, node)),
     )
 
 
-def _columns(node: AssetNode) -> Iterator[ColumnFacts]:
+def own_tags(node: AssetNode) -> tuple[str, ...]:
+    """Return the tags that people gave an asset, without those by which Dagster and the platform work."""
+    return tuple(tag for tag in node.tags if not tag.startswith(("dagster/", "domain")))
+
+
+def described_columns(node: AssetNode) -> Iterator[ColumnFacts]:
+    """Yield the columns that an asset declares in its metadata."""
     schema = node.metadata.get("dagster/column_schema")
     for column in schema.columns if isinstance(schema, dg.TableSchema) else ():
         yield ColumnFacts(

@@ -131,6 +131,10 @@ class _Experiment:
             raise NotObservable("it makes no rows of the generated ones")
         if _difference(self.result, self.rows_of(inputs) or []) != ((), ()):
             raise NotObservable("it makes another result each time")
+        self.identities = [
+            place for place, column in enumerate(zip(*self.result, strict=True))
+            if None not in column and len(set(column)) == len(column) > 1
+        ]  # fmt: skip
         self.effects: dict[Place, list[_Effect]] = {}
         self.joined: dict[Place, set[Place]] = {}
         self.living: dict[tuple[Place, int], bool] = {}
@@ -434,7 +438,7 @@ class _Experiment:
             if set(effect.added) <= known:
                 continue  # another row came twice, or the value is one that others have: new values tell more
             counts = self.counts(place, effect)
-            if (counts or collapsed) and self.changes_life(place, effect):
+            if self.gives_way(place, effect) or ((counts or collapsed) and self.changes_life(place, effect)):
                 vanished += counts
             elif not collapsed or len(effect.removed) == 1:
                 columns = self.changed(effect.removed, effect.added)
@@ -443,6 +447,16 @@ class _Experiment:
         if vanished and not decides:
             yield self.edge(place, WHOLE, "filter", vanished)
         yield from (self.edge(place, column, "value", times) for column, times in moved.items())
+
+    def gives_way(self, place: Place, effect: _Effect) -> bool:
+        """Whether a row of the result is gone, and one that another row of the input names stands in its place."""
+        frame = self.inputs[place[0]].drop(place[1])
+        names = [set(map(_comparable, column)) for column in frame if column.n_unique() == column.len() > 1]
+        for column in self.identities:
+            before, after = ({row[column] for row in rows} for rows in (effect.removed, effect.added))
+            if before - after and after - before and any(before ^ after <= own for own in names):
+                return True
+        return False
 
     def lives(self, place: Place, row: int, frames: Frames) -> bool:
         """Whether any other value of a row reaches the result."""
@@ -503,17 +517,22 @@ class _Experiment:
         return sum(new > old for old, new in zip(before, after, strict=False))
 
     def changed(self, removed: Sequence[tuple[object, ...]], added: Sequence[tuple[object, ...]]) -> set[str]:
-        """Return the columns in which rows that went differ from those that came, each matched with the nearest."""
+        """Return the columns in which rows that went differ from those that came.
+
+        Each is matched with the one of its name, in the column that names most of them, and else with the nearest.
+        """
         if len(removed) * len(added) > _PAIRS:
             return set(self.names)
+        shared = {place: {row[place] for row in removed} & {row[place] for row in added} for place in self.identities}
+        name = max(shared, key=lambda place: len(shared[place]), default=None)
         pairs = sorted(
-            ((sum(a != b for a, b in zip(old, new, strict=True)), i, j)
+            ((name is None or old[name] != new[name], sum(a != b for a, b in zip(old, new, strict=True)), i, j)
              for i, old in enumerate(removed) for j, new in enumerate(added)),
         )  # fmt: skip
         used_old: set[int] = set()
         used_new: set[int] = set()
         columns: set[str] = set()
-        for _, i, j in pairs:
+        for _, _, i, j in pairs:
             if i in used_old or j in used_new:
                 continue
             used_old.add(i)

@@ -97,8 +97,9 @@ def _impact_lines(impact: Impact) -> Iterator[str]:
     for name, distance in impact.datasets.items():
         columns = ", ".join(impact.columns.get(name, ())) or impact.unknown.get(name, "")
         yield f"| {_cell(name)} | {distance} | {_cell(columns)} | {_cell(', '.join(impact.promises.get(name, ())))} |"
-    for owner, count in impact.owners.items():
-        yield f"\n- {_cell(owner)}: {count}"
+    if impact.owners:
+        yield ""
+    yield from (f"- {_cell(owner)}: {count}" for owner, count in impact.owners.items())
 
 
 def plain_impact(impact: Impact) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ sqlglot qualifies every column and builds the scopes; the walk from a column to 
 with a schema of names one level deep sqlglot expands stars whatever a table's database is called.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -24,12 +25,16 @@ Origins = Mapping[str, frozenset[tuple[str, str, How]]]
 """What reaches each column of the result; under `WHOLE` what decides which rows there are."""
 
 
+TRACER = "2"
+"""Changes with what is traced, so that what an older one found is not taken for what this one would."""
+
+
 class UnreadableSql(Exception):
     """SQL whose columns cannot be traced; the message says why."""
 
 
 def column_origins(sql: str, tables: Mapping[str, Sequence[str]], *, dialect: str = "duckdb") -> Origins:
-    """Return where each column of a query comes from.
+    """Return where each column of a query comes from; names are spelled as tables and aliases spell them.
 
     Args:
         sql: One query.
@@ -41,21 +46,36 @@ def column_origins(sql: str, tables: Mapping[str, Sequence[str]], *, dialect: st
     """
     query = _parsed(sql, dialect)
     names = _with_plain_names(query, tables)
+    spelling = _spelling(query, [tables[name] for name in names.values()])
     schema: dict[str, object] = {plain: dict.fromkeys(tables[name], "text") for plain, name in names.items()}
+    spelled_columns = {plain: {column.lower(): column for column in tables[name]} for plain, name in names.items()}
     try:
         scope = build_scope(qualify(query, schema=schema, dialect=dialect, validate_qualify_columns=True))
         if scope is None:
             raise UnreadableSql("no scope that sqlglot can build")
-        walk = _Walk(names)
-        outputs = _selects(scope)
-        values: dict[str, frozenset[tuple[str, str, How]]] = {
-            output.alias_or_name: frozenset((*origin, "value") for origin in walk.output(scope, output.alias_or_name))
-            for output in outputs
-        }
+        walk = _Walk(names, spelled_columns, {id(inner.expression): inner for inner in scope.traverse()})
+        values: dict[str, frozenset[tuple[str, str, How]]] = {}
+        for place, output in enumerate(walk.output_names(scope)):
+            if _UNNAMED.fullmatch(output) and output not in spelling:
+                raise UnreadableSql(f"a column without a name, number {place + 1}; AS gives it one")
+            origins = walk.output(scope, output)
+            values[spelling.get(output.lower(), output)] = frozenset((*origin, "value") for origin in origins)
         return {**values, WHOLE: frozenset(walk.deciding(scope))}
     except (SqlglotError, ValueError, KeyError, IndexError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreadableSql(f"columns that cannot be resolved: {reason}") from error
+
+
+_UNNAMED = re.compile(r"_col_[0-9]+")
+"""What sqlglot calls a column that the query gives no name."""
+
+
+def _spelling(query: exp.Query, columns: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Return how names are written, by the name in small letters: sqlglot keeps none but small ones."""
+    aliases = [alias.alias for alias in query.find_all(exp.Alias)]
+    outermost = [projection.alias for projection in query.selects if isinstance(projection, exp.Alias)]
+    written = [*(column for names in columns for column in names), *aliases, *outermost]
+    return {name.lower(): name for name in written}
 
 
 def _parsed(sql: str, dialect: str) -> exp.Query:
@@ -73,6 +93,8 @@ def _parsed(sql: str, dialect: str) -> exp.Query:
     query = statements[0]
     if query.find(exp.Pivot):
         raise UnreadableSql("a pivot or unpivot, whose columns come from values")
+    if query.find(exp.Columns):
+        raise UnreadableSql("COLUMNS(…), which names its columns by a pattern")
     if query.find(exp.Lateral, exp.Unnest):
         raise UnreadableSql("a lateral join or unnest, which is not traced")
     return query
@@ -105,79 +127,137 @@ _DECIDING: Mapping[str, How] = {"where": "filter", "having": "filter", "qualify"
 
 @dataclass
 class _Walk:
-    """From columns of a scope to the tables below it; what was found once is kept."""
+    """From columns of a scope to the tables below it; what was traced once is kept.
+
+    Attributes:
+        names: The tables, by their plain names.
+        spelled_columns: The columns of each table as they are declared, by plain name and name in small letters.
+        scopes: Every scope, by its query's identity.
+        traced: Where columns of scopes come from.
+    """
 
     names: Mapping[str, str]
-    known: dict[tuple[int, str], frozenset[Origin]] = field(default_factory=dict)
+    spelled_columns: Mapping[str, Mapping[str, str]]
+    scopes: Mapping[int, Scope]
+    traced: dict[tuple[int, str], frozenset[Origin]] = field(default_factory=dict)
+
+    def output_names(self, scope: Scope) -> list[str]:
+        """Return the columns of a scope's result, in order; of a union by name those that the parts add as well."""
+        if not scope.set_operation_scopes:
+            return [projection.alias_or_name for projection in cast("exp.Select", scope.expression).selects]
+        names = [self.output_names(part) for part in scope.set_operation_scopes]
+        if not scope.expression.args.get("by_name"):
+            return names[0]
+        by_name: dict[str, str] = {}
+        for name in (name for part in names for name in part):
+            by_name.setdefault(name.lower(), name)
+        return list(by_name.values())
 
     def output(self, scope: Scope, column: str) -> frozenset[Origin]:
         """Return where a column of a scope's result comes from."""
         key = (id(scope), column.lower())
-        if key not in self.known:
-            self.known[key] = frozenset()  # a recursive query reaches itself: what it adds is found in its other part
-            self.known[key] = frozenset(self._output(scope, column))
-        return self.known[key]
+        if key not in self.traced:
+            self.traced[key] = frozenset()  # a recursive query reaches itself: what it adds is found in its other part
+            self.traced[key] = frozenset(self._output(scope, column))
+        return self.traced[key]
 
     def _output(self, scope: Scope, column: str) -> Iterator[Origin]:
-        if scope.set_operation_scopes:
-            first = [projection.alias_or_name.lower() for projection in _selects(scope)]
-            place = first.index(column.lower())
-            for part in scope.set_operation_scopes:
-                yield from self.output(part, _selects(part)[place].alias_or_name)
-            return
-        select = next(
-            projection for projection in _selects(scope) if projection.alias_or_name.lower() == column.lower()
-        )
-        yield from self.inside(scope, select)
+        parts = scope.set_operation_scopes
+        if parts and scope.expression.args.get("by_name"):
+            for part in parts:
+                if column.lower() in {name.lower() for name in self.output_names(part)}:
+                    yield from self.output(part, column)
+        elif parts:
+            place = [name.lower() for name in self.output_names(scope)].index(column.lower())
+            for part in parts if isinstance(scope.expression, exp.Union) else parts[:1]:
+                yield from self.output(part, self.output_names(part)[place])
+        else:
+            yield from self.inside(_projection(scope, column))
 
-    def inside(self, scope: Scope, part: exp.Expr) -> Iterator[Origin]:
-        """Yield where the columns that stand in a part of a scope come from, those of scalar subqueries included."""
+    def inside(self, part: exp.Expr) -> Iterator[Origin]:
+        """Yield where the columns that stand in a part of a query come from, those of subqueries in it included."""
         for column in part.find_all(exp.Column):
-            owner = next(
-                (candidate for candidate in [scope, *self._within(scope)] if column in _own_columns(candidate)), scope
-            )
-            yield from self._column(owner, column)
+            yield from self._column(self._owner(column), column)
+        for window in part.find_all(exp.Window):
+            yield from self._named_window(window)
 
-    def _within(self, scope: Scope) -> Iterator[Scope]:
-        for subquery_scope in scope.subquery_scopes:
-            yield subquery_scope
-            yield from self._within(subquery_scope)
+    def _owner(self, node: exp.Expr) -> Scope:
+        scope = self.scopes.get(id(node.parent_select))
+        if scope is None:
+            raise UnreadableSql(f"a part whose query is not found: {node.sql()}")
+        return scope
+
+    def _named_window(self, window: exp.Window) -> Iterator[Origin]:
+        name = window.args.get("alias")
+        if name is None:
+            return
+        for definition in self._owner(window).expression.args.get("windows") or ():
+            if definition.name.lower() == name.name.lower() and definition is not window:
+                yield from self.inside(definition)
 
     def _column(self, scope: Scope, column: exp.Column) -> Iterator[Origin]:
+        if not column.table:  # the name of an output, as ORDER BY and DISTINCT ON may say it
+            yield from self.output(scope, column.name)
+            return
         source: Any = scope.sources.get(column.table)
         if source is None and scope.parent is not None:
             yield from self._column(scope.parent, column)
-        elif isinstance(source, exp.Table):
-            yield self.names[source.name], column.name
+        elif isinstance(source, exp.Table) and source.name in self.names:
+            yield self.names[source.name], self.spelled_columns[source.name].get(column.name.lower(), column.name)
         elif isinstance(source, Scope):
             yield from self.output(source, column.name)
         else:
             raise UnreadableSql(f"column {column.name}, whose table is not found")
 
-    def deciding(self, scope: Scope) -> Iterator[tuple[str, str, How]]:
-        """Yield the columns that decide which rows a query has: filters, joins and groups at any depth."""
-        for subscope in scope.traverse():
-            if subscope.set_operation_scopes or not isinstance(subscope.expression, exp.Select):
-                continue
-            for clause, how in _DECIDING.items():
-                part = subscope.expression.args.get(clause)
-                if part is not None:
-                    yield from ((*origin, how) for origin in self.inside(subscope, part))
-            for join in subscope.expression.args.get("joins") or ():
-                condition = join.args.get("on")
-                if condition is not None:
-                    yield from ((*origin, "join") for origin in self.inside(subscope, condition))
-            order = subscope.expression.args.get("order")
-            if order is not None and subscope.expression.args.get("limit") is not None:
-                yield from ((*origin, "filter") for origin in self.inside(subscope, order))
+    def deciding(self, scope: Scope, above: frozenset[int] = frozenset()) -> Iterator[tuple[str, str, How]]:
+        """Yield the columns that decide which rows a query has, by filters, joins and groups in all that it reads."""
+        if id(scope) in above:
+            return
+        above |= {id(scope)}
+        parts = list(self._deciding_parts(scope))
+        for part, how in parts:
+            yield from ((*origin, how) for origin in self.inside(part))
+        if scope.set_operation_scopes:
+            yield from ((*origin, how) for origin, how in self._matched(scope))
+            below = list(scope.set_operation_scopes)
+        else:
+            below = [source for _, source in scope.selected_sources.values() if isinstance(source, Scope)]
+            queries = {id(query) for part, _ in parts for query in part.find_all(exp.Query)}
+            below += [inner for inner in scope.subquery_scopes if id(inner.expression) in queries]
+        for inner in below:
+            yield from self.deciding(inner, above)
+
+    def _deciding_parts(self, scope: Scope) -> Iterator[tuple[exp.Expr, How]]:
+        """Yield the parts of one query that decide on its rows."""
+        clauses = scope.expression.args
+        if clauses.get("order") is not None and (clauses.get("limit") is not None or clauses.get("distinct")):
+            yield clauses["order"], "filter"
+        if not isinstance(scope.expression, exp.Select):
+            return
+        for clause, how in _DECIDING.items():
+            if clauses.get(clause) is not None:
+                yield clauses[clause], how
+        for join in clauses.get("joins") or ():
+            if join.args.get("on") is not None:
+                yield join.args["on"], "join"
+        group, distinct = clauses.get("group"), clauses.get("distinct")
+        if group is not None and group.args.get("all"):
+            yield from ((part, "group") for part in scope.expression.selects if part.find(exp.AggFunc) is None)
+        if distinct is not None:
+            on = distinct.args.get("on")
+            yield from ((part, "group") for part in ([on] if on is not None else scope.expression.selects))
+
+    def _matched(self, scope: Scope) -> Iterator[tuple[Origin, How]]:
+        """Yield the columns by which the parts of a union, EXCEPT or INTERSECT are compared; of UNION ALL none."""
+        compared = not isinstance(scope.expression, exp.Union)
+        if compared or scope.expression.args.get("distinct"):
+            for part in scope.set_operation_scopes:
+                for name in self.output_names(part):
+                    yield from ((origin, "filter" if compared else "group") for origin in self.output(part, name))
 
 
-def _selects(scope: Scope) -> list[exp.Expr]:
-    """Return the expressions that a query selects; of several joined by set operations, those of the first."""
-    while scope.set_operation_scopes:
-        scope = scope.set_operation_scopes[0]
-    return list(cast("exp.Select", scope.expression).selects)
-
-
-def _own_columns(scope: Scope) -> list[exp.Column]:
-    return [column for column in scope.columns if column.parent_select is scope.expression]
+def _projection(scope: Scope, column: str) -> exp.Expr:
+    for projection in cast("exp.Select", scope.expression).selects:
+        if projection.alias_or_name.lower() == column.lower():
+            return projection
+    raise UnreadableSql(f"column {column}, which its query does not have")

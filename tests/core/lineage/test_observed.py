@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import polars as pl
 import pytest
@@ -9,6 +9,7 @@ from tests.core.lineage.planted import Edge, Planted, planted, tables
 
 CONSTANTS = ("paid", "sent", "void", 3, 4, 5, 9, 40, 60)
 PLANTED = {each.name: each for each in planted()}
+_WORTH = pl.col("price") * pl.col("quantity")
 EACH_KIND = ("equal inner of customer", "all semi by customer", "all alone largest")
 
 
@@ -53,6 +54,25 @@ def test_a_function_of_one_input_alone_leads_to_no_other() -> None:
         return frames["customers"].select(n=pl.len())
 
     assert observe(counted, tables(), "made").columns == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("make", "edges"),
+    [
+        (lambda orders: orders.select("order_id", "channel", place=pl.col("price").rank().over("channel")),
+         {("order_id", "order_id", "value"), ("channel", "channel", "value"), ("channel", "place", "value"),
+          ("price", "place", "value")}),
+        (lambda orders: orders.select("order_id", worth=_WORTH).sort("worth", descending=True).head(3),
+         {("order_id", "order_id", "value"), ("price", "worth", "value"), ("quantity", "worth", "value"),
+          ("price", "*", "filter"), ("quantity", "*", "filter")}),
+    ],
+)  # fmt: skip
+def test_rows_are_matched_by_the_column_that_names_them(
+    make: Callable[[pl.DataFrame], pl.DataFrame], edges: set[tuple[str, str, str]]
+) -> None:
+    frames = {"orders": tables()["orders"].select("order_id", "channel", "quantity", "price")}
+    seen = observe(lambda frames: make(frames["orders"]), frames, "made", constants=CONSTANTS).columns
+    assert {(edge.source_column, edge.target_column, edge.how) for edge in seen} == edges
 
 
 def test_a_version_changes_with_what_is_called_and_not_with_how_it_is_written() -> None:

@@ -11,7 +11,16 @@ TABLES = {
     "db.main.orders": ["id", "customer", "cents", "day"],
     "db.main.customers": ["customer", "country"],
     "db.other.orders": ["id", "note"],
+    "db.main.trips": ["Trip ID", "Km", "until"],
 }
+
+
+_RECURSIVE = """
+    with recursive t as (
+        select id, customer from db.main.orders where cents is null
+        union all select o.id, o.customer from db.main.orders o join t on o.customer = t.id
+    )
+    select id from t"""
 
 
 def origins(sql: str) -> dict[str, set[str]]:
@@ -54,6 +63,15 @@ def test_values_filters_joins_and_groups_are_told_apart() -> None:
          {"s": {"main.orders.cents:value", "main.orders.customer:value"}}),
         ("select x.id from (select id, cents from db.main.orders) x", {"id": {"main.orders.id:value"}}),
         ("select 1 as one", {"one": set()}),
+        ('select "trip id", KM as "Far" from db.main.trips',
+         {"Trip ID": {"main.trips.Trip ID:value"}, "Far": {"main.trips.Km:value"}}),
+        ("select id, note from db.other.orders union all by name select id, cents as extra from db.main.orders",
+         {"id": {"main.orders.id:value", "other.orders.id:value"}, "note": {"other.orders.note:value"},
+          "extra": {"main.orders.cents:value"}}),
+        ("select lag(cents) over w as before from db.main.orders window w as (partition by customer order by day)",
+         {"before": {"main.orders.cents:value", "main.orders.customer:value", "main.orders.day:value"}}),
+        ("select id from db.main.orders except select id from db.other.orders", {"id": {"main.orders.id:value"}}),
+        (_RECURSIVE, {"id": {"main.orders.id:value"}}),
     ],
 )  # fmt: skip
 def test_a_column_is_traced_through(sql: str, expected: dict[str, set[str]]) -> None:
@@ -70,6 +88,26 @@ def test_a_column_used_only_to_filter_by_a_subquery_reaches_all_rows() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select customer, sum(cents) as c from db.main.orders group by all", {"main.orders.customer:group"}),
+        ("select distinct customer from db.main.orders", {"main.orders.customer:group"}),
+        ("select distinct on (id) id, day from db.main.orders order by cents desc",
+         {"main.orders.id:group", "main.orders.cents:filter"}),
+        ("select id, cents from db.main.orders order by cents limit 3", {"main.orders.cents:filter"}),
+        ("select id from db.main.orders except select id from db.other.orders",
+         {"main.orders.id:filter", "other.orders.id:filter"}),
+        ("select id from db.main.orders union select id from db.other.orders",
+         {"main.orders.id:group", "other.orders.id:group"}),
+        ("select id, (select max(note) from db.other.orders b where b.id = a.id) as note from db.main.orders a", set()),
+        ("with unused as (select * from db.main.orders where cents > 0) select id from db.other.orders", set()),
+    ],
+)  # fmt: skip
+def test_what_decides_on_rows_is_all_that_and_no_more(sql: str, expected: set[str]) -> None:
+    assert origins(sql)[WHOLE] == expected
+
+
+@pytest.mark.parametrize(
     ("sql", "reason"),
     [
         ("select * from nowhere", "reads nowhere"),
@@ -79,6 +117,8 @@ def test_a_column_used_only_to_filter_by_a_subquery_reaches_all_rows() -> None:
         ("select (id", "cannot be parsed"),
         ("select * from (unpivot db.main.orders on cents into name a value b)", "pivot"),
         ("select unnest from db.main.orders, unnest([1, 2])", "unnest"),
+        ("select columns('c.*') from db.main.orders", "names its columns by a pattern"),
+        ("select id, count(*) from db.main.orders group by id", "a column without a name, number 2; AS gives it one"),
     ],
 )
 def test_what_cannot_be_traced_is_said_with_the_reason(sql: str, reason: str) -> None:

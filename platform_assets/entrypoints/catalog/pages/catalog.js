@@ -78,7 +78,7 @@ const pages = {
     const entry = page.entry;
     const facts = [["State", state(entry)], ["Owner", owned(entry.owner)], ["Version", entry.version], ["Source", entry.source],
       ["Rows", number(entry.rows)], ["Made", time(entry.materialised_at)], ["Quality", entry.score === null ? "" : `${entry.score.toFixed(1)} of 100`],
-      ["Freshness", entry.freshness.replace("_", " ")], ["Set aside", entry.quarantine_open ? h("a", { href: `#/quarantine/${path(name)}` }, rows(entry.quarantine_open)) : ""],
+      ["Freshness", Lineage.freshness[entry.freshness] || ""], ["Set aside", entry.quarantine_open ? h("a", { href: `#/quarantine/${path(name)}` }, rows(entry.quarantine_open)) : ""],
       ["Tags", entry.tags.length ? h("span", {}, tags(entry.tags, "tag")) : ""], ["Terms", entry.terms.length ? h("span", {}, tags(entry.terms, "term")) : ""],
       ["Red above", entry.red_upstream.length ? h("span", {}, entry.red_upstream.map((each) => h("div", {}, to(each)))) : ""], ["Lies at", page.location]];
     const list = (names) => h("ul", {}, Object.keys(names).map((each) => h("li", {}, each in names && each.includes("/") && !each.includes(":") ? to(each) : each)));
@@ -90,10 +90,10 @@ const pages = {
           h("p", { class: "muted" }, read.masked.length ? `Masked: ${read.masked.join(", ")}` : "No personal data."));
       } catch (error) { sample.replaceChildren(h("p", { class: "error" }, error.message)); }
     } }, "Show ten rows"));
+    const declared = Boolean(entry.version), by_contract = declared ? [" · ", h("a", { href: `/api/datasets/${path(name)}/contract` }, "Contract (ODCS)"), " · ",
+      h("a", { href: `#/product/${path(name)}` }, "Compliance now"), page.rules.length ? [" · ", h("a", { href: `#/report/${path(name)}` }, "Report")] : null].flat() : " · no contract is declared for it";
     return [name, h("h1", {}, name), h("p", {}, page.description || entry.description || ""),
-      h("p", {}, h("a", { href: `#/lineage/${path(name)}` }, "Lineage"), " · ", h("a", { href: `/api/datasets/${path(name)}/contract` }, "Contract (ODCS)"), " · ",
-        h("a", { href: `#/product/${path(name)}` }, "Compliance now"),
-        page.rules.length ? [" · ", h("a", { href: `#/report/${path(name)}` }, "Report")] : null, page.quarantine ? [" · ", h("a", { href: `#/quarantine/${path(name)}` }, "Quarantine")] : null),
+      h("p", {}, h("a", { href: `#/lineage/${path(name)}` }, "Lineage"), by_contract, page.quarantine ? [" · ", h("a", { href: `#/quarantine/${path(name)}` }, "Quarantine")] : null),
       h("dl", {}, facts.filter(([, value]) => value).flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])),
       h("h2", {}, "Columns"),
       table([["Column"], ["Type"], ["Null"], ["Unit"], ["Personal"], ["Terms"], ["Meaning"]], page.columns.map((column) => [
@@ -105,7 +105,7 @@ const pages = {
       page.promises.length ? [h("h2", {}, "Promises, over 30 days"), table([["Promise"], ["Promised"], ["Measured"], ["Kept"]], page.promises.map((each) =>
         [each.name, each.promised, each.measured === null ? "not measured" : String(each.measured), each.kept === null ? "" : each.kept ? "yes" : "no"]))] : null,
       h("div", { class: "cards" }, h("section", {}, h("h2", {}, "Made of"), list(page.upstream)), h("section", {}, h("h2", {}, "Who reads it"), list(page.consumers))),
-      h("h2", {}, "Rows"), sample].flat();
+      declared || page.dataset.format === "delta" ? [h("h2", {}, "Rows"), sample] : null].flat();
   },
 
   async quarantine(parts, query) {
@@ -154,12 +154,13 @@ const pages = {
     const facts = page.columns.find((each) => each.name === column) || { type: "", description: "" };
     const pairs = (items) => (items.length ? h("ul", {}, items.map(([dataset, own]) => h("li", {}, own === "*" ? h("span", {}, "all rows of ", to(dataset))
       : dataset.includes(":") ? `${dataset}.${own}` : h("a", { href: `#/column/${path(dataset)}/${encodeURIComponent(own)}` }, `${dataset}.${own}`)))) : h("p", { class: "muted" }, "Nothing."));
-    const rules = page.rules.filter((rule) => rule.columns.includes(column));
+    const rules = page.rules.filter((rule) => rule.columns.includes(column)), below = Object.keys(impact.datasets).length;
+    const said = (rule) => [rule.status, beyond(rule.told || "", rule.label || "")].filter(Boolean).join(", ");
     return [`${name}.${column}`, h("h1", {}, `${name}.${column}`), h("p", {}, facts.description), h("p", {}, to(name), ` · ${kind(facts.type)}${facts.unit ? `, ${facts.unit}` : ""}${facts.pii ? `, personal: ${facts.pii}` : ""}`),
       h("p", {}, h("a", { href: `#/lineage/${path(name)}?column=${encodeURIComponent(column)}` }, "See it in the lineage")),
-      h("p", {}, `A change has ${impact.severity} impact: ${Object.keys(impact.datasets).length} datasets below.`),
+      h("p", {}, `A change has ${impact.severity} impact: ${number(below)} ${below === 1 ? "dataset" : "datasets"} below.`),
       h("div", { class: "cards" }, h("section", {}, h("h2", {}, "Made of"), pairs(drawn.column_upstream)), h("section", {}, h("h2", {}, "Reaches"), pairs(drawn.column_downstream))),
-      h("h2", {}, "Checks"), h("ul", {}, rules.map((rule) => h("li", {}, `${rule.label || rule.id}: ${rule.status}${rule.told ? `, ${rule.told}` : ""}`)))];
+      h("h2", {}, "Checks"), h("ul", {}, rules.map((rule) => h("li", {}, `${rule.label || rule.id}: ${said(rule)}`)))];
   },
 
   async lineage(parts, query) {

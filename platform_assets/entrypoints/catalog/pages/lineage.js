@@ -222,7 +222,7 @@ const Lineage = (() => {
           node.failed ? `, ${node.failed} checks fail` : "", node.warned ? `, ${node.warned} warn` : ""),
         element("dl", {},
           ...[["Owner", node.owner], ["Kind", node.kind], ["Version", node.version], ["Made in", node.code],
-              ["Freshness", (node.freshness || "").replace("_", " ")], ["Set aside", node.quarantine ? rows(node.quarantine) : ""],
+              ["Freshness", freshness[node.freshness] || ""], ["Set aside", node.quarantine ? rows(node.quarantine) : ""],
               ["Promised", (node.promises || []).join(", ")], ["Columns", drawn.unknown[name] ? `origin not known: ${drawn.unknown[name]}` : ""]]
             .filter(([, value]) => value).flatMap(([term, value]) => [element("dt", {}, term), element("dd", {}, value)])),
         ...(linkOf && linkOf(name) ? [element("p", {}, element("a", { href: linkOf(name) }, "Open its page"))] : []),
@@ -260,7 +260,7 @@ const Lineage = (() => {
     return { show, graph: () => graph };
   }
 
-  return { draw, element, columnTrail, rows };
+  return { draw, element, columnTrail, freshness, rows };
 })();
 
 if (document.getElementById("drawn")) {
