@@ -168,6 +168,15 @@ def test_of_rows_told_in_any_order_the_newest_stand_also_where_older_files_lack_
     assert any("without note" in finding.what for finding in findings[6:])
 
 
+def test_columns_that_files_add_and_a_contract_that_grows_between_runs_make_the_table_of_a_rebuild():
+    growing = replace(NEWEST, store=Delta(mode="merge", evolution="add"),
+                      source=Files("n-*.csv", missing_columns="null", extra_columns="add"))  # fmt: skip
+    findings = list(try_deliveries(Trial(Catalog({"t/newest": growing}, {}), rows=40, seed=5), deliveries=7))
+    assert [(finding.what, finding.noticed) for finding in findings if not finding.stands] == []
+    told = " ".join(finding.what for finding in findings)
+    assert all(word in told for word in ("later ones with added_", "a contract without note", "with narrower price"))
+
+
 def test_a_delivery_that_lacks_rows_is_told_beside_its_rebuild():
     rows = Trial(Catalog({"t/merged": MERGED}, {}), rows=10, seed=3).tables["t/merged"]
     lost = Delivery({"a": rows.head(6), "b": rows.tail(4)}, [["a"], ["a"]], revised=0)
