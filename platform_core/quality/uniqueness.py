@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TypeGuard
 
+import numpy as np
 import polars as pl
 
 from platform_core.contracts.dataset import Dataset
@@ -18,6 +19,10 @@ from platform_core.rules import WITHIN, RowRule, Rule
 
 KEY_RULE = "key_unique"
 _ROW = "_row"
+_PLACES_A_ROW = 16
+"""A byte each: of 6 M rows 96 MB at most."""
+_FIRST_ROWS = 1_000
+"""What is not in order among so many rows is in none."""
 
 
 def beyond_key(dataset: Dataset) -> tuple[RowRule, ...]:
@@ -29,13 +34,48 @@ def beyond_key(dataset: Dataset) -> tuple[RowRule, ...]:
 def proven(frame: pl.DataFrame, rules: Sequence[Rule]) -> set[str]:
     """Return the ids of uniqueness rules that no two rows of the frame break.
 
-    As many hashes as rows leave no two alike.
-
-    Counting 64-bit hashes costs a third of finding the first of each; where they are fewer, the exact way follows.
+    Whole numbers that lie close are ticked off, each at its place; rows in order are compared with the row before. Of
+    the others 64-bit hashes are counted: as many as rows leave no two alike. That costs a third of finding the first of
+    each; where they are fewer, that exact way follows.
     """
-    counts = {rule.id: pl.struct(rule.columns).hash().n_unique() for rule in rules if _is_unique(rule)}
+    by_id = {rule.id: rule.columns for rule in rules if _is_unique(rule)}
+    sure = {rule_id for rule_id, names in by_id.items() if _each_at_its_place(frame, names) or _ascend(frame, names)}
+    counts = {rule_id: pl.struct(names).hash().n_unique() for rule_id, names in by_id.items() if rule_id not in sure}
     counted_rows = frame.lazy().select(**counts).collect().to_dicts() if counts else []
-    return {rule_id for counted in counted_rows for rule_id, count in counted.items() if count == frame.height}
+    return sure | {rule_id for counted in counted_rows for rule_id, count in counted.items() if count == frame.height}
+
+
+def _each_at_its_place(frame: pl.DataFrame, names: Sequence[str]) -> bool:
+    """Return whether rows differ in whole numbers, days or instants of which there are few more than rows."""
+    values = frame.select(names)
+    if not all(dtype.is_integer() or dtype.is_temporal() for dtype in values.dtypes):
+        return False
+    numbers = values.select(pl.all().to_physical())
+    ends = numbers.select(pl.all().min().name.prefix("least "), pl.all().max().name.prefix("most ")).row(0, named=True)
+    if any(end is None for end in ends.values()) or any(numbers.null_count().row(0)):
+        return False
+    place, size = pl.lit(0, pl.Int64), 1
+    for name in names:
+        place += (pl.col(name) - ends[f"least {name}"]).cast(pl.Int64) * size
+        size *= ends[f"most {name}"] - ends[f"least {name}"] + 1
+        if size > _PLACES_A_ROW * frame.height:
+            return False
+    ticked = np.zeros(size, dtype=np.bool_)
+    ticked[numbers.select(place).to_series().to_numpy()] = True
+    return np.count_nonzero(ticked) == frame.height
+
+
+def _ascend(frame: pl.DataFrame, names: Sequence[str]) -> bool:
+    """Return whether each row comes after the row before in the order of the columns; False where a null is."""
+    later = pl.lit(value=False)
+    for name in reversed(names):
+        before = pl.col(name).shift()
+        later = (pl.col(name) > before) | ((pl.col(name) == before) & later)
+    values = frame.select(names)
+    if any(dtype.is_nested() or dtype == pl.Categorical for dtype in values.dtypes):
+        return False
+    in_order = later.slice(1).fill_null(value=False).all()
+    return all(rows.select(in_order).item() for rows in (values.head(_FIRST_ROWS), values))
 
 
 def with_taken(frame: pl.DataFrame, fails: pl.DataFrame, taken: pl.DataFrame) -> pl.Series:

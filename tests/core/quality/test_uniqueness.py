@@ -1,10 +1,12 @@
-"""Uniqueness has a shortcut through hashes; it may never change a verdict."""
+"""Uniqueness has shortcuts: places of whole numbers, order, hashes; they may never change a verdict."""
+
+from datetime import date
 
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_core.contracts import DataFrameModel, Dataset, Field, Generated, unique
+from platform_core.contracts import DataFrameModel, Dataset, Day, Field, Generated, unique
 from platform_core.quality import Beside, judge
 
 
@@ -32,6 +34,32 @@ def repeats(given_rows):
 def test_a_row_is_refused_exactly_where_it_stood_before(given_rows):
     frame = pl.DataFrame(given_rows, schema={"number": pl.Float64, "text": pl.String}, orient="row")
     assert judge(frame, pairs, {}).fails["number_text_unique"].to_list() == list(repeats(given_rows))
+
+
+class Cell(DataFrameModel):
+    """Columns whose values lie close, far apart, or in order."""
+
+    near: int = Field(nullable=True)
+    far: int = Field(nullable=True)
+    day: Day = Field(nullable=True)
+    text: str = Field(nullable=True)
+
+
+SHORTCUTS = [("near",), ("far",), ("day",), ("text",), ("near", "day"), ("near", "far"), ("text", "near")]
+cells = Dataset("d/cells", Cell, owner="team:a", version="1.0.0", source=Generated(rows=1),
+                rules=[unique(*names) for names in SHORTCUTS])  # fmt: skip
+ends = st.sampled_from([-(2**63), -1, 0, 1, 2**63 - 1])
+days = st.dates(date(1969, 12, 30), date(1970, 1, 2)) | st.sampled_from([date(1, 1, 1), date(9999, 12, 31)])
+cell = st.tuples(st.none() | st.integers(-3, 20), st.none() | ends, st.none() | days, st.sampled_from(["", "a", "b"]))
+
+
+@given(st.lists(cell, max_size=12), st.sampled_from([None, *SHORTCUTS]))
+def test_no_shortcut_takes_equal_rows_for_different(given_rows, order):
+    frame = pl.DataFrame(given_rows, schema={column.name: column.dtype for column in cells.columns}, orient="row")
+    frame = frame if order is None else frame.sort(order)
+    verdicts = judge(frame, cells, {}).fails
+    for rule, names in zip(cells.rules, SHORTCUTS, strict=True):
+        assert verdicts[rule.id].to_list() == list(repeats(frame.select(names).rows())), names
 
 
 def test_the_first_of_equal_rows_is_good_whichever_input_brought_it():
