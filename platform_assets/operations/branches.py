@@ -1,5 +1,6 @@
 """Branches of data: made, materialised, compared with what they began with, promoted and dropped."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -74,10 +75,18 @@ def list_branches(settings: Settings) -> list[BranchFacts]:
     opened = [branches.open(name) for name in branches.names()]
     return [
         BranchFacts(
-            branch.name, branch.created_at, len(branch.pins), tuple(change.path for change in branches.changed(branch))
+            branch.name,
+            branch.created_at,
+            len(branch.pins),
+            tuple(change.path for change in branches.changed(branch) if not _is_bookkeeping(change.path)),
         )
         for branch in opened
     ]
+
+
+def _is_bookkeeping(path: str) -> bool:
+    """Whether a table is a dataset's log, measures, verdicts or state: all that lies beside it but the quarantine."""
+    return re.search(r"/v[0-9]+__(?!quarantine$)[a-z]+$", path) is not None
 
 
 def branch_settings(settings: Settings, name: str) -> dict[str, str]:
@@ -142,7 +151,8 @@ def _partitions_of(location: CodeLocation, graph: Any, key: "dg.AssetKey") -> se
 def compare_branch(location: CodeLocation, name: str, only: Sequence[str] = ()) -> Iterator[TableDifference]:
     """Compare each table that a branch changed with what it began with, by key; personal data is masked.
 
-    Tables beside a dataset's own, such as its quarantine, are compared as counts of rows.
+    The quarantine beside a dataset's table is compared as counts of rows. Its log, measures and verdicts are told only
+    where they changed in the environment, too, for then nothing is promoted.
 
     Args:
         location: Of the datasets.
@@ -155,12 +165,14 @@ def compare_branch(location: CodeLocation, name: str, only: Sequence[str] = ()) 
     by_path = {table_spec(dataset).path: dataset for dataset in location.catalog.datasets.values()}
     for change in branches.changed(branch):
         dataset = by_path.get(change.path)
+        if _is_bookkeeping(change.path) and base.version(_spec(change, dataset)) == change.since_version:
+            continue
         if not only or (dataset is not None and dataset.name in only):
             yield _difference(base, own, branch, change, dataset)
 
 
 def _difference(base: Lake, own: Lake, branch: Branch, change: TableChange, dataset: Dataset | None) -> TableDifference:
-    spec = TableSpec(path=change.path, format=change.format) if dataset is None else table_spec(dataset)
+    spec = _spec(change, dataset)
     after = own.scan(spec)
     moved_on = base.version(spec) != change.since_version
     changes = None
@@ -181,6 +193,10 @@ def _difference(base: Lake, own: Lake, branch: Branch, change: TableChange, data
         rows=int(after.select(_count()).collect().item()),
         checks=() if dataset is None else tuple(_checks(base, own, branch, dataset)),
     )
+
+
+def _spec(change: TableChange, dataset: Dataset | None) -> TableSpec:
+    return TableSpec(path=change.path, format=change.format) if dataset is None else table_spec(dataset)
 
 
 def _before(base: Lake, spec: TableSpec, change: TableChange) -> Any:

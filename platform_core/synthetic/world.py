@@ -59,19 +59,31 @@ def _next(missing: Sequence[Dataset], tables: Mapping[str, pl.DataFrame]) -> tup
         absent = _absent(dataset, tables)
         if all(_may_be_null(dataset, rule) for rule in absent):
             return dataset, {rule.id: _no_rows(dataset, rule) for rule in absent}
-    dataset = missing[0]
-    needed = [
-        (candidate, rule)
-        for candidate in missing
-        for rule in _absent(candidate, tables)
-        if not _may_be_null(candidate, rule)
-    ]
-    circle = " → ".join([dataset.name, *(rule.dataset for candidate, rule in needed if candidate is dataset)])
-    rules = ", ".join(f"{candidate.name}: {rule.id}" for candidate, rule in needed)
+    circle = _circle(missing, tables)
+    rules = ", ".join(f"{dataset.name}: {rule.id}" for dataset, rule in circle)
+    first = circle[0][0]
     raise CannotGenerate(
-        dataset.name, f"references {circle}", f"each row needs a row that needs another one ({rules}).",
+        first.name, f"references {' → '.join([first.name, *(rule.dataset for _, rule in circle)])}",
+        f"each row needs a row that needs another one ({rules}).",
         "let one of these columns be null, or leave one of the references out.",
     )  # fmt: skip
+
+
+def _circle(missing: Sequence[Dataset], tables: Mapping[str, pl.DataFrame]) -> list[tuple[Dataset, ReferenceRule]]:
+    """Follow references that may not be null until a dataset comes again; each dataset here has one."""
+    by_name = {dataset.name: dataset for dataset in missing}
+    path: list[tuple[Dataset, ReferenceRule]] = []
+    dataset = missing[0]
+    while all(passed is not dataset for passed, _ in path):
+        rule = next(rule for rule in _absent(dataset, tables) if not _may_be_null(dataset, rule))
+        path.append((dataset, rule))
+        if rule.dataset not in by_name:
+            raise CannotGenerate(
+                dataset.name, f"rule {rule.id!r}", f"looks into {rule.dataset!r}, which is not among the datasets.",
+                f"generate it as well, or give its rows; there are {', '.join(by_name) or 'none'}.",
+            )  # fmt: skip
+        dataset = by_name[rule.dataset]
+    return path[next(place for place, (passed, _) in enumerate(path) if passed is dataset) :]
 
 
 def _absent(dataset: Dataset, tables: Mapping[str, pl.DataFrame]) -> list[ReferenceRule]:

@@ -53,7 +53,8 @@ def test_a_change_is_tried_compared_promoted_and_stands_in_the_history(bikes):
     events = list(run_in_branch(with_longer_trips(location), "longer", ["bikes/daily_trips"]))
     assert not any(event.is_step_failure for event in events)
     assert minutes(bikes, location.lake) == [10, 20]
-    assert list_branches(settings)[0].changed[0] == "bikes/daily_trips/v1"
+    assert list_branches(settings)[0].changed == ("bikes/daily_trips/v1",)
+    assert [told.name for told in compare_branch(location, "longer")] == ["bikes/daily_trips"], "no log, no measures"
     difference = next(compare_branch(location, "longer", ["bikes/daily_trips"]))
     assert (difference.changes.changed, difference.changes.columns[0].column) == (2, "minutes")
     assert difference.changes.columns[0].examples[0].after in {11, 21}

@@ -7,7 +7,10 @@ from pathlib import Path
 import openpyxl
 import polars as pl
 
-from tests.world import world
+from platform_assets.location import BRANCH
+from platform_assets.operations.branches import new_branch
+from platform_resources.storage import TableSpec
+from tests.world import World, world
 
 FILES = {
     "films-1.csv": "film,title,minutes\nF001,Metropolis,153\nF002,M,111\n",
@@ -44,3 +47,18 @@ def test_the_question_is_answered_from_four_tables(tmp_path: Path) -> None:
         assert mart.sort("film").rows() == [("F001", 2, 1800), ("F002", 1, 800)]
         assert houses.balance("cinema/tickets") == (4, 4)
         assert houses.red("cinema/tickets") == {"house_hall_starts_at_references"}
+        assert_a_tagged_run_makes_the_mart_in_its_branch(houses)
+
+
+def assert_a_tagged_run_makes_the_mart_in_its_branch(houses: World) -> None:
+    """A run of the launchpad, by the tag alone: rows and dbt model lie in the branch, the environment stays."""
+    lake, mart = houses.location.lake, TableSpec(path="cinema/takings_by_film/v1")
+    before = lake.version(mart), lake.scan(mart).collect().sort("film")
+    new_branch(houses.location.settings, "matinee")
+    houses.land("cinema/tickets-2.csv", b"house,hall,starts_at,seat,cents\nRex,1,2026-01-10T19:00:00Z,3,700\n")
+    result = houses.materialise("cinema/tickets", "cinema/takings_by_film", partitions=["2026-01-10"],
+                                files=["cinema/tickets-2.csv"], tags={BRANCH: "matinee"})  # fmt: skip
+    assert result.success
+    assert lake.on_branch("matinee").scan(mart).collect().sort("film").rows() == [("F001", 3, 2500), ("F002", 1, 800)]
+    assert (lake.version(mart), lake.scan(mart).collect().sort("film").rows()) == (before[0], before[1].rows())
+    assert houses.rows("cinema/tickets").height == 3

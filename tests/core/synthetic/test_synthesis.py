@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platform_core.contracts import Catalog, DataFrameModel, Dataset, Field, UtcTimestamp, measure
-from platform_core.synthetic import CannotGenerate, synthesize, synthesize_batches, world
+from platform_core.synthetic import CannotGenerate, lookups, synthesize, synthesize_batches, world
 from platform_core.synthetic.numbering import permuted
 from platform_core.synthetic.verdicts import red_rules
 
@@ -82,6 +82,37 @@ teams = Dataset("t/teams", Teams, owner="team:t", version="1.0.0", key=("team_id
 def test_a_circle_of_references_that_rows_need_is_refused_with_its_way():
     with pytest.raises(CannotGenerate, match=r"t/managers → t/teams.*team_references.*head_references.*be null"):
         world(Catalog({"t/managers": managers, "t/teams": teams}, {}), 1, rows=10)
+
+
+def link(name, *needed, nullable=()):
+    """A table whose rows refer to other tables, in columns of their names."""
+    annotations = {"number": int} | dict.fromkeys((*needed, *nullable), int)
+    fields = {
+        other: Field(references=f"t/{other}.number", nullable=other in nullable) for other in (*needed, *nullable)
+    }
+    model = type(name, (DataFrameModel,), {"__annotations__": annotations, "__doc__": "One row.", **fields})
+    return f"t/{name}", Dataset(f"t/{name}", model, owner="team:t", version="1.0.0", key=("number",))
+
+
+@pytest.mark.parametrize(("tables", "told"), [
+    ([link("a", "b"), link("b", "a")], "references t/a → t/b → t/a: each row needs"),
+    ([link("z", "a"), link("a", "b"), link("b", "c"), link("c", "a")], "references t/a → t/b → t/c → t/a: each row"),
+    ([link("a", "a")], "references t/a → t/a: each row needs"),
+    ([link("a", "gone")], "'gone_references': looks into 't/gone', which is not among the datasets"),
+])  # fmt: skip
+def test_a_circle_of_any_length_is_told_whole(tables, told):
+    with pytest.raises(CannotGenerate, match=told):
+        world(Catalog(dict(tables), {}), 1, rows=10)
+
+
+@pytest.mark.parametrize("tables", [
+    [link("a", nullable=["b"]), link("b", "a")],
+    [link("a", "b"), link("b", "c"), link("c", nullable=["a"])],
+    [link("a", nullable=["a"])],
+])  # fmt: skip
+def test_a_circle_with_a_reference_that_may_be_null_is_made(tables):
+    made = world(Catalog(dict(tables), {}), 1, rows=10)
+    assert all(red_rules(made[name], dataset, lookups(dataset, made)) == () for name, dataset in tables)
 
 
 def test_a_reference_to_the_own_table_is_null_in_generated_rows():
