@@ -16,7 +16,7 @@ import polars as pl
 from platform_assets.ingest.commit import commit
 from platform_assets.ingest.detectors import Detectors
 from platform_assets.ingest.existing_rows import after_messages
-from platform_assets.ingest.fold_state import Entry, FoldStore, Snapshot
+from platform_assets.ingest.fold_state import PLACE, Entry, FoldStore, Snapshot, number_rows
 from platform_assets.ingest.ingest_log import StreamLog
 from platform_assets.ingest.lookups import LookupTable
 from platform_assets.ingest.publishing import Publisher
@@ -78,7 +78,9 @@ class FoldWorker:
         self._run_id, self._clock = run_id, clock
         self.tally = Tally()
         self._inputs = [catalog[name] for name in (dataset.source.inputs if dataset.source else ())]
-        self._store, self._log = FoldStore(lake, dataset), StreamLog(lake, dataset, least_pause_seconds=1.0)
+        row_columns = {column.name for above in self._inputs for column in above.columns}
+        self._store = FoldStore(lake, dataset, row_columns)
+        self._log = StreamLog(lake, dataset, least_pause_seconds=1.0)
         self._folding = open_folding(lake, catalog, dataset)
         self._publisher = Publisher(lake, dataset)
         self._offers: list[Piece] = []
@@ -164,6 +166,7 @@ class FoldWorker:
         self._snapshot = self._store.load(self._ingest.position.table, self._folding.begin())
         self._set_aside(self._snapshot)
         self._state: Any = self._snapshot.state
+        self._places = self._snapshot.places
         self._positions = {name: dict(parts) for name, parts in self._snapshot.positions.items()}
         self._pending: list[Entry] = []
         self._rows: list[pl.DataFrame] = []
@@ -224,8 +227,9 @@ class FoldWorker:
 
     def _fold(self, name: str, source: str, end: int, rows: pl.DataFrame) -> None:
         at = latest_instant(self._clock(), rows)
-        step = self._folding.step(self._state, name, folded_columns(self._catalog[name], rows), at)
+        step = self._folding.step(self._state, name, folded_columns(self._catalog[name], rows, self._places), at)
         self._state = step.state
+        self._places += rows.height
         self._positions.setdefault(name, {})[source] = end
         self._pending.append(Entry(name, source, end, at))
         self._gather(name, source, step.rows, step.late)
@@ -264,17 +268,18 @@ class FoldWorker:
             (*self._snapshot.entries, *steps),
             self._snapshot.blocks,
             micro.refused,
+            self._places,
         )
-        kept_snapshot = self._store.keep(snapshot)
+        kept_snapshot = self._store.keep(snapshot, self._snapshot)
         outcome = plan_micro_batch(self._ingest, batch, micro, run_id=self._run_id, at=at)
         try:
             written = commit(self._ingest, replace(outcome, quarantine=QuarantinePlan(micro.refused.clear())))
         except PositionMoved:  # another worker folded the same rows
-            self._store.forget(number)
+            self._store.forget([number])
             self._take_up()
             return
         self._set_aside(kept_snapshot)
-        self._store.forget(self._snapshot.number)
+        self._store.forget(set(self._snapshot.changes) - set(kept_snapshot.changes))
         self._snapshot, self._pending, self._rows, self._late, self._kept_at = kept_snapshot, [], [], [], at
         self._ingest = replace(self._ingest, position=replace(self._ingest.position, table=number))
         self.tally.add(micro, outcome.table, written)
@@ -329,7 +334,7 @@ class FoldWorker:
         hidden = [column.name for column in self._catalog[late.dataset].columns if column.pii]
         offsets = late.rows.select(row_offset()).to_series().to_list()
         return envelopes(
-            late.rows.drop(SOURCE, INGEST, *hidden, strict=False),
+            late.rows.drop(SOURCE, INGEST, PLACE, *hidden, strict=False),
             [[_LATE]] * late.rows.height,
             [f"it came behind the watermark and the grace, at offset {offset} of {late.source}" for offset in offsets],
             source=f"{late.dataset} {_LATE}",
@@ -353,13 +358,13 @@ def fold_positions(lake: Lake, catalog: Catalog, dataset: Dataset) -> list[tuple
     """List the partitions of a fold's inputs with the offset behind what it folded, and behind what the table has."""
     spec = table_spec(dataset)
     number = lake.position(spec, f"fold:{dataset.name}") if lake.exists(spec) else None
-    snapshot = FoldStore(lake, dataset).load(number, open_folding(lake, catalog, dataset).begin())
+    folded = {} if number is None else FoldStore(lake, dataset).positions(number)
     positions = []
     for name in dataset.source.inputs if dataset.source else ():
         above = catalog[name]
         for number_, end in read_positions(lake, above, range(topic_of(above).topic_partitions)).items():
             place = f"{history_name(lake, above)}/{number_}"
-            positions.append((place, snapshot.positions.get(name, {}).get(place, 0), end or 0))
+            positions.append((place, folded.get(name, {}).get(place, 0), end or 0))
     return positions
 
 
@@ -401,12 +406,12 @@ def is_between(source: str, start: int, end: int) -> pl.Expr:
     return (pl.col(SOURCE) == source) & reduce(or_, ranges, pl.lit(value=False)) & is_numbered
 
 
-def folded_columns(above: Dataset, rows: pl.DataFrame | None) -> pl.DataFrame:
-    """Return what a fold sees of an input's rows: the contract's columns, the partition and the offset."""
+def folded_columns(above: Dataset, rows: pl.DataFrame | None, first: int = 0) -> pl.DataFrame:
+    """Return what a fold sees of an input's rows: the contract's columns, the partition and the offset, a number."""
     types = {column.name: column.dtype for column in above.columns}
     if rows is None:
-        return pl.DataFrame(schema={**types, SOURCE: pl.String(), INGEST: pl.String()})
-    return rows.select(*(pl.col(name).cast(dtype) for name, dtype in types.items()), SOURCE, INGEST)
+        return number_rows(pl.DataFrame(schema={**types, SOURCE: pl.String(), INGEST: pl.String()}), first)
+    return number_rows(rows.select(*(pl.col(name).cast(dtype) for name, dtype in types.items()), SOURCE, INGEST), first)
 
 
 def select_declared(rows: pl.DataFrame, columns: Mapping[str, Any] | list[str]) -> pl.DataFrame:

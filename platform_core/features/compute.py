@@ -13,6 +13,7 @@ import polars as pl
 
 from platform_core.features.declarations import Feature, Measure
 from platform_core.streaming import Clock, Progress, sum_in_order
+from platform_core.streaming.keys import ROW, rows_of_keys
 from platform_core.streaming.watermarks import advance
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -39,8 +40,10 @@ def compute_features(
         time: the column of the events' time.
         instant: the column of the questions' instant.
     """
-    events = events.sort(time, *[name for name in events.columns if name != time])
-    answers = [_answer(feature, events, questions, time=time, instant=instant) for feature in features]
+    order = [time, *(name for name in events.columns if name != time)]
+    keys = {feature.by for feature in features}
+    asked = {by: rows_of_keys(events, questions, by).drop(ROW).sort(order) for by in keys}
+    answers = [_answer(feature, asked[feature.by], questions, time=time, instant=instant) for feature in features]
     return questions.with_columns(answers)
 
 

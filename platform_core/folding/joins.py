@@ -23,7 +23,9 @@ class NearFolding(Folding[Near]):
     def step(self, state: JoinState, name: str, rows: pl.DataFrame, now: datetime) -> Step:
         """Take rows of one side in."""
         own = self.source
-        sides = dict(self.empty) | {name: rows}
+        beside = rows.clear().select(column for column in rows.columns if column not in self.empty[name].columns)
+        sides = {side: pl.concat([empty, beside], how="horizontal") for side, empty in self.empty.items()}
+        sides[name] = rows
         join = IntervalJoin(
             left=self.clocks[own.left], right=self.clocks[own.right], by=own.key, before=own.before, after=own.after,
             grace=own.grace,

@@ -12,6 +12,7 @@ from typing import Literal
 
 import polars as pl
 
+from platform_core.streaming.keys import ROW, put_back, rows_of_keys
 from platform_core.streaming.watermarks import Clock, Progress, advance
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -92,18 +93,23 @@ def fold_pattern(
     marks = [kind.fill_null(value=False).alias(f"_{name}") for name, kind in kinds.items()]
     timely_rows = batch.filter(~is_late).with_columns(*marks, pl.lit(value=False).alias("_ended"))
     relevant = reduce(or_, [pl.col(f"_{name}") for name in _KINDS])
-    rows = pl.concat([frame for frame in (state.rows, timely_rows.filter(relevant)) if frame is not None])
-    ends = _find_ends(pattern, rows.with_row_index("_row"))
-    horizon = progress.reached - grace
+    all_rows = pl.concat([frame for frame in (state.rows, timely_rows.filter(relevant)) if frame is not None])
+    before, horizon = state.progress.reached - grace, progress.reached - grace
+    deadline = at + pattern.within // _MICROSECOND
+    has_come = (at >= before) & (at < horizon)
+    is_over = pl.col("_first") & ~pl.col("_ended") & (deadline >= before) & (deadline < horizon)
+    touched = rows_of_keys(all_rows, all_rows.filter(has_come | is_over), pattern.by)
+    ends = _find_ends(pattern, touched)
     certain = ends.filter(pl.col("_certain_at").dt.timestamp("us") < horizon)
-    rows = rows.with_row_index("_row").with_columns(pl.col("_ended") | pl.col("_row").is_in(certain["_row"].implode()))
+    rows = touched.with_columns(pl.col("_ended") | pl.col(ROW).is_in(certain[ROW].implode()))
     waiting = rows.filter(pl.col("_first") & ~pl.col("_ended")).select(*pattern.by, at.alias("_since"))
     since = waiting.group_by(list(pattern.by)).agg(pl.col("_since").min()) if pattern.by else None
-    useful_rows = _drop_useless(pattern, rows.drop("_row"), since, waiting, horizon)
+    useful_rows = _drop_useless(pattern, rows, since, waiting, horizon)
+    state_rows = put_back(all_rows, touched, useful_rows, columns=["_ended"])
     columns = [*batch.columns, "outcome", "ended_at"]
     order = ["_certain_at", "ended_at", pattern.clock.time, *pattern.by]
     certain_ends = certain.sort(order, maintain_order=True).select(columns)
-    return PatternState(useful_rows, progress), Ends(certain_ends, batch.filter(is_late))
+    return PatternState(state_rows, progress), Ends(certain_ends, batch.filter(is_late))
 
 
 def _find_ends(pattern: Pattern, rows: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import polars as pl
 
+from platform_core.streaming.keys import ROW, put_back, rows_of_keys
 from platform_core.streaming.watermarks import Clock, Progress, advance
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -155,7 +156,7 @@ def close_windows(window: Window, state: WindowState) -> tuple[WindowState, Clos
     if state.rows is None:
         return state, Closed(pl.DataFrame(), pl.DataFrame())
     progress = Progress(1 << 62, state.progress.latest, state.progress.seen)
-    columns = [name for name in state.rows.columns if name != _START]
+    columns = [name for name in state.rows.columns if name not in (_START, _END)]
     batch = state.rows.clear().select(*columns, pl.lit(0, pl.Int64).alias(_WATERMARK))
     return _close(window, state, progress, batch)
 
@@ -187,32 +188,41 @@ def _fold_hopping(
 def _fold_session(
     window: Window, state: WindowState, progress: Progress, batch: pl.DataFrame
 ) -> tuple[WindowState, Closed]:
-    rows, late = _take(window, state, batch)
+    timely, late = _admit(window, batch)
+    bounds = [pl.lit(0, pl.Int64).alias(name) for name in (_START, _END)]
+    rows, changed = timely.with_columns(bounds), timely
+    if state.rows is not None:
+        is_older = _END not in state.rows.columns  # a release before this one kept no bounds, so all are to be found
+        earlier = state.rows.with_columns(bounds) if is_older else state.rows
+        rows, changed = pl.concat([earlier, rows]), earlier if is_older else timely
     if not rows.height:
-        return WindowState(rows, progress), Closed(_no_windows(window, rows), late)
-    marked = _mark_sessions(window, rows)
+        return WindowState(rows, progress), Closed(_no_windows(window, timely), late)
+    touched = rows_of_keys(rows, pl.concat([changed.select(timely.columns), timely]), window.by)
+    rows = put_back(rows, touched, _mark_sessions(window, touched), columns=(_START, _END))
     horizon = progress.reached - _whole(window.grace)
     ends = pl.col(_END) + _whole(window.gap) < horizon
     if window.maximum is not None:
         ends |= pl.col(_START) + _whole(window.maximum) <= horizon
-    state_rows = marked.filter(~ends).drop(_START, _END)
-    return WindowState(state_rows, progress), Closed(_gather(window, marked.filter(ends)), late)
+    return WindowState(rows.filter(~ends), progress), Closed(_gather(window, rows.filter(ends)), late)
 
 
 def _mark_sessions(window: Window, rows: pl.DataFrame) -> pl.DataFrame:
     """Return the rows, by key and time, with the first and last time of their session."""
-    at, key = pl.col(window.clock.time).dt.timestamp("us"), [pl.col(name) for name in window.by] or [pl.lit(0)]
-    rows = rows.sort(window.clock.time, maintain_order=True).with_columns(at.alias(_AT))
-    begins = (pl.col(_AT).diff().over(key) > _whole(window.gap)).fill_null(value=True)
-    rows = rows.with_columns(pl.when(begins).then(pl.col(_AT)).forward_fill().over(key).alias(_START))
+    at, session = pl.col(window.clock.time).dt.timestamp("us"), "_session"
+    rows = rows.sort(*window.by, window.clock.time, maintain_order=True).with_columns(at.alias(_AT))
+    begins = (pl.col(_AT).diff() > _whole(window.gap)).fill_null(value=True)
+    for name in window.by:
+        begins |= pl.col(name).ne_missing(pl.col(name).shift())
+    rows = rows.with_columns(begins.cum_sum().alias(session))
+    rows = rows.with_columns(pl.col(_AT).min().over(session).alias(_START))
     while window.maximum is not None:  # a session beyond the maximum gives its rest to a new one, until none is
         limit = pl.col(_START) + _whole(window.maximum)
-        beyond = pl.when(pl.col(_AT) >= limit).then(pl.col(_AT)).min().over([*key, _START])
+        beyond = pl.when(pl.col(_AT) >= limit).then(pl.col(_AT)).min().over(session, _START)
         split = rows.with_columns(pl.when(pl.col(_AT) >= limit).then(beyond).otherwise(pl.col(_START)).alias(_START))
         if split[_START].equals(rows[_START]):
             break
         rows = split
-    return rows.with_columns(pl.col(_AT).max().over([*key, _START]).alias(_END)).drop(_AT)
+    return rows.with_columns(pl.col(_AT).max().over(session, _START).alias(_END)).drop(_AT, session)
 
 
 def _fold_sliding(
@@ -223,8 +233,9 @@ def _fold_sliding(
         return WindowState(rows, progress), Closed(_no_windows(window, rows), late)
     before, horizon = state.progress.reached - _whole(window.grace), progress.reached - _whole(window.grace)
     at = pl.col(window.clock.time).dt.timestamp("us")
-    rows = rows.sort(window.clock.time, maintain_order=True)
-    final = rows.filter(at < horizon).sort(*window.by, maintain_order=True)
+    final = rows.filter(at < horizon)
+    final = rows_of_keys(final, final.filter(at >= before), window.by).drop(ROW)
+    final = final.sort(*window.by, window.clock.time, maintain_order=True)
     gathered = _slide(window, final).filter(at >= before)
     end = pl.col(window.clock.time)
     windows = gathered.select(*window.by, (end - window.size).alias(_START), end.alias(_END), *window.aggregates)
@@ -251,26 +262,34 @@ def _slide(window: Window, rows: pl.DataFrame) -> pl.DataFrame:
 def _fold_count(
     window: Window, state: WindowState, progress: Progress, batch: pl.DataFrame
 ) -> tuple[WindowState, Closed]:
-    rows = _concat(state.rows, batch.drop(_WATERMARK))
-    late = batch.clear().drop(_WATERMARK)
-    if not rows.height:
-        return WindowState(rows, progress), Closed(_no_windows(window, rows), late)
+    timely, late = batch.drop(_WATERMARK), batch.clear().drop(_WATERMARK)
+    if not timely.height:
+        return WindowState(_concat(state.rows, timely), progress), Closed(_no_windows(window, timely), late)
+    all_rows = _concat(state.rows, timely)
+    touched = rows_of_keys(all_rows, timely, window.by)
     key = [pl.col(name) for name in window.by] or [pl.lit(0)]
     group = (pl.int_range(pl.len()).over(key) // window.count).alias("_group")
     full = pl.len().over([*key, "_group"]) == window.count
-    rows = rows.with_row_index("_arrival").with_columns(group)
-    rows = rows.with_columns(full.alias("_full"), pl.col("_arrival").max().over([*key, "_group"]).alias("_last"))
+    rows = touched.with_columns(group).with_columns(
+        full.alias("_full"), pl.col(ROW).max().over([*key, "_group"]).alias("_last")
+    )
     at = pl.col(window.clock.time)
     closed = rows.filter("_full").group_by("_last", *window.by, maintain_order=True)
     windows = closed.agg(at.min().alias(_START), at.max().alias(_END), **window.aggregates).sort("_last").drop("_last")
-    rest = rows.filter(~pl.col("_full")).drop("_arrival", "_group", "_full", "_last")
+    rest = put_back(all_rows, touched, rows.filter(~pl.col("_full")))
     return WindowState(rest, progress), Closed(windows, late)
 
 
 def _take(window: Window, state: WindowState, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the state's rows with the batch's that are in time, and those before the watermark and the grace."""
+    timely, late = _admit(window, batch)
+    return _concat(state.rows, timely), late
+
+
+def _admit(window: Window, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the rows of a batch that are in time, and the others."""
     late = pl.col(window.clock.time).dt.timestamp("us") < pl.col(_WATERMARK) - _whole(window.grace)
-    return _concat(state.rows, batch.filter(~late).drop(_WATERMARK)), batch.filter(late).drop(_WATERMARK)
+    return batch.filter(~late).drop(_WATERMARK), batch.filter(late).drop(_WATERMARK)
 
 
 def _gather(window: Window, rows: pl.DataFrame) -> pl.DataFrame:
