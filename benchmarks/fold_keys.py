@@ -1,6 +1,6 @@
 """What a fold costs by how many keys its state has: its steps, and keeping its state.
 
-`python benchmarks/fold_keys.py [FOLD…]`: CPU seconds for 100,000 messages, in batches of 10,000 of keys drawn at random.
+`python benchmarks/fold_keys.py [FOLD…]`: CPU seconds for 100,000 messages, in batches of 10,000 of random keys.
 """
 
 import os

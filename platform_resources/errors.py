@@ -221,6 +221,16 @@ class TableUnwritable(TableError):
     """The disk under a table is full, read-only or forbidden; nothing of this write is in the table."""
 
 
+class NoSpaceLeft(TableUnwritable):
+    """The disk under a table is full, or a quota used up: with room again the same write goes through."""
+
+    def __init__(self, table: str, problem: str, *, setting: str) -> None:
+        """Take the setting that says where the table lies."""
+        again = "then materialise again; a stream worker goes on by itself"
+        fix = f"make room there, or set {setting} to another place; {again}"
+        super().__init__(table, problem, fix=fix)
+
+
 class UnreadableTable(TableError):
     """Another engine wrote the table with a feature that cannot be read, or written, here; `feature` names it."""
 

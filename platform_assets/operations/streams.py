@@ -27,7 +27,7 @@ from platform_core.contracts import Catalog, Dataset
 from platform_core.quality.plot import lines
 from platform_core.streaming.pacing import rate_of
 from platform_resources.brokers import Broker
-from platform_resources.errors import ResourceError
+from platform_resources.errors import NoSpaceLeft, ResourceError
 from platform_resources.storage import Lake
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
@@ -116,7 +116,7 @@ def run_streams(  # noqa: PLR0913 - the parts that a worker joins
                 message_count = crew.step()
                 pause = _FIRST_PAUSE
             except ResourceError as error:
-                if not error.transient or pace.once:
+                if pace.once or not (error.transient or isinstance(error, NoSpaceLeft)):
                     raise
                 tell(f"{error} Trying again in {pause:.1f} s.")
                 _wait(pause, is_stopped)

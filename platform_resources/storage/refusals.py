@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from platform_resources.errors import (
+    NoSpaceLeft,
     ObjectUnavailable,
     ResourceError,
     TableDamaged,
@@ -34,11 +35,9 @@ _MISTAKES = {
 _OS_ERROR = re.compile(r"\(os error (\d+)\)|\bcode: (\d+), kind:")
 _FEATURE = re.compile(r"Feature '(\w+)' is not supported|reader features \['([\w-]+)'|reader version \d+ \(([\w ]+)\)")
 _WRITER_FEATURES = re.compile(r"Unsupported table features required: \[([\w, ]+)\]")
-_ROOM = "make room there, or set PLATFORM_LAKE to another place; then materialise again"
 _RIGHTS = "give this user the right to write there, or set PLATFORM_LAKE to another place"
+_FULL = {errno.ENOSPC: "there is no space left", errno.EDQUOT: "the quota is used up"}
 _DISK = {
-    errno.ENOSPC: ("there is no space left", _ROOM),
-    errno.EDQUOT: ("the quota is used up", _ROOM),
     errno.EROFS: ("the disk is read-only", _RIGHTS),
     errno.EACCES: ("this user may not write", _RIGHTS),
     errno.EPERM: ("this user may not write", _RIGHTS),
@@ -118,11 +117,12 @@ def _refused_by_disk(error: BaseException, table: str, location: str) -> TableUn
     words = str(error)
     number = error.errno if isinstance(error, OSError) and error.errno else None
     told_number = _OS_ERROR.search(words)
-    problem, fix = _DISK.get(number or (int(told_number[1] or told_number[2]) if told_number else 0), (None, ""))
-    if problem is None:
-        return None
-    named = getattr(error, "filename", None) or location
-    return TableUnwritable(table, f"{problem} at {named}; nothing of this write is in the table", fix=fix)
+    number = number or (int(told_number[1] or told_number[2]) if told_number else 0)
+    place = f"at {getattr(error, 'filename', None) or location}; nothing of this write is in the table"
+    if number in _FULL:
+        return NoSpaceLeft(table, f"{_FULL[number]} {place}", setting="PLATFORM_LAKE")
+    problem, fix = _DISK.get(number, (None, ""))
+    return None if problem is None else TableUnwritable(table, f"{problem} {place}", fix=fix)
 
 
 def _unreadable(error: BaseException, table: str) -> UnreadableTable | None:

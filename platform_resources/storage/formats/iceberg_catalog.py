@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_resources.errors import TableForbidden, TableUnavailable, TableUnwritable
+from platform_resources.errors import NoSpaceLeft, TableError, TableForbidden, TableUnavailable
 from platform_resources.settings import Settings
 from platform_resources.storage.table import TableSpec
 
@@ -193,7 +193,7 @@ def translate_catalogue_errors(spec: TableSpec, url: str) -> Iterator[None]:
         raise _explained(error, spec, url) from error
 
 
-def _explained(error: "DBAPIError", spec: TableSpec, url: str) -> TableForbidden | TableUnavailable | TableUnwritable:
+def _explained(error: "DBAPIError", spec: TableSpec, url: str) -> TableError:
     where, why = f"the Iceberg catalogue {_database(url)}", _reason(error, url)
     if all(word in why for word in _MISSING) and "role" not in why:
         return TableForbidden(
@@ -206,9 +206,9 @@ def _explained(error: "DBAPIError", spec: TableSpec, url: str) -> TableForbidden
             fix="correct the user and password in PLATFORM_ICEBERG_CATALOG, or what the user may do",
         )
     if _FULL in why:
-        return TableUnwritable(
+        return NoSpaceLeft(
             spec.path, f"there is no space left at {where}; nothing of this write is in the table",
-            fix="make room there, or set PLATFORM_ICEBERG_CATALOG to another place; then materialise again",
+            setting="PLATFORM_ICEBERG_CATALOG",
         )  # fmt: skip
     return TableUnavailable(
         spec.path,

@@ -1,19 +1,33 @@
 """A disk that becomes full at any point of an ingest is named as that, and the next run goes on where it was."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from platform_assets.ingest.tables import table_spec
+from platform_assets.ingest.topic_history import stream_id
+from platform_assets.operations.streams import Pace, run_streams
+from platform_core.contracts import DataFrameModel, Dataset, Delta, Field, Quarantine, Topic, catalog_of
+from platform_resources.brokers import LogBroker
 from platform_resources.errors import ScratchFull, TableUnwritable
 from platform_resources.settings import Settings
 from platform_resources.storage import Lake
 from tests.assets.ingest.test_commit import A, B, balances
 from tests.assets.ingest.worker import POINTS, dying, land, opened, orders, standing, take_in
+
+
+class Notes(DataFrameModel):
+    """One row a note."""
+
+    n: int = Field()
 
 
 @pytest.fixture
@@ -83,3 +97,37 @@ def test_a_full_scratch_folder_is_no_fault_of_the_file_which_waits(
     take_in(lake, dataset, "a")
     assert len(standing(lake, dataset)) == 8_000
     assert balances(lake, dataset)
+
+
+def test_a_worker_waits_for_room_and_then_all_messages_are_rows(small_disk: Path, tmp_path: Path) -> None:
+    places = {"PLATFORM_STATE": str(tmp_path / "state"), "PLATFORM_LAKE": str(small_disk / "lake")}
+    lake, broker = Lake(Settings.from_environment(places)), LogBroker(tmp_path / "streams")
+    notes = Dataset("shop/notes", Notes, owner="team:t", version="1.0.0", key=("n",), source=Topic("notes"),
+                    store=Delta(mode="append"), quarantine=Quarantine())  # fmt: skip
+    spec, told = table_spec(notes), list[str]()
+
+    def send(first: int) -> None:
+        broker.produce("notes", [b'{"n": %d}' % number for number in range(first, first + 1_000)])
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if "Trying again" in line and (small_disk / "ballast").exists():
+            assert lake.read(spec).height == lake.position(spec, stream_id("notes", 0)) == 1_000
+            (small_disk / "ballast").unlink()
+
+    def is_stopped() -> bool:
+        if lake.exists(spec) and lake.read(spec).height == 1_000 and not told:
+            fill(small_disk)
+            send(1_000)
+            told.append("full")
+        return time.monotonic() > began + 60 or (lake.exists(spec) and lake.read(spec).height == 2_000)
+
+    began = time.monotonic()
+    broker.create_topic("notes")
+    send(0)
+    pace = Pace(every=timedelta(0), report_every=timedelta(hours=1))
+    run_streams(lake, catalog_of([notes]), [notes], broker, None, pace=pace, is_stopped=is_stopped, tell=tell)
+    broker.close()
+    assert lake.read(spec)["n"].sort().to_list() == [*range(2_000)]
+    expected = rf"shop/notes.*: there is no space left at {small_disk}.*Fix: make room there, .*a stream worker goes on"
+    assert any(re.search(expected, line) for line in told), told
