@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.ingest import table_spec, verdicts_spec
 from platform_assets.location import CodeLocation
 from platform_assets.operations.errors import RequestError, UnknownName
-from platform_assets.operations.instance import dagster_home, open_instance
+from platform_assets.operations.instance import dagster_home, open_instance, prepare_home_of_branch
 from platform_core.contracts import Dataset
 from platform_core.quality.row_changes import RowChanges, compare_rows
 from platform_resources.settings import Settings, branch_name
@@ -93,7 +93,7 @@ def branch_settings(settings: Settings, name: str) -> dict[str, str]:
     """Name the variables by which any other tool, `dagster dev` among them, works in a branch."""
     Branches(settings).open(name)
     home = dagster_home(replace(settings, branch=name))
-    home.mkdir(parents=True, exist_ok=True)
+    prepare_home_of_branch(home)
     return {"PLATFORM_BRANCH": name, "DAGSTER_HOME": str(home)}
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 _BRANCHES = "branches"
-_OF_A_BRANCH = "telemetry: {enabled: false}\n"
-"""A history of its own in SQLite, wherever that of the environment lies."""
+_STORAGE = {"storage", "run_storage", "event_log_storage", "schedule_storage", "local_artifact_storage"}
+"""What a branch does not take from the environment's configuration: its history is one of its own, in SQLite."""
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -36,8 +36,7 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     home = dagster_home(settings)
     home.mkdir(parents=True, exist_ok=True)
     if settings.branch is not None:
-        if not (home / "dagster.yaml").exists():
-            (home / "dagster.yaml").write_text(_OF_A_BRANCH)
+        prepare_home_of_branch(home)
         return DagsterInstance.from_config(str(home))
     if not os.environ.get("DAGSTER_HOME"):
         _copy_configuration(home)
@@ -50,6 +49,19 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
             fix="for a history in PostgreSQL, pip install 'dagster-asset-platform[postgres]', and begin its"
             " `postgres_url` with postgresql+psycopg2://",
         ) from error  # fmt: skip
+
+
+def prepare_home_of_branch(home: Path) -> None:
+    """Make the folder of a branch's instance, configured as the environment's: one writer a table, runs in a queue."""
+    home.mkdir(parents=True, exist_ok=True)
+    if (home / "dagster.yaml").exists():
+        return
+    import yaml  # noqa: PLC0415 - most commands need none
+
+    declared = home.parent.parent / "dagster.yaml"
+    environment = (yaml.safe_load(declared.read_text("utf-8")) or {}) if declared.exists() else {}
+    own = {"telemetry": {"enabled": False}} | {word: said for word, said in environment.items() if word not in _STORAGE}
+    (home / "dagster.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
 
 
 def _copy_configuration(home: Path) -> None:

@@ -1,14 +1,17 @@
 """Branches of data: materialised apart, compared by key, promoted with their history, dropped."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 from platform_assets.factory import asset_key
 from platform_assets.ingest import table_spec
 from platform_assets.location import BRANCH, CodeLocation
 from platform_assets.operations.branches import (
+    branch_settings,
     compare_branch,
     drop_branch,
     list_branches,
@@ -68,6 +71,15 @@ def test_a_change_is_tried_compared_promoted_and_stands_in_the_history(bikes):
     drop_branch(settings, "longer")
     assert list_branches(settings) == []
     assert minutes(bikes, location.lake) == [11, 21]
+
+
+def test_dagster_in_a_branch_is_configured_as_the_environment_s_with_a_history_of_its_own(bikes, tmp_path):
+    written = "concurrency: {pools: {default_limit: 1}}\nstorage: {postgres: {postgres_url: nowhere}}\n"
+    (tmp_path / "home" / "dagster.yaml").write_text(written)
+    new_branch(bikes.location.settings, "served")
+    home = Path(branch_settings(bikes.location.settings, "served")["DAGSTER_HOME"])
+    configured = yaml.safe_load((home / "dagster.yaml").read_text())
+    assert configured == {"telemetry": {"enabled": False}, "concurrency": {"pools": {"default_limit": 1}}}
 
 
 def test_a_run_with_a_tag_works_in_the_branch(bikes):
