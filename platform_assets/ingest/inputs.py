@@ -30,8 +30,11 @@ from platform_resources.sources import (
     open_source,
 )
 from platform_resources.sources.base import RecentUnits
+from platform_resources.sources.spool import SpooledBatches
 
 _RECORD = "\0record"
+_LEAST_ROW_BYTES = 256
+"""A row of a few numbers counts as so much: where it came from and its verdict take more than itself."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def adapter_for(
         settings=settings,
         partitions=partitions,
         partition_keys=lambda rows: partition_keys(rows, dataset),
+        types={column.terms.source_name or column.name: column.dtype for column in dataset.columns},
         generate=generate,
         quarantined=lambda ids: _quarantined(store, ids, partitions) if store else pl.DataFrame(),
         recent=recent,
@@ -206,14 +210,13 @@ def _read(adapter: SourceAdapter, store: QuarantineStore, units: Sequence[Unit],
     for listed_unit in units:
         unit = adapter.identify(listed_unit)
         try:
-            batches = None if unit.size_bytes >= large_bytes else _small_batches(adapter, unit, large_bytes)
+            batches = _batches(adapter, unit, large_bytes)
         except UnreadableUnit as error:
             input_ = Input(unit.source, unit.ingest_id, unit.stamp, None, error.reason, position=unit.position)
             yield replace(input_, schema_changes=_schema_changes(adapter, unit))
             continue
-        if batches is None:
-            read = partial(adapter.read, unit)
-            input_ = Input(unit.source, unit.ingest_id, unit.stamp, position=unit.position, batches=read)
+        if not isinstance(batches, list):
+            input_ = Input(unit.source, unit.ingest_id, unit.stamp, position=unit.position, batches=batches)
             yield replace(input_, tally=_tally_of(adapter, unit), schema_changes=_schema_changes(adapter, unit))
             continue
         raw = pl.concat([records_of(batch, store.dataset) for batch in batches])
@@ -244,18 +247,22 @@ def _unmended(store: QuarantineStore, ids: Sequence[str]) -> dict[int, Malformed
     }
 
 
-def _small_batches(adapter: SourceAdapter, unit: Unit, large_bytes: float) -> list[Batch] | None:
-    """Read a unit; None where a source whose units have no known size sends more than may be judged whole."""
+def _batches(adapter: SourceAdapter, unit: Unit, large_bytes: float) -> list[Batch] | Callable[[], Iterator[Batch]]:
+    """Read a unit, or give what reads it, where it is more than may be judged whole.
+
+    A source whose units have no known size is read until it has sent too much.
+    """
+    if unit.size_bytes >= large_bytes:
+        return partial(adapter.read, unit)
     most = large_bytes if isinstance(adapter, TalliedSource) else float("inf")
     batches: list[Batch] = []
     size = 0
     reading = adapter.read(unit)
     for batch in reading:
         batches.append(batch)
-        size += int(batch.rows.estimated_size())
+        size += max(int(batch.rows.estimated_size()), batch.rows.height * _LEAST_ROW_BYTES)
         if size >= most:
-            reading.close()  # type: ignore[attr-defined] # a generator, which lets go of its connection
-            return None
+            return SpooledBatches(batches, reading)
     return batches
 
 

@@ -23,6 +23,7 @@ from platform_core.quality.envelope import ENVELOPE
 from platform_core.quality.judge import SAMPLE
 from platform_core.quality.uniqueness import KEY_RULE
 from platform_resources.sources import Batch, Malformed, UnreadableUnit
+from platform_resources.storage.batches import SpooledRows
 
 SHARE = 16
 """The part of the memory limit that a file may have and still be judged whole: its rows take several times as much."""
@@ -75,6 +76,10 @@ class RowFiles:
             return pl.LazyFrame(schema=self.schema)
         rows = pl.scan_ipc(list(self.files))
         return rows.filter(~pl.col(_POSITION).is_in(self.left_out.implode())).drop(_POSITION)
+
+    def spooled(self) -> SpooledRows | None:
+        """Give the files as rows that can be written as they lie there; None where some of them are left out."""
+        return None if self.left_out.len() else SpooledRows(self.files, self.schema, self.height)
 
     def without(self, keys: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Yield the rows that have none of the keys."""

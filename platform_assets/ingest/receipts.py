@@ -19,7 +19,8 @@ from platform_assets.ingest.tables import INGEST, SOURCE, table_spec
 from platform_core.contracts import Dataset
 from platform_core.quality.conform import conform_column
 from platform_core.quality.envelope import payloads
-from platform_core.quality.tallies import ColumnTotal, add_totals, total_columns
+from platform_core.quality.tallies import ColumnTotal, TextSum, add_totals, total_columns
+from platform_resources.engines.duckdb import text_sums
 from platform_resources.sources import Tally
 from platform_resources.storage import Lake
 
@@ -81,19 +82,25 @@ def receipts(state: IngestState, inputs: Sequence[Input], intake: Intake, valid:
         intake: The verdict on it.
         valid: The valid rows.
     """
-    return tuple(
-        _receipt(state, input_, tally, intake, valid)
+    counted_inputs = [
+        (input_, tally)
         for input_ in inputs
         if input_.source in intake.sources and (tally := input_.tally()) is not None
-    )
+    ]
+    if not counted_inputs:
+        return ()
+    with text_sums() as sum_texts:
+        return tuple(_receipt(state, input_, tally, intake, valid, sum_texts) for input_, tally in counted_inputs)
 
 
-def _receipt(state: IngestState, input_: Input, tally: Tally, intake: Intake, valid: pl.LazyFrame) -> Receipt:
+def _receipt(
+    state: IngestState, input_: Input, tally: Tally, intake: Intake, valid: pl.LazyFrame, sum_texts: TextSum
+) -> Receipt:
     dataset = state.dataset
     names = [column.name for column in dataset.columns if column.name in tally.columns]
-    stored, totals = _in_table(state.lake, dataset, input_, valid, names)
+    stored, totals = _in_table(state.lake, dataset, input_, valid, names, sum_texts)
     waiting = _in_quarantine(QuarantineStore(state.lake, dataset), intake, input_)
-    totals = add_totals(totals, _payload_totals(dataset, waiting, names))
+    totals = add_totals(totals, _payload_totals(dataset, waiting, names, sum_texts))
     differing, summed = dict[str, str](), list[str]()
     is_fixed = input_.is_fixed or (input_.batches is not None and not state.envelopes()["fix"].is_null().all())
     for name in names if not is_fixed else ():
@@ -119,21 +126,25 @@ def _difference(dataset: Dataset, name: str, at_source: ColumnTotal, in_lake: Co
 
 
 def _in_table(
-    lake: Lake, dataset: Dataset, input_: Input, valid: pl.LazyFrame, names: Sequence[str]
+    lake: Lake, dataset: Dataset, input_: Input, valid: pl.LazyFrame, names: Sequence[str], sum_texts: TextSum
 ) -> tuple[int, dict[str, ColumnTotal]]:
-    """Count and add up the table's rows under the load's keys, piece by piece; without a key, those that name it."""
+    """Count and add up the table's rows of a load, piece by piece.
+
+    Those are the rows under its keys; without a key, or where the table has no other rows, those that name it.
+    """
     count, totals = 0, {name: ColumnTotal(0) for name in names}
     if not lake.exists(table_spec(dataset)):
         return count, totals
     rows = as_declared(lake.scan(table_spec(dataset)), dataset, beside=[SOURCE, INGEST])
-    if dataset.key:
+    names_it = (pl.col(SOURCE) == input_.source) & (pl.col(INGEST) == input_.ingest_id)
+    if dataset.key and rows.filter(~names_it).head(1).select(SOURCE).collect().height:
         key = list(dataset.key)
         mine = rows.join(valid.select(key).unique(), on=key, how="semi")
     else:
-        mine = rows.filter(pl.col(SOURCE) == input_.source, pl.col(INGEST) == input_.ingest_id)
-    for piece in mine.select(names).collect_batches(chunk_size=_PIECE):
+        mine = rows.filter(names_it)
+    for piece in mine.select(names).collect_batches(chunk_size=_PIECE, engine="streaming"):
         count += piece.height
-        totals = add_totals(totals, total_columns(piece, names))
+        totals = add_totals(totals, total_columns(piece, names, sum_texts))
     return count, totals
 
 
@@ -160,7 +171,9 @@ def _rank(text: str) -> pl.Expr:
     return pl.int_range(pl.len()).over(text).alias("\0rank")
 
 
-def _payload_totals(dataset: Dataset, envelopes: pl.DataFrame, names: Sequence[str]) -> dict[str, ColumnTotal]:
+def _payload_totals(
+    dataset: Dataset, envelopes: pl.DataFrame, names: Sequence[str], sum_texts: TextSum
+) -> dict[str, ColumnTotal]:
     """Add the payloads up in the contract's types; a column with a text that cannot be typed is only counted."""
     texts = payloads(envelopes.with_columns(fix=pl.lit(None, pl.String)), names).with_columns(
         pl.col(name).replace({"NaN": None})  # which the table has as null, and no source counts
@@ -168,7 +181,7 @@ def _payload_totals(dataset: Dataset, envelopes: pl.DataFrame, names: Sequence[s
         if (column := dataset.column(name)) is not None and column.dtype.is_numeric()
     )
     typed = {name: conform_column(texts, dataset, name) for name in names}
-    totals = total_columns(pl.DataFrame(typed), names)
+    totals = total_columns(pl.DataFrame(typed), names, sum_texts)
     return {
         name: total if total.filled == len(texts) - texts[name].null_count()
         else ColumnTotal(len(texts) - texts[name].null_count())

@@ -14,6 +14,7 @@ from platform_assets.ingest.superseded import SupersededRows
 from platform_assets.ingest.tables import HASH, INGEST, INGESTED_AT, SOURCE, table_spec
 from platform_core.contracts import Dataset, Partitions
 from platform_core.ingest import plan_rows
+from platform_resources.storage.batches import SpooledRows
 
 _STORED = "\0stored"
 
@@ -25,7 +26,7 @@ class TablePlan:
     Attributes:
         written: Rows to write; of a large input the first few.
         deleted: Keys of rows that go; None for none.
-        rest: Of a large input all rows to write, in pieces.
+        rest: Of a large input all rows to write, in files or in pieces.
         partition_counts: Of a large input, how many rows lie in each partition.
         replaced: The sources whose rows go unless they are written again.
         overtaken: Valid rows that do not stand; they are kept aside first.
@@ -38,7 +39,7 @@ class TablePlan:
 
     written: pl.DataFrame
     deleted: pl.DataFrame | None = None
-    rest: Callable[[], Iterator[pl.DataFrame]] | None = None
+    rest: Callable[[], Iterator[pl.DataFrame] | SpooledRows] | None = None
     partition_counts: Mapping[str, int] = field(default_factory=dict)
     replaced: tuple[str, ...] = ()
     overtaken: pl.DataFrame = field(default_factory=pl.DataFrame)
@@ -49,8 +50,8 @@ class TablePlan:
     is_changed: bool = True
 
     @property
-    def frames(self) -> pl.DataFrame | Iterator[pl.DataFrame]:
-        """All rows to write, in one piece or in many."""
+    def frames(self) -> pl.DataFrame | Iterator[pl.DataFrame] | SpooledRows:
+        """All rows to write, in one piece, in many or in files."""
         return self.written if self.rest is None else self.rest()
 
 
@@ -105,9 +106,10 @@ def plan_large_table(
         if plan.written.height:
             yield plan.written
 
+    whole = None if contested.height else rows.spooled()
     return TablePlan(
         written=first_rows,
-        rest=pieces,
+        rest=pieces if whole is None else lambda: whole,
         partition_counts=counts,
         replaced=(source,) if spec.replaces else (),
         overtaken=plan.overtaken,

@@ -50,6 +50,8 @@ class Source:
         is_comparable: Whether all rows can be read at any time, each by its key, to be compared with the table's.
         orders_rows: Whether it says itself which of several rows with one key is the newest.
         rereads: Whether a unit may bring rows that earlier units brought, so that a refused one is known by content.
+        has_texts_for_types: Whether what has no type of the contract's comes as text, which then says nothing of the
+            type that it has at the source.
         is_dbt: Whether a dbt model makes the rows, from tables of the lake.
         can_be_malformed: Whether a record may come that is none, such as half a line.
         when_empty: What to do when a run finds nothing to take in; empty where that is no failure.
@@ -68,6 +70,7 @@ class Source:
     is_comparable: ClassVar[bool] = False
     orders_rows: ClassVar[bool] = False
     rereads: ClassVar[bool] = False
+    has_texts_for_types: ClassVar[bool] = False
     is_dbt: ClassVar[bool] = False
     can_be_malformed: ClassVar[bool] = True
     when_empty: ClassVar[str] = ""
@@ -459,6 +462,7 @@ class Database(Source):
     kind: ClassVar[str] = "database"
     is_comparable: ClassVar[bool] = True
     rereads: ClassVar[bool] = True
+    has_texts_for_types: ClassVar[bool] = True
 
     connection: str
     table: str | None = field(default=None, kw_only=True)

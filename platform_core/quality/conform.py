@@ -66,7 +66,8 @@ def conform(raw: pl.DataFrame, dataset: Dataset) -> Conformed:
         for column in dataset.columns
     )
     frame = typed.with_columns(_without_nan(typed))
-    return Conformed(frame, unreadable, ignored, conversions_of(named, frame, unreadable))
+    tells_texts = dataset.source is None or not dataset.source.has_texts_for_types
+    return Conformed(frame, unreadable, ignored, conversions_of(named, frame, unreadable if tells_texts else None))
 
 
 def conform_column(raw: pl.DataFrame, dataset: Dataset, name: str) -> pl.Series:

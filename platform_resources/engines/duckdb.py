@@ -1,10 +1,12 @@
-"""Reading what an engine left in a DuckDB file, and putting back what it shall find there, as Arrow."""
+"""DuckDB: what an engine left in its file, what it shall find there, and sums that it computes fast; all as Arrow."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,3 +63,22 @@ class DuckDBFile:
         with duckdb.connect(str(self.path), read_only=read_only, config=config) as connection:
             connection.execute("set TimeZone = 'UTC'")
             yield connection
+
+
+@contextmanager
+def text_sums() -> "Iterator[Callable[[pl.Series], int]]":
+    """Give what adds up the first eight digits of the MD5 of each text, as databases can; nulls count nothing.
+
+    Python computes a million MD5 in two seconds, DuckDB in 0.2.
+    """
+    import duckdb
+
+    with duckdb.connect(config={"threads": 1}) as connection:
+
+        def sum_texts(texts: pl.Series) -> int:
+            connection.register("texts", texts.alias("text").to_frame().to_arrow())
+            digits = connection.execute("SELECT sum(('0x' || left(md5(text), 8))::UINTEGER) FROM texts").fetchall()
+            connection.unregister("texts")
+            return int(digits[0][0] or 0)
+
+        yield sum_texts

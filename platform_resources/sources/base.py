@@ -177,6 +177,7 @@ class SourceContext:
         generate: Given a number of rows and a seed, rows made from the contract.
         quarantined: Given ids, or None for all, the open envelopes of the run's partitions: `quarantine_id`, `source`,
             `ingest_id`, and `row`, a struct of the contract's columns as text.
+        types: By column, under the source's name of it, the type that the contract gives it.
         shared: What the adapters of one run or one look around have in common.
         recent: Where a look around leaves what it read for a run in the same process; None where there is no such run.
     """
@@ -188,6 +189,7 @@ class SourceContext:
     partition_keys: Callable[[pl.DataFrame], pl.Series]
     generate: Callable[[int, int], pl.DataFrame]
     quarantined: Callable[[Sequence[str] | None], pl.DataFrame]
+    types: Mapping[str, pl.DataType] = field(default_factory=dict)
     shared: MutableMapping[Any, Any] = field(default_factory=dict)
     recent: RecentUnits | None = None
 

@@ -3,12 +3,10 @@
 A load takes the rows whose cursor is not below the last load's highest value, so that equal values are read again
 rather than missed; the merge by key makes that harmless. What a transaction commits late is found as well: in
 PostgreSQL by the transactions that were open when the last load began (`pg_snapshot_xmin`), elsewhere within `lag`.
-Values are parameters, never pasted into SQL, and come as texts, which the contract types.
+Values are parameters, never pasted into SQL. What does not come in the contract's type comes as text; it types that.
 """
 
-import io
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -56,30 +54,6 @@ class Position:
         return cls(int(number), State(**json.loads(state)))
 
 
-class Spool:
-    """A large load on the local disk, in a file without a name, so that reading it again gives the same rows."""
-
-    def __init__(self) -> None:
-        """Begin with no row."""
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it is read as long as the adapter lives
-        self.is_complete = False
-
-    def add(self, frame: pl.DataFrame) -> None:
-        """Keep some rows."""
-        part = io.BytesIO()
-        frame.write_ipc(part, compression="lz4")
-        self._file.write(len(part.getvalue()).to_bytes(8, "big") + part.getvalue())
-
-    def batches(self) -> Iterator[Batch]:
-        """Yield the rows as they came."""
-        place, first = 0, 1
-        while self._file.seek(place) == place and (head := self._file.read(8)):
-            size = int.from_bytes(head, "big")
-            frame = pl.read_ipc(io.BytesIO(self._file.read(size)))
-            yield Batch(frame, first_record=first)
-            place, first = place + 8 + size, first + frame.height
-
-
 @dataclass(frozen=True)
 class DatabaseTable:
     """One table, or query, of one database."""
@@ -89,7 +63,6 @@ class DatabaseTable:
     context: SourceContext
     refuses_types: bool = False
     tallies: dict[str, Tally | None] = field(default_factory=dict, repr=False)
-    spools: dict[str, Spool] = field(default_factory=dict, repr=False)
 
     def describe(self) -> str:
         """Say which table of which database is read."""
@@ -137,33 +110,22 @@ class DatabaseTable:
         return unit
 
     def read(self, unit: Unit, columns: Sequence[str] | None = None) -> Iterator[Batch]:
-        """Yield the rows as texts, in the order of the cursor, so that of one key the latest comes last.
+        """Yield the rows in the order of the cursor, so that of one key the latest comes last.
 
         Raises:
             DatabaseGone: The database does not answer, or no more.
             UnreadableUnit: It answers that the rows cannot be read.
         """
-        spool = self.spools.get(unit.source)
-        if spool is not None and spool.is_complete:
-            yield from spool.batches()
-            return
         self._refuse_changed_types(unit)
         first = 1
         try:
             for frame in self._frames(unit, columns):
-                if spool is not None:
-                    spool.add(frame)
                 yield Batch(frame, first_record=first)
                 first += frame.height
         except DatabaseGone:  # nothing is wrong with the load: the next run begins at the same place
             raise
         except DatabaseError as error:
             raise UnreadableUnit(unit.source, error.reason) from error
-        except GeneratorExit:  # whoever stops comes again for what is too much to be kept, perhaps twice
-            self.spools[unit.source] = Spool()
-            raise
-        if spool is not None:
-            spool.is_complete = columns is None
         if first == 1:
             yield Batch(pl.DataFrame(schema=dict.fromkeys(self.engine.columns(self.query), pl.String)))
 
@@ -207,6 +169,7 @@ def open_source(options: Mapping[str, Any], context: SourceContext) -> DatabaseT
         key=tuple(options["key"]),
         lag_seconds=options["lag"].total_seconds(),
         zone=options["zone"],
+        types=context.types,
     )
     engine = open_engine(options["connection"], context.settings)
     return DatabaseTable(engine, query, context, refuses_types=options["type_changes"] == "refuse")

@@ -15,12 +15,10 @@ from platform_resources.storage import columns
 
 _FILE_BYTES = 64 << 20
 
-Frames = pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame]
-
 
 @dataclass(frozen=True)
 class SpooledRows:
-    """Rows in files on disk, all of one schema, in the order in which they came."""
+    """Rows in files on disk, all of one schema, in the order in which they came; files may have further columns."""
 
     files: tuple[Path, ...]
     schema: pl.Schema
@@ -29,11 +27,12 @@ class SpooledRows:
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield the rows in frames of some 64 MB."""
         for file in self.files:
-            yield pl.read_ipc(file)
+            yield pl.read_ipc(file, columns=list(self.schema))
 
     def lazy(self) -> pl.LazyFrame:
         """Return the rows lazily."""
-        return pl.scan_ipc(list(self.files)) if self.files else pl.LazyFrame(schema=self.schema)
+        rows = pl.scan_ipc(list(self.files)) if self.files else pl.LazyFrame(schema=self.schema)
+        return rows.select(list(self.schema))
 
     def fitted(self, schema: pl.Schema) -> Iterator[pl.DataFrame]:
         """Yield the rows with the columns of a schema, in its order; those that they lack are null."""
@@ -51,6 +50,9 @@ class SpooledRows:
         ]
 
 
+Frames = pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame] | SpooledRows
+
+
 @contextmanager
 def gathered(
     table: str, frames: Frames, check: Callable[[pl.DataFrame], None], *, in_memory_bytes: int
@@ -59,21 +61,23 @@ def gathered(
 
     Args:
         table: the dataset's path, for messages.
-        frames: a frame, or batches of one schema; a column of nulls takes its type from the first batch.
+        frames: a frame, or batches of one schema; a column of nulls takes its type from the first batch. Rows that lie
+            on the disk already stay there, as long as each column is in a type that is kept.
         check: raises where a batch must not be written; it sees each batch once, with logical types.
         in_memory_bytes: the size up to which rows stay in memory.
 
     Raises:
         SchemaMismatch: a batch has other columns than the first.
     """
-    if isinstance(frames, pl.DataFrame):
-        frames = [frames]
-    elif isinstance(frames, pl.LazyFrame):
-        frames = collected(frames)
+    if isinstance(frames, SpooledRows) and _is_kept_as_it_is(table, frames):
+        for batch in frames.frames():
+            check(batch)
+        yield frames
+        return
     with scratch_folder(WRITING) as scratch:
         waiting, waiting_bytes, files, height = list[pl.DataFrame](), 0, list[Path](), 0
         schema: pl.Schema | None = None
-        for batch in frames:
+        for batch in _in_batches(frames):
             frame = columns.to_logical(table, batch)
             if schema is None:
                 schema = frame.schema
@@ -91,6 +95,18 @@ def gathered(
             return
         files += _spool(waiting, scratch, len(files))
         yield SpooledRows(tuple(files), schema or pl.Schema(), height)
+
+
+def _is_kept_as_it_is(table: str, rows: SpooledRows) -> bool:
+    return columns.to_logical(table, pl.DataFrame(schema=rows.schema)).schema == rows.schema
+
+
+def _in_batches(frames: Frames) -> Iterable[pl.DataFrame]:
+    if isinstance(frames, pl.DataFrame):
+        return [frames]
+    if isinstance(frames, pl.LazyFrame):
+        return collected(frames)
+    return frames.frames() if isinstance(frames, SpooledRows) else frames
 
 
 def collected(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:

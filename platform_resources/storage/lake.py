@@ -176,8 +176,11 @@ class Lake:
         guard = WriteGuard(transaction, expected_version, expected_position, note)
         in_memory_bytes = self.settings.memory_bytes // _SHARE_IN_MEMORY
 
+        table = self._table(spec)
+
         def check(batch: pl.DataFrame) -> None:
             _check_partitions(spec, batch, partitions)
+            table.refuse_unfit(batch)
 
         with gathered(spec.path, frame, check, in_memory_bytes=in_memory_bytes) as gathered_rows:
             spool = gathered_rows if isinstance(gathered_rows, SpooledRows) else None
@@ -195,7 +198,7 @@ class Lake:
             if spec.mode == "merge":
                 check_key(spec, rows.frame if spool is None else rows.select(present_keys(spec, rows.frame)))
             with self.telling(spec):
-                return self._table(spec).write(rows)
+                return table.write(rows)
 
     def update(self, spec: TableSpec, column: str, ids: Sequence[Any], values: Mapping[str, Any]) -> Commit:
         """Return the commit that set columns of the rows whose `column` is one of the ids; none without such rows.

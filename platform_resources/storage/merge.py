@@ -132,6 +132,8 @@ def _values(frame: pl.LazyFrame, column: str) -> set[str]:
 
 
 def _refuse_repeated(spec: TableSpec, frame: pl.DataFrame) -> None:
+    if frame.select(spec.key).n_unique() == frame.height:
+        return
     repeated = frame.select(spec.key).filter(pl.struct(spec.key).is_duplicated()).unique(maintain_order=True)
     if repeated.is_empty():
         return

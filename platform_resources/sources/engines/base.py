@@ -44,6 +44,7 @@ class Query:
         key: Columns that identify a row; they order rows of one cursor value.
         lag_seconds: How long before the last highest value rows are read again, where the cursor is an instant.
         zone: The zone of timestamps without one.
+        types: By column, the type that the contract gives it; an engine may send its values in it, or as texts.
     """
 
     table: str | None
@@ -52,6 +53,7 @@ class Query:
     key: tuple[str, ...] = ()
     lag_seconds: float = 0.0
     zone: str | None = None
+    types: Mapping[str, pl.DataType] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
@@ -106,7 +108,9 @@ class DatabaseEngine(Protocol):
         """Say how the table stands."""
 
     def rows(self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int) -> "Rows":
-        """Yield the rows from `since` on, all columns as texts, ordered by cursor and key; in bounded memory.
+        """Yield the rows from `since` on, ordered by cursor and key, in bounded memory.
+
+        Columns are texts, or in the types that the query wants.
 
         What the database counts of the same rows, in the same snapshot, is the generator's value; None where only
         some columns are read.
@@ -206,7 +210,7 @@ def counted(row: Sequence[Any], sums: Sequence[ColumnSum]) -> Tally:
 
 
 def _finite(total: Any) -> Any:
-    number = Decimal(total) if isinstance(total, str) else total  # SQLite has no whole number beyond 64 bits
+    number = Decimal(total) if isinstance(total, str) else total  # sums beyond 64 bits come as texts
     return number if isinstance(number, int) or math.isfinite(number) else None
 
 

@@ -1,4 +1,6 @@
-"""PostgreSQL by psycopg2: COPY in one repeatable-read snapshot, every value cast to text by the server.
+"""PostgreSQL: rows by ADBC in one repeatable-read snapshot, in the contract's types where the server has the same.
+
+Every other value is cast to text by the server, and typed by the contract. Questions beside rows go by psycopg2.
 
 A transaction that was open when a load began may commit rows whose cursor lies behind the load's highest value. So a
 load also takes every row that such a transaction, or a later one, wrote: those whose `xmin` is not older than the
@@ -6,14 +8,16 @@ oldest transaction that was open then (`pg_snapshot_xmin`).
 """
 
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import polars as pl
 
+from platform_resources.sources.base import Tally
+from platform_resources.sources.engines.adbc import ArrowSnapshot, ConnectionLost, StatementFailed, arrow_snapshot
 from platform_resources.sources.engines.base import (
     VALUE,
     ColumnSum,
@@ -29,13 +33,12 @@ from platform_resources.sources.engines.base import (
     masked,
     sum_of_fractions,
 )
-from platform_resources.sources.engines.copying import copied_rows
 
 _WRAPS = 1 << 32
 _PLACE = re.compile(r'"lsn(?:_proc|_commit)?":(\d+)')
 """In a position of Debezium: a place in the log, as a number."""
 _TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
-_PATIENCE = {"connect_timeout": 10, "keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
+_PATIENCE = {"connect_timeout": "10", "keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "6"}
 """Without these a server that vanished from the network is waited for two hours; what the URL says goes before."""
 
 
@@ -123,22 +126,26 @@ class PostgreSQLDatabase(ServerDatabase):
             return State(highest, rows, f"{rows} {transactions} {highest}", open_from)
 
     def rows(self, query: Query, *, since: State | None, columns: Sequence[str] | None, batch_bytes: int) -> Rows:
-        """Yield the rows from one snapshot by COPY; then have them counted in it."""
+        """Have the rows of one snapshot counted, and yield them."""
         with self._cursor() as cursor:
             described = [(name, kind) for name, kind in self._described(cursor, query)
                          if columns is None or name in columns]  # fmt: skip
-            names = [name for name, _ in described]
-            shown = ", ".join(_as_text(name, kind, query.zone) for name, kind in described)
             condition, parameters = self._since(query, since, has_versions=self._has_versions(cursor, query))
-            order = [*([query.cursor] if query.cursor else []), *query.key]
-            ordered = f" ORDER BY {', '.join(f't.{_quoted(name)}' for name in order)}" if order else ""
-            sql = f"SELECT {shown} FROM {_relation(query)} AS t{condition}{ordered}"
-            yield from self._copied(cursor, sql, parameters, names, batch_bytes // 4)
-            if columns is not None:
-                return None
-            sums = [_sum(name, kind, query.zone) for name, kind in described]
-            self.run(cursor, f"SELECT {counting(sums)} FROM {_relation(query)} AS t{condition}", parameters)
-            return counted(cursor.fetchone(), sums)
+            source = f"FROM {_relation(query)} AS t{_written(cursor, condition, parameters)}"
+            reached = self._patient_url(host=cursor.connection.info.host)
+        order = [*([query.cursor] if query.cursor else []), *query.key]
+        ordered = f" ORDER BY {', '.join(f't.{_quoted(name)}' for name in order)}" if order else ""
+        tally, odd_times = None, {name for name, kind in described if kind in _TIMES}
+        with self._telling(), arrow_snapshot(reached) as snapshot:
+            if columns is None:
+                tally, odd_times = _count(snapshot, described, query.zone, source)
+            shown = [
+                _as_sent(name, kind, query, is_odd=name in odd_times) + f" AS {_quoted(name)}"
+                for name, kind in described
+            ]
+            statement = f"SELECT {', '.join(shown)} {source}{ordered}"
+            yield from snapshot.frames(statement, batch_bytes=max(batch_bytes // 4, 1))
+        return tally
 
     def capture_properties(self, table: str, *, slot: str) -> Mapping[str, str]:
         """Say how Debezium reaches a table; password and TLS are those of this connection, wherever they came from.
@@ -205,29 +212,26 @@ class PostgreSQLDatabase(ServerDatabase):
                 cursor.connection.commit()
         return {}
 
-    def _copied(
-        self, cursor: Any, sql: str, parameters: Sequence[Any], names: Sequence[str], piece_bytes: int
-    ) -> Iterator[pl.DataFrame]:
-        """Yield the rows of a statement by COPY, some at a time; a thread reads on while some are worked on."""
-        null = f"null-{secrets.token_hex(12)}"  # no value can be taken for it
-        statement = cursor.mogrify(sql.replace("%", "%%").replace(VALUE, "%s"), list(parameters)) if parameters else sql
-        text = statement.decode() if isinstance(statement, bytes) else statement
-        copy = f"COPY ({text}) TO STDOUT (FORMAT csv, NULL '{null}', FORCE_QUOTE *, ENCODING 'UTF8')"
-        with copied_rows(
-            lambda sink: cursor.copy_expert(copy, sink), piece_bytes, stop=cursor.connection.cancel
-        ) as parts:
-            try:
-                for part in parts:
-                    yield pl.read_csv(
-                        part,
-                        has_header=False,
-                        new_columns=list(names),
-                        infer_schema=False,
-                        null_values=[null],
-                        empty_string_is_null=False,
-                    )
-            except self.driver_error as error:
-                raise self.trouble(error) from error
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say of what went wrong with a snapshot what `trouble` says of the rest."""
+        try:
+            yield
+        except ConnectionLost as error:
+            fix = "see that the server is up; the next run begins at the same place."
+            reason = f"it went away amid its work ({masked(str(error), self.url)})."
+            raise DatabaseGone(self.name, reason, fix=fix) from error
+        except StatementFailed as error:
+            fix = "correct table, query, cursor or key of the source."
+            raise DatabaseError(self.name, f"it cannot be read ({error}).", fix=fix) from error
+
+    def _patient_url(self, **words: str) -> str:
+        """Write the URL with our patience, and further words; what it says itself goes before."""
+        words = {"application_name": "platform", **_PATIENCE, **words}
+        is_said = {"host"} if urlsplit(self.url).hostname else set()
+        added = urlencode({name: value for name, value in words.items()
+                           if f"{name}=" not in self.url and name not in is_said})  # fmt: skip
+        return f"{self.url}{'&' if '?' in self.url else '?'}{added}"
 
     def _has_versions(self, cursor: Any, query: Query) -> bool:
         """Whether rows carry the transaction that wrote them: those of tables do, of views and foreign tables not."""
@@ -259,8 +263,7 @@ class PostgreSQLDatabase(ServerDatabase):
         import psycopg2  # noqa: PLC0415 - an extra
 
         try:
-            options = {name: value for name, value in _PATIENCE.items() if f"{name}=" not in self.url}
-            connection = psycopg2.connect(self.url, application_name="platform", **options)
+            connection = psycopg2.connect(self._patient_url())
         except psycopg2.Error as error:
             reason = masked(str(error).strip().splitlines()[0].rpartition("failed: ")[2], self.url)
             fix = f"correct PLATFORM_DATABASE_{self.name.upper()}, or start the server."
@@ -294,6 +297,56 @@ def _as_text(name: str, kind: int, zone: str | None) -> str:
     return f"to_json({column})::text" if kind in _ARRAYS else f"{column}::text"
 
 
+def _as_sent(name: str, kind: int, query: Query, *, is_odd: bool) -> str:
+    """Write a column in the contract's type where each of its values has one, and else as text.
+
+    A day or instant is odd, and sent as text, where the column has values that Arrow has not, such as `infinity`. The
+    others among them then read as they do in a load without any, so that a row is known again.
+    """
+    wanted = query.types.get(name)
+    column, placed = f"t.{_quoted(name)}", _placed(name, kind, query.zone)
+    if kind in _NUMBERS and wanted == pl.Int64:
+        return f"{column}::bigint"
+    if kind in _FRACTIONS and wanted == pl.Float64:
+        return f"{column}::text::float8" if kind == _REAL else column  # as text a real is 1.1, and not 1.10000002
+    if kind == _BOOLEAN and wanted == pl.Boolean:
+        return column
+    if kind == _DAY and wanted == pl.Date:
+        return f"{column}::text" if is_odd else column
+    if wanted == pl.Datetime("us", "UTC") and (kind == _INSTANT or (kind == _TIMESTAMP and query.zone is not None)):
+        iso = f"""to_char({placed}, 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
+        return f"CASE WHEN {placed} {_FITS} THEN {iso} ELSE {placed}::text END" if is_odd else placed
+    return _as_text(name, kind, query.zone)
+
+
+def _placed(name: str, kind: int, zone: str | None) -> str:
+    """Write a time, as an instant where its zone is known."""
+    column = f"t.{_quoted(name)}"
+    return f"({column} AT TIME ZONE '{_zone_name(zone)}')" if kind == _TIMESTAMP and zone is not None else column
+
+
+def _count(
+    snapshot: ArrowSnapshot, described: Sequence[tuple[str, int]], zone: str | None, source: str
+) -> tuple[Tally, set[str]]:
+    """Have a load's rows counted, and name the columns with days and instants beyond the years 1 to 9999."""
+    sums = [_sum(name, kind, zone) for name, kind in described]
+    times = [name for name, kind in described if kind in _TIMES]
+    fitting = [
+        f"coalesce(bool_and({_placed(name, kind, zone)} {_FITS}), true)" for name, kind in described if kind in _TIMES
+    ]
+    row = snapshot.row(f"SELECT {', '.join([counting(sums), *fitting])} {source}")
+    counts, fit = row[: len(row) - len(times)], row[len(row) - len(times) :]
+    return counted(counts, sums), {name for name, fits in zip(times, fit, strict=True) if not fits}
+
+
+def _written(cursor: Any, sql: str, parameters: Sequence[Any]) -> str:
+    """Write parameters into a part of a statement, as the driver quotes them."""
+    if not parameters:
+        return sql
+    text = cursor.mogrify(sql.replace("%", "%%").replace(VALUE, "%s"), list(parameters))
+    return text.decode() if isinstance(text, bytes) else str(text)
+
+
 def _relation(query: Query) -> str:
     if query.table is None:
         return f"({query.sql})"
@@ -307,16 +360,18 @@ def _quoted(name: str) -> str:
 _NUMBERS, _NUMERIC, _FRACTIONS, _TEXTS = {20, 21, 23}, 1700, {700, 701}, {25, 1042, 1043}
 _REAL = 700
 _DAY, _INSTANT = 1082, 1184
+_TIMES = {_DAY, _INSTANT, _TIMESTAMP}
+_FITS = "BETWEEN '0001-01-01' AND '9999-12-31 23:59:59.999999'"
 
 
 def _sum(name: str, kind: int, zone: str | None) -> ColumnSum:
     """Say how a column is counted: numbers as they are, texts by their MD5, times from 1970 on."""
     column = f"t.{_quoted(name)}"
     if kind in _NUMBERS:
-        return ColumnSum(name, column, "number", f"sum({column}::numeric)")
+        return ColumnSum(name, column, "number", f"sum({column}::numeric)::text")
     if kind == _NUMERIC:
         column = f"nullif({column}, 'NaN')"
-        return ColumnSum(name, column, "number", f"sum({column})")
+        return ColumnSum(name, column, "number", f"sum({column})::text")
     if kind in _FRACTIONS:
         column = f"nullif({column}, 'NaN')"
         # as text a real is the number that the table gets: 1.1, and not 1.10000002
@@ -328,10 +383,10 @@ def _sum(name: str, kind: int, zone: str | None) -> ColumnSum:
         days = f"sum(CASE WHEN isfinite({column}) THEN {column} - date '1970-01-01' END)"
         return ColumnSum(name, column, "day", f"CASE WHEN bool_and(isfinite({column})) THEN {days} END")
     if kind in {_TIMESTAMP, _INSTANT}:
-        placed = f"({column} AT TIME ZONE '{_zone_name(zone)}')" if kind == _TIMESTAMP and zone is not None else column
-        return ColumnSum(name, column, "instant", f"sum((extract(epoch FROM {placed}) * 1000000)::numeric)")
+        placed = _placed(name, kind, zone)
+        return ColumnSum(name, column, "instant", f"sum((extract(epoch FROM {placed}) * 1000000)::numeric)::text")
     if kind in _TEXTS:
-        return ColumnSum(name, column, "text", f"sum(('x' || left(md5({column}::text), 8))::bit(32)::bigint)")
+        return ColumnSum(name, column, "text", f"sum(('x' || left(md5({column}::text), 8))::bit(32)::bigint)::text")
     return ColumnSum(name, column)
 
 

@@ -137,9 +137,12 @@ class TableFormat(TableOperations):
     def _scan(self, partitions: Sequence[str] | None, version: str | int | None) -> pl.LazyFrame:
         """Read the rows of some partitions lazily, of all for None; raises TableNotFound."""
 
+    def refuse_unfit(self, frame: pl.DataFrame) -> None:
+        """Refuse rows that the format cannot keep; most are kept by all."""
+
     @abstractmethod
     def write(self, rows: Rows) -> Commit:
-        """Do what the spec's mode says, in one commit."""
+        """Do what the spec's mode says, in one commit; the rows are such as `refuse_unfit` lets pass."""
 
     @abstractmethod
     def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> Commit:

@@ -29,6 +29,7 @@ from platform_resources.storage.formats.delta_frames import (
     stored,
     streamed,
     within,
+    writing,
 )
 from platform_resources.storage.formats.delta_merge import DeltaMerge, SpooledDeltaMerge, change_rows
 from platform_resources.storage.formats.delta_snapshot import last_commit, snapshot_of
@@ -54,8 +55,6 @@ if TYPE_CHECKING:
     from arro3.core import RecordBatchReader
     from deltalake import CommitProperties, DeltaTable
 
-_GROUP_ROWS = 1 << 17
-"""Rows that delta-rs holds for each partition of a large write: of its own million, twelve partitions took 1.2 GB."""
 _HOUR = timedelta(hours=1)
 _LOG = "_delta_log"
 _RETENTION = "delta.logRetentionDuration"
@@ -91,10 +90,12 @@ class DeltaFormat(TableFormat):
         table = self._opened()
         return None if table is None else table.transaction_version(app_id)
 
+    def refuse_unfit(self, frame: pl.DataFrame) -> None:
+        """Refuse what delta-rs cannot write."""
+        refuse_unfit(self.spec, frame)
+
     def write(self, rows: Rows) -> Commit:
         """Write the rows in one commit; on a conflict start again from a fresh snapshot."""
-        for frame in rows.frames():
-            refuse_unfit(self.spec, frame)
         return self._retried(lambda table: self._write(table, rows))
 
     def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> Commit:
@@ -237,7 +238,7 @@ class DeltaFormat(TableFormat):
             mode="error",
             partition_by=by,
             storage_options=self._options,
-            **_writing(rows),
+            **writing(rows),
             commit_properties=properties(rows, None, retries=0),
         )
         table = DeltaTable(self.location, version=0, storage_options=self._options)
@@ -260,7 +261,7 @@ class DeltaFormat(TableFormat):
             self._source(rows, frame),
             mode="append",
             schema_mode=schema_mode(table, frame),
-            **_writing(rows),
+            **writing(rows),
             commit_properties=properties(rows, table),
         )
         return self._commit(table, rows_written=rows.height)
@@ -278,7 +279,7 @@ class DeltaFormat(TableFormat):
             mode="overwrite",
             schema_mode="overwrite" if renewed else schema_mode(table, frame),
             predicate=None if rows.partitions is None else within(str(self.spec.partition_column), rows.partitions),
-            **_writing(rows),
+            **writing(rows),
             commit_properties=properties(rows, table),
         )
         return self._commit(table, rows_written=rows.height)
@@ -553,14 +554,6 @@ class DeltaFormat(TableFormat):
         return OperationResult(
             table=self.spec.path, operation=name, dry_run=dry_run, changed=changed, version=str(version), **facts
         )
-
-
-def _writing(rows: Rows) -> dict[str, Any]:
-    """Return how files are written, as arguments of delta-rs; none for rows in memory."""
-    from deltalake import WriterProperties
-
-    spooled = WriterProperties(max_row_group_size=_GROUP_ROWS, compression="SNAPPY")
-    return {} if rows.spool is None else {"writer_properties": spooled}
 
 
 def _ordered_by(columns: Sequence[str]) -> "CommitProperties":

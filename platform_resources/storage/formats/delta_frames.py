@@ -7,7 +7,7 @@ A column whose own type Delta lacks carries that type in its field metadata, and
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
@@ -24,6 +24,10 @@ _DTYPE = "platform.dtype"
 _COLUMN_MAPPING = 2  # a reader version that stands for this feature alone
 _READABLE = {"timestampNtz", "deletionVectors", "variantType"}
 _BATCH_ROWS = 1 << 17
+_GROUP_ROWS = 1 << 17
+"""Rows that delta-rs holds for each partition of a large write: of its own million, twelve partitions took 1.2 GB."""
+_DICTIONARY_BYTES = 1 << 16
+"""Where a column has more distinct values in a group, a dictionary costs a third of the write and gains nothing."""
 
 
 def scanned(table: "DeltaTable") -> pl.LazyFrame:
@@ -81,6 +85,16 @@ def streamed(frames: Iterator[pl.DataFrame], schema: pl.Schema) -> "RecordBatchR
     return RecordBatchReader.from_batches(
         reader(pl.DataFrame(schema=schema)).schema, (batch for part in parts for batch in reader(part))
     )
+
+
+def writing(rows: Rows) -> dict[str, Any]:
+    """Return how files are written, as arguments of delta-rs; none for rows in memory."""
+    from deltalake import WriterProperties
+
+    spooled = WriterProperties(
+        max_row_group_size=_GROUP_ROWS, dictionary_page_size_limit=_DICTIONARY_BYTES, compression="SNAPPY"
+    )
+    return {} if rows.spool is None else {"writer_properties": spooled}
 
 
 def schema_mode(table: "DeltaTable", frame: pl.DataFrame) -> Literal["merge"] | None:

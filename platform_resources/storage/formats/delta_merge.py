@@ -15,6 +15,7 @@ from platform_resources.storage.formats.delta_frames import (
     stored,
     streamed,
     within,
+    writing,
 )
 from platform_resources.storage.merge import MergePlan, compared_columns, plan_merge, touched_partitions
 from platform_resources.storage.table import Rows, TableSpec
@@ -129,6 +130,7 @@ class SpooledDeltaMerge(DeltaMerge):
             streamed(self._frames(keys), self.frame.schema),
             mode="append",
             schema_mode=schema_mode(self.table, self.frame),
+            **writing(self.rows),
             commit_properties=properties(self.rows, self.table, retries=0),
         )
 

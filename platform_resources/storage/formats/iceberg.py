@@ -116,10 +116,12 @@ class IcebergFormat(TableFormat):
         table = self._opened()
         return None if table is None else position_of(table, app_id)
 
+    def refuse_unfit(self, frame: pl.DataFrame) -> None:
+        """Refuse what Iceberg does not keep."""
+        refuse_lossy(self.spec, frame)
+
     def write(self, rows: Rows) -> Commit:
         """Write the rows in one commit; on a conflict start again from a fresh snapshot."""
-        for frame in rows.frames():
-            refuse_lossy(self.spec, frame)
         return self._retried(lambda table: self._write(table, rows))
 
     def update(self, column: str, values: Sequence[Any], changes: Mapping[str, Any]) -> Commit:

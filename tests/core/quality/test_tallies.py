@@ -9,7 +9,7 @@ BALANCED = [0.1, -1e9, 3e8 + 0.7, 7e8 - 0.7, 0.2, -0.3] * 50
 
 
 def total(*values):
-    return total_columns(pl.DataFrame({"v": pl.Series(values, dtype=pl.Float64)}), ["v"])["v"]
+    return total_columns(pl.DataFrame({"v": pl.Series(values, dtype=pl.Float64)}), ["v"], lambda _: 0)["v"]
 
 
 def test_a_ledger_that_comes_to_nothing_agrees_with_itself_in_another_order():

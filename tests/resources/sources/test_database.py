@@ -18,9 +18,11 @@ import pymysql
 import pytest
 from psycopg2.extras import LogicalReplicationConnection
 
+from platform_core.quality.envelope import as_text
 from platform_resources.settings import Settings
 from platform_resources.sources import Cursor, SourceContext, UnreadableUnit, open_source
 from platform_resources.sources.engines import DatabaseError, DatabaseGone, Query, open_engine
+from platform_resources.sources.engines.adbc import ConnectionLost, StatementFailed, arrow_snapshot
 from platform_resources.sources.engines.sqlite import with_zone
 from tests.servers import mariadb_server, no_mariadb, no_postgres, postgres_server
 
@@ -342,6 +344,47 @@ def test_values_beyond_what_sums_can_hold_do_not_make_a_load_unreadable(shop):
         assert (rows, tally.rows) == (2, 2), kind
         total = tally.columns["v"].total
         assert total in {None, 18_000_000_000_000_000_000}, (kind, total)
+
+
+SENT = {"n": pl.Int64(), "f": pl.Float64(), "r": pl.Float64(), "yes": pl.Boolean(), "day": pl.Date(),
+        "at": pl.Datetime("us", "UTC"), "local": pl.Datetime("us", "UTC")}  # fmt: skip
+
+
+def test_postgresql_sends_the_contracts_types_and_a_column_with_a_value_beyond_them_as_the_same_texts(shop):
+    if not shop.url.startswith("postgresql"):
+        pytest.skip("the other engines send texts")
+    shop.run('drop table if exists "sent it"')
+    shop.run('create table "sent it" (n int, f float8, r real, yes bool, day date, at timestamptz, local timestamp)')
+    shop.run("""insert into "sent it" values (1, 0.1, 1.1, true, '2024-02-29', '2024-03-31 02:30+02',
+             '2024-07-01 12:00'), (null, null, null, null, null, null, null)""")
+    engine = open_engine("shop", settings_of(shop=shop.url))
+    query = replace(whole("sent it"), zone="Europe/Berlin", types=SENT)
+    (rows,) = engine.rows(query, since=None, columns=None, batch_bytes=1 << 20)
+    assert rows.schema == SENT
+    assert rows.row(0)[:4] == (1, 0.1, 1.1, True)
+    assert rows["local"].dt.to_string("iso:strict")[0] == "2024-07-01T10:00:00.000000+00:00"
+    shop.run("""insert into "sent it" (day, at, local) values ('infinity', '20240-01-01', '-infinity')""")
+    (again,) = engine.rows(query, since=None, columns=None, batch_bytes=1 << 20)
+    assert again.schema == {**SENT, "day": pl.String(), "at": pl.String(), "local": pl.String()}
+    assert again[:2].select(as_text(again)).equals(rows.select(as_text(rows))), "a row that is read again is known"
+    assert again.row(2)[4:] == ("infinity", "20240-01-01 00:00:00+00", "-infinity")
+
+
+def test_a_snapshot_tells_a_connection_that_broke_from_a_statement_that_fails_amid_its_rows(postgres):
+    if postgres is None:
+        pytest.skip(no_postgres())
+    url = postgres.replace("+psycopg2", "")
+    rows = "SELECT 1 / (300000 - g) AS n, repeat('x', 100) AS t FROM generate_series(1, 400000) g"
+    with arrow_snapshot(url) as snapshot, pytest.raises(StatementFailed, match="division by zero"):
+        list(snapshot.frames(rows, batch_bytes=1 << 16))
+    with arrow_snapshot(url) as snapshot:
+        (process,) = snapshot.row("SELECT pg_backend_pid()")
+        frames = snapshot.frames(rows, batch_bytes=1 << 16)
+        next(frames)
+        with closing(psycopg2.connect(url)) as other:
+            other.cursor().execute(f"select pg_terminate_backend({process})")
+        with pytest.raises(ConnectionLost, match=r"terminating connection|closed the connection"):
+            list(frames)
 
 
 @pytest.mark.parametrize("text", ["0000-00-00 00:00:00", "0001-01-01 00:00:00", "2024-03-31 02:30:00"])
