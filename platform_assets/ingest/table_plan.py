@@ -106,10 +106,13 @@ def plan_large_table(
         if plan.written.height:
             yield plan.written
 
-    whole = None if contested.height else rows.spooled()
+    def everything() -> Iterator[pl.DataFrame] | SpooledRows:
+        whole = None if contested.height else rows.spooled()
+        return pieces() if whole is None else whole
+
     return TablePlan(
         written=first_rows,
-        rest=pieces if whole is None else lambda: whole,
+        rest=everything,
         partition_counts=counts,
         replaced=(source,) if spec.replaces else (),
         overtaken=plan.overtaken,
