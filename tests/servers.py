@@ -7,6 +7,7 @@ builds it.
 
 import contextlib
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -103,6 +104,21 @@ def postgres_server(*, replicates: bool = False) -> Iterator[str]:
         finally:
             stop = [control, "-D", data, "-m", "immediate", "stop"]
             subprocess.run(stop, check=True, capture_output=True, cwd=folder, **who)
+
+
+@contextlib.contextmanager
+def stopped_postgres(url: str) -> Iterator[None]:
+    """Stop the server of `postgres_server` while the block runs, as a restart does, and start it again."""
+    folder = url.partition("host=")[2].partition("&")[0]
+    who: dict[str, Any] = {"user": "nobody"} if os.geteuid() == 0 else {}
+    control = [_postgres_program("pg_ctl"), "-D", f"{folder}/data", "-w", "-l", f"{folder}/log"]
+    options = shlex.join(shlex.split(Path(folder, "data", "postmaster.opts").read_text())[3:])  # -D DATA is given
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "cwd": folder, **who}
+    subprocess.run([*control, "-m", "immediate", "stop"], check=True, **quiet)
+    try:
+        yield
+    finally:
+        subprocess.run([*control, "-o", options, "start"], check=True, **quiet)
 
 
 def _postgres_program(name: str) -> str:

@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from platform_assets.entrypoints.screen import number
+from platform_assets.entrypoints.screen import number, plain
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -37,13 +37,13 @@ def catch_up(location: CodeLocation, instance: dg.DagsterInstance, console: Cons
     notes: list[str] = []
     runs = stale_runs(location, instance, tell=unreachable.append, note=notes.append)
     for message in [*unreachable, *notes]:
-        console.print(f"[yellow]{message}[/]", soft_wrap=True)
+        console.print(f"[yellow]{plain(message)}[/]", soft_wrap=True)
     _follow(console, runs, location.defs, instance, steps)
     states = overview(location, InstanceHistory(instance))
     console.print(_summary(states, steps, location.settings.tables_root))
     stopped = stopped_assets(location, instance)
     for name, reason in stopped.items():
-        console.print(f"[red]{name}[/]: {reason}", soft_wrap=True)
+        console.print(f"[red]{name}[/]: {plain(reason)}", soft_wrap=True)
     stands = all(state.materialised for state in states) and not steps.failed and not unreachable and not stopped
     return bool(awaited or runs), stands
 
@@ -105,7 +105,7 @@ def _show(progress: Progress, bars: dict[str, TaskID], event: dg.DagsterEvent, s
     elif step in bars and event.is_step_failure:
         steps.failed.append(step)
         progress.update(bars[step], completed=1, description=f"{name}  [red]failed[/]")
-        progress.console.print(f"[red]{name}[/]: {why(event)}", soft_wrap=True)
+        progress.console.print(f"[red]{name}[/]: {plain(why(event))}", soft_wrap=True)
 
 
 def _summary(states: Sequence[DatasetState], steps: Steps, root: str) -> Table:

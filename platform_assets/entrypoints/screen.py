@@ -15,6 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 T = TypeVar("T")
 
@@ -60,15 +61,31 @@ def _text(value: Any) -> str:
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
 
 
+class _Verbatim(Table):
+    """A table whose texts stand as they are: `[error]` in a title or `[a-z]` in a pattern is no style."""
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        super().add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells), **options)
+
+
 def table(*columns: str, numbers: Iterable[str] = (), fixed: Iterable[str] = ()) -> Table:
-    """Make an empty table.
+    """Make an empty table of texts.
 
     Args:
         columns: Headings.
         numbers: Those that stand right.
         fixed: Those that never wrap, because people copy what stands there.
     """
-    rendered = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+    return _with_columns(_Verbatim, columns, numbers, fixed)
+
+
+def styled_table(*columns: str, numbers: Iterable[str] = (), fixed: Iterable[str] = ()) -> Table:
+    """Make an empty table like `table`, whose cells are markup; what comes from outside goes through `plain`."""
+    return _with_columns(Table, columns, numbers, fixed)
+
+
+def _with_columns(kind: type[Table], columns: Sequence[str], numbers: Iterable[str], fixed: Iterable[str]) -> Table:
+    rendered = kind(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
     for name in columns:
         right = name in set(numbers)
         rendered.add_column(name, justify="right" if right else "left", no_wrap=right or name in set(fixed))

@@ -41,12 +41,12 @@ class KeptHistory:
             self._changed_before = frozenset()
             return None
         changed: frozenset[str] = frozenset()
-        lines = None
+        lines, cursor = None, self._cursor
         while lines is None or len(lines) == _EVENTS_AT_ONCE:
-            lines, self._cursor = read_changes(instance, self._cursor, types, limit=_EVENTS_AT_ONCE)
+            lines, cursor = read_changes(instance, cursor, types, limit=_EVENTS_AT_ONCE)
             changed |= {line.asset for line in lines if line.asset is not None}
         changed |= {name for name, at in wiped.items() if self._wiped.get(name) != at}
-        self._wiped = wiped
+        self._cursor, self._wiped = cursor, wiped  # only now: where the database goes away amid it, all is read again
         forgotten = changed | self._changed_before
         self._changed_before = changed
         for name in forgotten:

@@ -182,10 +182,12 @@ class _Walk:
             yield from self._named_window(window)
 
     def _owner(self, node: exp.Expr) -> Scope:
-        scope = self.scopes.get(id(node.parent_select))
-        if scope is None:
+        query = node.parent
+        while query is not None and id(query) not in self.scopes:
+            query = query.parent
+        if query is None:
             raise UnreadableSql(f"a part whose query is not found: {node.sql()}")
-        return scope
+        return self.scopes[id(query)]
 
     def _named_window(self, window: exp.Window) -> Iterator[Origin]:
         name = window.args.get("alias")
@@ -229,10 +231,13 @@ class _Walk:
 
     def _deciding_parts(self, scope: Scope) -> Iterator[tuple[exp.Expr, How]]:
         """Yield the parts of one query that decide on its rows."""
-        clauses = scope.expression.args
-        if clauses.get("order") is not None and (clauses.get("limit") is not None or clauses.get("distinct")):
+        query, clauses = scope.expression, scope.expression.args
+        distinct = clauses.get("distinct") if isinstance(query, exp.Select) else None
+        distinct_on = distinct.args.get("on") if distinct is not None else None
+        takes_first = clauses.get("limit") is not None or distinct_on is not None
+        if clauses.get("order") is not None and takes_first:
             yield clauses["order"], "filter"
-        if not isinstance(scope.expression, exp.Select):
+        if not isinstance(query, exp.Select):
             return
         for clause, how in _DECIDING.items():
             if clauses.get(clause) is not None:
@@ -240,12 +245,11 @@ class _Walk:
         for join in clauses.get("joins") or ():
             if join.args.get("on") is not None:
                 yield join.args["on"], "join"
-        group, distinct = clauses.get("group"), clauses.get("distinct")
+        group = clauses.get("group")
         if group is not None and group.args.get("all"):
-            yield from ((part, "group") for part in scope.expression.selects if part.find(exp.AggFunc) is None)
+            yield from ((part, "group") for part in query.selects if part.find(exp.AggFunc) is None)
         if distinct is not None:
-            on = distinct.args.get("on")
-            yield from ((part, "group") for part in ([on] if on is not None else scope.expression.selects))
+            yield from ((part, "group") for part in ([distinct_on] if distinct_on else query.selects))
 
     def _matched(self, scope: Scope) -> Iterator[tuple[Origin, How]]:
         """Yield the columns by which the parts of a union, EXCEPT or INTERSECT are compared; of UNION ALL none."""

@@ -91,9 +91,10 @@ def list_open(context: typer.Context, json: Json = False) -> None:
     screen().print(rendered if standing.incidents else "Nothing is wrong that the router knows of.")
     for silence in standing.silences:
         until = datetime.fromtimestamp(silence.until, UTC)
-        screen().print(f"silence {silence.number}: {silence.pattern} until {until:%Y-%m-%d %H:%M} UTC {silence.reason}")
+        line = f"silence {silence.number}: {silence.pattern} until {until:%Y-%m-%d %H:%M} UTC {silence.reason}"
+        screen().print(line, markup=False)
     for name, reason in standing.channels_down.items():
-        screen().print(f"channel {name}: {reason}")
+        screen().print(f"channel {name}: {reason}", markup=False)
 
 
 @commands.command()

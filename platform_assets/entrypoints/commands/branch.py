@@ -76,7 +76,7 @@ def run(
 ) -> None:
     """Materialises assets, and everything made from them, in a branch."""
     from platform_assets.entrypoints.locations import open_location
-    from platform_assets.entrypoints.screen import screen
+    from platform_assets.entrypoints.screen import plain, screen
     from platform_assets.operations.branches import run_in_branch
     from platform_assets.operations.catch_up import why
 
@@ -88,7 +88,7 @@ def run(
             screen().print(f"{event.asset_key.to_user_string()} {event.partition or ''}{counted}")
         elif event.is_step_failure:
             failed = True
-            screen().print(f"[red]{event.step_key}[/]: {why(event)}", soft_wrap=True)
+            screen().print(f"[red]{event.step_key}[/]: {plain(why(event))}", soft_wrap=True)
     if failed:
         raise typer.Exit(code=1)
 

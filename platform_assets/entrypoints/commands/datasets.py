@@ -23,7 +23,7 @@ from platform_assets.entrypoints.screen import (
     plain,
     print_json,
     screen,
-    table,
+    styled_table,
 )
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _list_table(lines: Sequence[Line], console: Console, now: datetime) -> Table
 
 def _narrow(lines: Sequence[Line], now: datetime) -> Table:
     """Two lines a dataset."""
-    rendered = table(
+    rendered = styled_table(
         "dataset", "source → store", "rows", "checks", "quarantine", "last filled",
         numbers=("rows",), fixed=("dataset", "source → store", "last filled"),
     )  # fmt: skip
@@ -131,7 +131,7 @@ def _wide(lines: Sequence[Line], now: datetime) -> Table:
     """One line a dataset, a column for everything."""
     counts = ("rules", "rows", "passed", "warned", "failed", "open")
     names = ("dataset", "owner", "version", "source", "store", "partitions", *counts, "last filled", "freshness")
-    rendered = table(*names, numbers=counts, fixed=names)
+    rendered = styled_table(*names, numbers=counts, fixed=names)
     for line in lines:
         checks = (line.checks.passed, line.checks.warned, line.checks.failed)
         rendered.add_row(
@@ -205,7 +205,7 @@ def at_due(due: datetime, now: datetime) -> str:
 
 
 def _columns(columns: Sequence[ColumnFacts]) -> Table:
-    rendered = table("column", "type", "null", "unit", "personal", "description", fixed=("column",))
+    rendered = styled_table("column", "type", "null", "unit", "personal", "description", fixed=("column",))
     for column in columns:
         kind = column.type.replace("Datetime(time_unit='us', time_zone='UTC')", "Timestamp UTC")
         null = "yes" if column.nullable else "[dim]never[/]"
@@ -214,7 +214,7 @@ def _columns(columns: Sequence[ColumnFacts]) -> Table:
 
 
 def _rules(rules: Sequence[RuleFacts]) -> Table:
-    rendered = table("rule", "verdict", "severity", "says", fixed=("rule", "verdict"))
+    rendered = styled_table("rule", "verdict", "severity", "says", fixed=("rule", "verdict"))
     for rule in rules:
         says = rule.told if rule.told and rule.status != "passed" else rule.label
         rendered.add_row(rule.id, _STATUS.get(rule.status, "[dim]never judged[/]"), rule.severity, plain(says))
@@ -223,7 +223,7 @@ def _rules(rules: Sequence[RuleFacts]) -> Table:
 
 def _inputs(inputs: Sequence[InputFacts], now: datetime) -> Table:
     counted = ("rows", "valid", "quarantined", "superseded")
-    rendered = table("source", *counted, "taken in", numbers=counted, fixed=("source",))
+    rendered = styled_table("source", *counted, "taken in", numbers=counted, fixed=("source",))
     for input_ in inputs[:_SHOWN_INPUTS]:
         numbers = (input_.rows, input_.valid, input_.quarantined, input_.superseded)
         rendered.add_row(plain(input_.source), *map(number, numbers), ago(input_.ingested_at, now))

@@ -18,7 +18,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from platform_assets.entrypoints.options import Json
-from platform_assets.entrypoints.screen import count, errors, number, plain, print_json, print_result, screen, table
+from platform_assets.entrypoints.screen import (
+    count,
+    errors,
+    number,
+    plain,
+    print_json,
+    print_result,
+    screen,
+    styled_table,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -180,7 +189,7 @@ def doctor(
 def _list_table(objects: Sequence[S3Object], limit: int) -> Group:
     """Return the list of objects."""
     versions = any(s3_object.version for s3_object in objects)
-    rendered = table("object", "bytes", "written", "ETag", *(["version"] if versions else []),
+    rendered = styled_table("object", "bytes", "written", "ETag", *(["version"] if versions else []),
                  numbers=("bytes",), fixed=("object", "written", "ETag", "version"))  # fmt: skip
     for s3_object in islice(objects, limit or None):
         version = [s3_object.version or "-", *([] if s3_object.latest else ["[dim]earlier[/]"])] if versions else []
@@ -196,7 +205,7 @@ def _list_table(objects: Sequence[S3Object], limit: int) -> Group:
 
 def _fetched_table(done: Sequence[Downloaded]) -> Table:
     """Return what came, and what was there."""
-    rendered = table(
+    rendered = styled_table(
         "file", "bytes", "fetched", "resumed", "proven by", numbers=("bytes", "fetched", "resumed"), fixed=("file",)
     )
     for downloaded in done:
@@ -209,7 +218,9 @@ def _fetched_table(done: Sequence[Downloaded]) -> Table:
 
 def _verified_table(files: Sequence[Verified]) -> Group:
     """Return a line a comparison, and how many files are what S3 holds."""
-    rendered = table("file", "compared", "verdict", "S3 says", "the file has", fixed=("file", "compared", "verdict"))
+    rendered = styled_table(
+        "file", "compared", "verdict", "S3 says", "the file has", fixed=("file", "compared", "verdict")
+    )
     for file in files:
         for check in file.checks:
             rendered.add_row(
@@ -233,7 +244,7 @@ def _verdict(files: Sequence[Verified]) -> str:
 
 def _diagnosis_table(diagnosis: Diagnosis, *, record: bool) -> RenderableType:
     """Return a line a probe, and what follows."""
-    rendered = table("probe", "passed", "needed for", "seen", fixed=("probe", "passed", "needed for"))
+    rendered = styled_table("probe", "passed", "needed for", "seen", fixed=("probe", "passed", "needed for"))
     for probe in diagnosis.probes:
         rendered.add_row(probe.name, _PASSED[probe.passed], probe.needed_for, plain(probe.told))
     safe = {

@@ -22,7 +22,7 @@ def history(
 ) -> None:
     """Show what each run measured, and the score by dimension."""
     from platform_assets.entrypoints.locations import open_location
-    from platform_assets.entrypoints.screen import print_json, screen, table
+    from platform_assets.entrypoints.screen import print_json, screen, styled_table
     from platform_assets.operations.datasets import find_dataset
     from platform_assets.operations.quality import quality_history
 
@@ -31,7 +31,7 @@ def history(
     if json:
         print_json(quality)
         return
-    rendered = table(
+    rendered = styled_table(
         "AT", "PARTITION", "COLUMN", "METRIC", "VALUE", "EXPECTED", "", numbers=("VALUE",), fixed=("METRIC",)
     )  # fmt: skip
     for row in quality.measurements:

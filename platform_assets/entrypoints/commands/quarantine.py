@@ -25,7 +25,7 @@ from platform_assets.entrypoints.screen import (
     print_json,
     print_result,
     screen,
-    table,
+    styled_table,
 )
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _list_table(envelopes: Sequence[Envelope], *, limit: int, decision: str, now
     listed = envelopes[:limit] if limit else envelopes
     several = decision == "all"
     columns = ["id", "dataset", "breaks", "row", *(["decision"] if several else []), "since"]
-    rendered = table(*columns, fixed=("id", "dataset", "since"))
+    rendered = styled_table(*columns, fixed=("id", "dataset", "since"))
     for envelope in listed:
         decided = [_decision(envelope)] if several else []
         breaks = (
@@ -221,7 +221,7 @@ def _facts(opened: OpenedEnvelope, now: datetime) -> Iterator[tuple[str, str]]:
 
 def _row(opened: OpenedEnvelope, payload: Mapping[str, Any]) -> Table:
     columns = ("column", "value", "fixed to") if opened.fix is not None else ("column", "value")
-    rendered = table(*columns, fixed=("column",))
+    rendered = styled_table(*columns, fixed=("column",))
     for name, value in payload.items():
         suspect = name in opened.suspects
         cells = [f"[red]{plain(name)}[/]" if suspect else plain(name), plain(value)]
@@ -247,7 +247,7 @@ def _replay_table(replay: Replay) -> RenderableType:
         return f"{replay.dataset}: nothing is set aside, so nothing was replayed."
     reasons = [_because(row) for row in replay.rows]
     because = ("because",) if any(reasons) else ()
-    rendered = table("id", "outcome", *because, "row", fixed=("id", "outcome"))
+    rendered = styled_table("id", "outcome", *because, "row", fixed=("id", "outcome"))
     for outcome, reason in zip(replay.rows, reasons, strict=True):
         rendered.add_row(
             outcome.id,

@@ -13,7 +13,7 @@ import typer
 from rich.console import Group, RenderableType
 
 from platform_assets.entrypoints.options import DatasetName, Json
-from platform_assets.entrypoints.screen import count, number, print_result, screen, table
+from platform_assets.entrypoints.screen import count, number, print_result, screen, styled_table
 
 if TYPE_CHECKING:
     from platform_assets.operations.history_replays import ReplayedStream
@@ -200,7 +200,7 @@ def certify(
 
 def _state_table(states: Sequence[StreamState]) -> RenderableType:
     numbers = ("partition", "first", "position", "end", "lag", "rows/s", "batch")
-    rendered = table("dataset", "topic", *numbers, numbers=numbers, fixed=("dataset", "topic"))
+    rendered = styled_table("dataset", "topic", *numbers, numbers=numbers, fixed=("dataset", "topic"))
     for state in states:
         lag = f"[yellow]{state.lag:,}[/]" if state.lag else "0"
         places = map(number, (state.partition, state.first, state.position, state.end))

@@ -15,7 +15,7 @@ from rich.table import Table
 from platform_assets.entrypoints.options import DatasetName, Json
 from platform_assets.entrypoints.screen import at as instant_text
 from platform_assets.entrypoints.screen import count, joined, number, plain, print_json, print_result, screen, size
-from platform_assets.entrypoints.screen import table as new_table
+from platform_assets.entrypoints.screen import styled_table as new_table
 
 if TYPE_CHECKING:
     from platform_assets.operations.tables import RowsRead

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from platform_assets.entrypoints.options import Json
-from platform_assets.entrypoints.screen import count, plain, print_result, size, table
+from platform_assets.entrypoints.screen import count, plain, print_result, size, styled_table
 
 if TYPE_CHECKING:
     from platform_assets.operations.upkeep.actions import Lifecycles
@@ -105,7 +105,7 @@ def _survey(survey: Mapping[str, Any]) -> Group:
 def _tables(survey: Mapping[str, Any]) -> Table:
     did = "done" if survey["applied"] else "to do"
     numbers = ("files", "size", "saves a month")
-    rendered = table("table", "files", "size", "saves a month", did, numbers=numbers, fixed=("table",))
+    rendered = styled_table("table", "files", "size", "saves a month", did, numbers=numbers, fixed=("table",))
     for entry in survey["tables"]:
         rendered.add_row(
             entry["table"], f"{entry['files']:,}", size(entry["size_bytes"]),
@@ -136,12 +136,12 @@ def _dollars(amount: float) -> str:
 
 def _rules(lifecycles: Lifecycles) -> Group:
     """Return what becomes of each rule of the platform's, and why."""
-    rendered = table("", "rule", "was", "is" if lifecycles.applied else "would be", fixed=("", "rule"))
+    rendered = styled_table("", "rule", "was", "is" if lifecycles.applied else "would be", fixed=("", "rule"))
     for change in lifecycles.changes:
         rendered.add_row(
             _CHANGES[change.change], plain(change.id), plain(_terms(change.before)), plain(_terms(change.after))
         )
-    reasons = table("dataset", "why", fixed=("dataset",))
+    reasons = styled_table("dataset", "why", fixed=("dataset",))
     for name, why in lifecycles.why.items():
         reasons.add_row(name, plain("; ".join(why)))
     done = "put into" if lifecycles.applied else "not yet in"
@@ -172,7 +172,7 @@ def _advice(advice: Sequence[Advice]) -> RenderableType:
     """Each piece of advice with its numbers."""
     if not advice:
         return "No advice: no table is of a bad size, none of the assets that ran three times asks for another machine."
-    rendered = table("about", "do", "because", fixed=("about",))
+    rendered = styled_table("about", "do", "because", fixed=("about",))
     for piece in advice:
         rendered.add_row(plain(piece.subject), plain(piece.do), plain(piece.evidence))
     return rendered

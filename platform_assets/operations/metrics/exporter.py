@@ -20,15 +20,15 @@ from platform_assets.location import CodeLocation
 from platform_assets.operations.attempts import Attempts
 from platform_assets.operations.dataset_readings import DatasetReadings, readings_store
 from platform_assets.operations.datasets import freshness_of
-from platform_assets.operations.history import History, MaterialisationRecord
+from platform_assets.operations.history import MaterialisationRecord
 from platform_assets.operations.instance import dagster_home, open_instance
 from platform_assets.operations.kept_history import KeptHistory
+from platform_assets.operations.metrics.checks import CheckMetrics
 from platform_assets.operations.metrics.families import Family, counter, gauge, render
 from platform_assets.operations.metrics.run_totals import RunTotals
 from platform_assets.operations.metrics.tables import table_families
 from platform_assets.operations.overview import undeclared_assets
 from platform_core.alerting import AlertState
-from platform_core.contracts import rules_of
 from platform_resources.alerts import Outbox
 from platform_resources.brokers import open_broker
 from platform_resources.errors import ResourceError
@@ -90,6 +90,7 @@ class _Collector:
         self._store = readings_store(location)
         self._readings = DatasetReadings(location, self._store)
         self._history = KeptHistory(location.settings)
+        self._checks = CheckMetrics(location)
         stored = self._store.load("totals").get("runs")
         self._totals = RunTotals.from_document(stored) if stored else RunTotals()
 
@@ -98,10 +99,10 @@ class _Collector:
         started = time.monotonic()
         names = [*self.location.catalog.datasets, *(asset.name for asset in undeclared_assets(self.location))]
         with open_instance(self.location.settings) as instance:
-            self._history.refresh(instance)
+            self._checks.forget(self._history.refresh(instance))
             records = self._history.materialisations(names)
             yield from self._datasets(records)
-            yield from self._checks(self._history)
+            yield from self._checks.families(self._history)
             self._readings.read_due(instance, records)
             yield from table_families(self.location, self._readings, records)
             if self._totals.read(instance, seconds=_RUN_SECONDS):
@@ -159,37 +160,6 @@ class _Collector:
                 limit.add([dataset.name], freshness.within_seconds)
                 fresh.add([dataset.name], float(freshness.state == "pass"))
         yield from (materialised, limit, fresh, *last.values(), rate, byte_rate)
-
-    def _checks(self, history: History) -> Iterator[Family]:
-        states = gauge("dataset_checks", "Checks by what they last said", "dataset", "state")
-        broken = gauge("dataset_checks_not_passed", "Checks that do not hold", "dataset", "severity", "dimension")
-        datasets = [*self.location.catalog.datasets.values()]
-        ids = [(dataset.name, rule.id) for dataset in datasets for rule in rules_of(dataset)]
-        others = [(asset.name, check) for asset in undeclared_assets(self.location) for check in asset.checks]
-        verdicts = history.verdicts([*ids, *others])
-        counts: dict[str, dict[str, int]] = {}
-        for key in [*ids, *others]:
-            status = verdicts[key].status if key in verdicts else "unjudged"
-            of_dataset = counts.setdefault(key[0], dict.fromkeys(("passed", "warned", "failed", "unjudged"), 0))
-            of_dataset[status] += 1
-        for name, numbers in counts.items():
-            for state, number in numbers.items():
-                states.add([name, state], number)
-        for dataset in datasets:
-            dimensions = {rule.dimension or "none" for rule in rules_of(dataset)}
-            groups = {(severity, dimension): 0 for dimension in sorted(dimensions) for severity in ("warn", "error")}
-            for rule in rules_of(dataset):
-                verdict = verdicts.get((dataset.name, rule.id))
-                if verdict is not None and verdict.status != "passed":  # a rule of severity error may only warn
-                    groups["warn" if verdict.status == "warned" else "error", rule.dimension or "none"] += 1
-            for (severity, dimension), number in groups.items():
-                broken.add([dataset.name, severity, dimension], number)
-        score = gauge("dataset_checks_passed_ratio", "The share of judged checks that hold; 1 is best", "dataset")
-        for name, numbers in counts.items():
-            judged = sum(numbers.values()) - numbers["unjudged"]
-            if judged:
-                score.add([name], numbers["passed"] / judged)
-        yield from (states, broken, score)
 
 
 def _pools(instance: dg.DagsterInstance) -> Iterator[Family]:

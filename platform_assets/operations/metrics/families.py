@@ -25,6 +25,14 @@ class Family:
         """Add a sample; the labels stand in the order of their names."""
         self._write(self._sample, labels, value)
 
+    def line(self, labels: Sequence[str], value: float) -> str:
+        """Return the line of a sample, without adding it."""
+        return self._line(self._sample, labels, value)
+
+    def extend(self, lines: Iterable[str]) -> None:
+        """Add lines that `line` made."""
+        self._lines.extend(lines)
+
     def add_histogram(self, labels: Sequence[str], buckets: Sequence[tuple[str, int]], total: float) -> None:
         """Add a histogram: its buckets by their upper ends, each with all below it, the last `+Inf`; and the sum."""
         for end, count in buckets:
@@ -37,10 +45,13 @@ class Family:
         return "\n".join(self._lines) + "\n"
 
     def _write(self, sample: str, labels: Sequence[str], value: float, *more: str) -> None:
+        self._lines.append(self._line(sample, labels, value, *more))
+
+    def _line(self, sample: str, labels: Sequence[str], value: float, *more: str) -> str:
         pairs = ",".join(
             [*(f'{name}="{_escaped(text)}"' for name, text in zip(self._labels, labels, strict=True)), *more]
         )
-        self._lines.append(f"{sample}{{{pairs}}} {_number(value)}" if pairs else f"{sample} {_number(value)}")
+        return f"{sample}{{{pairs}}} {_number(value)}" if pairs else f"{sample} {_number(value)}"
 
 
 def gauge(name: str, help_: str, *labels: str) -> Family:

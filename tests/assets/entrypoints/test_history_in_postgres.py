@@ -1,21 +1,26 @@
 """With Dagster's history in PostgreSQL the platform says the same as with files."""
 
-from collections.abc import Iterator
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from platform_assets.composition import build_location
+from platform_assets.operations.catalog import PlatformCatalog
 from platform_assets.operations.instance import open_instance
 from platform_assets.operations.metrics import render_metrics
+from platform_assets.operations.metrics.exporter import Exporter
 from platform_resources.errors import SettingsError
 from platform_resources.settings import Settings
-from tests.assets.entrypoints.conftest import BAD, Shell
+from tests.assets.entrypoints.conftest import BAD, GOOD, Shell
 from tests.assets.entrypoints.test_alerts import Watched
 from tests.assets.entrypoints.test_metrics import samples
-from tests.servers import no_postgres, postgres_server
-from tests.world import World
+from tests.servers import no_postgres, postgres_server, stopped_postgres
+from tests.world import World, sales
 
 
 @pytest.fixture
@@ -57,6 +62,50 @@ def test_verdicts_metrics_alerts_performance_and_pruning_are_the_same(shell: She
     assert shell.json("upkeep", "events", "--days", "0", "--apply")["events"] == 0
     assert shell.json("datasets", "show", "shop/sales") == shown
     assert shell.world.red("shop/sales") == {"sku_isin"}
+
+
+@pytest.mark.lane
+@pytest.mark.skipif(bool(no_postgres()), reason=no_postgres() or "there is a server")
+def test_metrics_and_catalog_outlive_a_restart_of_the_database(shell: Shell, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    shell.world.land("shop/sales-1.parquet", GOOD)
+    shell.world.materialise("shop/sales", partitions=["2024-01"])
+    exporter = Exporter(shell.world.location, keep_seconds=0.1)
+    catalog = PlatformCatalog(shell.world.location, keep_seconds=0.1)
+    _wait(lambda: catalog.entry("shop/sales").rows == 2)
+    before = exporter.newest_page()
+    is_stopped = threading.Event()
+    servers = [threading.Thread(target=each.keep_fresh, args=(is_stopped,)) for each in (exporter, catalog)]
+    try:
+        with stopped_postgres(shell.world.instance.event_log_storage.postgres_url):  # type: ignore[attr-defined]  # of PostgreSQL
+            for server in servers:
+                server.start()
+            _wait(lambda: {"metrics", "the catalog"} <= _told(caplog, "is tried again"))
+            assert exporter.newest_page() == before
+            assert catalog.entry("shop/sales").rows == 2
+        _wait(lambda: {"metrics", "the catalog"} <= _told(caplog, "works again"))
+        shell.world.land("shop/sales-2.parquet", sales((7, "apple", 1.0)))
+        shell.world.materialise("shop/sales", partitions=["2024-01"])
+        _wait(lambda: catalog.entry("shop/sales").rows == 3)
+        _wait(lambda: b'platform_dataset_rows{dataset="shop/sales"} 3' in exporter.newest_page())
+    finally:
+        is_stopped.set()
+        for server in servers:
+            server.join()
+    told = [record.message for record in caplog.records if "cannot be read" in record.message]
+    assert [sum(words in message for message in told) for words in ("tried again", "works again")] == [2, 2]
+
+
+def _told(caplog: pytest.LogCaptureFixture, words: str) -> set[str]:
+    messages = [record.message for record in caplog.records if words in record.message]
+    return {message.partition(" cannot")[0] for message in messages}
+
+
+def _wait(until: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not until():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_driver_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
