@@ -79,15 +79,13 @@ def measure(name: str, broker, other, folder: str) -> None:
 @contextlib.contextmanager
 def workers(lake, catalog, broker, instants: Instants) -> Iterator:
     """Give the step of a worker of clicks and scores, whose detector is trained."""
-    from platform_assets.ingest.fold_worker import FoldWorker
-    from platform_assets.ingest.stream import StreamWorker
     from platform_assets.operations.stream_events import produce_generated
+    from platform_assets.operations.streams import open_workers
 
     clicks, scores = catalog["commerce/clicks"], catalog["commerce/click_scores"]
     produce_generated(lake, broker, clicks, count=2_000, seed=1, until=datetime.now(UTC) - timedelta(days=1))
-    topic = StreamWorker(lake, catalog, clicks, broker, run_id="bench")
-    fold = FoldWorker(lake, catalog, scores, run_id="bench")
-    topic.listeners.append(fold.offer)
+    workers = open_workers(lake, catalog, [clicks, scores], broker, run_id="bench")
+    topic, fold = workers[clicks.name], workers[scores.name]
     while topic.tally.read < 2_000:
         topic.step(timeout=timedelta(seconds=1))
     fold.step()

@@ -80,7 +80,7 @@ class FoldWorker:
         self._inputs = [catalog[name] for name in (dataset.source.inputs if dataset.source else ())]
         row_columns = {column.name for above in self._inputs for column in above.columns}
         self._store = FoldStore(lake, dataset, row_columns)
-        self._log = StreamLog(lake, dataset, least_pause_seconds=1.0)
+        self._log = StreamLog(lake, dataset, least_pause_seconds=10.0)
         self._folding = open_folding(lake, catalog, dataset)
         self._publisher = Publisher(lake, dataset)
         self._offers: list[Piece] = []

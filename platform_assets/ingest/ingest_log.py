@@ -111,7 +111,7 @@ class StreamLog:
     A row counts the messages before its `position`. Where that is not where the table was before a micro-batch, a
     worker died between the two, or another writer was there: the row is counted anew from table and quarantine.
     A commit of the log costs as much as one of the table, so that a worker sums its micro-batches up, and writes them
-    once a second at most.
+    with its reports: what waits for a micro-batch does not wait for its log.
     """
 
     def __init__(self, lake: Lake, dataset: Dataset, *, least_pause_seconds: float = 0.0) -> None:

@@ -31,7 +31,8 @@ from platform_resources.errors import NoSpaceLeft, ResourceError
 from platform_resources.storage import Lake
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-_LOG_PAUSE_SECONDS = 1.0
+_LOG_PAUSE_SECONDS = 10.0
+"""Longer than from one report to the next, which writes the log."""
 
 
 @dataclass(frozen=True, kw_only=True)

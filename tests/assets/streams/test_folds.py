@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from platform_assets.ingest.fold_replay import HistoryRequest, replay_fold
 from platform_assets.ingest.fold_state import FoldStore, Snapshot, parts_of
 from platform_assets.ingest.fold_worker import FoldWorker, folded_columns, open_folding, piece_ends, stored_rows
 from platform_assets.ingest.quarantine import QuarantineStore
-from platform_assets.ingest.tables import INGEST, INGESTED_AT, PROVENANCE, SOURCE, table_spec
+from platform_assets.ingest.tables import INGEST, INGESTED_AT, PROVENANCE, SOURCE, ingests_spec, table_spec
 from platform_assets.location import CodeLocation
 from platform_assets.operations.history_replays import replay_history
 from platform_assets.operations.instance import open_instance
@@ -349,6 +350,22 @@ def pieces(catalog: Catalog, sizes: Sequence[int], *, users: int, seed: int = 3)
         typed = pl.DataFrame(rows | stamps).with_columns(pl.col("at").cast(pl.Datetime("us", "UTC")))
         yield folded_columns(catalog["t/clicks"], typed, first)
         first += size
+
+
+def test_the_log_is_written_with_reports_and_no_micro_batch_waits_for_it(lake: Lake, broker: LogBroker) -> None:
+    catalog, _ = declare("sessions")
+    clicks = catalog["t/clicks"]
+    worker = open_workers(lake, catalog, [clicks], broker, run_id="r")["t/clicks"]
+    for number in range(4):
+        send(broker, "clicks", events(5, number))
+        if number:
+            worker._log._flushed_at = time.monotonic() - 5  # type: ignore[union-attr]  # it is long ago
+        worker.step()
+    versions = [lake.version(spec(clicks)) for spec in (table_spec, ingests_spec)]
+    worker.close()
+    assert int(str(versions[0])) >= 3
+    assert versions[1] in ("0", "1")  # of its first micro-batch, of one partition or two
+    assert lake.read(ingests_spec(clicks))["rows"].sum() == 20
 
 
 @pytest.mark.parametrize("kind", STATEFUL)
