@@ -358,7 +358,10 @@ def _values(wish: Wish, column: Column, rng: np.random.Generator) -> Values:
         rules = [rule.id for rule in wish.rules_on(column.name)]
         culprit = f"column {column.name!r} ({', '.join(rules) or 'no rule'})"
         raise CannotGenerate(
-            wish.dataset.name, culprit, str(error), "loosen one of the rules, or name the values with isin=[...]."
+            wish.dataset.name,
+            culprit,
+            str(error),
+            error.fix,
         ) from error
 
 

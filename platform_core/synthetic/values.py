@@ -32,7 +32,23 @@ _ITEMS = 3
 
 
 class NoValueError(ValueError):
-    """No value was found that the rules allow."""
+    """No value was found that the rules allow.
+
+    Attributes:
+        fix: What to do about it.
+    """
+
+    def __init__(self, reason: str, fix: str = "loosen one of the rules, or name the values with isin=[...].") -> None:
+        self.fix = fix
+        super().__init__(reason)
+
+
+def _undrawable(rules: Sequence[ValueRule], broken: ValueRule | None, error: UnreadablePatternError) -> NoValueError:
+    patterns = [rule.text.pattern for rule in (*rules, broken) if rule is not None and rule.text.pattern]
+    return NoValueError(
+        f"the pattern {' or '.join(map(repr, patterns))} cannot be drawn: {error}",
+        "write it without look-around and back-references, or name the values with isin=[...].",
+    )
 
 
 @dataclass(frozen=True)
@@ -162,7 +178,7 @@ def _few(column: Column, rules: Sequence[ValueRule], broken: ValueRule | None) -
     try:
         return spelled(rules, FEW)
     except UnreadablePatternError as error:
-        raise NoValueError(f"a pattern cannot be drawn: {error}") from error
+        raise _undrawable(rules, broken, error) from error
 
 
 def _chosen(column: Column, few: tuple[object, ...], rules: Sequence[ValueRule], broken: ValueRule | None) -> Values:
@@ -200,7 +216,7 @@ def _texts(
             if best_share >= _GOOD_ENOUGH:
                 break
     except UnreadablePatternError as error:
-        raise NoValueError(f"a pattern cannot be drawn: {error}") from error
+        raise _undrawable(rules, broken, error) from error
     if best is None:
         raise NoValueError("no text was found that satisfies the rules together.")
     return Values(_sieved(column, best, rules, broken=broken, share=best_share))
@@ -238,10 +254,11 @@ def _nested(column: Column, rng: np.random.Generator, window: tuple[datetime, da
         ).to_struct())  # fmt: skip
     if isinstance(column.dtype, pl.Array):
         width = column.dtype.size
-        return Values(lambda rng, rows: inner[0].draw(rng, rows * width).reshape((rows, width)).cast(column.dtype))
+        return Values(lambda rng, rows: _in_rows(inner[0].draw(rng, rows * width), width).cast(column.dtype))
     if isinstance(column.dtype, pl.List):
         return Values(lambda rng, rows: _lists(rng, rows, inner[0]).cast(column.dtype))
-    raise NoValueError(f"there are no synthetic values of type {column.dtype}.")
+    raise NoValueError(f"there are no synthetic values of type {column.dtype}.",
+                       "declare another type, or leave the column out.")  # fmt: skip
 
 
 def _inner(column: Column, rng: np.random.Generator, window: tuple[datetime, datetime]) -> list[Values]:
@@ -256,6 +273,12 @@ def _inner(column: Column, rng: np.random.Generator, window: tuple[datetime, dat
 
 
 def _lists(rng: np.random.Generator, rows: int, inner: Values) -> pl.Series:
-    full = inner.draw(rng, rows * _ITEMS).reshape((rows, _ITEMS)).arr.to_list()
+    full = _in_rows(inner.draw(rng, rows * _ITEMS), _ITEMS)
     frame = pl.DataFrame({"items": full, "length": rng.integers(0, _ITEMS + 1, rows)})
     return frame.select(pl.col("items").list.slice(0, pl.col("length"))).to_series()
+
+
+def _in_rows(items: pl.Series, width: int) -> pl.Series:
+    """Return lists of so many items each; items that are lists themselves stay whole."""
+    frame = items.alias("items").to_frame().with_row_index("row")
+    return frame.group_by(pl.col("row") // width, maintain_order=True).agg("items")["items"]

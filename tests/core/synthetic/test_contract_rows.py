@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -117,7 +118,9 @@ def test_a_pattern_that_cannot_be_drawn_is_refused_with_its_column():
 
         code: str = Field(str_matches="^(?=a)(?!b)a$")
 
-    with pytest.raises(CannotGenerate, match=r"column 'code' .*a pattern cannot be drawn.*Fix: "):
+    with pytest.raises(
+        CannotGenerate, match=r"column 'code' .*the pattern '.*' cannot be drawn.*Fix: write it without look-around"
+    ):
         synthesize(Dataset("shop/codes", Codes, owner="team:shop", version="1.0.0"), 5)
 
 
@@ -205,6 +208,25 @@ class Everything(DataFrameModel):
     def few_tags(cls, data) -> pl.LazyFrame:
         """At most two tags."""
         return data.lazyframe.select(pl.col(data.key).list.len() <= 2)
+
+
+class Oddities(DataFrameModel):
+    """What few contracts have."""
+
+    lists: Annotated[pl.List, pl.List(pl.Float64())]
+    days: Annotated[pl.Array, pl.Date(), 3]
+    pairs: Annotated[pl.Array, pl.List(pl.Int64()), 2]
+    there: Annotated[pl.Datetime, "us", "Europe/Berlin"] = Field(ge=datetime(2024, 3, 31, tzinfo=UTC))
+    here: UtcTimestamp = Field(lt=datetime(1969, 7, 20, tzinfo=ZoneInfo("Europe/Berlin")))
+
+
+def test_lists_of_lists_and_bounds_of_another_zone_are_met():
+    dataset = Dataset("shop/odd", Oddities, owner="team:shop", version="1.0.0")
+    rows = synthesize(dataset, 100, 1)
+    assert red_rules(rows, dataset, {}) == ()
+    assert rows["there"].min() >= datetime(2024, 3, 31, tzinfo=UTC)
+    assert rows["here"].max() < datetime(1969, 7, 19, 23, tzinfo=UTC)
+    assert rows["lists"].list.len().max() > 1
 
 
 def test_every_type_and_a_check_written_by_hand_are_met():
