@@ -20,7 +20,7 @@ from psycopg2.extras import LogicalReplicationConnection
 
 from platform_core.quality.envelope import as_text
 from platform_resources.settings import Settings
-from platform_resources.sources import Cursor, SourceContext, UnreadableUnit, open_source
+from platform_resources.sources import Cursor, SourceContext, UnreadableUnit, engines, open_source
 from platform_resources.sources.engines import DatabaseError, DatabaseGone, Query, open_engine
 from platform_resources.sources.engines.adbc import ConnectionLost, StatementFailed, arrow_snapshot
 from platform_resources.sources.engines.sqlite import with_zone
@@ -401,6 +401,16 @@ def test_a_password_with_marks_that_are_not_escaped_is_not_shown(url):
         open_engine("shop", settings_of(shop=url)).tables()
     assert "S3C" not in str(refused.value)
     assert "RET" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("url", "driver", "extra"), [
+    ("postgresql://me@127.0.0.1:1/x", "adbc_driver_postgresql", "postgres"),
+    ("mysql://me@127.0.0.1:1/x", "pymysql", "mysql"),
+])  # fmt: skip
+def test_a_driver_that_is_not_installed_is_named_with_the_extra_that_brings_it(monkeypatch, url, driver, extra):
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == driver else name)
+    with pytest.raises(DatabaseError, match=rf"{driver} is not installed.*\[{extra}\]"):
+        open_engine("shop", settings_of(shop=url))
 
 
 @pytest.mark.parametrize(("query", "culprit"), [
