@@ -63,10 +63,12 @@ class PostgreSQLDatabase(ServerDatabase):
         return str(error).strip().splitlines()[0]
 
     def tables(self) -> list[str]:
-        """List tables and views of all schemas but the system's."""
+        """List tables and views of all schemas but the system's; a partition is read with its table."""
         sql = (
             "SELECT CASE table_schema WHEN 'public' THEN table_name ELSE table_schema || '.' || table_name END "
-            "FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1"
+            "FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema') AND NOT "
+            "EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relispartition "
+            "AND n.nspname = table_schema AND c.relname = table_name) ORDER BY 1"
         )
         with self._cursor() as cursor:
             self.run(cursor, sql)

@@ -370,6 +370,21 @@ def test_postgresql_sends_the_contracts_types_and_a_column_with_a_value_beyond_t
     assert again.row(2)[4:] == ("infinity", "20240-01-01 00:00:00+00", "-infinity")
 
 
+def test_a_partition_is_no_table_of_its_own(postgres):
+    if postgres is None:
+        pytest.skip(no_postgres())
+    with closing(psycopg2.connect(postgres.replace("+psycopg2", ""))) as connection:
+        cursor = connection.cursor()
+        cursor.execute('create table "Divided" (id int, day date) partition by range (day)')
+        cursor.execute(
+            "create table divided_1 partition of \"Divided\" for values from ('2024-01-01') to ('2025-01-01')"
+        )
+        connection.commit()
+    tables = open_engine("shop", settings_of(shop=postgres)).tables()
+    assert "Divided" in tables
+    assert "divided_1" not in tables
+
+
 def test_a_snapshot_tells_a_connection_that_broke_from_a_statement_that_fails_amid_its_rows(postgres):
     if postgres is None:
         pytest.skip(no_postgres())
