@@ -301,6 +301,11 @@ def _storage(dataset: Dataset) -> Iterator[Problem]:
         for argument, names in dataset.source.named_columns.items():
             yield from (_missing(dataset, f"source: {argument}", name) for name in names if not dataset.column(name))
         yield from _spelling(dataset, dataset.source.spelling)
+        for name in dataset.source.named_columns.get("place_column", ()):
+            if (column := dataset.column(name)) and not column.dtype.is_integer():
+                yield _problem(
+                    dataset, f"place_column {name!r}", f"is {column.dtype}, and counts.", "declare it as int."
+                )
     yield from _history(dataset)
     if dataset.source is not None and dataset.source.is_dbt:
         for word, value in {"quarantine": dataset.quarantine, "partitions": dataset.partitions}.items():

@@ -188,6 +188,9 @@ class Files(Source):
             are set back is the earlier one; one that is skipped cannot be read.
         path_columns: Columns that come from the file's path, by a regular expression of which the first group, or
             all of it, is the value: `{"country": r"sales-([a-z]+)-"}`.
+        place_column: A column of whole numbers for the place of each row in its file: the line where it begins in CSV
+            and JSON, the row of a workbook, else its number from 1. With the file's name from `path_columns` it makes a
+            key for rows that have none: a file that comes again replaces its rows.
         missing_columns: `"null"` takes a nullable column for null that a file lacks, as older files do; `"refuse"`
             sends such a file to quarantine.
     """
@@ -215,6 +218,7 @@ class Files(Source):
     formats: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
     zone: str | None = field(default=None, kw_only=True)
     path_columns: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
+    place_column: str | None = field(default=None, kw_only=True)
     missing_columns: str = field(default="null", kw_only=True)
 
     @property
@@ -225,7 +229,8 @@ class Files(Source):
     @property
     def named_columns(self) -> Mapping[str, Sequence[str]]:
         """Those of texts that are null, of cases, formats and of the path."""
-        named = {"case": self.case, "formats": self.formats, "path_columns": self.path_columns}
+        places = () if self.place_column is None else (self.place_column,)
+        named = {"case": self.case, "formats": self.formats, "path_columns": self.path_columns, "place_column": places}
         return {**super().named_columns, **{argument: tuple(columns) for argument, columns in named.items()}}
 
     @property
@@ -237,7 +242,10 @@ class Files(Source):
         """Find what is wrong: a landed file may be revised or replayed, so its rows must be merged."""
         yield from super().problems(store_mode=store_mode)
         if store_mode != "merge":
-            fix = "use Delta(mode='merge') or Iceberg(mode='merge'), and a key."
+            fix = (
+                "use Delta(mode='merge') or Iceberg(mode='merge'), and a key; where no columns are one, the file's "
+                "name and the place in it are: path_columns={'file': '[^/]+$'}, place_column='line'."
+            )
             yield "store", f"is {store_mode!r}, but a landed file may be revised or replayed.", fix
         yield from self._option_problems()
 

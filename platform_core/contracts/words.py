@@ -201,6 +201,7 @@ ARGUMENTS: Mapping[str, str] = {
     "params": 'params={"status": "open"}',
     "path_columns": 'path_columns={"country": r"sales-([a-z]+)-"}',
     "pattern": 'pattern="**/sales-*.csv"',
+    "place_column": 'place_column="line"',
     "prefix": 'prefix="orders"',
     "query": 'query="select * from orders where paid"',
     "rate": "rate=5",

@@ -49,12 +49,20 @@ def contract_code(
         name: Of the dataset, `domain/dataset`.
         owner: `"team:aviation"` or an e-mail address.
         source: Code of the source, such as `Files("trips-*.csv")`.
-        key: Columns that are known to identify a row; found out where there are none.
+        key: Columns that are known to identify a row; found out where there are none. Rows of files without any are
+            known by their file and place.
     """
     key = tuple(key) or likely_key(profile)
-    is_whole = not key and not source.startswith("Files")
+    remark = f"no two of {profile.rows:,} rows alike"
     beside = [suggestion for suggestion in suggestions if not _said_by_column(suggestion, profile, key)]
     fields = list(_fields(profile, schema, key))
+    if not key and source.startswith("Files("):
+        key, remark = _places(schema), "no columns tell the rows apart"
+        fields = [f"    {key[0]}: str", f"    {key[1]}: int", *fields]
+        source = (
+            f"{source[:-1]}, path_columns={{{literal(key[0])}: {literal('[^/]+$')}}}, place_column={literal(key[1])})"
+        )
+    is_whole = not key
     words = ["DataFrameModel", "Dataset", "Delta", "Field", source.partition("(")[0]]
     words += [] if is_whole else ["Quarantine"]
     words += [word for word in ("Day", "UtcTimestamp") if any(f": {word} =" in field for field in fields)]
@@ -79,14 +87,22 @@ def contract_code(
         f"    {_class_name(variable)},",
         f"    owner={literal(owner)},",
         '    version="0.1.0",',
-        *([f"    key=({', '.join(map(literal, key))},),  # no two of {profile.rows:,} rows alike"] if key else []),
+        *([f"    key=({', '.join(map(literal, key))}{',' if len(key) == 1 else ''}),  # {remark}"] if key else []),
         f"    source={source},",
-        f'    store=Delta(mode="{"merge" if key else "overwrite" if is_whole else "append"}"),',
+        f'    store=Delta(mode="{"overwrite" if is_whole else "merge"}"),',
         *(["    rules=[", *_listed(beside, "        "), "    ],"] if beside else []),
         *([] if is_whole else ["    quarantine=Quarantine(),"]),
         ")",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _places(schema: pl.Schema) -> tuple[str, str]:
+    """Return names for the file and the place in it that no column of the rows has."""
+    file, line = "file", "line"
+    while {file, line} & {name.lower() for name in schema}:
+        file, line = f"source_{file}", f"source_{line}"
+    return file, line
 
 
 def dataset_name(file: str) -> str:

@@ -62,7 +62,7 @@ def _each_at_its_place(frame: pl.DataFrame, names: Sequence[str]) -> bool:
             return False
     ticked = np.zeros(size, dtype=np.bool_)
     ticked[numbers.select(place).to_series().to_numpy()] = True
-    return np.count_nonzero(ticked) == frame.height
+    return int(np.count_nonzero(ticked)) == frame.height
 
 
 def _ascend(frame: pl.DataFrame, names: Sequence[str]) -> bool:

@@ -265,6 +265,7 @@ class LandedFiles:
     context: SourceContext
     options: ReadOptions
     path_columns: Mapping[str, str]
+    place_column: str | None = None
     _identified: tuple[str, bytes] | None = None
 
     @property
@@ -344,7 +345,10 @@ class LandedFiles:
                 records = 0
                 for batch in reading.batches():
                     frame = batch.frame.with_columns(pl.lit(value).alias(name) for name, value in constants.items())
-                    lines = pl.Series(batch.lines) if reading.format in _LINE_WORDS else None
+                    lines = pl.Series(batch.lines, dtype=pl.Int64) if reading.format in _LINE_WORDS else None
+                    if self.place_column is not None:
+                        places = pl.int_range(records + 1, records + 1 + frame.height, eager=True)
+                        frame = frame.with_columns((places if lines is None else lines).alias(self.place_column))
                     word = _LINE_WORDS.get(reading.format, "line")
                     yield Batch(frame, records + 1, lines, line_word=word, malformed=batch.malformed)
                     records += frame.height + len(batch.malformed)
@@ -384,4 +388,6 @@ def open_source(options: Mapping[str, Any], context: SourceContext) -> LandedFil
     """Open the landed files of a dataset."""
     known = {option.name for option in fields(ReadOptions)}
     read_options = ReadOptions(**{name: value for name, value in options.items() if name in known})
-    return LandedFiles(options["pattern"], context, read_options, options["path_columns"])
+    return LandedFiles(
+        options["pattern"], context, read_options, options["path_columns"], place_column=options["place_column"]
+    )

@@ -213,3 +213,31 @@ def test_a_malformed_record_of_a_dataset_of_texts_is_set_aside_too(tmp_path: Pat
         assert words.balance("words/terms") == (304, 304)
         reasons = words.store("words/terms").envelopes()["reason"].to_list()
         assert [reason.partition(": ")[2][:9] for reason in reasons] == ["line 3: 1", "line 4: a"]
+
+
+def test_rows_without_a_key_are_known_by_their_file_and_place(tmp_path: Path) -> None:
+    with world(tmp_path, "tests.worded") as words:
+        words.land("words/rides-1.csv", b"city,fee\nOslo,3\nOslo,3\nVoss,-1\nVoss,2,9\nOslo,3\n")
+        words.land("words/rides-2.jsonl", b'{"city": "Oslo", "fee": 3}\n\n{"city": "Oslo", "fee": 3}\n')
+        words.catch_up()
+        places = [
+            ("rides-1.csv", 2),
+            ("rides-1.csv", 3),
+            ("rides-1.csv", 6),
+            ("rides-2.jsonl", 1),
+            ("rides-2.jsonl", 3),
+        ]
+        assert sorted(words.rows("words/rides").select("file", "line").rows()) == places
+        refused = words.store("words/rides").envelopes().sort("position")
+        assert refused["reason"].to_list() == [
+            "line 4: broken: fee ≥ 0",
+            "malformed: line 5: 3 fields, and there are 2 columns",
+        ]
+        for place, number in enumerate((4, 5)):
+            mended = {"file": "rides-1.csv", "line": number, "city": "Voss", "fee": 2}
+            words.store("words/rides").fix(refused["quarantine_id"][place], json.dumps(mended))
+        assert words.materialise("words/rides", tags=replay_tag(refused["quarantine_id"].to_list())).success
+        assert words.rows("words/rides").filter(file="rides-1.csv")["line"].sort().to_list() == [2, 3, 4, 5, 6]
+        words.land("words/rides-1.csv", b"city,fee\nOslo,3\nOslo,4\n")
+        words.catch_up()
+        assert sorted(words.rows("words/rides").select("line", "fee").rows()) == [(1, 3), (2, 3), (3, 3), (3, 4)]

@@ -1,1 +1,1 @@
-"""Datasets whose columns are all texts."""
+"""Datasets of which any text can be read, and one without a key of its own."""

@@ -136,6 +136,19 @@ def test_a_contract_suggested_for_an_unknown_file_loads_and_passes_its_own_rows(
     assert [result.rule.id for result in judge(frame, suggested, {}).results if not result.passed] == []
 
 
+def test_rows_of_files_that_nothing_tells_apart_are_known_by_their_place() -> None:
+    for height in (3, 300):
+        frame = pl.DataFrame({"FILE": ["a"] * height, "fee": [1] * height})
+        measured = profile("fees.csv", frame)
+        code = contract_code(measured, suggest(measured, frame), frame.schema, name="a/fees", owner="team:a",
+                             source='Files("fees-*")')  # fmt: skip
+        names: dict[str, Dataset] = {}
+        exec(code, names)  # noqa: S102 - that the code runs is what is tested
+        fees = catalog_of([names["fees"]])["a/fees"]
+        assert fees.key == ("source_file", "source_line")
+        assert fees.source == Files("fees-*", path_columns={"source_file": "[^/]+$"}, place_column="source_line")
+
+
 def test_of_a_few_rows_nothing_but_types_is_said() -> None:
     frame = rides(1, 1).head(20)
     assert suggest(profile("few", frame), frame) == ()
