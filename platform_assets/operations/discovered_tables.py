@@ -4,7 +4,7 @@ import json
 import keyword
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, count
@@ -82,7 +82,7 @@ def _proposal(
 ) -> DiscoveredTable:
     query = Query(table=table, sql=None, cursor=None)
     columns, key = engine.columns(query), engine.primary_key(table)
-    cursor = _cursor(columns, key)
+    cursor = _cursor(engine.types(query), key)
     total = engine.state(query).rows
     sample = _sample(engine, query, sample_rows)
     if sample.is_empty():
@@ -135,10 +135,12 @@ def _sample(engine: DatabaseEngine, query: Query, rows: int) -> pl.DataFrame:
     return pl.concat(parts).head(rows) if parts else pl.DataFrame()
 
 
-def _cursor(columns: Sequence[str], key: Sequence[str]) -> str | None:
+def _cursor(columns: Mapping[str, str], key: Sequence[str]) -> str | None:
+    """Choose the column that grows, by its name; of keys only whole numbers do, and a UUID does not."""
     lower = {column.lower(): column for column in columns}
     named = next((lower[name] for name in _CURSORS if name in lower), None)
-    return named or (key[0] if len(key) == 1 and key[0].lower().endswith("id") else None)
+    grows = len(key) == 1 and key[0].lower().endswith("id") and "int" in columns.get(key[0], "")
+    return named or (key[0] if grows else None)
 
 
 def _word(table: str, others: Collection[str]) -> str:

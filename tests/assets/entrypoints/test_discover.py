@@ -15,6 +15,8 @@ def test_tables_become_modules_that_declare_their_types_key_and_cursor(tmp_path,
         connection.execute("create table orders (id integer primary key, total real, updated_at timestamp, mail text)")
         connection.execute('create table "order lines" (order_id int, line int, primary key (order_id, line))')
         connection.execute("create table empty (id integer)")
+        connection.execute("create table visits (visit_id text primary key)")
+        connection.execute("create table lines (line_id integer primary key)")
         rows = [(n, n * 1.5, f"2024-03-{n % 28 + 1:02}T09:00:00Z", f"ada{n}@example.com") for n in range(1, 200)]
         connection.executemany("insert into orders values (?, ?, ?, ?)", rows)
         connection.executemany('insert into "order lines" values (?, ?)', [(n // 2, n % 2) for n in range(100)])
@@ -26,6 +28,7 @@ def test_tables_become_modules_that_declare_their_types_key_and_cursor(tmp_path,
     tables = {table["table"]: table for table in json.loads(capsys.readouterr().out)}
     assert {name: (table["rows"], table["key"], table["cursor"]) for name, table in tables.items()} == {
         "orders": (199, ["id"], "updated_at"), "order lines": (100, ["order_id", "line"], None), "empty": (0, [], None),
+        "visits": (0, ["visit_id"], None), "lines": (0, ["line_id"], "line_id"),
     }  # fmt: skip
     assert "ada" not in tables["orders"]["code"]
     monkeypatch.syspath_prepend(str(tmp_path))
