@@ -1,6 +1,7 @@
 """Contract files: the registry of published versions beside the code, and verdicts on rows by a contract."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from platform_assets.operations.profiles import Rows, rows_of
 from platform_assets.operations.sla import sla_of
 from platform_core.contracts import Balance, Catalog, Dataset, ReferenceRule, rules_of
 from platform_core.contracts.redundancy import implied_rules
+from platform_core.contracts.sources import Files
 from platform_core.errors import ShapeError
 from platform_core.interchange.compatibility import Comparison, Level, compare
 from platform_core.interchange.odcs import (
@@ -37,6 +39,7 @@ from platform_core.quality.judge import table_results
 from platform_core.quality.proofs import needed_columns, proven_rules
 from platform_core.rules import FileFacts
 from platform_resources.documents import DocumentExists, odcs_schema, read_document, write_document
+from platform_resources.sources import DeclaredFile
 from platform_resources.storage import Lake
 
 ENDING = ".odcs.yaml"
@@ -196,10 +199,30 @@ def compliance_of(location: CodeLocation, contract: Dataset, name: str) -> Compl
     statistics = lake.file_statistics(spec) if spec is not None and before is not None else ()
     references = stored_references(location.catalog, lake, contract)
     promises = promise_findings(location, contract, name)
-    with rows_of(name, location.catalog, lake) as rows:
+    with _rows_judged(name, contract, location) as rows:
         unchanged = spec is not None and before is not None and lake.version(spec) == before
         files = [FileFacts(file.rows, file.nulls, file.bounds) for file in statistics] if unchanged else []
         return compliance(contract, rows, references, promises=promises, files=files)
+
+
+@contextmanager
+def _rows_judged(name: str, contract: Dataset, location: CodeLocation) -> Iterator[Rows]:
+    """Yield the rows of a table or a file; a file for which the contract has words is read by them, as on arrival."""
+    source = contract.source
+    if name in location.catalog.datasets or source is None or source.kind != Files.kind or not Path(name).is_file():
+        with rows_of(name, location.catalog, location.lake) as rows:
+            yield rows
+        return
+    declared, memory = DeclaredFile.from_options(source.options), location.settings.memory_bytes
+    batches = list(declared.batches(f"{contract.domain}/{name}", Path(name), memory))
+    yield Rows(
+        name=name,
+        frame=pl.concat([batch.rows for batch in batches], how="diagonal_relaxed").lazy(),
+        dataset=None,
+        personal={column.name: column.pii for column in contract.columns if column.pii is not None},
+        partition=None,
+        malformed=sum(len(batch.malformed) for batch in batches),
+    )
 
 
 def compliance(
@@ -228,6 +251,9 @@ def compliance(
     ]  # fmt: skip
     frame = rows.frame.with_columns(unread if proven else []).collect()
     findings = [*_judged(dataset, frame, references, {rule.id: len(files) for rule in proven}), *promises]
+    if rows.malformed:
+        told = f"{rows.malformed:,} records that are no rows; platform convert lists them"
+        findings = [Finding(part="schema", name="malformed", passed=False, detail=told), *findings]
     failed = [finding for finding in findings if not finding.passed and not finding.is_warning]
     return Compliance(
         contract=dataset.name, version=dataset.version, rows=rows.name, row_count=frame.height, passed=not failed,

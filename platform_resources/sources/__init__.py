@@ -13,11 +13,12 @@ from platform_resources.sources.base import (
     digest,
     open_source,
 )
-from platform_resources.sources.landing import LandedFile, Landing
+from platform_resources.sources.landing import DeclaredFile, LandedFile, Landing
 
 __all__ = [
     "Batch",
     "Cursor",
+    "DeclaredFile",
     "LandedFile",
     "Landing",
     "Malformed",

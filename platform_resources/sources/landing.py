@@ -21,6 +21,7 @@ import polars as pl
 
 from platform_resources.errors import ConversionError, ObjectNotFound
 from platform_resources.readers import ReadOptions, open_records
+from platform_resources.readers.reading import Content
 from platform_resources.s3 import bucket_and_key
 from platform_resources.scratch import naming_full_scratch
 from platform_resources.settings import Settings
@@ -263,9 +264,7 @@ class LandedFiles:
 
     pattern: str
     context: SourceContext
-    options: ReadOptions
-    path_columns: Mapping[str, str]
-    place_column: str | None = None
+    as_declared: "DeclaredFile"
     _identified: tuple[str, bytes] | None = None
 
     @property
@@ -334,15 +333,52 @@ class LandedFiles:
         """All columns, as they lie in the file."""
         identified = self._identified if self._identified and self._identified[0] == unit.ingest_id else None
         self._identified = None
-        name = PurePosixPath(unit.source).name
-        constants = self._path_columns(unit)
         with ExitStack() as stack:
             stack.enter_context(naming_full_scratch(unit.source))
             try:
                 content = identified[1] if identified else stack.enter_context(self.feed.landing.fetched(unit.source))
-                memory = self.context.settings.memory_bytes
-                reading = stack.enter_context(open_records(name, content, self.options, memory))
-                records = 0
+            except OSError as error:
+                raise UnreadableUnit(unit.source, f"the file cannot be opened ({error.strerror}).") from error
+            yield from self.as_declared.batches(unit.source, content, self.context.settings.memory_bytes)
+
+
+@dataclass(frozen=True)
+class DeclaredFile:
+    """How the files of a dataset are read.
+
+    Attributes:
+        options: What is known of them better than their bytes tell.
+        path_columns: Columns that come from the path, by a regular expression.
+        place_column: A column for the place of each row; None for none.
+    """
+
+    options: ReadOptions
+    path_columns: Mapping[str, str] = field(default_factory=dict)
+    place_column: str | None = None
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> "DeclaredFile":
+        """Take what a declaration of files says, as plain values."""
+        known = {option.name for option in fields(ReadOptions)}
+        read_options = ReadOptions(**{name: value for name, value in options.items() if name in known})
+        return cls(read_options, options["path_columns"], options["place_column"])
+
+    def batches(self, source: str, content: Content, memory_bytes: int) -> Iterator[Batch]:
+        """Yield the rows of a file, all columns, as they lie in it.
+
+        Args:
+            source: Its path from the domain's folder on, or where else it lies.
+            content: The file, or its bytes.
+            memory_bytes: What the whole process may have.
+
+        Raises:
+            UnreadableUnit: It cannot be opened, is empty, truncated, in an unknown encoding, or of no known format, or
+                more of its records are malformed than the declaration lets pass.
+        """
+        constants = self._constants(source)
+        records = 0
+        try:
+            with open_records(PurePosixPath(source).name, content, self.options, memory_bytes) as reading:
                 for batch in reading.batches():
                     frame = batch.frame.with_columns(pl.lit(value).alias(name) for name, value in constants.items())
                     lines = pl.Series(batch.lines, dtype=pl.Int64) if reading.format in _LINE_WORDS else None
@@ -352,25 +388,25 @@ class LandedFiles:
                     word = _LINE_WORDS.get(reading.format, "line")
                     yield Batch(frame, records + 1, lines, line_word=word, malformed=batch.malformed)
                     records += frame.height + len(batch.malformed)
-            except ConversionError as error:
-                raise UnreadableUnit(unit.source, f"{error.problem}.") from error
-            except OSError as error:
-                raise UnreadableUnit(unit.source, f"the file cannot be opened ({error.strerror}).") from error
-            if not records:
-                raise UnreadableUnit(unit.source, "it holds no rows.")
+        except ConversionError as error:
+            raise UnreadableUnit(source, f"{error.problem}.") from error
+        except OSError as error:
+            raise UnreadableUnit(source, f"the file cannot be opened ({error.strerror}).") from error
+        if not records:
+            raise UnreadableUnit(source, "it holds no rows.")
 
-    def _path_columns(self, unit: Unit) -> dict[str, str]:
+    def _constants(self, source: str) -> dict[str, str]:
         """Find the values that the file's path holds.
 
         Raises:
             UnreadableUnit: The path does not look as declared.
         """
-        path = unit.source.partition("/")[2]
+        path = source.partition("/")[2]
         values = {}
         for column, expression in self.path_columns.items():
             match = re.search(expression, path)
             if match is None:
-                raise UnreadableUnit(unit.source, f"its path holds no {column}: {expression!r} is not found in it.")
+                raise UnreadableUnit(source, f"its path holds no {column}: {expression!r} is not found in it.")
             values[column] = match[1] if match.re.groups else match[0]
         return values
 
@@ -386,8 +422,4 @@ def _digest_of(source: str, path: Path) -> str:
 
 def open_source(options: Mapping[str, Any], context: SourceContext) -> LandedFiles:
     """Open the landed files of a dataset."""
-    known = {option.name for option in fields(ReadOptions)}
-    read_options = ReadOptions(**{name: value for name, value in options.items() if name in known})
-    return LandedFiles(
-        options["pattern"], context, read_options, options["path_columns"], place_column=options["place_column"]
-    )
+    return LandedFiles(options["pattern"], context, DeclaredFile.from_options(options))

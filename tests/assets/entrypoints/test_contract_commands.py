@@ -120,6 +120,19 @@ def test_rows_are_judged_by_a_contract_in_one_verdict(shell: Shell, tmp_path: Pa
     assert "ada@" not in told
 
 
+def test_a_file_is_read_as_its_contract_says(shell: Shell, tmp_path: Path) -> None:
+    """By the words of the source: the path, the place, texts that mean null; a record that is no row is told."""
+    rides = tmp_path / "rides-1.csv"
+    command = ["--package", "tests.worded", "contracts", "check", "words/rides", str(rides), "--json"]
+    rides.write_text("city;fee\nOslo;1.234,50\nOslo;n/a\n")
+    assert main(command) == 0
+    assert json.loads(shell.capture.readouterr().out)["row_count"] == 2
+    rides.write_text("city;fee\nOslo;1.5\nOslo;2,5;3\n")
+    assert main(command) == 1
+    findings = {each["name"]: each for each in json.loads(shell.capture.readouterr().out)["findings"]}
+    assert [name for name in ("malformed", "types") if findings[name]["passed"]] == []
+
+
 def test_a_file_that_is_no_contract_is_refused_with_every_problem(shell: Shell, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("apiVersion: v3.2.0\nkind: DataContract\nstrange: 1\n")

@@ -9,7 +9,7 @@ class Ride(DataFrameModel):
     file: str
     line: int
     city: str
-    fee: int = Field(ge=0)
+    fee: float = Field(ge=0, nullable=True)
 
 
 rides = Dataset(
@@ -18,7 +18,14 @@ rides = Dataset(
     owner="team:words",
     version="1.0.0",
     key=("file", "line"),
-    source=Files("rides-*", path_columns={"file": "[^/]+$"}, place_column="line"),
+    source=Files(
+        "rides-*",
+        path_columns={"file": "[^/]+$"},
+        place_column="line",
+        null_values=("n/a",),
+        decimal=",",
+        thousands=".",
+    ),
     store=Delta(mode="merge"),
     quarantine=Quarantine(),
 )
