@@ -30,7 +30,7 @@ help:  ## this list
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is needed, and $(PYTHON) is older. Fix: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Setting up .venv (some 20 seconds with uv, a minute with pip; once)"
+	@echo "Setting up .venv (half a minute with uv, two with pip; once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) -c constraints.txt uv >/dev/null 2>&1 && $(UV) -c constraints.txt -e '.[demo,dev]' || { \
 	  echo "uv could not do it, so pip does"; $(PIP) --use-pep517 -c constraints.txt -e '.[demo,dev]'; }

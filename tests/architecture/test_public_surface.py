@@ -84,8 +84,8 @@ SURFACES = {
         "Changes", "Sink", "SinkContext", "SinkError", "SinkRefused", "SinkUnreachable", "open_sink",
     ],
     "platform_resources.sources": [
-        "Batch", "Cursor", "LandedFile", "Landing", "Malformed", "SourceAdapter", "SourceContext",
-        "TalliedSource", "Tally", "Unit", "UnreadableUnit", "digest", "open_source",
+        "Batch", "Cursor", "DeclaredFile", "LandedFile", "Landing", "Malformed", "SourceAdapter",
+        "SourceContext", "TalliedSource", "Tally", "Unit", "UnreadableUnit", "digest", "open_source",
     ],
     "platform_resources.telemetry": [
         "Span", "current_traceparent", "flush_spans", "log_event", "open_span", "run_traceparent", "send_span",
