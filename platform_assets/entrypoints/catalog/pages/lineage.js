@@ -16,6 +16,7 @@ const Lineage = (() => {
     return made;
   }
 
+  const freshness = { pass: "fresh", fail: "stale", unknown: "never made" }; // nothing where no freshness is promised
   const rows = (count) => `${Number(count).toLocaleString("en")} ${count === 1 ? "row" : "rows"}`;
 
   function reached(pairs, starts, also = (at) => [at], depth = Infinity) {
