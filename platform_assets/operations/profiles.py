@@ -35,6 +35,7 @@ class Rows:
         partition: The key of a row's partition; None where there are none.
         malformed: How many records of a file could be no row, and are in nothing that is measured.
         encoding: Of a text that is neither UTF-8 nor marked, as the file looks; None for any other.
+        has_header: False for a CSV file whose first record names no columns.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Rows:
     partition: pl.Expr | None
     malformed: int = 0
     encoding: str | None = None
+    has_header: bool = True
 
 
 def refuse_unknown_rows(catalog: Catalog, name: str) -> None:
@@ -113,6 +115,7 @@ def _landed(name: str, folder: Path, settings: Settings, sheet: str | None, head
         personal=suspected_pii(frame),
         partition=None,
         malformed=done.rejected if done else 0,
+        has_header=done is None or done.header is not False,
         encoding=done.encoding if done and done.encoding and not done.encoding.startswith("utf") else None,
     )
 

@@ -40,7 +40,10 @@ def with_contract_names(raw: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """
     spelling, columns = spelling_of(dataset), dataset.columns
     if not spelling.header and len(raw.columns) == len(columns):
-        return raw.rename(dict(zip(raw.columns, [column.name for column in columns], strict=True)))
+        beside = _not_in_file(dataset)
+        mine = [name for name in raw.columns if name not in beside]
+        names_in_file = [column.name for column in columns if column.name not in beside]
+        return raw.rename(dict(zip(mine, names_in_file, strict=True))) if len(mine) == len(names_in_file) else raw
     names = {column.terms.source_name or column.name: column.name for column in columns}
     renamed = {name: names[name] for name in raw.columns if name in names}
     if spelling.headers == "loose":
@@ -51,6 +54,12 @@ def with_contract_names(raw: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
             renamed |= {name: contract for name, contract in loose.items() if contract not in renamed.values()}
     new_names = [renamed.get(name, name) for name in raw.columns]
     return raw.rename(dict(zip(raw.columns, new_names, strict=True))) if len(set(new_names)) == len(new_names) else raw
+
+
+def _not_in_file(dataset: Dataset) -> set[str]:
+    """Name the columns that come from where a file lies, and from the place of a row in it."""
+    named = dataset.source.named_columns if dataset.source else {}
+    return {*named.get("path_columns", ()), *named.get("place_column", ())}
 
 
 def stray_values(raw: pl.DataFrame, dataset: Dataset) -> dict[int, str]:

@@ -53,6 +53,8 @@ def contract_code(
             known by their file and place.
     """
     key = tuple(key) or likely_key(profile)
+    if source.startswith("Files("):
+        schema, source = _in_a_zone(schema, source)
     remark = f"no two of {profile.rows:,} rows alike"
     beside = [suggestion for suggestion in suggestions if not _said_by_column(suggestion, profile, key)]
     fields = list(_fields(profile, schema, key))
@@ -95,6 +97,15 @@ def contract_code(
         ")",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _in_a_zone(schema: pl.Schema, source: str) -> tuple[pl.Schema, str]:
+    """Take instants that name no zone for UTC's, and say so in the source, where a person may correct it."""
+    zoned = {
+        name: pl.Datetime("us", "UTC") if isinstance(dtype, pl.Datetime) and dtype.time_zone is None else dtype
+        for name, dtype in schema.items()
+    }
+    return pl.Schema(zoned), source if zoned == dict(schema) else f'{source[:-1]}, zone="UTC")'
 
 
 def _places(schema: pl.Schema) -> tuple[str, str]:

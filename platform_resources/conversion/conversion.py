@@ -410,6 +410,7 @@ def _record(work: _Work, opened_source: Opened, tally: Tally, size: int, seconds
         source=work.source, source_format=opened_source.format, source_compression=opened_source.compression,
         encoding=opened_source.encoding, encoding_certain=opened_source.encoding_certain,
         delimiter=opened_source.csv.dialect.delimiter if opened_source.csv else None,
+        header=opened_source.csv.dialect.header if opened_source.csv else None,
         target=work.target.location, target_format=work.target.format,
         rows=tally.rows, rejected=work.rejects.count,
         rejects=rejects_of(work.target.location, work.options) if work.rejects.count else None,

@@ -53,6 +53,7 @@ class Conversion:
         encoding: Of a text; None for a binary format.
         encoding_certain: False where the encoding is a guess.
         delimiter: Of a CSV file.
+        header: Whether the first record of a CSV file named its columns; None of other files.
         target: As it was named.
         target_format: How it was written.
         rows: Rows written.
@@ -78,6 +79,7 @@ class Conversion:
     encoding: str | None
     encoding_certain: bool
     delimiter: str | None
+    header: bool | None
     target: str
     target_format: str
     rows: int

@@ -36,7 +36,12 @@ def suggest(  # noqa: PLR0913, PLR0917 - one option per thing that can be said
         measured = profile_of(rows)
         suggestions = suggestions_of(rows, measured, location.catalog, location.lake)
         schema, malformed = rows.frame.collect_schema(), rows.malformed
-        words = {"encoding": rows.encoding, "sheet": sheet, "header_row": header_row if header_row > 1 else None}
+        words = {
+            "encoding": rows.encoding,
+            "header": None if rows.has_header else False,
+            "sheet": sheet,
+            "header_row": header_row if header_row > 1 else None,
+        }
         read_as = "".join(f", {word}={literal(value)}" for word, value in words.items() if value is not None)
     if malformed:
         typer.echo(f"{name}: {malformed:,} malformed records are left out; platform convert lists them.", err=True)

@@ -1,10 +1,14 @@
 """`platform profile`: tables and files, on the terminal, as JSON and as a page."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from openpyxl import Workbook
 
 from platform_assets.entrypoints.cli import main
+from platform_assets.operations.contracts import compliance_of
+from platform_core.contracts import Files, catalog_of
 from tests.assets.entrypoints.conftest import GOOD, Shell
 
 
@@ -72,3 +76,19 @@ def test_a_sheet_of_a_workbook_below_its_title_suggests_how_it_is_read(shell: Sh
     assert 'Files("house-*.xlsx", sheet="rooms", header_row=3, ' in code
     exec(code, {})  # noqa: S102 - that the code runs is what is tested
     assert [each["name"] for each in shell.json("profile", *words)["columns"]] == ["room", "beds"]
+
+
+def test_a_file_without_a_header_or_a_zone_is_suggested_as_it_will_be_read(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "boats-1.csv"
+    path.write_text("1,1912-04-15 00:45:00,Port\n2,1912-04-15 00:55:00,Port\n2,1912-04-15 00:55:00,Port\n")
+    names: dict[str, Any] = {}
+    exec(shell("suggest", str(path)), names)  # noqa: S102 - that the code runs is what is tested
+    catalog = catalog_of([names["boats"]])
+    boats = catalog["landing/boats"]
+    location = replace(shell.world.location, declared=catalog)
+    verdict = compliance_of(location, boats, str(path))
+    assert [finding.name for finding in verdict.findings if not finding.passed] == []
+    assert (verdict.row_count, boats.key) == (3, ("file", "line"))
+    assert boats.source == Files(
+        "boats-*.csv", header=False, zone="UTC", path_columns={"file": "[^/]+$"}, place_column="line"
+    )
