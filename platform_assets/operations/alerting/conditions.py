@@ -26,6 +26,9 @@ from platform_core.upkeep.slowdown import find_slowdown
 _NOT_STARTED = dg.RunsFilter(
     statuses=[dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
 )
+_GOING = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+_RUN = timedelta(minutes=10)
+"""So long what a run sets aside waits to be told with its checks, as one incident."""
 _BACKFILLS = 50
 _FAILED_RUNS = 1_000
 _TIMED_RUNS = 120
@@ -48,6 +51,8 @@ class DatasetMemory:
         open_rows: Envelopes that are open, by dataset.
         written: Datasets that were written since their tables were looked at.
         baseline: Envelopes that nobody need be told of, by dataset; this one is kept over restarts.
+        told: Datasets of which it is told that their quarantine grows.
+        growing: Since when others' grow while a run makes them.
         timed: Datasets that were made since their durations were judged.
         slower: The signals of those that are slower than they were, by dataset.
         burning: The signals of promises whose budget is used up, by dataset.
@@ -57,18 +62,30 @@ class DatasetMemory:
     open_rows: dict[str, int] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
     baseline: dict[str, int] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    growing: dict[str, datetime] = field(default_factory=dict)
     timed: set[str] = field(default_factory=set)
     slower: dict[str, Signal] = field(default_factory=dict)
     burning: dict[str, list[Signal]] = field(default_factory=dict)
 
 
-def load_memory(location: CodeLocation, baseline: Mapping[str, int]) -> DatasetMemory:
+def load_memory(
+    location: CodeLocation, baseline: Mapping[str, int], told: frozenset[str] = frozenset()
+) -> DatasetMemory:
     """Read when each dataset was last materialised; all tables are still to be looked at."""
     with open_history(location.settings) as history:
         records = history.materialisations(location.catalog.datasets)
     filled = {name: record.at for name, record in records.items()}
     written = set(location.catalog.datasets)
-    return DatasetMemory(filled=filled, written=written, baseline=dict(baseline), timed=written & filled.keys())
+    return DatasetMemory(
+        filled=filled, written=written, baseline=dict(baseline), told=set(told), timed=written & filled.keys()
+    )
+
+
+def datasets_being_made(instance: dg.DagsterInstance) -> frozenset[str]:
+    """Name the datasets that runs are making now, of runs that name them."""
+    runs = instance.get_runs(_GOING)
+    return frozenset(key.to_user_string() for run in runs for key in run.asset_selection or ())
 
 
 def stale_datasets(location: CodeLocation, memory: DatasetMemory, now: datetime) -> Iterator[Signal]:
@@ -88,8 +105,14 @@ def stale_datasets(location: CodeLocation, memory: DatasetMemory, now: datetime)
             )
 
 
-def growing_quarantines(location: CodeLocation, memory: DatasetMemory, now: datetime) -> Iterator[Signal]:
-    """Signal each quarantine with more open rows than when it was last quiet."""
+def growing_quarantines(
+    location: CodeLocation, memory: DatasetMemory, now: datetime, making: frozenset[str] = frozenset()
+) -> Iterator[Signal]:
+    """Signal each quarantine with more open rows than when it was last quiet.
+
+    What a run sets aside is there before its checks are told of. Of datasets in `making`, those that runs make, it is
+    signalled when the run is over, with the checks.
+    """
     quarantined = {
         candidate.name: candidate
         for candidate in location.catalog.datasets.values()
@@ -105,6 +128,11 @@ def growing_quarantines(location: CodeLocation, memory: DatasetMemory, now: date
         rows = memory.open_rows[dataset.name]
         baseline = memory.baseline.setdefault(dataset.name, rows)
         if rows > baseline:
+            name = dataset.name
+            if name not in memory.told and name in making and now - memory.growing.setdefault(name, now) < _RUN:
+                continue
+            memory.told.add(name)
+            memory.growing.pop(name, None)
             yield Signal(
                 kind="quarantine_grows",
                 subject=dataset.name,
@@ -116,6 +144,8 @@ def growing_quarantines(location: CodeLocation, memory: DatasetMemory, now: date
             )
         else:
             memory.baseline[dataset.name] = rows
+            memory.told.discard(dataset.name)
+            memory.growing.pop(dataset.name, None)
 
 
 def broken_thresholds(location: CodeLocation, now: datetime) -> Iterator[Signal]:

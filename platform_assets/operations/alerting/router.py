@@ -104,14 +104,17 @@ class AlertRouter:
         state = AlertState.from_document(document["state"]) if "state" in document else AlertState()
         cursor = _cursor(document["cursor"]) if "cursor" in document else newest_event(self.instance)
         if self._memory is None:
-            self._memory = conditions.load_memory(self.location, document.get("baseline", {}))
+            alerts = [signal for incident in state.incidents.values() for signal in incident.open.values()]
+            told = frozenset(signal.subject for signal in alerts if signal.kind == "quarantine_grows")
+            self._memory = conditions.load_memory(self.location, document.get("baseline", {}), told)
+        making = conditions.datasets_being_made(self.instance)  # before their events are read
         events, following = read_events(self.instance, cursor, EVENT_TYPES, limit=_EVENTS_AT_ONCE)
         self._remember(events)
         signals, steps = event_signals(self.instance, events, StepMemory(document.get("steps", {})))
         is_behind = len(events) == _EVENTS_AT_ONCE
         looked_for = frozenset[str]()
         if not is_behind:  # the present is judged when the past is known
-            levels, looked_for = self._level_signals(now)
+            levels, looked_for = self._level_signals(now, making)
             signals += levels
         policy = policy_of(self.file.routes, tuple(self.file.channels), self.outbox, now)
         state, messages = fold_signals(state, signals, now, policy=policy, places=self._places, looked_for=looked_for)
@@ -146,7 +149,7 @@ class AlertRouter:
                 memory.written.add(name)
                 memory.timed |= {name} & self.location.catalog.datasets.keys()
 
-    def _level_signals(self, now: datetime) -> tuple[list[Signal], frozenset[str]]:
+    def _level_signals(self, now: datetime, making: frozenset[str]) -> tuple[list[Signal], frozenset[str]]:
         """Return what is wrong now, and the kinds that could be looked for."""
         limits, memory = self.file.limits, self._memory
         if memory is None:
@@ -156,7 +159,7 @@ class AlertRouter:
         memory.written |= {name for name, rows in memory.open_rows.items() if rows > memory.baseline.get(name, rows)}
         signals, looked_for = self._look({
             "stale": lambda: conditions.stale_datasets(self.location, memory, now),
-            "quarantine_grows": lambda: conditions.growing_quarantines(self.location, memory, now),
+            "quarantine_grows": lambda: conditions.growing_quarantines(self.location, memory, now, making),
             "run_not_started": lambda: conditions.runs_not_started(
                 self.instance, now, limit=timedelta(minutes=limits["not_started_minutes"])),
             "tick_failed": lambda: conditions.failed_ticks(self.instance),

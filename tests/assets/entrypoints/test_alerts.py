@@ -97,6 +97,21 @@ def test_rows_set_aside_are_told_with_their_number_and_no_value(watched: Watched
     assert not any(value in str(document) for value in ("plum", "ada@example.com"))
 
 
+def test_what_a_run_sets_aside_is_told_with_its_checks_once_it_is_over(watched: Watched) -> None:
+    """The rows lie in quarantine before the run says anything of them; a scan of all tables may come between."""
+    shop, selection = watched.shop, frozenset({dg.AssetKey(["shop", "sales"])})
+    job = shop.location.defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(selection))
+    going = shop.instance.create_run_for_job(job, asset_selection=selection, status=dg.DagsterRunStatus.STARTED)
+    shop.land("shop/sales-1.parquet", BAD)
+    elsewhere = replace(shop, instance=dg.DagsterInstance.ephemeral())
+    elsewhere.materialise("shop/sales", partitions=["2024-01"])
+    amid = watched.look()
+    shop.instance.report_run_canceled(going)
+    ((event, root, kinds),) = watched.look()
+    assert (amid, event, root) == ([], "opened", "shop/sales")
+    assert "quarantine_grows" in kinds
+
+
 def test_a_dataset_is_late_behind_its_limit_and_not_at_it(shell: Shell) -> None:
     model = shell.world.dataset("shop/sales").model
     daily = Dataset("shop/daily", model, owner="team:shop", version="1.0.0", source=Generated(rows=5, seed=7),
