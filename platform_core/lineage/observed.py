@@ -449,12 +449,16 @@ class _Experiment:
         yield from (self.edge(place, column, "value", times) for column, times in moved.items())
 
     def gives_way(self, place: Place, effect: _Effect) -> bool:
-        """Whether a row of the result is gone, and one that another row of the input names stands in its place."""
+        """Whether a row of the result is gone, and one that another row of the input names stands in its place.
+
+        Its name is one of a column from which all names in the result are; else it may be a number by chance.
+        """
         frame = self.inputs[place[0]].drop(place[1])
         names = [set(map(_comparable, column)) for column in frame if column.n_unique() == column.len() > 1]
         for column in self.identities:
+            whole = {row[column] for row in self.result}
             before, after = ({row[column] for row in rows} for rows in (effect.removed, effect.added))
-            if before - after and after - before and any(before ^ after <= own for own in names):
+            if before - after and after - whole and any(whole | after <= own for own in names):
                 return True
         return False
 
