@@ -8,7 +8,7 @@ from polars.exceptions import PolarsError
 from platform_core.contracts.dataset import Dataset
 from platform_core.contracts.ruleset import rules_of, schema_of
 from platform_core.errors import Problem
-from platform_core.rules import WITHIN, DatasetRule, RowRule, Rule, ValueRule
+from platform_core.rules import NOW, WITHIN, DatasetRule, RowRule, Rule, ValueRule
 from platform_core.rules.base import Schema
 
 _ROWS = 2
@@ -60,7 +60,9 @@ def _of_tables(rules: list[Rule]) -> list[Rule]:
 
 def _rows(dataset: Dataset) -> pl.DataFrame:
     schema = {column.name: column.dtype for column in dataset.columns}
-    return pl.DataFrame(dict.fromkeys(schema, [None] * _ROWS), schema=schema).with_columns(pl.lit(0).alias(WITHIN))
+    return pl.DataFrame(dict.fromkeys(schema, [None] * _ROWS), schema=schema).with_columns(
+        pl.lit(0).alias(WITHIN), pl.lit(None, pl.Datetime("us", "UTC")).alias(NOW)
+    )
 
 
 def _expression(rule: Rule) -> pl.Expr | None:

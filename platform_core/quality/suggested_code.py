@@ -24,6 +24,8 @@ _DOMAIN = "landing"
 
 def rules_code(name: str, suggestions: Sequence[Suggestion]) -> str:
     """Return a module with the list `SUGGESTED` for a dataset's `rules=[...]`, the evidence above each rule."""
+    if not suggestions:
+        return f'"""The rows of {name} suggest no rule that it does not have."""\n\nSUGGESTED = []\n'
     lines = [
         f'"""Rules that the rows of {name} suggest. Raise a severity to "error" to accept one for good."""',
         "",

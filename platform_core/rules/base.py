@@ -143,7 +143,11 @@ class Rule:
         unknown = sorted(parameters.keys() - {field.name for field in fields(cls)})
         if unknown:
             raise TypeError(f"has no {', '.join(map(repr, unknown))}")
-        return cls(columns=tuple(columns), **parameters, **common)
+        rule = cls(columns=tuple(columns), **parameters, **common)
+        compared = rule.values if isinstance(rule, ValueRule) else ()
+        if compared and all(getattr(rule, name) is None or getattr(rule, name) == () for name in compared):
+            raise TypeError(f"lacks its value ({' or '.join(compared)})")
+        return rule
 
     def restricted(self, where: str) -> "Rule | None":
         """Return the rule on rows for which the SQL is true, where it restricts itself.

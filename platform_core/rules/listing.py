@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from polars.exceptions import PolarsError
+
 from platform_core.errors import ContractError, Problem
 from platform_core.rules.base import DIMENSIONS, SEVERITIES, DatasetRule, RowRule, Rule, ValueRule
 from platform_core.rules.shares import mostly, only_where
@@ -38,8 +40,9 @@ def listed_rules(items: object, kinds: Sequence[type[Rule]], source: str) -> lis
         if not item_problems:
             try:
                 rules.append(_rule(item, known[item["type"]]))
-            except (TypeError, ValueError) as error:
-                problems.append(Problem(source, _culprit(place, item), f"{error}.", "see the words of a declaration."))
+            except (TypeError, ValueError, LookupError, AttributeError, PolarsError) as error:
+                reason = str(error).strip().partition("\n")[0].rstrip(".")
+                problems.append(Problem(source, _culprit(place, item), f"{reason}.", "see the words of a declaration."))
     if problems:
         raise ContractError(problems)
     return rules
@@ -78,14 +81,16 @@ def _rule(item: Mapping[str, Any], kind: type[Rule]) -> Rule:
         raise TypeError(f"names {len(columns)} fields, and judges one")
     words = {"id": "name", "label": "label", "severity": "severity", "dimension": "dimension", "blocking": "blocking"}
     common = {word: item[key] for word, key in words.items() if item.get(key) is not None}
-    rule = kind.of_item(columns, item, common)
+    if not isinstance(item.get("where", ""), str | None):
+        raise TypeError(f"has where {item['where']!r}, which is no SQL")
     where, threshold = item.get("where"), item.get("threshold")
+    if threshold is not None and threshold < 1 and issubclass(kind, DatasetRule):
+        item, threshold = {**item, "at_least": threshold}, None
+    rule = kind.of_item(columns, item, common)
     if where is not None:
         restricted = rule.restricted(where)
         rule = restricted or replace(only_where(_on_rows(rule, "where"), where), blocking=rule.blocking)
     if threshold is not None and threshold < 1:
-        if isinstance(rule, DatasetRule):
-            return replace(rule, at_least=threshold)
         shared = mostly(_on_rows(rule, "threshold"), at_least=threshold, severity=item.get("severity", "warn"))
         rule = replace(shared, blocking=rule.blocking)
     return rule

@@ -5,8 +5,23 @@ from typing import Any
 import polars as pl
 import pytest
 
-from platform_core.contracts import DataFrameModel, Dataset, Field, check, col, complete, dataframe_check, expression
-from platform_core.errors import RuleError
+from platform_core.contracts import (
+    DataFrameModel,
+    Dataset,
+    Day,
+    Field,
+    Generated,
+    UtcTimestamp,
+    catalog_of,
+    check,
+    col,
+    complete,
+    dataframe_check,
+    expression,
+    not_future,
+    rules_from,
+)
+from platform_core.errors import ContractError, RuleError
 from platform_core.quality import judge
 from platform_core.rules import Rule
 
@@ -58,3 +73,32 @@ def test_a_share_that_is_exactly_the_threshold_holds(filled: int) -> None:
     dataset = declared(Plain, complete("text", at_least=filled / 100))
     rows = pl.DataFrame({"text": ["x"] * filled + [None] * (100 - filled)})
     assert all(result.passed for result in judge(rows, dataset, {}).results)
+
+
+class Timed(DataFrameModel):
+    """One row."""
+
+    at: UtcTimestamp
+    day: Day
+
+
+def test_a_rule_on_the_clock_is_tried_with_a_clock() -> None:
+    """A trial without one refused every declaration of it."""
+    rules = [not_future("at"), not_future("day")]
+    timed = Dataset("a/timed", Timed, owner="team:a", version="1.0.0", source=Generated(rows=1), rules=rules)
+    assert [rule.id for rule in catalog_of([timed])["a/timed"].rules] == ["at_not_future", "day_not_future"]
+
+
+def test_a_list_of_rules_is_refused_with_every_culprit_whatever_is_wrong_with_it() -> None:
+    items = [
+        {"name": "a", "type": "ge", "field": "at"},
+        {"name": "b", "type": "ge", "field": "n", "value": 1, "where": "country = "},
+        {"name": "c", "type": "ge", "field": "n", "value": 1, "where": 5},
+        {"name": "d", "type": "mostly"},
+        {"name": "e", "type": "not_null", "field": "n"},
+        {"name": "f", "type": "isin", "field": "n"},
+    ]
+    with pytest.raises(ContractError) as refused:
+        rules_from(items)
+    culprits = [problem.culprit for problem in refused.value.problems]
+    assert culprits == ["rule 1 (a)", "rule 2 (b)", "rule 3 (c)", "rule 4 (d)", "rule 6 (f)"]

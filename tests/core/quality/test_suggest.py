@@ -149,6 +149,12 @@ def test_rows_of_files_that_nothing_tells_apart_are_known_by_their_place() -> No
         assert fees.source == Files("fees-*", path_columns={"source_file": "[^/]+$"}, place_column="source_line")
 
 
+def test_where_nothing_is_to_be_added_the_code_runs_too() -> None:
+    names: dict[str, list] = {}
+    exec(rules_code("a/b", ()), names)  # noqa: S102 - that the code runs is what is tested
+    assert names["SUGGESTED"] == []
+
+
 def test_of_a_few_rows_nothing_but_types_is_said() -> None:
     frame = rides(1, 1).head(20)
     assert suggest(profile("few", frame), frame) == ()
