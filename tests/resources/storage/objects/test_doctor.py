@@ -52,7 +52,7 @@ def test_a_server_that_does_not_know_a_header_fails_what_rests_on_it(
         store = ObjectStore(old.settings)
         found = store.examine(place, record=False)
     told = {each.name for each in found.probes if each.passed is False}
-    assert told == failed
+    assert failed <= told <= failed | {"race of 16 writers"}  # moto looks and writes in two steps: two may win
     assert found.commits_are_safe is (header != "If-None-Match")
 
 
